@@ -1,0 +1,157 @@
+//! Reads the effective config the way the reference program does: absent and null are alike for `??`,
+//! only an exact type counts, and every value knows its place.
+
+use serde_json::{Map, Value};
+
+use crate::{Location, js};
+
+/// A value of the config, or the place where one could stand.
+#[derive(Clone, Debug)]
+pub struct Node<'a> {
+    value: Option<&'a Value>,
+    pointer: String,
+}
+
+impl<'a> Node<'a> {
+    /// The whole config.
+    #[must_use]
+    pub fn root(value: &'a Value) -> Self {
+        Self { value: Some(value), pointer: String::new() }
+    }
+
+    /// The member of an object; absent where this is no object.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Self {
+        let value = self.value.and_then(Value::as_object).and_then(|map| map.get(key));
+        self.child(key, value)
+    }
+
+    /// Follows keys that are joined by dots, none of which contains one: `at("auth.token")`.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Self {
+        path.split('.').fold(self.clone(), |node, key| node.get(key))
+    }
+
+    fn child(&self, key: &str, value: Option<&'a Value>) -> Self {
+        let key = key.replace('~', "~0").replace('/', "~1");
+        Self { value, pointer: format!("{}/{key}", self.pointer) }
+    }
+
+    /// RFC 6901 pointer of this place.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// This place, for a finding.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        Location::Config(self.pointer.clone())
+    }
+
+    /// The value; none where it is absent.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a Value> {
+        self.value
+    }
+
+    /// Absent or null.
+    #[must_use]
+    pub fn is_nullish(&self) -> bool {
+        matches!(self.value, None | Some(Value::Null))
+    }
+
+    /// Exactly `true`.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.value == Some(&Value::Bool(true))
+    }
+
+    /// Exactly `false`.
+    #[must_use]
+    pub fn is_false(&self) -> bool {
+        self.value == Some(&Value::Bool(false))
+    }
+
+    /// JavaScript's truth: not absent, null, false, 0 or "".
+    #[must_use]
+    pub fn is_truthy(&self) -> bool {
+        match self.value {
+            None | Some(Value::Null | Value::Bool(false)) => false,
+            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(_) => true,
+        }
+    }
+
+    /// The text of a string, as it stands.
+    #[must_use]
+    pub fn text(&self) -> Option<&'a str> {
+        self.value.and_then(Value::as_str)
+    }
+
+    /// The trimmed text of a string; none where nothing is left of it.
+    #[must_use]
+    pub fn trimmed(&self) -> Option<&'a str> {
+        self.text().map(js::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The members of an object in config order.
+    #[must_use]
+    pub fn object(&self) -> Option<&'a Map<String, Value>> {
+        self.value.and_then(Value::as_object)
+    }
+
+    /// The members of an object as nodes; nothing where this is no object.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, Node<'a>)> + '_ {
+        self.object().into_iter().flatten().map(|(key, value)| (key.as_str(), self.child(key, Some(value))))
+    }
+
+    /// The items of a list; nothing where this is no list.
+    pub fn items(&self) -> impl Iterator<Item = Node<'a>> + '_ {
+        let items = self.value.and_then(Value::as_array).into_iter().flatten();
+        items.enumerate().map(|(index, value)| self.child(&index.to_string(), Some(value)))
+    }
+
+    /// It is a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.value.is_some_and(Value::is_array)
+    }
+
+    /// The trimmed, non-empty string items of a list.
+    pub fn texts(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.items().filter_map(|item| item.trimmed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_absent_has_a_pointer() {
+        let config = json!({"a": {"x/y": {"~": [5]}}, "n": null});
+        let root = Node::root(&config);
+        assert_eq!(root.at("a.b.c").pointer(), "/a/b/c");
+        assert!(root.at("a.b.c").is_nullish());
+        assert!(root.get("n").is_nullish());
+        let item = root.get("a").get("x/y").get("~").items().next().map(|node| node.pointer().to_owned());
+        assert_eq!(item.as_deref(), Some("/a/x~1y/~0/0"));
+    }
+
+    #[test]
+    fn truth_is_javascripts() {
+        let config = json!([null, false, 0, "", " ", {}, [], 1, true]);
+        let truth: Vec<bool> = Node::root(&config).items().map(|node| node.is_truthy()).collect();
+        assert_eq!(truth, [false, false, false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn texts_drops_what_is_blank_or_no_string() {
+        let config = json!(["a", " b ", "", "  ", 5, null, {}]);
+        assert_eq!(Node::root(&config).texts().collect::<Vec<_>>(), ["a", "b"]);
+    }
+}

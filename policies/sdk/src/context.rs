@@ -1,0 +1,148 @@
+//! What a policy sees: its input, read once, and the host behind it.
+
+use serde_json::Value;
+
+use crate::{
+    Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem, StateError,
+    Subject, View,
+};
+
+/// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
+/// The functions and their errors are those of `wit/state.wit` and `wit/secrets.wit`.
+#[allow(missing_docs, reason = "documented in wit/")]
+pub trait Host {
+    fn stat(&self, object: &Path) -> Result<Metadata, StateError>;
+    fn resolve(&self, object: &Path) -> Result<Link, StateError>;
+    fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError>;
+    fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError>;
+    /// `Err` where the subject is not granted.
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String>;
+}
+
+/// Everything that a policy can know of the target.
+pub struct Context<'h> {
+    input: Input,
+    config: Value,
+    host: &'h dyn Host,
+}
+
+impl<'h> Context<'h> {
+    /// Reads the input.
+    ///
+    /// # Errors
+    /// `inconclusive` where the config is not JSON, which the runner never gives.
+    pub fn new(input: Input, host: &'h dyn Host) -> Result<Self, Failure> {
+        let config = serde_json::from_str(&input.config).map_err(|error| {
+            Failure::Inconclusive(format!("the config given to this policy is not JSON: {error}"))
+        })?;
+        Ok(Self { input, config, host })
+    }
+
+    /// The effective config: the granted subtrees.
+    #[must_use]
+    pub fn config(&self) -> Node<'_> {
+        Node::root(&self.config)
+    }
+
+    /// The generation of the config, for example "2026.2".
+    #[must_use]
+    pub fn generation(&self) -> &str {
+        &self.input.generation
+    }
+
+    /// What the runner met while it read the config.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.input.problems
+    }
+
+    /// The granted views.
+    #[must_use]
+    pub fn views(&self) -> &[View] {
+        &self.input.views
+    }
+
+    /// The absolute path of a view, for messages; none where this audit has no such view.
+    #[must_use]
+    pub fn display(&self, view: &str) -> Option<&str> {
+        self.input.views.iter().find(|known| known.name == view).map(|view| view.display.as_str())
+    }
+
+    /// The absolute path of an object, for messages.
+    #[must_use]
+    pub fn display_path(&self, path: &Path) -> String {
+        let root = self.display(&path.view).unwrap_or(&path.view);
+        if path.rel.is_empty() {
+            root.to_owned()
+        } else {
+            format!("{}/{}", root.trim_end_matches('/'), path.rel)
+        }
+    }
+
+    /// The value of a granted environment variable; none where it is unset or secret.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.input.environment.iter().find(|known| known.name == name)?.value.as_deref()
+    }
+
+    /// Facts of the machine.
+    #[must_use]
+    pub fn platform(&self) -> &Platform {
+        &self.input.platform
+    }
+
+    /// The audit asked for slow and live checks too.
+    #[must_use]
+    pub fn deep(&self) -> bool {
+        self.input.deep
+    }
+
+    /// Seconds since the epoch, the same for the whole audit.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.input.now
+    }
+
+    /// The state view and its like.
+    #[must_use]
+    pub fn host(&self) -> &'h dyn Host {
+        self.host
+    }
+
+    /// Facts about a secret of the config.
+    ///
+    /// # Errors
+    /// `internal` where the manifest lacks the capability: a defect of the policy.
+    pub fn config_secret(&self, node: &Node<'_>) -> Result<Option<Facts>, Failure> {
+        self.secret(&Subject::Config(node.pointer().to_owned()))
+    }
+
+    /// Facts about a secret of the environment.
+    ///
+    /// # Errors
+    /// As [`Context::config_secret`].
+    pub fn env_secret(&self, name: &str) -> Result<Option<Facts>, Failure> {
+        self.secret(&Subject::Env(name.to_owned()))
+    }
+
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, Failure> {
+        self.host.secret(subject).map_err(Failure::Internal)
+    }
+}
+
+/// A failure that says what could not be seen, and why.
+#[must_use]
+pub fn unseen(place: &str, error: &StateError) -> Failure {
+    let reason = match error {
+        StateError::NotGranted => "the policy has no capability for it".to_owned(),
+        StateError::NotFound => "it is gone".to_owned(),
+        StateError::BadPath => "the path is malformed".to_owned(),
+        StateError::ThroughLink => "a symbolic link stands on the way".to_owned(),
+        StateError::WrongKind => "it is of another kind".to_owned(),
+        StateError::Denied => "permission denied".to_owned(),
+        StateError::Secret => "it holds credentials".to_owned(),
+        StateError::Changed => "it changed while it was read".to_owned(),
+        StateError::Io(text) => text.clone(),
+    };
+    Failure::Inconclusive(format!("cannot look at {place}: {reason}"))
+}

@@ -1,0 +1,166 @@
+//! How the gateway is reached and what protects it (reference: config-checks 1.1 and 1.2).
+
+use crate::{Context, Facts, Failure, Node};
+
+/// The environment variable that stands in for `gateway.auth.token`.
+pub const TOKEN_VARIABLE: &str = "OPENCLAW_GATEWAY_TOKEN";
+/// The environment variable that stands in for `gateway.auth.password`.
+pub const PASSWORD_VARIABLE: &str = "OPENCLAW_GATEWAY_PASSWORD";
+/// Fewer characters than this make a token guessable (the reference's threshold).
+pub const MIN_TOKEN_UNITS: u32 = 24;
+
+/// Where a credential comes from, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Credential<'a> {
+    /// The config value, where the config gives it.
+    pub node: Option<Node<'a>>,
+    /// The environment variable that stands in for it.
+    pub variable: &'static str,
+    /// None where it is absent or no string.
+    pub facts: Option<Facts>,
+    /// JavaScript's truth of the value: white space alone counts.
+    pub truthy: bool,
+}
+
+impl<'a> Credential<'a> {
+    fn read(cx: &'a Context<'_>, node: Node<'a>, variable: &'static str) -> Result<Self, Failure> {
+        let (node, facts) = if node.is_nullish() {
+            (None, cx.env_secret(variable)?)
+        } else {
+            let facts = cx.config_secret(&node)?;
+            (Some(node), facts)
+        };
+        let truthy = facts.as_ref().map_or_else(
+            || node.as_ref().is_some_and(Node::is_truthy),
+            |facts| facts.bytes > 0 || facts.padded,
+        );
+        Ok(Self { node, variable, facts, truthy })
+    }
+
+    /// A string with something left of it after trimming.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| facts.units > 0)
+    }
+}
+
+/// What protects the gateway.
+#[derive(Clone, Debug)]
+pub struct Auth<'a> {
+    /// "none", "token", "password", "trusted-proxy", or whatever the config says.
+    pub mode: String,
+    /// The shared token.
+    pub token: Credential<'a>,
+    /// The shared password.
+    pub password: Credential<'a>,
+    /// Identity from Tailscale is accepted instead of a secret.
+    pub allow_tailscale: bool,
+}
+
+impl Auth<'_> {
+    /// A shared secret protects the gateway in the mode that is in force.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        (self.mode == "token" && self.token.is_set()) || (self.mode == "password" && self.password.is_set())
+    }
+}
+
+/// The gateway section, read once.
+#[derive(Clone, Debug)]
+pub struct Gateway<'a> {
+    /// `gateway`.
+    pub node: Node<'a>,
+    /// The bind mode; "loopback" where it is absent or no string.
+    pub bind: &'a str,
+    /// The Tailscale mode; "off" where it is absent.
+    pub tailscale: &'a str,
+}
+
+impl<'a> Gateway<'a> {
+    /// Reads bind and Tailscale mode. Needs the config subtree `/gateway`.
+    #[must_use]
+    pub fn read(cx: &'a Context<'_>) -> Self {
+        let node = cx.config().get("gateway");
+        let bind = node.get("bind").text().unwrap_or("loopback");
+        let tailscale = node.at("tailscale.mode").text().unwrap_or("off");
+        Self { node, bind, tailscale }
+    }
+
+    /// Only the machine itself can connect directly.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.bind == "loopback"
+    }
+
+    /// Others can reach the gateway, directly or through Tailscale.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        !self.is_loopback() || matches!(self.tailscale, "serve" | "funnel")
+    }
+
+    /// The control UI is served.
+    #[must_use]
+    pub fn has_control_ui(&self) -> bool {
+        !self.node.at("controlUi.enabled").is_false()
+    }
+
+    /// What protects it. Needs the secrets `/gateway/auth/token`, `/gateway/auth/password`,
+    /// `env:OPENCLAW_GATEWAY_TOKEN` and `env:OPENCLAW_GATEWAY_PASSWORD`.
+    ///
+    /// # Errors
+    /// `internal` where the manifest lacks one of them.
+    pub fn auth(&self, cx: &'a Context<'_>) -> Result<Auth<'a>, Failure> {
+        let auth = self.node.get("auth");
+        let token = Credential::read(cx, auth.get("token"), TOKEN_VARIABLE)?;
+        let password = Credential::read(cx, auth.get("password"), PASSWORD_VARIABLE)?;
+        let named = auth.get("mode");
+        let mode = if named.is_truthy() {
+            named.text().unwrap_or("unknown").to_owned()
+        } else if password.truthy {
+            "password".to_owned()
+        } else {
+            "token".to_owned()
+        };
+        let allow = auth.get("allowTailscale");
+        let allow_tailscale = if allow.is_nullish() {
+            self.tailscale == "serve" && mode != "password" && mode != "trusted-proxy"
+        } else {
+            allow.is_truthy()
+        };
+        Ok(Auth { mode, token, password, allow_tailscale })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryHost;
+
+    fn mode_and_secret(host: &MemoryHost) -> (String, bool) {
+        host.with(|cx| {
+            let gateway = Gateway::read(cx);
+            let auth = gateway.auth(cx).expect("all secrets are granted");
+            (auth.mode.clone(), auth.has_secret())
+        })
+    }
+
+    #[test]
+    fn a_config_token_hides_the_variable() {
+        let host = MemoryHost::new(r#"{gateway: {auth: {token: ""}}}"#).variable(TOKEN_VARIABLE, "from-env");
+        assert_eq!(mode_and_secret(&host), ("token".to_owned(), false));
+        let host = MemoryHost::new("{}").variable(TOKEN_VARIABLE, "from-env");
+        assert_eq!(mode_and_secret(&host), ("token".to_owned(), true));
+    }
+
+    #[test]
+    fn a_blank_password_takes_the_mode_and_gives_no_secret() {
+        let host = MemoryHost::new(r#"{gateway: {auth: {token: "t", password: "  "}}}"#);
+        assert_eq!(mode_and_secret(&host), ("password".to_owned(), false));
+    }
+
+    #[test]
+    fn tailscale_serve_counts_as_remote() {
+        let host = MemoryHost::new(r#"{gateway: {tailscale: {mode: "serve"}}}"#);
+        assert!(host.with(|cx| Gateway::read(cx).is_remote()));
+    }
+}

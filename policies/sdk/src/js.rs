@@ -1,0 +1,37 @@
+//! The two string measures of the reference program, which is written in JavaScript.
+
+/// White space as JavaScript's `trim` sees it (ECMA-262, WhiteSpace and LineTerminator):
+/// without U+0085 and U+001C to U+001F, with U+FEFF.
+#[must_use]
+pub fn is_space(c: char) -> bool {
+    matches!(c, '\u{9}'..='\u{d}' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}'
+        | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}')
+}
+
+/// The text without leading and trailing white space.
+#[must_use]
+pub fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// Length in UTF-16 code units.
+#[must_use]
+pub fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trim_knows_the_javascript_set() {
+        assert_eq!(trim("\u{feff}\u{a0} a\u{85}\u{2029}\n"), "a\u{85}");
+        assert_eq!(trim("\u{1c}a"), "\u{1c}a");
+    }
+
+    #[test]
+    fn units_counts_surrogates_twice() {
+        assert_eq!(units("a\u{1f600}ü"), 4);
+    }
+}

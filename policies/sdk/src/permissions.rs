@@ -1,0 +1,131 @@
+//! Looks at an object's permissions the way the reference does (state-checks 2): the object itself, and
+//! where it is a symbolic link, what it leads to.
+
+use crate::context::unseen;
+use crate::{Context, Failure, Kind, Metadata, Path, StateError, Target};
+
+/// What is known of an object's permissions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Permissions {
+    /// Where it is.
+    pub path: Path,
+    /// Its absolute path, for messages.
+    pub display: String,
+    /// The path itself is a symbolic link.
+    pub is_symlink: bool,
+    /// The object, or what a link on the path leads to; none where a link leads nowhere.
+    pub end: Option<Metadata>,
+}
+
+impl Permissions {
+    /// Looks at an object. None where there is none.
+    ///
+    /// # Errors
+    /// `inconclusive` where the runner cannot look, `internal` where the policy may not.
+    pub fn inspect(cx: &Context<'_>, path: &Path) -> Result<Option<Self>, Failure> {
+        let display = cx.display_path(path);
+        let own = match cx.host().stat(path) {
+            Ok(metadata) => Some(metadata),
+            Err(StateError::NotFound) => return Ok(None),
+            Err(StateError::ThroughLink) => None,
+            Err(error) => return Err(refused(&display, &error)),
+        };
+        let is_symlink = own.as_ref().is_some_and(|metadata| metadata.kind == Kind::Symlink);
+        if let Some(metadata) = own.filter(|_| !is_symlink) {
+            return Ok(Some(Self { path: path.clone(), display, is_symlink, end: Some(metadata) }));
+        }
+        let link = match cx.host().resolve(path) {
+            Ok(link) => link,
+            Err(StateError::NotFound) => return Ok(None),
+            Err(error) => return Err(refused(&display, &error)),
+        };
+        if !is_symlink && matches!(link.target, Target::Dangling | Target::Loop) {
+            return Ok(None);
+        }
+        if link.metadata.is_none() && matches!(link.target, Target::Inside | Target::Outside) {
+            return Err(refused(&display, &StateError::Denied));
+        }
+        Ok(Some(Self { path: path.clone(), display, is_symlink, end: link.metadata }))
+    }
+
+    fn has(&self, bits: u32) -> bool {
+        self.end.as_ref().is_some_and(|end| end.mode & bits != 0)
+    }
+
+    /// Everyone may write.
+    #[must_use]
+    pub fn world_writable(&self) -> bool {
+        self.has(0o002)
+    }
+
+    /// The group may write.
+    #[must_use]
+    pub fn group_writable(&self) -> bool {
+        self.has(0o020)
+    }
+
+    /// Everyone may read.
+    #[must_use]
+    pub fn world_readable(&self) -> bool {
+        self.has(0o004)
+    }
+
+    /// The group may read.
+    #[must_use]
+    pub fn group_readable(&self) -> bool {
+        self.has(0o040)
+    }
+
+    /// The end is a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.kind == Kind::Directory)
+    }
+
+    /// Path and mode, for messages: `/home/ann/.openclaw has mode 755`.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        let mode = self.end.as_ref().map_or(0, |end| end.mode & 0o7777);
+        let what = if self.is_symlink { "leads to an object with" } else { "has" };
+        format!("{} {what} mode {mode:03o}", self.display)
+    }
+
+    /// The command that leaves it to its owner.
+    #[must_use]
+    pub fn chmod(&self, mode: u32) -> String {
+        format!("chmod {mode:03o} {}", shell_quote(&self.display))
+    }
+}
+
+fn refused(display: &str, error: &StateError) -> Failure {
+    match error {
+        StateError::NotGranted | StateError::BadPath => {
+            Failure::Internal(format!("may not look at {display}: {error:?}"))
+        }
+        _ => unseen(display, error),
+    }
+}
+
+/// A path as one word of a shell command.
+#[must_use]
+pub fn shell_quote(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let text = if !path.is_empty() && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    };
+    if path.starts_with('-') { format!("-- {text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_quote_keeps_plain_paths_bare() {
+        assert_eq!(shell_quote("/home/a/.openclaw"), "/home/a/.openclaw");
+        assert_eq!(shell_quote("/a b/it's"), r"'/a b/it'\''s'");
+        assert_eq!(shell_quote("-rf"), "-- -rf");
+    }
+}

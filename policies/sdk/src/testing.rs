@@ -1,0 +1,312 @@
+//! An in-memory host, so that a policy's logic is tested natively, without a sandbox.
+#![cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "only tests use it"))]
+#![allow(clippy::expect_used, reason = "a test that is set up wrongly must stop")]
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::Value;
+
+use crate::guest::not_granted;
+use crate::{
+    Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path, Platform,
+    Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
+};
+
+/// A host that lives in memory. Everything is granted, except what [`MemoryHost::deny`] takes away.
+/// In the config, secrets are the strings at keys named `token` or `password`.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryHost {
+    config: Value,
+    secrets: BTreeMap<String, String>,
+    objects: BTreeMap<(String, String), Object>,
+    views: Vec<View>,
+    environment: Vec<(String, String)>,
+    problems: Vec<Problem>,
+    generation: String,
+}
+
+#[derive(Clone, Debug)]
+struct Object {
+    metadata: Metadata,
+    content: Vec<u8>,
+    /// Of a symbolic link: its text, and where it leads in the same view ("" leads nowhere).
+    link: Option<(String, Option<(String, String)>)>,
+    denied: bool,
+}
+
+fn metadata(kind: Kind, mode: u32, size: usize) -> Metadata {
+    Metadata { kind, mode, uid: 1000, gid: 1000, owned: true, links: 1, size: size as u64 }
+}
+
+impl MemoryHost {
+    /// A target with this config (JSON, where keys may stand bare) and nothing else.
+    ///
+    /// # Panics
+    /// Where the config is not JSON.
+    #[must_use]
+    pub fn new(config: &str) -> Self {
+        let mut host = Self { generation: "2026.2".to_owned(), ..Self::default() };
+        host.config = serde_json::from_str(&quote_bare_keys(config)).expect("the test's config is JSON");
+        let mut config = host.config.take();
+        hide("", &mut config, &mut host.secrets);
+        host.config = config;
+        host
+    }
+
+    /// Adds a view with a path for messages.
+    #[must_use]
+    pub fn view(mut self, name: &str, display: &str) -> Self {
+        self.views.push(View { name: name.to_owned(), display: display.to_owned() });
+        self
+    }
+
+    /// Adds a regular file.
+    #[must_use]
+    pub fn file(self, view: &str, rel: &str, mode: u32, content: &str) -> Self {
+        let metadata = metadata(Kind::File, mode, content.len());
+        self.object(view, rel, Object { metadata, content: content.into(), link: None, denied: false })
+    }
+
+    /// Adds a directory.
+    #[must_use]
+    pub fn directory(self, view: &str, rel: &str, mode: u32) -> Self {
+        let metadata = metadata(Kind::Directory, mode, 0);
+        self.object(view, rel, Object { metadata, content: Vec::new(), link: None, denied: false })
+    }
+
+    /// Adds a symbolic link that leads to another object of the same view, or nowhere.
+    #[must_use]
+    pub fn symlink(self, view: &str, rel: &str, leads_to: Option<&str>) -> Self {
+        let metadata = metadata(Kind::Symlink, 0o777, 0);
+        let end = leads_to.map(|end| (view.to_owned(), end.to_owned()));
+        let link = Some((leads_to.unwrap_or("nowhere").to_owned(), end));
+        self.object(view, rel, Object { metadata, content: Vec::new(), link, denied: false })
+    }
+
+    /// Makes the host refuse to look at an object.
+    #[must_use]
+    pub fn deny(self, view: &str, rel: &str) -> Self {
+        let metadata = metadata(Kind::Other, 0, 0);
+        self.object(view, rel, Object { metadata, content: Vec::new(), link: None, denied: true })
+    }
+
+    fn object(mut self, view: &str, rel: &str, object: Object) -> Self {
+        if !self.views.iter().any(|known| known.name == view) {
+            self = self.view(view, &format!("/{view}"));
+        }
+        self.objects.insert((view.to_owned(), rel.to_owned()), object);
+        self
+    }
+
+    /// Sets an environment variable; those named like a secret are one.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the generation of the config.
+    #[must_use]
+    pub fn generation(mut self, generation: &str) -> Self {
+        generation.clone_into(&mut self.generation);
+        self
+    }
+
+    /// Adds something that the runner met while it read the config.
+    #[must_use]
+    pub fn problem(mut self, kind: &str, message: &str, pointer: Option<&str>) -> Self {
+        let pointer = pointer.map(str::to_owned);
+        self.problems.push(Problem {
+            kind: kind.to_owned(),
+            message: message.to_owned(),
+            pointer,
+            file: None,
+            position: None,
+        });
+        self
+    }
+
+    /// Runs a function over this host's context.
+    ///
+    /// # Panics
+    /// Never: the input is JSON.
+    pub fn with<R>(&self, function: impl FnOnce(&Context<'_>) -> R) -> R {
+        let environment = self.environment.iter().map(|(name, value)| Variable {
+            name: name.clone(),
+            value: (!is_secret(name)).then(|| value.clone()),
+        });
+        let input = Input {
+            config: self.config.to_string(),
+            generation: self.generation.clone(),
+            problems: self.problems.clone(),
+            views: self.views.clone(),
+            environment: environment.collect(),
+            platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
+            deep: false,
+            now: 1_700_000_000,
+        };
+        function(&Context::new(input, self).expect("the input is JSON"))
+    }
+
+    /// Runs a policy.
+    ///
+    /// # Errors
+    /// What the policy answers.
+    pub fn run(&self, audit: fn(&Context<'_>) -> Verdict) -> Verdict {
+        self.with(audit)
+    }
+
+    /// Runs a policy and gives `check-id:severity` of each finding.
+    ///
+    /// # Panics
+    /// Where the policy fails.
+    #[must_use]
+    pub fn ids(&self, audit: fn(&Context<'_>) -> Verdict) -> Vec<String> {
+        let name = |finding: &Finding| {
+            format!("{}:{}", finding.check_id, format!("{:?}", finding.severity).to_lowercase())
+        };
+        let severity = |text: String| text.replace("severity::", "");
+        self.run(audit).expect("the policy has a verdict").iter().map(name).map(severity).collect()
+    }
+
+    /// Runs a policy that must not have a verdict, and gives its words.
+    ///
+    /// # Panics
+    /// Where it has one.
+    #[must_use]
+    pub fn inconclusive(&self, audit: fn(&Context<'_>) -> Verdict) -> String {
+        match self.run(audit) {
+            Err(Failure::Inconclusive(text)) => text,
+            other => panic!("expected inconclusive, got {other:?}"),
+        }
+    }
+
+    fn find(&self, path: &Path) -> Result<&Object, StateError> {
+        let key = (path.view.clone(), path.rel.clone());
+        let object = self.objects.get(&key).ok_or(StateError::NotFound)?;
+        if object.denied { Err(StateError::Denied) } else { Ok(object) }
+    }
+}
+
+impl Host for MemoryHost {
+    fn stat(&self, object: &Path) -> Result<Metadata, StateError> {
+        self.find(object).map(|object| object.metadata)
+    }
+
+    fn resolve(&self, object: &Path) -> Result<Link, StateError> {
+        let found = self.find(object)?;
+        let Some((text, end)) = &found.link else {
+            return Ok(Link { text: String::new(), target: Target::Inside, metadata: Some(found.metadata) });
+        };
+        let end = end.as_ref().and_then(|end| self.objects.get(end)).map(|object| object.metadata);
+        let target = if end.is_some() { Target::Inside } else { Target::Dangling };
+        Ok(Link { text: text.clone(), target, metadata: end })
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError> {
+        if self.find(directory)?.metadata.kind != Kind::Directory {
+            return Err(StateError::WrongKind);
+        }
+        let prefix = if directory.rel.is_empty() { String::new() } else { format!("{}/", directory.rel) };
+        let entry = |((view, rel), object): (&(String, String), &Object)| {
+            let name = rel
+                .strip_prefix(&prefix)
+                .filter(|name| view == &directory.view && !name.is_empty() && !name.contains('/'))?;
+            Some(Entry { name: name.to_owned(), metadata: object.metadata })
+        };
+        Ok(self.objects.iter().filter_map(entry).collect())
+    }
+
+    fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError> {
+        let found = self.find(object)?;
+        if found.metadata.kind != Kind::File {
+            return Err(StateError::WrongKind);
+        }
+        let bytes: Vec<u8> = found.content.iter().take(limit as usize).copied().collect();
+        Ok(Content { truncated: bytes.len() < found.content.len(), bytes })
+    }
+
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String> {
+        let (value, source) = match subject {
+            Subject::Config(pointer) => (self.secrets.get(pointer), SecretSource::Literal),
+            Subject::Env(name) if is_secret(name) => {
+                let known = self.environment.iter().find(|(known, _)| known == name);
+                (known.map(|(_, value)| value), SecretSource::Environment)
+            }
+            Subject::Env(_) => return Err(not_granted(subject)),
+        };
+        Ok(value.map(|value| facts(value, source)))
+    }
+}
+
+fn facts(value: &str, source: SecretSource) -> Facts {
+    let trimmed = js::trim(value);
+    let mut hasher = DefaultHasher::new();
+    trimmed.hash(&mut hasher);
+    let class = |c: char| match c {
+        _ if c.is_lowercase() => 1,
+        _ if c.is_uppercase() => 2,
+        _ if c.is_numeric() => 4,
+        _ => 8,
+    };
+    Facts {
+        source,
+        units: u32::try_from(js::units(trimmed)).unwrap_or(u32::MAX),
+        bytes: u32::try_from(trimmed.len()).unwrap_or(u32::MAX),
+        padded: trimmed.len() != value.len(),
+        classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
+        fingerprint: hasher.finish(),
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    lower.ends_with("token") || lower.ends_with("password") || lower.ends_with("key")
+}
+
+fn hide(pointer: &str, value: &mut Value, secrets: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let pointer = format!("{pointer}/{key}");
+                match value {
+                    Value::String(text) if is_secret(key) && !key.to_lowercase().contains("session") => {
+                        secrets.insert(pointer, std::mem::replace(text, "[secret]".to_owned()));
+                    }
+                    _ => hide(&pointer, value, secrets),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                hide(&format!("{pointer}/{index}"), item, secrets);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Lets tests write `{gateway: {bind: "lan"}}`.
+fn quote_bare_keys(text: &str) -> String {
+    let mut out = String::new();
+    let mut word = String::new();
+    let mut quoted = false;
+    let mut escaped = false;
+    for c in text.chars() {
+        if quoted {
+            out.push(c);
+            quoted = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+        } else if c.is_ascii_alphanumeric() || c == '_' {
+            word.push(c);
+        } else {
+            let bare = c == ':' && word.starts_with(|c: char| c.is_ascii_alphabetic());
+            out.push_str(&if bare { format!("\"{word}\"") } else { word.clone() });
+            word.clear();
+            out.push(c);
+            quoted = c == '"';
+        }
+    }
+    out + &word
+}

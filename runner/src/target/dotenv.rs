@@ -1,0 +1,94 @@
+//! The `.env` syntax the gateway reads: `NAME=value`, optional `export`, three kinds of quotes, `#` comments,
+//! no expansion of variables. Lines that are none of this are passed over, as the gateway does.
+
+/// The assignments of a `.env` file in order. A later one for the same name replaces an earlier one, so the
+/// caller has to take the last.
+pub fn parse(text: &str) -> Vec<(String, String)> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut found: Vec<(String, String)> = Vec::new();
+    while !rest.is_empty() {
+        match assignment(rest) {
+            Some((name, value, after)) => {
+                match found.iter_mut().find(|(known, _)| *known == name) {
+                    Some(earlier) => earlier.1 = value,
+                    None => found.push((name, value)),
+                }
+                rest = after;
+            }
+            None => rest = next_line(rest),
+        }
+    }
+    found
+}
+
+fn next_line(text: &str) -> &str {
+    text.split_once('\n').map_or("", |(_, after)| after)
+}
+
+/// One assignment at the start of `text`: name, value, and what follows its line.
+fn assignment(text: &str) -> Option<(String, String, &str)> {
+    let blank = |c: char| c == ' ' || c == '\t';
+    let mut text = text.trim_start_matches(blank);
+    if let Some(after) = text.strip_prefix("export") {
+        if after.starts_with(blank) {
+            text = after.trim_start_matches(blank);
+        }
+    }
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))?;
+    let (name, after) = text.split_at_checked(end)?;
+    if name.is_empty() {
+        return None;
+    }
+    let after = after.trim_start_matches(blank);
+    // `NAME: value` needs white space after the colon, `NAME=value` does not.
+    let value = match after.strip_prefix('=') {
+        Some(value) => value,
+        None => after.strip_prefix(':').filter(|value| value.starts_with(blank))?,
+    };
+    let value = value.trim_start_matches(blank);
+    let (value, after) = quoted(value).unwrap_or_else(|| bare(value));
+    Some((name.to_owned(), value, after))
+}
+
+/// A quoted value may span lines. Nothing but white space and a comment may follow it on its last line.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'' | '`'))?;
+    let body = text.strip_prefix(quote)?;
+    let end = closing(body, quote)?;
+    let (inner, rest) = body.split_at_checked(end)?;
+    let rest = rest.strip_prefix(quote)?;
+    let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+    let tail = line.trim();
+    if !(tail.is_empty() || tail.starts_with('#')) {
+        return None;
+    }
+    let value = match quote {
+        '"' => inner.replace("\\n", "\n").replace("\\r", "\r"),
+        _ => inner.to_owned(),
+    };
+    Some((value, after))
+}
+
+/// Byte offset of the quote that closes `body`; a quote behind a backslash does not.
+fn closing(body: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in body.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A value without quotes ends at the line's end or at `#`.
+fn bare(text: &str) -> (String, &str) {
+    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
+    let value = line.split_once('#').map_or(line, |(value, _)| value).trim();
+    // The gateway's reader also drops one pair of quotes around what it took for a bare value.
+    let inner = ['"', '\'', '`'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
+    (inner.unwrap_or(value).to_owned(), after)
+}

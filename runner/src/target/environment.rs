@@ -1,0 +1,103 @@
+//! The environment of the audit: a frozen copy of the process environment, to which `.env` files and the
+//! config's `env` block add. The process's own environment is never changed.
+
+use std::collections::BTreeMap;
+
+use super::js_trim;
+
+/// Where a variable came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The environment this program was started with.
+    Process,
+    /// A command line flag (`--profile`).
+    Flag,
+    /// `.env` in the current directory.
+    CwdDotenv,
+    /// `.env` in the state directory.
+    StateDotenv,
+    /// The `env` block of the config.
+    Config,
+}
+
+impl Origin {
+    /// A short name for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "environment",
+            Self::Flag => "command line",
+            Self::CwdDotenv => ".env in the current directory",
+            Self::StateDotenv => ".env in the state directory",
+            Self::Config => "env block of the config",
+        }
+    }
+}
+
+/// Variables with the origin of each. `Debug` shows names and origins, never values.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, (String, Origin)>,
+}
+
+impl Environment {
+    /// A copy of the process environment. Variables that are not UTF-8 are left out: no name or value the
+    /// gateway reads can be such.
+    pub fn from_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value as it is, also when it is blank.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(|(value, _)| value.as_str())
+    }
+
+    /// The trimmed value, when the variable is set to something other than white space.
+    pub fn non_blank(&self, name: &str) -> Option<&str> {
+        self.get(name).map(js_trim).filter(|value| !value.is_empty())
+    }
+
+    /// Where the variable came from.
+    pub fn origin(&self, name: &str) -> Option<Origin> {
+        self.variables.get(name).map(|(_, origin)| *origin)
+    }
+
+    /// Sets a variable that does not exist yet; an existing one is kept even when it is empty (the rule of
+    /// `.env` files). Says whether it was set.
+    pub fn insert_missing(&mut self, name: &str, value: &str, origin: Origin) -> bool {
+        if self.variables.contains_key(name) {
+            return false;
+        }
+        self.variables.insert(name.to_owned(), (value.to_owned(), origin));
+        true
+    }
+
+    /// Sets a variable that is missing or blank (the rule of the config's `env` block). Says whether it was set.
+    pub fn insert_blank(&mut self, name: &str, value: &str, origin: Origin) -> bool {
+        if self.non_blank(name).is_some() {
+            return false;
+        }
+        self.variables.insert(name.to_owned(), (value.to_owned(), origin));
+        true
+    }
+
+    /// All names in byte order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let variables =
+            pairs.into_iter().map(|(name, value)| (name.into(), (value.into(), Origin::Process))).collect();
+        Self { variables }
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.variables.iter().map(|(name, (_, origin))| (name, origin))).finish()
+    }
+}

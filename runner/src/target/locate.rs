@@ -1,0 +1,369 @@
+//! Decides where the target is: flags first, then the environment, then what exists below the home directory.
+//! Also reads the two `.env` files, whose attempts to move the target are reported and ignored.
+
+use std::path::{Path, PathBuf};
+
+use super::paths::user_path;
+use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
+use super::{Environment, Origin, Problem, ProblemKind, ReadError};
+
+/// Names of the config file, the present one first; the others are names of the program's past.
+pub const CONFIG_NAMES: [&str; 4] = ["openclaw.json", "clawdbot.json", "moldbot.json", "moltbot.json"];
+
+/// State directories below the home directory, the present one first.
+const STATE_NAMES: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
+
+/// Variables that move the target. Only the process environment and flags may set them.
+const REDIRECTS: [&str; 8] = [
+    "OPENCLAW_STATE_DIR",
+    "CLAWDBOT_STATE_DIR",
+    "OPENCLAW_CONFIG_PATH",
+    "CLAWDBOT_CONFIG_PATH",
+    "OPENCLAW_OAUTH_DIR",
+    "OPENCLAW_HOME",
+    "HOME",
+    "USERPROFILE",
+];
+
+/// Variables whose presence decides whether the gateway has authentication.
+const GATEWAY_CREDENTIALS: [&str; 2] = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
+
+/// Largest `.env` that is read, in bytes: a few hundred times an ordinary one.
+pub const MAX_DOTENV_BYTES: u64 = 1024 * 1024;
+
+/// Longest profile name, in characters (the gateway's own limit).
+const MAX_PROFILE_CHARS: usize = 64;
+
+/// What the operator asked for on the command line.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `--state-dir`: this directory and the config in it, nothing else.
+    pub state_dir: Option<PathBuf>,
+    /// `--config`: exactly this file.
+    pub config: Option<PathBuf>,
+    /// `--profile NAME`; `--dev` is `Some("dev")`.
+    pub profile: Option<String>,
+}
+
+/// Where everything is. All paths are absolute and normalised textually; none need exist.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// The home directory, which `~` in config values means.
+    pub home: PathBuf,
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// The state directory exists (symbolic links followed).
+    pub state_exists: bool,
+    /// The config file that is parsed.
+    pub config_load: PathBuf,
+    /// The config file whose permissions the reference checks; nearly always the same.
+    pub config_audit: PathBuf,
+    /// `config_load` exists (symbolic links followed; something that cannot be looked at does not).
+    pub config_exists: bool,
+    /// Where channel and OAuth credentials lie.
+    pub credentials_dir: PathBuf,
+    /// What decided the state directory, for people: `--state-dir`, `OPENCLAW_STATE_DIR`, `default`, ...
+    pub origin: String,
+    /// What decided the config file, for people.
+    pub config_origin: String,
+    /// The directory relative paths were resolved against.
+    pub cwd: PathBuf,
+}
+
+/// Why there is no target.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LocateError {
+    /// The profile name is not one the gateway accepts.
+    #[error(
+        "{0:?} is no profile name; use 1 to 64 letters, digits, '-' and '_', beginning with a letter or digit"
+    )]
+    BadProfile(String),
+    /// The working directory is not absolute, so nothing relative can be resolved.
+    #[error("the working directory {} is not an absolute path", .0.display())]
+    RelativeCwd(PathBuf),
+    /// A path on the command line is empty.
+    #[error("{0} needs a path")]
+    EmptyPath(&'static str),
+}
+
+/// Finds the target and reads the `.env` files (current directory, then state directory) into `env`.
+///
+/// # Errors
+/// Only for an unusable command line. A target that is missing or unreadable is a [`Located`] whose parts do
+/// not exist, and problems.
+pub fn locate(
+    request: &Request,
+    env: &mut Environment,
+    cwd: &Path,
+) -> Result<(Located, Vec<Problem>), LocateError> {
+    check(request, cwd)?;
+    let home = home_dir(env, cwd);
+    if let Some(name) = &request.profile {
+        apply_profile(name, env, &home);
+    }
+    let (state_dir, origin) = state_dir(request, env, &home, cwd);
+    let (config_load, config_origin) = config_load(request, env, &home, &state_dir, cwd);
+    let config_audit = config_audit(request, env, &home, &state_dir, &config_load, cwd);
+
+    let mut problems = Vec::new();
+    read_dotenv(&dotenv_files(cwd, &state_dir, env, request, &home), env, &mut problems);
+    let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
+        // An environment variable speaks of this user's own installation, not of a directory given by hand.
+        Some(dir) if request.state_dir.is_none() || env.origin("OPENCLAW_OAUTH_DIR") == Some(Origin::StateDotenv) => {
+            user_path(dir, &home, cwd)
+        }
+        _ => state_dir.join("credentials"),
+    };
+    if config_load != config_audit {
+        let message = format!(
+            "The gateway loads {}, but checks the permissions of {}. Keep one config file, in the state \
+             directory.",
+            config_load.display(),
+            config_audit.display()
+        );
+        problems.push(Problem::new(ProblemKind::PathsDisagree, message).on(config_audit.clone()));
+    }
+    let located = Located {
+        state_exists: exists(&state_dir),
+        config_exists: exists(&config_load),
+        home,
+        state_dir,
+        config_load,
+        config_audit,
+        credentials_dir,
+        origin,
+        config_origin,
+        cwd: cwd.to_owned(),
+    };
+    Ok((located, problems))
+}
+
+/// True for a variable that decides where the target is.
+pub(crate) fn is_redirect(name: &str) -> bool {
+    REDIRECTS.contains(&name)
+}
+
+fn check(request: &Request, cwd: &Path) -> Result<(), LocateError> {
+    if !cwd.is_absolute() {
+        return Err(LocateError::RelativeCwd(cwd.to_owned()));
+    }
+    let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+    if empty(&request.state_dir) {
+        return Err(LocateError::EmptyPath("--state-dir"));
+    }
+    if empty(&request.config) {
+        return Err(LocateError::EmptyPath("--config"));
+    }
+    match &request.profile {
+        Some(name) if !is_profile_name(name) => Err(LocateError::BadProfile(name.clone())),
+        _ => Ok(()),
+    }
+}
+
+fn is_profile_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && name.chars().count() <= MAX_PROFILE_CHARS
+}
+
+/// Symbolic links are followed; what cannot be looked at does not exist, as the gateway sees it.
+fn exists(path: &Path) -> bool {
+    rustix::fs::stat(path).is_ok()
+}
+
+fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
+    let account = || {
+        let named = env.non_blank("HOME").or_else(|| env.non_blank("USERPROFILE")).map(PathBuf::from);
+        named.or_else(account_home)
+    };
+    let explicit = env.non_blank("OPENCLAW_HOME").and_then(|value| {
+        let tilde = value == "~" || value.starts_with("~/") || value.starts_with("~\\");
+        if tilde { expand_home(value, &account()?) } else { Some(PathBuf::from(value)) }
+    });
+    explicit.or_else(account).map_or_else(|| cwd.to_owned(), |home| absolute(cwd, &home))
+}
+
+/// The home directory of the account from `/etc/passwd`, for services that run without `HOME`.
+fn account_home() -> Option<PathBuf> {
+    /// Far more than any local account file.
+    const MAX_PASSWD_BYTES: u64 = 4 * 1024 * 1024;
+    let uid = rustix::fs::stat("/proc/self").ok()?.st_uid.to_string();
+    let bytes = read_regular(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.nth(2)? == uid).then(|| fields.nth(2).map(PathBuf::from))?
+    })
+}
+
+/// A profile is shorthand for three variables, none of which replaces one that is set.
+fn apply_profile(name: &str, env: &mut Environment, home: &Path) {
+    let folder = if name.eq_ignore_ascii_case("default") {
+        ".openclaw".to_owned()
+    } else {
+        format!(".openclaw-{name}")
+    };
+    env.insert_blank("OPENCLAW_PROFILE", name, Origin::Flag);
+    let default = home.join(folder);
+    env.insert_blank("OPENCLAW_STATE_DIR", &default.to_string_lossy(), Origin::Flag);
+    let state = env.non_blank("OPENCLAW_STATE_DIR").unwrap_or_default();
+    let config = format!("{}/{}", state.trim_end_matches('/'), CONFIG_NAMES[0]);
+    env.insert_blank("OPENCLAW_CONFIG_PATH", &config, Origin::Flag);
+    if name == "dev" {
+        env.insert_blank("OPENCLAW_GATEWAY_PORT", "19001", Origin::Flag);
+    }
+}
+
+/// `OPENCLAW_NAME`, else `CLAWDBOT_NAME`, with what to call it.
+fn either<'e>(env: &'e Environment, suffix: &str) -> Option<(&'e str, String)> {
+    ["OPENCLAW_", "CLAWDBOT_"].iter().find_map(|prefix| {
+        let name = format!("{prefix}{suffix}");
+        let value = env.non_blank(&name)?;
+        let label = if env.origin(&name) == Some(Origin::Flag) { "--profile".to_owned() } else { name };
+        Some((value, label))
+    })
+}
+
+fn state_dir(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (PathBuf, String) {
+    if let Some(dir) = &request.state_dir {
+        return (absolute(cwd, dir), "--state-dir".to_owned());
+    }
+    if let Some((dir, label)) = either(env, "STATE_DIR") {
+        return (user_path(dir, home, cwd), label);
+    }
+    let default = home.join(STATE_NAMES[0]);
+    let found = STATE_NAMES.iter().map(|name| home.join(name)).find(|dir| exists(dir));
+    (found.unwrap_or(default), "default".to_owned())
+}
+
+fn config_in(dir: &Path) -> Option<PathBuf> {
+    CONFIG_NAMES.iter().map(|name| dir.join(name)).find(|file| exists(file))
+}
+
+/// The file the gateway parses.
+fn config_load(
+    request: &Request,
+    env: &Environment,
+    home: &Path,
+    state: &Path,
+    cwd: &Path,
+) -> (PathBuf, String) {
+    if let Some(file) = &request.config {
+        return (absolute(cwd, file), "--config".to_owned());
+    }
+    let own = state.join(CONFIG_NAMES[0]);
+    if request.state_dir.is_some() {
+        return (config_in(state).unwrap_or(own), "--state-dir".to_owned());
+    }
+    if let Some((file, label)) = either(env, "CONFIG_PATH") {
+        return (user_path(file, home, cwd), label);
+    }
+    let moved = either(env, "STATE_DIR");
+    let in_state = moved.as_ref().and_then(|_| config_in(state));
+    if let (Some(file), Some((_, label))) = (in_state, moved) {
+        return (file, label);
+    }
+    let found = STATE_NAMES.iter().find_map(|name| config_in(&home.join(name)));
+    (found.unwrap_or(own), "default".to_owned())
+}
+
+/// The file whose permissions the reference looks at. It differs from [`config_load`] when the state directory
+/// was moved to one without a config, and when only `CLAWDBOT_CONFIG_PATH` is set beside a config in the state
+/// directory.
+fn config_audit(
+    request: &Request,
+    env: &Environment,
+    home: &Path,
+    state: &Path,
+    load: &Path,
+    cwd: &Path,
+) -> PathBuf {
+    if request.config.is_some() || request.state_dir.is_some() {
+        return load.to_owned();
+    }
+    if let Some(file) = env.non_blank("OPENCLAW_CONFIG_PATH") {
+        return user_path(file, home, cwd);
+    }
+    if let Some(file) = config_in(state) {
+        return file;
+    }
+    if either(env, "STATE_DIR").is_some() {
+        return state.join(CONFIG_NAMES[0]);
+    }
+    load.to_owned()
+}
+
+struct Dotenv {
+    path: PathBuf,
+    origin: Origin,
+}
+
+fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, home: &Path) -> Vec<Dotenv> {
+    let moved = request.state_dir.is_some() || either(env, "STATE_DIR").is_some();
+    // Without an override the gateway looks into the present directory only, never into one of the old names.
+    let of_state = if moved { state.join(".env") } else { home.join(STATE_NAMES[0]).join(".env") };
+    let of_cwd = cwd.join(".env");
+    let mut files = Vec::new();
+    if of_cwd != of_state {
+        files.push(Dotenv { path: of_cwd, origin: Origin::CwdDotenv });
+    }
+    files.push(Dotenv { path: of_state, origin: Origin::StateDotenv });
+    files
+}
+
+fn read_dotenv(files: &[Dotenv], env: &mut Environment, problems: &mut Vec<Problem>) {
+    for file in files {
+        let bytes = match read_regular(&file.path, MAX_DOTENV_BYTES) {
+            Ok(bytes) => bytes,
+            Err(ReadError::NotFound(_)) => continue,
+            Err(error) => {
+                problems.push(unread_dotenv(&error, file));
+                continue;
+            }
+        };
+        for (name, value) in parse_dotenv(&String::from_utf8_lossy(&bytes)) {
+            // The target's own `.env` may say where its credentials lie: the gateway obeys that, too.
+            let own_credentials = file.origin == Origin::StateDotenv && name == "OPENCLAW_OAUTH_DIR";
+            if is_redirect(&name) && !own_credentials {
+                // A variable that is already set was never at risk.
+                if env.get(&name).is_none() && !js_trim(&value).is_empty() {
+                    problems.push(redirect_ignored(&name, file));
+                }
+            } else if env.insert_missing(&name, &value, file.origin)
+                && file.origin == Origin::CwdDotenv
+                && GATEWAY_CREDENTIALS.contains(&name.as_str())
+            {
+                problems.push(cwd_credentials(&name, file));
+            }
+        }
+    }
+}
+
+fn unread_dotenv(error: &ReadError, file: &Dotenv) -> Problem {
+    let kind = match error {
+        ReadError::NotRegular { .. } => ProblemKind::NotRegular,
+        ReadError::TooLarge { .. } => ProblemKind::TooLarge,
+        _ => ProblemKind::Unreadable,
+    };
+    let message = format!("{error}; variables from it are missing in this audit.");
+    Problem::new(kind, message).on(file.path.clone())
+}
+
+fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {
+    let message = format!(
+        "{} sets {name}, which would make the gateway use another place than the one audited here. This audit \
+         ignored it; remove the line, or name the place with --state-dir or --config.",
+        file.path.display()
+    );
+    Problem::new(ProblemKind::RedirectIgnored, message).on(file.path.clone())
+}
+
+fn cwd_credentials(name: &str, file: &Dotenv) -> Problem {
+    let message = format!(
+        "{name} comes from {}, which counts only for programs started in this directory. A gateway started \
+         elsewhere does not have it.",
+        file.path.display()
+    );
+    Problem::new(ProblemKind::CwdCredentials, message).on(file.path.clone())
+}

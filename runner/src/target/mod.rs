@@ -1,0 +1,20 @@
+//! Where the target is: home, state directory, config file, credentials directory.
+//!
+//! Everything is decided before any file of the target is interpreted, from the command line and the
+//! process environment only. Nothing here writes, migrates or executes; problems are data.
+
+mod dotenv;
+mod environment;
+mod locate;
+mod paths;
+mod problem;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use dotenv::parse as parse_dotenv;
+pub use environment::{Environment, Origin};
+pub use locate::{locate, LocateError, Located, Request, CONFIG_NAMES, MAX_DOTENV_BYTES};
+pub use paths::{absolute, expand_home, is_inside, js_trim, normalise};
+pub use problem::{Place, Problem, ProblemKind};
+pub use read::{read_regular, FileKind, ReadError};

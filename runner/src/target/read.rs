@@ -1,0 +1,140 @@
+//! Reads one regular file without ever blocking: not on a FIFO, a device or a directory, and never more
+//! than a given number of bytes.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// What stands where a regular file should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character or block device.
+    Device,
+    /// Something else.
+    Other,
+}
+
+impl FileKind {
+    fn of(file_type: FileType) -> Self {
+        match file_type {
+            FileType::Directory => Self::Directory,
+            FileType::Fifo => Self::Fifo,
+            FileType::Socket => Self::Socket,
+            FileType::CharacterDevice | FileType::BlockDevice => Self::Device,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "a directory",
+            Self::Fifo => "a named pipe",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+            Self::Other => "no regular file",
+        })
+    }
+}
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Nothing is there. A dangling symbolic link counts as nothing.
+    #[error("{} does not exist", .0.display())]
+    NotFound(PathBuf),
+    /// Something other than a regular file is there.
+    #[error("{} is {kind}, not a regular file", .path.display())]
+    NotRegular {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What is there.
+        kind: FileKind,
+    },
+    /// The file is larger than the caller accepts.
+    #[error("{} has {size} bytes; at most {cap} are read", .path.display())]
+    TooLarge {
+        /// The path as it was given.
+        path: PathBuf,
+        /// Its size in bytes; for a file that grows, the bytes seen.
+        size: u64,
+        /// The limit in bytes.
+        cap: u64,
+    },
+    /// The caller may not read it.
+    #[error("no permission to read {}", .0.display())]
+    Denied(PathBuf),
+    /// Its symbolic links lead in a circle or are too many.
+    #[error("the symbolic links of {} lead in a circle", .0.display())]
+    Loop(PathBuf),
+    /// Anything else.
+    #[error("cannot read {}", .path.display())]
+    Io {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ReadError {
+    fn from_errno(path: &Path, errno: Errno) -> Self {
+        match errno {
+            // ENOTDIR: a file stands where a parent directory should be, so nothing is there.
+            Errno::NOENT | Errno::NOTDIR => Self::NotFound(path.to_owned()),
+            Errno::ACCESS | Errno::PERM => Self::Denied(path.to_owned()),
+            Errno::LOOP => Self::Loop(path.to_owned()),
+            other => Self::Io { path: path.to_owned(), source: other.into() },
+        }
+    }
+}
+
+/// Reads the regular file at `path`, at most `cap` bytes. Symbolic links are followed, because the gateway
+/// follows them.
+///
+/// # Errors
+/// See [`ReadError`]; each names the path, and the limit where there is one.
+pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+    // Looked at first, because opening a device can already do something to it.
+    let before = rustix::fs::stat(path).map_err(|errno| ReadError::from_errno(path, errno))?;
+    check(path, &before, cap)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened =
+        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| ReadError::from_errno(path, errno))?;
+    let stat = rustix::fs::fstat(&opened).map_err(|errno| ReadError::from_errno(path, errno))?;
+    check(path, &stat, cap)?;
+
+    let mut bytes = Vec::new();
+    File::from(opened)
+        .take(cap.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let size = bytes.len() as u64;
+    if size > cap {
+        return Err(ReadError::TooLarge { path: path.to_owned(), size, cap });
+    }
+    Ok(bytes)
+}
+
+fn check(path: &Path, stat: &rustix::fs::Stat, cap: u64) -> Result<(), ReadError> {
+    let file_type = FileType::from_raw_mode(stat.st_mode);
+    if file_type != FileType::RegularFile {
+        return Err(ReadError::NotRegular { path: path.to_owned(), kind: FileKind::of(file_type) });
+    }
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    if size > cap {
+        return Err(ReadError::TooLarge { path: path.to_owned(), size, cap });
+    }
+    Ok(())
+}
