@@ -1,1 +1,116 @@
-fn main(){}
+//! Builds the policies for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
+//! the list of built-in policies that the runner embeds.
+
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+#[allow(dead_code, reason = "the runner uses the rest")]
+#[path = "src/sandbox/engine.rs"]
+mod engine;
+
+const WASM_TARGET: &str = "wasm32-wasip2";
+
+/// Folders of `policies/` that are no policies.
+const NOT_POLICIES: [&str; 2] = ["sdk", "template"];
+
+fn main() -> Result<()> {
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let target = env::var("TARGET")?;
+    println!("cargo::rustc-env=CHITIN_TARGET={target}");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src/sandbox/engine.rs");
+    println!("cargo::rerun-if-changed={}", root.join("wit").display());
+    println!("cargo::rerun-if-changed={}", root.join("policies").display());
+    println!("cargo::rerun-if-changed={}", root.join("Cargo.toml").display());
+
+    let policies = policies(&root.join("policies"))?;
+    let components = build(&root, &out, &policies)?;
+    let compiler = engine::compiler(&target)?;
+    let mut list = String::from("[\n");
+    for id in &policies {
+        let folder = root.join("policies").join(id);
+        let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
+        let code = compile(&compiler, &wasm, &out.join(format!("{id}.cwasm")))?;
+        let size = fs::metadata(&wasm)?.len();
+        writeln!(
+            list,
+            "Builtin {{ manifest: include_str!({:?}), page: include_str!({:?}), size: {size}, \
+             code: Embedded::new({{ static CODE: &Pages<[u8]> = &Pages(*include_bytes!({code:?})); &CODE.0 }}) }},",
+            folder.join("policy.toml"),
+            folder.join("README.md"),
+        )?;
+    }
+    list.push_str("]\n");
+    fs::write(out.join("builtin.rs"), list)?;
+    Ok(())
+}
+
+/// The folders of all policies, in byte order.
+fn policies(folder: &Path) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().join("policy.toml").is_file() && !NOT_POLICIES.contains(&name.as_str()) {
+            ids.push(name);
+        }
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+/// Builds all policies with one call of cargo, in a target directory of its own: the outer cargo holds the lock of
+/// the other.
+fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let sysroot = Command::new(&rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output()?;
+    let libraries = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+    if !Path::new(&libraries).is_dir() {
+        bail!("the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)");
+    }
+    // Beside the profile folders of the outer target directory, so that all profiles share it.
+    let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.current_dir(root).args(["build", "--profile", "policy", "--target", WASM_TARGET, "--target-dir"]);
+    cargo.arg(&target_dir);
+    for id in policies {
+        cargo.args(["--package", id]);
+    }
+    // What the outer cargo says about its own build is wrong for this one.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let outer = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
+        if outer.contains(&name.as_str()) || name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") {
+            cargo.env_remove(&name);
+        }
+    }
+    let output = cargo.output().context("cargo could not be started for the policies")?;
+    if !output.status.success() {
+        bail!("the policies do not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(target_dir.join(WASM_TARGET).join("policy"))
+}
+
+/// Compiles a component, unless the code beside it was made from the same bytes by the same engine.
+fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<PathBuf> {
+    let component = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
+    let mut hasher = DefaultHasher::new();
+    component.hash(&mut hasher);
+    compiler.precompile_compatibility_hash().hash(&mut hasher);
+    let key = format!("{:016x}", hasher.finish());
+    let key_file = code.with_extension("key");
+    if !(code.is_file() && fs::read_to_string(&key_file).is_ok_and(|known| known == key)) {
+        let compiled = compiler.precompile_component(&component).map_err(anyhow::Error::from);
+        fs::write(code, compiled.with_context(|| format!("{} does not compile", wasm.display()))?)?;
+        fs::write(&key_file, key)?;
+    }
+    Ok(code.to_owned())
+}

@@ -130,6 +130,14 @@ impl<'h> Context<'h> {
     }
 }
 
+impl Path {
+    /// A place in a view; `rel` is "" for the view itself.
+    #[must_use]
+    pub fn new(view: &str, rel: &str) -> Self {
+        Self { view: view.to_owned(), rel: rel.to_owned() }
+    }
+}
+
 /// A failure that says what could not be seen, and why.
 #[must_use]
 pub fn unseen(place: &str, error: &StateError) -> Failure {

@@ -1,5 +1,6 @@
 //! Builds a finding in one chain.
 
+use crate::gateway::Credential;
 use crate::{Finding, Location, Node, Path, Severity};
 
 /// A finding of severity critical.
@@ -68,5 +69,14 @@ impl Finding {
     pub fn at_env(mut self, name: &str) -> Self {
         self.locations.push(Location::Env(name.to_owned()));
         self
+    }
+
+    /// A credential that is the evidence: the config value where the config gives it, else the variable.
+    #[must_use]
+    pub fn at_credential(self, credential: &Credential<'_>) -> Self {
+        match &credential.node {
+            Some(node) => self.at(node),
+            None => self.at_env(credential.variable),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! How the gateway is reached and what protects it (reference: config-checks 1.1 and 1.2).
 
-use crate::{Context, Facts, Failure, Node};
+use crate::{Context, Facts, Failure, Node, SecretSource};
 
 /// The environment variable that stands in for `gateway.auth.token`.
 pub const TOKEN_VARIABLE: &str = "OPENCLAW_GATEWAY_TOKEN";
@@ -32,15 +32,16 @@ impl<'a> Credential<'a> {
         };
         let truthy = facts.as_ref().map_or_else(
             || node.as_ref().is_some_and(Node::is_truthy),
-            |facts| facts.bytes > 0 || facts.padded,
+            |facts| facts.bytes > 0 || facts.padded || facts.source == SecretSource::Reference,
         );
         Ok(Self { node, variable, facts, truthy })
     }
 
-    /// A string with something left of it after trimming.
+    /// A string with something left of it after trimming, or a reference to a secret store.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.facts.as_ref().is_some_and(|facts| facts.units > 0)
+        let set = |facts: &Facts| facts.units > 0 || facts.source == SecretSource::Reference;
+        self.facts.as_ref().is_some_and(set)
     }
 }
 
@@ -156,6 +157,30 @@ mod tests {
     fn a_blank_password_takes_the_mode_and_gives_no_secret() {
         let host = MemoryHost::new(r#"{gateway: {auth: {token: "t", password: "  "}}}"#);
         assert_eq!(mode_and_secret(&host), ("password".to_owned(), false));
+    }
+
+    #[test]
+    fn a_secret_in_a_store_is_set_though_its_length_is_unknown() {
+        let host = MemoryHost::new("{}").variable(TOKEN_VARIABLE, "  ");
+        host.with(|cx| {
+            let mut token = Gateway::read(cx).auth(cx).expect("all secrets are granted").token;
+            assert!(!token.is_set());
+            token.facts.as_mut().expect("the variable is set").source = SecretSource::Reference;
+            assert!(token.is_set());
+        });
+    }
+
+    #[test]
+    fn a_finding_names_the_config_value_or_else_the_variable() {
+        let place = |config: &str| {
+            MemoryHost::new(config).with(|cx| {
+                let auth = Gateway::read(cx).auth(cx).expect("all secrets are granted");
+                crate::info("id", "title").at_credential(&auth.token).locations
+            })
+        };
+        let config = crate::Location::Config("/gateway/auth/token".to_owned());
+        assert_eq!(place(r#"{gateway: {auth: {token: "t"}}}"#), [config]);
+        assert_eq!(place("{}"), [crate::Location::Env(TOKEN_VARIABLE.to_owned())]);
     }
 
     #[test]

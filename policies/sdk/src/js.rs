@@ -1,6 +1,6 @@
 //! The two string measures of the reference program, which is written in JavaScript.
 
-/// White space as JavaScript's `trim` sees it (ECMA-262, WhiteSpace and LineTerminator):
+/// White space as JavaScript's `trim` sees it (ECMA-262, `WhiteSpace` and `LineTerminator`):
 /// without U+0085 and U+001C to U+001F, with U+FEFF.
 #[must_use]
 pub fn is_space(c: char) -> bool {

@@ -90,10 +90,37 @@ impl Permissions {
         format!("{} {what} mode {mode:03o}", self.display)
     }
 
-    /// The command that leaves it to its owner.
+    /// Who but the owner may write; none where nobody may.
+    #[must_use]
+    pub fn writers(&self) -> Option<&'static str> {
+        accounts(self.world_writable(), self.group_writable())
+    }
+
+    /// Who but the owner may read; none where nobody may.
+    #[must_use]
+    pub fn readers(&self) -> Option<&'static str> {
+        accounts(self.world_readable(), self.group_readable())
+    }
+
+    /// The remediation that leaves it to its owner: mode 700 for a directory, 600 for anything else.
+    #[must_use]
+    pub fn owner_only(&self) -> String {
+        let mode = if self.is_directory() { 0o700 } else { 0o600 };
+        format!("Run: {}", self.chmod(mode))
+    }
+
+    /// The command that sets the mode.
     #[must_use]
     pub fn chmod(&self, mode: u32) -> String {
         format!("chmod {mode:03o} {}", shell_quote(&self.display))
+    }
+}
+
+fn accounts(world: bool, group: bool) -> Option<&'static str> {
+    match (world, group) {
+        (true, _) => Some("every account on this machine"),
+        (false, true) => Some("every member of its group"),
+        (false, false) => None,
     }
 }
 
@@ -121,6 +148,41 @@ pub fn shell_quote(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::MemoryHost;
+
+    fn inspect(host: &MemoryHost) -> Permissions {
+        let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("state", "")));
+        seen.expect("the host looks").expect("the object exists")
+    }
+
+    #[test]
+    fn everyone_is_named_before_the_group() {
+        let folder = |mode| inspect(&MemoryHost::new("{}").directory("state", "", mode));
+        assert_eq!(folder(0o711).readers(), None);
+        assert_eq!(folder(0o750).readers(), Some("every member of its group"));
+        assert_eq!(folder(0o754).readers(), Some("every account on this machine"));
+        assert_eq!(folder(0o755).writers(), None);
+        assert_eq!(folder(0o772).writers(), Some("every account on this machine"));
+    }
+
+    #[test]
+    fn a_directory_keeps_the_bit_that_lets_its_owner_enter() {
+        assert_eq!(
+            inspect(&MemoryHost::new("{}").directory("state", "", 0o777)).owner_only(),
+            "Run: chmod 700 /state"
+        );
+        assert_eq!(
+            inspect(&MemoryHost::new("{}").file("state", "", 0o777, "")).owner_only(),
+            "Run: chmod 600 /state"
+        );
+    }
+
+    #[test]
+    fn a_dangling_link_has_no_permissions_of_its_own() {
+        let link = inspect(&MemoryHost::new("{}").symlink("state", "", None));
+        assert!(link.is_symlink);
+        assert_eq!((link.writers(), link.readers()), (None, None));
+    }
 
     #[test]
     fn shell_quote_keeps_plain_paths_bare() {

@@ -1,6 +1,6 @@
 //! An in-memory host, so that a policy's logic is tested natively, without a sandbox.
 #![cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "only tests use it"))]
-#![allow(clippy::expect_used, reason = "a test that is set up wrongly must stop")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that is set up wrongly must stop")]
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -302,7 +302,8 @@ fn quote_bare_keys(text: &str) -> String {
             word.push(c);
         } else {
             let bare = c == ':' && word.starts_with(|c: char| c.is_ascii_alphabetic());
-            out.push_str(&if bare { format!("\"{word}\"") } else { word.clone() });
+            let quote = if bare { "\"" } else { "" };
+            out.extend([quote, word.as_str(), quote]);
             word.clear();
             out.push(c);
             quoted = c == '"';

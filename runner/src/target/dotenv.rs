@@ -1,18 +1,23 @@
 //! The `.env` syntax the gateway reads: `NAME=value`, optional `export`, three kinds of quotes, `#` comments,
 //! no expansion of variables. Lines that are none of this are passed over, as the gateway does.
 
-/// The assignments of a `.env` file in order. A later one for the same name replaces an earlier one, so the
-/// caller has to take the last.
+use std::collections::HashMap;
+
+/// The assignments of a `.env` file, each name once: a later value replaces an earlier one.
 pub fn parse(text: &str) -> Vec<(String, String)> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut found: Vec<(String, String)> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
     while !rest.is_empty() {
         match assignment(rest) {
             Some((name, value, after)) => {
-                match found.iter_mut().find(|(known, _)| *known == name) {
+                match index.get(&name).and_then(|at| found.get_mut(*at)) {
                     Some(earlier) => earlier.1 = value,
-                    None => found.push((name, value)),
+                    None => {
+                        index.insert(name.clone(), found.len());
+                        found.push((name, value));
+                    }
                 }
                 rest = after;
             }
@@ -30,10 +35,10 @@ fn next_line(text: &str) -> &str {
 fn assignment(text: &str) -> Option<(String, String, &str)> {
     let blank = |c: char| c == ' ' || c == '\t';
     let mut text = text.trim_start_matches(blank);
-    if let Some(after) = text.strip_prefix("export") {
-        if after.starts_with(blank) {
-            text = after.trim_start_matches(blank);
-        }
+    if let Some(after) = text.strip_prefix("export")
+        && after.starts_with(blank)
+    {
+        text = after.trim_start_matches(blank);
     }
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))?;
     let (name, after) = text.split_at_checked(end)?;

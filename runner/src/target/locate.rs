@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::paths::user_path;
-use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
+use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
 
 /// Names of the config file, the present one first; the others are names of the program's past.
 pub const CONFIG_NAMES: [&str; 4] = ["openclaw.json", "clawdbot.json", "moldbot.json", "moltbot.json"];
@@ -109,7 +109,10 @@ pub fn locate(
     read_dotenv(&dotenv_files(cwd, &state_dir, env, request, &home), env, &mut problems);
     let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
         // An environment variable speaks of this user's own installation, not of a directory given by hand.
-        Some(dir) if request.state_dir.is_none() || env.origin("OPENCLAW_OAUTH_DIR") == Some(Origin::StateDotenv) => {
+        Some(dir)
+            if request.state_dir.is_none()
+                || env.origin("OPENCLAW_OAUTH_DIR") == Some(Origin::StateDotenv) =>
+        {
             user_path(dir, &home, cwd)
         }
         _ => state_dir.join("credentials"),

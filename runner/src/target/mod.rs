@@ -9,11 +9,13 @@ mod locate;
 mod paths;
 mod problem;
 mod read;
+pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
+pub(crate) use locate::is_redirect;
 pub use locate::{locate, LocateError, Located, Request, CONFIG_NAMES, MAX_DOTENV_BYTES};
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise};
 pub use problem::{Place, Problem, ProblemKind};

@@ -21,8 +21,12 @@ pub fn normalise(path: &Path) -> PathBuf {
         match component {
             Component::CurDir => {}
             Component::ParentDir => {
-                if !clean.pop() {
+                // At the root there is nothing to take away; a relative path keeps its leading `..`.
+                let at_start = clean.file_name().is_none();
+                if at_start && !clean.has_root() {
                     clean.push(component);
+                } else {
+                    clean.pop();
                 }
             }
             other => clean.push(other),

@@ -1,0 +1,246 @@
+//! A config that cannot be read, or does not say what it seems to say.
+
+use chitin_policy_sdk::Severity::{self, Critical, Info, Warn};
+use chitin_policy_sdk::{Context, Failure, Finding, Location, Path, Problem, Verdict, finding};
+
+/// What one kind of problem becomes.
+struct Row {
+    kind: &'static str,
+    id: &'static str,
+    severity: Severity,
+    title: &'static str,
+    remediation: &'static str,
+}
+
+/// The kinds are the runner's words for what it meets.
+const TABLE: [Row; 19] = [
+    Row {
+        kind: "unreadable",
+        id: "config.unreadable",
+        severity: Critical,
+        title: "Config file cannot be read",
+        remediation: "Run the audit as the account that runs the gateway, or give that account the file: chown, then chmod 600",
+    },
+    Row {
+        kind: "too-large",
+        id: "config.too_large",
+        severity: Critical,
+        title: "Config is larger than any reader should accept",
+        remediation: "Remove what is not config from the file, and cut what is repeated in includes or variables",
+    },
+    Row {
+        kind: "not-regular",
+        id: "config.not_a_file",
+        severity: Critical,
+        title: "Config file is not a regular file",
+        remediation: "Replace it by a regular file with mode 600",
+    },
+    Row {
+        kind: "too-deep",
+        id: "config.too_deep",
+        severity: Critical,
+        title: "Config is nested deeper than any reader should accept",
+        remediation: "Remove the needless nesting; no key of the gateway needs it",
+    },
+    Row {
+        kind: "syntax",
+        id: "config.syntax",
+        severity: Critical,
+        title: "Config is not valid JSON5",
+        remediation: "Correct the text at the place named; until then the gateway does not start",
+    },
+    Row {
+        kind: "not-an-object",
+        id: "config.not_an_object",
+        severity: Critical,
+        title: "Config is not an object",
+        remediation: "Put the whole config in one pair of braces: { ... }",
+    },
+    Row {
+        kind: "ambiguous",
+        id: "config.ambiguous",
+        severity: Warn,
+        title: "Config can be understood in two ways",
+        remediation: "Remove all but one of the values, and keep to plain JSON5",
+    },
+    Row {
+        kind: "include-failed",
+        id: "config.include_failed",
+        severity: Warn,
+        title: "An included config file is missing or broken",
+        remediation: "Correct the $include or the file it names; until then the gateway does not start",
+    },
+    Row {
+        kind: "include-escape",
+        id: "config.include_escape",
+        severity: Critical,
+        title: "Config includes a file outside its own directory",
+        remediation: "Move the file into the directory of the config and correct the $include",
+    },
+    Row {
+        kind: "include-cycle",
+        id: "config.include_cycle",
+        severity: Warn,
+        title: "Config files include each other in a circle",
+        remediation: "Remove one $include of the circle",
+    },
+    Row {
+        kind: "include-too-deep",
+        id: "config.include_too_deep",
+        severity: Warn,
+        title: "Config includes are nested too deep",
+        remediation: "Include the innermost files from the main config directly",
+    },
+    Row {
+        kind: "unset-variable",
+        id: "config.unset_variable",
+        severity: Warn,
+        title: "Config names a variable that is not set",
+        remediation: "Set the variable where the gateway runs, for example in the .env of the state directory, or write $${NAME} for the plain text",
+    },
+    Row {
+        kind: "legacy-key",
+        id: "config.legacy_key",
+        severity: Warn,
+        title: "Config has a key of an older layout",
+        remediation: "Run: openclaw doctor --fix",
+    },
+    Row {
+        kind: "unknown-key",
+        id: "config.unknown_key",
+        severity: Warn,
+        title: "Config has a key that OpenClaw does not know",
+        remediation: "Correct the spelling of the key, or remove it",
+    },
+    Row {
+        kind: "invalid-value",
+        id: "config.invalid_value",
+        severity: Warn,
+        title: "Config has a value that OpenClaw does not accept",
+        remediation: "Set the key to a value that its schema allows, or remove it",
+    },
+    Row {
+        kind: "redirect-ignored",
+        id: "config.redirect_ignored",
+        severity: Critical,
+        title: "A file tries to move the installation elsewhere",
+        remediation: "Remove the variable from the file; set it in the environment of the gateway if it is meant",
+    },
+    Row {
+        kind: "paths-disagree",
+        id: "config.paths_disagree",
+        severity: Warn,
+        title: "Two files can be taken for the config",
+        remediation: "Keep one config file, and set OPENCLAW_CONFIG_PATH to it",
+    },
+    Row {
+        kind: "shell-env-skipped",
+        id: "config.shell_env_skipped",
+        severity: Info,
+        title: "Variables of the login shell were not looked at",
+        remediation: "Put the variables in the .env of the state directory, or run the audit with them set",
+    },
+    Row {
+        kind: "newer-version",
+        id: "config.newer_version",
+        severity: Info,
+        title: "Config is of a newer version than this audit knows",
+        remediation: "Update chitin, and run the audit again",
+    },
+];
+
+/// Turns what the runner met while it located and read the config into findings.
+pub fn audit(cx: &Context<'_>) -> Verdict {
+    cx.problems().iter().map(reported).collect()
+}
+
+fn reported(problem: &Problem) -> Result<Finding, Failure> {
+    let Some(row) = TABLE.iter().find(|row| row.kind == problem.kind) else {
+        return Err(Failure::Inconclusive(format!(
+            "the config has a problem of a kind that this policy does not know, \"{}\": {}",
+            problem.kind, problem.message
+        )));
+    };
+    let mut found = finding(row.id, row.severity, row.title)
+        .detail(problem.message.as_str())
+        .remediation(row.remediation);
+    found.locations.push(location(problem));
+    Ok(found)
+}
+
+fn location(problem: &Problem) -> Location {
+    let file = || Location::Object(Path::new("config", ""));
+    problem.pointer.clone().map_or_else(file, Location::Config)
+}
+
+chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    #[test]
+    fn a_config_without_problems_has_no_findings() {
+        assert!(MemoryHost::new("{}").ids(audit).is_empty());
+    }
+
+    #[test]
+    fn every_problem_becomes_one_finding_in_order() {
+        let host = MemoryHost::new("{}")
+            .problem("unset-variable", "a", Some("/a"))
+            .problem("syntax", "b", None)
+            .problem("unset-variable", "c", Some("/c"))
+            .problem("newer-version", "d", None);
+        let expected = [
+            "config.unset_variable:warn",
+            "config.syntax:critical",
+            "config.unset_variable:warn",
+            "config.newer_version:info",
+        ];
+        assert_eq!(host.ids(audit), expected);
+    }
+
+    #[test]
+    fn the_runners_words_are_the_detail_and_its_pointer_the_place() {
+        let host = MemoryHost::new("{}").problem("unknown-key", "gatway is no key", Some("/gatway"));
+        let finding = host.run(audit).expect("a verdict").remove(0);
+        assert_eq!(finding.detail, "gatway is no key");
+        assert_eq!(finding.locations, [Location::Config("/gatway".to_owned())]);
+    }
+
+    #[test]
+    fn a_problem_without_a_pointer_stands_in_the_config_file() {
+        let finding =
+            MemoryHost::new("{}").problem("syntax", "", None).run(audit).expect("a verdict").remove(0);
+        assert_eq!(finding.locations, [Location::Object(Path::new("config", ""))]);
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_named_and_not_passed_over() {
+        let host =
+            MemoryHost::new("{}").problem("syntax", "a", None).problem("moon-phase", "full moon", None);
+        let words = host.inconclusive(audit);
+        assert!(words.contains("\"moon-phase\": full moon"), "{words}");
+    }
+
+    #[test]
+    fn the_table_has_each_kind_and_each_id_once() {
+        for (index, row) in TABLE.iter().enumerate() {
+            let twin = |other: &Row| other.kind == row.kind || other.id == row.id;
+            assert!(!TABLE.iter().skip(index + 1).any(twin), "{}", row.kind);
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_manifest_say_the_same() {
+        let manifest = include_str!("../policy.toml");
+        for row in &TABLE {
+            let severity = format!("{:?}", row.severity).replace("Severity::", "").to_lowercase();
+            let declared = format!("id = \"{}\"\nseverity = \"{severity}\"\n", row.id);
+            assert!(manifest.contains(&declared), "{declared}");
+        }
+        assert_eq!(manifest.matches("[[check]]").count(), TABLE.len());
+    }
+}

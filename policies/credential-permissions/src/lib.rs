@@ -1,0 +1,144 @@
+//! Stored logins that other accounts can read or change.
+
+use chitin_policy_sdk::permissions::Permissions;
+use chitin_policy_sdk::{Context, Finding, Path, Verdict, agents, critical, warn};
+
+/// Judges the credentials directory and each agent's auth profiles by their modes.
+pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut findings = Vec::new();
+    if let Some(directory) = Permissions::inspect(cx, &Path::new("credentials", ""))? {
+        findings.extend(credentials(&directory));
+    }
+    for agent in agents::ids(&cx.config()) {
+        let path = Path::new("state", &format!("agents/{agent}/agent/auth-profiles.json"));
+        if let Some(profiles) = Permissions::inspect(cx, &path)? {
+            findings.extend(auth_profiles(&agent, &profiles));
+        }
+    }
+    Ok(findings)
+}
+
+fn credentials(directory: &Permissions) -> Option<Finding> {
+    if !directory.is_directory() {
+        return None;
+    }
+    let seen = directory.seen();
+    let finding = if let Some(who) = directory.writers() {
+        critical(
+            "fs.credentials_dir.perms_writable",
+            "Other accounts can write into the credentials directory",
+        )
+        .detail(format!("{seen}: {who} can add, replace and delete channel logins, pairings and allowlists."))
+    } else {
+        let who = directory.readers()?;
+        warn("fs.credentials_dir.perms_readable", "Other accounts can list the credentials directory").detail(format!(
+            "{seen}: {who} can see which accounts there are, and read each login that is not protected by itself."
+        ))
+    };
+    Some(finding.remediation(directory.owner_only()).at_object(&directory.path))
+}
+
+fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
+    let seen = profiles.seen();
+    let finding = if let Some(who) = profiles.writers() {
+        critical("fs.auth_profiles.perms_writable", "Other accounts can change an agent's stored logins").detail(format!(
+            "{seen}: {who} can make agent \"{agent}\" use API keys and logins of their choice, and so see what it sends \
+             to its models."
+        ))
+    } else {
+        let who = profiles.readers()?;
+        warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
+            .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
+    };
+    Some(finding.remediation(profiles.owner_only()).at_object(&profiles.path))
+}
+
+chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    const MAIN: &str = "agents/main/agent/auth-profiles.json";
+    const NOTHING: [&str; 0] = [];
+
+    fn credentials_dir(mode: u32) -> Vec<String> {
+        MemoryHost::new("{}").directory("credentials", "", mode).ids(audit)
+    }
+
+    fn main_profiles(mode: u32) -> Vec<String> {
+        MemoryHost::new("{}").file("state", MAIN, mode, "{}").ids(audit)
+    }
+
+    #[test]
+    fn the_credentials_directory_has_one_finding_the_worst() {
+        for mode in [0o700, 0o710, 0o711] {
+            assert_eq!(credentials_dir(mode), NOTHING, "{mode:o}");
+        }
+        for mode in [0o704, 0o705, 0o740, 0o750, 0o755] {
+            assert_eq!(credentials_dir(mode), ["fs.credentials_dir.perms_readable:warn"], "{mode:o}");
+        }
+        for mode in [0o702, 0o720, 0o770, 0o777] {
+            assert_eq!(credentials_dir(mode), ["fs.credentials_dir.perms_writable:critical"], "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_are_no_directory_are_not_judged() {
+        assert_eq!(MemoryHost::new("{}").file("credentials", "", 0o666, "").ids(audit), NOTHING);
+        assert_eq!(MemoryHost::new("{}").symlink("credentials", "", None).ids(audit), NOTHING);
+        let to_file = MemoryHost::new("{}").file("credentials", "x", 0o666, "");
+        assert_eq!(to_file.symlink("credentials", "", Some("x")).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_linked_credentials_directory_is_judged_by_its_target() {
+        let host = MemoryHost::new("{}").directory("credentials", "x", 0o755);
+        let ids = host.symlink("credentials", "", Some("x")).ids(audit);
+        assert_eq!(ids, ["fs.credentials_dir.perms_readable:warn"]);
+    }
+
+    #[test]
+    fn auth_profiles_have_one_finding_the_worst() {
+        assert_eq!(main_profiles(0o600), NOTHING);
+        for mode in [0o604, 0o640, 0o644] {
+            assert_eq!(main_profiles(mode), ["fs.auth_profiles.perms_readable:warn"], "{mode:o}");
+        }
+        for mode in [0o602, 0o620, 0o660, 0o666] {
+            assert_eq!(main_profiles(mode), ["fs.auth_profiles.perms_writable:critical"], "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn auth_profiles_that_are_a_directory_are_judged_too() {
+        let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).run(audit).expect("a verdict");
+        assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
+        let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
+        assert_eq!(findings[0].remediation.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn dangling_auth_profiles_have_no_permissions() {
+        assert_eq!(MemoryHost::new("{}").symlink("state", MAIN, None).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn the_configured_agents_are_looked_at_each_once_and_no_other() {
+        let config = r#"{agents: {list: [{id: "Work"}, {id: "home", default: true}, {id: "work"}]}}"#;
+        let host = ["main", "work", "home"].iter().fold(MemoryHost::new(config), |host, agent| {
+            host.file("state", &format!("agents/{agent}/agent/auth-profiles.json"), 0o644, "{}")
+        });
+        let findings = host.run(audit).expect("a verdict");
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].detail.ends_with("of agent \"home\"."));
+        assert!(findings[1].detail.ends_with("of agent \"work\"."));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_called_clean() {
+        assert!(MemoryHost::new("{}").deny("state", MAIN).inconclusive(audit).contains("auth-profiles.json"));
+        assert!(MemoryHost::new("{}").deny("credentials", "").inconclusive(audit).contains("/credentials"));
+    }
+}

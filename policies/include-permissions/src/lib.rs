@@ -1,0 +1,105 @@
+//! Included config files that other accounts can read or change.
+
+use chitin_policy_sdk::permissions::Permissions;
+use chitin_policy_sdk::{Context, Finding, Path, Verdict, critical, warn};
+
+/// Judges each include file by its mode.
+pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut findings = Vec::new();
+    for view in cx.views().iter().filter(|view| view.name.starts_with("include/")) {
+        if let Some(file) = Permissions::inspect(cx, &Path::new(&view.name, ""))? {
+            findings.extend(mode(&file));
+        }
+    }
+    Ok(findings)
+}
+
+fn mode(file: &Permissions) -> Option<Finding> {
+    let seen = file.seen();
+    let finding = if let Some(who) = file.writers() {
+        critical("fs.config_include.perms_writable", "Other accounts can change an included config file").detail(format!(
+            "{seen}, and the config includes it: {who} can switch off authentication, open channels and allow tools \
+             through it."
+        ))
+    } else if file.world_readable() {
+        critical("fs.config_include.perms_world_readable", "Every account can read an included config file").detail(
+            format!(
+                "{seen}, and the config includes it: every account on this machine can read the tokens and private \
+                 settings in it."
+            ),
+        )
+    } else if file.group_readable() {
+        warn("fs.config_include.perms_group_readable", "The group can read an included config file").detail(format!(
+            "{seen}, and the config includes it: every member of its group can read the tokens and private settings in it."
+        ))
+    } else {
+        return None;
+    };
+    Some(finding.remediation(file.owner_only()).at_object(&file.path))
+}
+
+chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::Location;
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    const NOTHING: [&str; 0] = [];
+
+    fn include(mode: u32) -> Vec<String> {
+        MemoryHost::new("{}").file("include/0", "", mode, "{}").ids(audit)
+    }
+
+    #[test]
+    fn an_include_has_one_finding_the_worst() {
+        for mode in [0o600, 0o400, 0o711] {
+            assert_eq!(include(mode), NOTHING, "{mode:o}");
+        }
+        assert_eq!(include(0o640), ["fs.config_include.perms_group_readable:warn"]);
+        for mode in [0o604, 0o644] {
+            assert_eq!(include(mode), ["fs.config_include.perms_world_readable:critical"], "{mode:o}");
+        }
+        for mode in [0o602, 0o620, 0o664, 0o666] {
+            assert_eq!(include(mode), ["fs.config_include.perms_writable:critical"], "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn each_include_is_judged_and_named() {
+        let host = MemoryHost::new("{}")
+            .file("include/0", "", 0o644, "{}")
+            .file("include/1", "", 0o600, "{}")
+            .file("include/2", "", 0o660, "{}");
+        let findings = host.run(audit).expect("a verdict");
+        let places: Vec<&Location> = findings.iter().flat_map(|finding| &finding.locations).collect();
+        let place = |view: &str| Location::Object(Path::new(view, ""));
+        assert_eq!(places, [&place("include/0"), &place("include/2")]);
+    }
+
+    #[test]
+    fn other_views_are_none_of_its_business() {
+        assert_eq!(MemoryHost::new("{}").file("config", "", 0o666, "{}").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_linked_include_is_judged_by_its_target() {
+        let linked =
+            |end| MemoryHost::new("{}").file("include/0", "real", 0o644, "{}").symlink("include/0", "", end);
+        assert_eq!(linked(Some("real")).ids(audit), ["fs.config_include.perms_world_readable:critical"]);
+        assert_eq!(linked(None).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn an_include_that_is_missing_has_no_permissions() {
+        assert_eq!(MemoryHost::new("{}").view("include/0", "/gone.json5").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_called_clean() {
+        let host = MemoryHost::new("{}").file("include/0", "", 0o666, "{}").deny("include/1", "");
+        assert!(host.inconclusive(audit).contains("/include/1"));
+    }
+}

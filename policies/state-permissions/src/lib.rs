@@ -1,0 +1,195 @@
+//! A state directory or config file that other accounts can read or change.
+
+use chitin_policy_sdk::permissions::Permissions;
+use chitin_policy_sdk::{Context, Finding, Path, Verdict, critical, warn};
+
+/// Judges the two by their links and their modes.
+pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut findings = Vec::new();
+    if let Some(state) = Permissions::inspect(cx, &Path::new("state", ""))? {
+        findings.extend(state_symlink(&state));
+        findings.extend(state_mode(&state));
+    }
+    if let Some(config) = Permissions::inspect(cx, &Path::new("config", ""))? {
+        findings.extend(config_symlink(&config));
+        findings.extend(config_mode(&config));
+    }
+    Ok(findings)
+}
+
+fn state_symlink(state: &Permissions) -> Option<Finding> {
+    state.is_symlink.then(|| {
+        warn("fs.state_dir.symlink", "State directory is a symbolic link")
+            .detail(format!(
+                "{} is a symbolic link: whoever can change the link, or any folder above its target, can put another \
+                 state in its place.",
+                state.display
+            ))
+            .remediation("Set OPENCLAW_STATE_DIR to the real directory, or replace the link by that directory")
+            .at_object(&state.path)
+    })
+}
+
+fn state_mode(state: &Permissions) -> Option<Finding> {
+    let seen = state.seen();
+    let finding = if state.world_writable() {
+        critical("fs.state_dir.perms_world_writable", "Every account can write into the state directory").detail(format!(
+            "{seen}: every account on this machine can add, replace and delete config, credentials, sessions and plugins."
+        ))
+    } else if state.group_writable() {
+        warn("fs.state_dir.perms_group_writable", "The group can write into the state directory").detail(format!(
+            "{seen}: every member of its group can add, replace and delete config, credentials, sessions and plugins."
+        ))
+    } else {
+        let who = state.readers()?;
+        warn("fs.state_dir.perms_readable", "Other accounts can list the state directory").detail(format!(
+            "{seen}: {who} can see which agents, channels and credentials there are, and read each file that is not \
+             protected by itself. Mode 700 keeps them out."
+        ))
+    };
+    Some(finding.remediation(state.owner_only()).at_object(&state.path))
+}
+
+fn config_symlink(config: &Permissions) -> Option<Finding> {
+    config.is_symlink.then(|| {
+        warn("fs.config.symlink", "Config file is a symbolic link")
+            .detail(format!(
+                "{} is a symbolic link: whoever can change its target, or any folder above that, decides about \
+                 authentication and tools.",
+                config.display
+            ))
+            .remediation("Replace the link by the file itself, or set OPENCLAW_CONFIG_PATH to the target")
+            .at_object(&config.path)
+    })
+}
+
+fn config_mode(config: &Permissions) -> Option<Finding> {
+    let seen = config.seen();
+    let finding = if let Some(who) = config.writers() {
+        critical("fs.config.perms_writable", "Other accounts can change the config file").detail(format!(
+            "{seen}: {who} can switch off authentication, open channels and allow tools, and so run commands as the owner."
+        ))
+    } else if config.world_readable() {
+        critical("fs.config.perms_world_readable", "Every account can read the config file").detail(format!(
+            "{seen}: every account on this machine can read the tokens, passwords and private settings in it."
+        ))
+    } else if config.group_readable() {
+        warn("fs.config.perms_group_readable", "The group can read the config file").detail(format!(
+            "{seen}: every member of its group can read the tokens, passwords and private settings in it."
+        ))
+    } else {
+        return None;
+    };
+    Some(finding.remediation(config.owner_only()).at_object(&config.path))
+}
+
+chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    const NOTHING: [&str; 0] = [];
+
+    fn state(mode: u32) -> Vec<String> {
+        MemoryHost::new("{}").directory("state", "", mode).ids(audit)
+    }
+
+    fn config(mode: u32) -> Vec<String> {
+        MemoryHost::new("{}").file("config", "", mode, "{}").ids(audit)
+    }
+
+    #[test]
+    fn the_state_directory_has_one_finding_the_worst() {
+        for mode in [0o700, 0o701, 0o710, 0o711, 0o2700, 0o1700, 0o500] {
+            assert_eq!(state(mode), NOTHING, "{mode:o}");
+        }
+        for mode in [0o704, 0o740, 0o750, 0o755] {
+            assert_eq!(state(mode), ["fs.state_dir.perms_readable:warn"], "{mode:o}");
+        }
+        for mode in [0o720, 0o770, 0o775] {
+            assert_eq!(state(mode), ["fs.state_dir.perms_group_writable:warn"], "{mode:o}");
+        }
+        for mode in [0o702, 0o777, 0o1777] {
+            assert_eq!(state(mode), ["fs.state_dir.perms_world_writable:critical"], "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_state_directory_that_is_a_file_is_judged_too() {
+        let host = MemoryHost::new("{}").file("state", "", 0o644, "");
+        assert_eq!(host.ids(audit), ["fs.state_dir.perms_readable:warn"]);
+    }
+
+    #[test]
+    fn the_config_has_one_finding_the_worst() {
+        for mode in [0o600, 0o400, 0o700, 0o711] {
+            assert_eq!(config(mode), NOTHING, "{mode:o}");
+        }
+        assert_eq!(config(0o640), ["fs.config.perms_group_readable:warn"]);
+        for mode in [0o604, 0o644, 0o755] {
+            assert_eq!(config(mode), ["fs.config.perms_world_readable:critical"], "{mode:o}");
+        }
+        for mode in [0o602, 0o620, 0o660, 0o664, 0o666] {
+            assert_eq!(config(mode), ["fs.config.perms_writable:critical"], "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_has_no_permissions() {
+        assert_eq!(MemoryHost::new("{}").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_link_is_judged_by_its_target() {
+        let linked = |mode| {
+            MemoryHost::new("{}")
+                .directory("state", "real", mode)
+                .symlink("state", "", Some("real"))
+                .ids(audit)
+        };
+        assert_eq!(linked(0o700), ["fs.state_dir.symlink:warn"]);
+        assert_eq!(linked(0o755), ["fs.state_dir.symlink:warn", "fs.state_dir.perms_readable:warn"]);
+    }
+
+    #[test]
+    fn a_linked_config_is_judged_by_its_target_for_reading_too() {
+        let linked = |mode| {
+            MemoryHost::new("{}")
+                .file("config", "real", mode, "{}")
+                .symlink("config", "", Some("real"))
+                .ids(audit)
+        };
+        assert_eq!(linked(0o600), ["fs.config.symlink:warn"]);
+        assert_eq!(linked(0o640), ["fs.config.symlink:warn", "fs.config.perms_group_readable:warn"]);
+        assert_eq!(linked(0o644), ["fs.config.symlink:warn", "fs.config.perms_world_readable:critical"]);
+        assert_eq!(linked(0o664), ["fs.config.symlink:warn", "fs.config.perms_writable:critical"]);
+    }
+
+    #[test]
+    fn a_dangling_link_is_a_link_and_nothing_more() {
+        let host = MemoryHost::new("{}").symlink("state", "", None).symlink("config", "", None);
+        assert_eq!(host.ids(audit), ["fs.state_dir.symlink:warn", "fs.config.symlink:warn"]);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_called_clean() {
+        let denied = MemoryHost::new("{}").directory("state", "", 0o700).deny("config", "");
+        assert!(denied.inconclusive(audit).contains("cannot look at /config: permission denied"));
+        assert!(MemoryHost::new("{}").deny("state", "").inconclusive(audit).contains("/state"));
+    }
+
+    #[test]
+    fn the_remediation_is_a_command_for_the_kind() {
+        let host = MemoryHost::new("{}")
+            .view("state", "/home/ann/my state")
+            .directory("state", "", 0o755)
+            .file("config", "", 0o644, "{}");
+        let findings = host.run(audit).expect("a verdict");
+        assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 '/home/ann/my state'"));
+        assert_eq!(findings[1].remediation.as_deref(), Some("Run: chmod 600 /config"));
+        assert!(findings[0].detail.starts_with("/home/ann/my state has mode 755: every account"));
+    }
+}

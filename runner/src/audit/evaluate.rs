@@ -1,0 +1,116 @@
+//! Runs the planned policies in parallel. Data in, outcomes out; nothing here prints or changes anything.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::audit::finding::Finding;
+use crate::audit::outlet;
+use crate::audit::plan::{ConfigGap, Planned, Subject};
+use crate::audit::subtree;
+use crate::policy::manifest::Manifest;
+use crate::sandbox::limits::Limits;
+use crate::sandbox::view::Grants;
+use crate::sandbox::{Failure, Input, Sandbox, Stages};
+
+/// What one policy's run gave.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The policy.
+    pub manifest: Manifest,
+    /// Its findings, or why it has none.
+    pub verdict: Result<Vec<Finding>, Failure>,
+    /// What it could not have seen, though it ran.
+    pub gap: Option<&'static str>,
+    /// What it wrote to standard output and error.
+    pub log: String,
+    /// What it asked for without a grant.
+    pub denied: Vec<String>,
+    /// How long it took.
+    pub stages: Stages,
+}
+
+/// All outcomes, in the order of the plan.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// One for each planned policy.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Runs every policy of a plan over a target.
+#[must_use]
+pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: &Limits, deep: bool) -> Evaluation {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(plan.len()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.len());
+    let redacted = subject.config.redact();
+    let work = || {
+        while let Some((index, planned)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            plan.get(index).map(|planned| (index, planned))
+        } {
+            let outcome = one(sandbox, subject, &redacted, planned, limits, deep);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..workers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    Evaluation { outcomes: done.into_iter().map(|(_, outcome)| outcome).collect() }
+}
+
+fn one(
+    sandbox: &Sandbox,
+    subject: &Subject,
+    redacted: &serde_json::Value,
+    planned: &Planned,
+    limits: &Limits,
+    deep: bool,
+) -> Outcome {
+    let capabilities = &planned.granted;
+    let gap = subject.config_gap().filter(|_| !planned.manifest.capabilities.config.is_empty());
+    let mut outcome = Outcome {
+        manifest: planned.manifest.clone(),
+        verdict: Ok(Vec::new()),
+        gap: gap.map(ConfigGap::reason),
+        log: String::new(),
+        denied: Vec::new(),
+        stages: Stages::default(),
+    };
+    if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() {
+        return outcome; // it would judge an empty config
+    }
+    let (policy, grants) = match (&planned.policy, Grants::new(capabilities.clone(), subject.view_numbers())) {
+        (Ok(policy), Ok(grants)) => (policy, grants),
+        (Err(reason), _) => {
+            outcome.verdict = Err(Failure::Refused(reason.clone()));
+            return outcome;
+        }
+        (_, Err(error)) => {
+            outcome.verdict = Err(Failure::Refused(error.to_string()));
+            return outcome;
+        }
+    };
+    let input = Input {
+        config: subtree::cut(redacted, &capabilities.config).to_string(),
+        generation: subject.config.generation.clone(),
+        problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },
+        views: subject.input_views(|view| grants.sees(view)),
+        environment: subject.input_variables(&capabilities.environment),
+        platform: Subject::platform(),
+        deep,
+        now: subject.now,
+    };
+    let answer = sandbox.run(policy, &subject.shared, grants.clone(), limits, &input);
+    outcome.stages = answer.stages;
+    outcome.log = outlet::clean_log(subject, &answer.log);
+    outcome.denied = answer.denied.iter().map(|name| outlet::clean_log(subject, name)).collect();
+    let verdict = answer.verdict.and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
+    outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
+    outcome
+}

@@ -1,0 +1,103 @@
+//! A finding after the outlet: clean text, places resolved.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::policy::manifest::Severity;
+
+/// One statement about the target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The check that it belongs to.
+    pub check_id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// One line.
+    pub title: String,
+    /// What was seen where, and why it matters.
+    pub detail: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<String>,
+    /// The policy that said so.
+    pub policy: String,
+    /// Where the evidence stands, the primary place first; never empty.
+    pub locations: Vec<Location>,
+}
+
+/// Where evidence stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum Location {
+    /// A value of the config, or the place where it is missing.
+    Config {
+        /// RFC 6901 pointer into the effective config.
+        pointer: String,
+        /// The file that holds the value, or the nearest section around it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// Counts from 1; 0 where there is no file.
+        line: u32,
+        /// Counts characters from 1; 0 where there is no file.
+        column: u32,
+        /// The value itself stands there.
+        exact: bool,
+    },
+    /// An object of the target.
+    Object {
+        /// The view and the path below it.
+        view: String,
+        /// "" for the view itself.
+        rel: String,
+        /// Absolute path.
+        path: PathBuf,
+        /// Permission bits in octal; none where there is no object.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mode: Option<String>,
+    },
+    /// An environment variable.
+    Env {
+        /// Its name.
+        name: String,
+    },
+    /// A place in a text file of the target.
+    Text {
+        /// Absolute path.
+        path: PathBuf,
+        /// Counts from 1.
+        line: u32,
+        /// Counts characters from 1.
+        column: u32,
+    },
+}
+
+impl Location {
+    /// The place as people write it: `file:line:column`, or path with mode.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match self {
+            Self::Config { pointer, file: Some(file), line, column, exact } => {
+                let place = format!("{}:{line}:{column}", file.display());
+                match (pointer.as_str(), exact) {
+                    ("", _) => place,
+                    (pointer, true) => format!("{place} ({})", dotted(pointer)),
+                    (pointer, false) => format!("{place} ({} is not set)", dotted(pointer)),
+                }
+            }
+            Self::Config { pointer, .. } if pointer.is_empty() => "the config".to_owned(),
+            Self::Config { pointer, .. } => format!("{} (not set)", dotted(pointer)),
+            Self::Object { path, mode: Some(mode), .. } => format!("{} (mode {mode})", path.display()),
+            Self::Object { path, .. } => path.display().to_string(),
+            Self::Env { name } => format!("environment variable {name}"),
+            Self::Text { path, line, column } => format!("{}:{line}:{column}", path.display()),
+        }
+    }
+}
+
+/// A pointer as people write it: `gateway.auth.mode`.
+fn dotted(pointer: &str) -> String {
+    let keys = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"));
+    keys.collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,13 @@
+//! Plan -> run in parallel -> outcomes -> report. Everything after the sandbox is data; suppressions, overrides and
+//! the verdict are applied here and nowhere else, so that text, JSON and exit code cannot disagree.
+
+mod evaluate;
+pub mod finding;
+mod outlet;
+mod plan;
+mod report;
+mod subtree;
+
+pub use evaluate::{Evaluation, Outcome, evaluate};
+pub use plan::{Plan, Planned, Subject};
+pub use report::{Assessment, Exit, Report, Status};

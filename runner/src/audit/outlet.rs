@@ -1,0 +1,189 @@
+//! The one outlet for what a policy says: its findings are checked against its manifest and its grants, every text is
+//! capped, cleaned and masked. What breaks a rule makes the whole answer worthless.
+
+use crate::audit::finding::{Finding, Location};
+use crate::audit::plan::Subject;
+use crate::policy::manifest::{Manifest, Severity};
+use crate::sandbox::limits::{LimitError, Limits, bytes};
+use crate::sandbox::view::{Grants, decode};
+use crate::sandbox::{Failure, types};
+
+/// Characters that a title may have.
+const TITLE: usize = 80;
+/// Characters that a detail, and a failure's text, may have.
+const DETAIL: usize = 4000;
+/// Characters that a remediation may have.
+const REMEDIATION: usize = 1000;
+/// Places that a finding may name.
+const LOCATIONS: usize = 100;
+/// A shorter secret would mask ordinary words.
+const SHORTEST_SECRET: usize = 4;
+
+/// Takes a policy's answer apart, and gives what may be shown.
+pub fn accept(
+    manifest: &Manifest,
+    grants: &Grants,
+    limits: &Limits,
+    subject: &Subject,
+    answer: Vec<types::Finding>,
+) -> Result<Vec<Finding>, Failure> {
+    if answer.len() > limits.findings {
+        return Err(LimitError::new("findings", limits.findings, format!("{} given", answer.len())).into());
+    }
+    let text = answer.iter().map(text_bytes).sum::<usize>();
+    if text > limits.text_bytes {
+        return Err(LimitError::new("text", bytes(limits.text_bytes), format!("{} given", bytes(text))).into());
+    }
+    answer.into_iter().map(|finding| one(manifest, grants, subject, finding).map_err(Failure::Refused)).collect()
+}
+
+fn text_bytes(finding: &types::Finding) -> usize {
+    let place = |location: &types::Location| match location {
+        types::Location::Config(text) | types::Location::Env(text) => text.len(),
+        types::Location::Object(path) => path.view.len() + path.rel.len(),
+        types::Location::Text(position) => position.object.view.len() + position.object.rel.len(),
+    };
+    let remediation = finding.remediation.as_ref().map_or(0, String::len);
+    finding.check_id.len()
+        + finding.title.len()
+        + finding.detail.len()
+        + remediation
+        + finding.locations.iter().map(place).sum::<usize>()
+}
+
+fn one(manifest: &Manifest, grants: &Grants, subject: &Subject, finding: types::Finding) -> Result<Finding, String> {
+    let severity = match finding.severity {
+        types::Severity::Info => Severity::Info,
+        types::Severity::Warn => Severity::Warn,
+        types::Severity::Critical => Severity::Critical,
+    };
+    let id = clean(subject, &finding.check_id, TITLE, Lines::One);
+    let check = manifest.find(&finding.check_id).ok_or_else(|| format!("it emits \"{id}\", which its manifest does not declare"))?;
+    // A family's id carries a name from the target; nothing but the declared letters may stand there unescaped.
+    if severity > check.severity {
+        return Err(format!("it calls \"{id}\" {severity}; its manifest says {} at most", check.severity));
+    }
+    if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
+        let what = match fix {
+            types::Fix::SetMode(_) => "set-mode".to_owned(),
+            types::Fix::SetValue(value) => format!("set-value:{}", clean(subject, &value.pointer, TITLE, Lines::One)),
+        };
+        return Err(format!("it proposes the fix {what}, which it has no capability for"));
+    }
+    if finding.locations.len() > LOCATIONS {
+        return Err(format!("it gives {} places in one finding; {LOCATIONS} are allowed", finding.locations.len()));
+    }
+    let places = finding.locations.into_iter().map(|location| place(grants, subject, location));
+    let mut locations = places.collect::<Result<Vec<_>, _>>()?;
+    if locations.is_empty() {
+        locations.push(subject.config_location(""));
+    }
+    Ok(Finding {
+        check_id: id,
+        severity,
+        title: clean(subject, &finding.title, TITLE, Lines::One),
+        detail: clean(subject, &finding.detail, DETAIL, Lines::Many),
+        remediation: finding.remediation.map(|text| clean(subject, &text, REMEDIATION, Lines::Many)),
+        policy: manifest.policy.id.clone(),
+        locations,
+    })
+}
+
+fn may_propose(grants: &Grants, fix: &types::Fix) -> bool {
+    let name = match fix {
+        types::Fix::SetMode(_) => "set-mode".to_owned(),
+        types::Fix::SetValue(value) => format!("set-value:{}", value.pointer),
+    };
+    let granted = &grants.capabilities().fixes;
+    granted.iter().any(|fix| *fix == name || crate::sandbox::view::pointer_matches(fix, &name))
+}
+
+fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Result<Location, String> {
+    let object = |path: &types::Path| {
+        let shown = || clean(subject, &format!("{}/{}", path.view, path.rel), DETAIL, Lines::One);
+        let rel = decode(&path.rel).map_err(|_| format!("it names the malformed path \"{}\"", shown()))?;
+        if !grants.sees(&path.view) {
+            return Err(format!("it names \"{}\", in a view that it was not given", shown()));
+        }
+        let view = subject.view(&path.view).ok_or_else(|| format!("it names \"{}\", in a view that does not exist", shown()))?;
+        Ok((view, rel))
+    };
+    Ok(match location {
+        types::Location::Config(pointer) => {
+            if !(pointer.is_empty() || pointer.starts_with('/')) {
+                return Err(format!("it names the malformed pointer \"{}\"", clean(subject, &pointer, TITLE, Lines::One)));
+            }
+            subject.config_location(&clean(subject, &pointer, DETAIL, Lines::One))
+        }
+        types::Location::Env(name) => Location::Env { name: clean(subject, &name, TITLE, Lines::One) },
+        types::Location::Object(path) => {
+            let (view, rel) = object(&path)?;
+            Location::Object {
+                path: subject.path(view, &rel),
+                mode: subject.mode(view, &rel),
+                view: path.view,
+                rel: path.rel,
+            }
+        }
+        types::Location::Text(position) => {
+            let (view, rel) = object(&position.object)?;
+            Location::Text { path: subject.path(view, &rel), line: position.line.max(1), column: position.column.max(1) }
+        }
+    })
+}
+
+/// A failure's own words, fit to be shown.
+pub fn clean_failure(subject: &Subject, failure: Failure) -> Failure {
+    let text = |text: String| clean(subject, &text, DETAIL, Lines::One);
+    match failure {
+        Failure::Inconclusive(words) => Failure::Inconclusive(text(words)),
+        Failure::Internal(words) => Failure::Internal(text(words)),
+        Failure::Trapped(words) => Failure::Trapped(text(words)),
+        Failure::Refused(words) => Failure::Refused(text(words)),
+        Failure::Limit(limit) => Failure::Limit(limit),
+    }
+}
+
+/// A policy's log, fit to be shown.
+pub fn clean_log(subject: &Subject, log: &str) -> String {
+    clean(subject, log, usize::MAX, Lines::Many)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Lines {
+    One,
+    Many,
+}
+
+/// Masks secrets, makes what is invisible visible, and cuts what is too long.
+fn clean(subject: &Subject, text: &str, most: usize, lines: Lines) -> String {
+    let mut masked = text.to_owned();
+    for secret in subject.secret_values().filter(|secret| secret.len() >= SHORTEST_SECRET) {
+        if masked.contains(secret) {
+            masked = masked.replace(secret, "***");
+        }
+    }
+    let mut out = String::with_capacity(masked.len());
+    for (count, c) in masked.chars().enumerate() {
+        if count == most {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\n' if lines == Lines::Many => out.push('\n'),
+            c if is_invisible(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Control, bidirectional and zero-width characters: they change what a terminal or a reader sees.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}

@@ -1,0 +1,265 @@
+//! What is audited, and by which policies: everything that is known before the first policy runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+
+use crate::audit::finding::Location;
+use crate::config::{Config, SecretSource, SecretSubject};
+use crate::policy::manifest::{Capabilities, Manifest};
+use crate::sandbox::{Facts, Platform, Policy, Problem, Shared, Source, Variable, View};
+use crate::target::snapshot::{LookError, Metadata, Snapshot};
+use crate::target::{self, Environment, Located, js_trim};
+
+/// Variables whose value is no secret: policies that may see them get it.
+const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+
+/// The target of one audit, located and read.
+pub struct Subject {
+    /// Where everything is.
+    pub located: Located,
+    /// The config, and what is known about it.
+    pub config: Config,
+    /// Seconds since the epoch, the same for the whole audit.
+    pub now: u64,
+    environment: Environment,
+    problems: Vec<target::Problem>,
+    views: Vec<(String, PathBuf)>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// A policy that is to run.
+pub struct Planned {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What is both declared and granted.
+    pub granted: Capabilities,
+    /// Ready to run; otherwise why it cannot.
+    pub policy: Result<Policy, String>,
+}
+
+/// The policies of one audit.
+pub type Plan = Vec<Planned>;
+
+impl Subject {
+    /// Takes stock of a target. `located_problems` are what locating it met. `key` makes the fingerprints of
+    /// secrets comparable within this audit, and with nothing else.
+    #[must_use]
+    pub fn new(
+        located: Located,
+        environment: Environment,
+        config: Config,
+        located_problems: Vec<target::Problem>,
+        now: u64,
+        key: &[u8],
+    ) -> Self {
+        let mut views = vec![
+            ("state".to_owned(), located.state_dir.clone()),
+            ("config".to_owned(), located.config_audit.clone()),
+            ("credentials".to_owned(), located.credentials_dir.clone()),
+        ];
+        if let Some(log) = log_file(&located, &config) {
+            views.push(("log".to_owned(), log));
+        }
+        let includes = config.includes.iter().enumerate();
+        views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
+        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()));
+        let owner = snapshot.stat(0, Path::new("")).map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
+        let mut secrets = BTreeMap::new();
+        for secret in &config.secrets {
+            let name = match &secret.subject {
+                SecretSubject::Pointer(pointer) => pointer.clone(),
+                SecretSubject::Env(name) => format!("env:{name}"),
+            };
+            let source = match secret.source {
+                SecretSource::Literal => Source::Literal,
+                SecretSource::Environment => Source::Environment,
+                SecretSource::Reference => Source::Reference,
+            };
+            secrets.insert(name, facts(secret.value.expose(), source, key));
+        }
+        let mut problems = located_problems;
+        problems.extend(config.problems.iter().cloned());
+        let shared = Arc::new(Shared { snapshot, secrets, owner, now });
+        Self { located, config, now, environment, problems, views, shared }
+    }
+
+    /// The number of a view.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<usize> {
+        self.views.iter().position(|(known, _)| known == name)
+    }
+
+    /// The views and their numbers.
+    #[must_use]
+    pub fn view_numbers(&self) -> BTreeMap<String, usize> {
+        self.views.iter().enumerate().map(|(number, (name, _))| (name.clone(), number)).collect()
+    }
+
+    /// The absolute path of an object.
+    #[must_use]
+    pub fn path(&self, view: usize, rel: &Path) -> PathBuf {
+        let root = self.views.get(view).map(|(_, path)| path.clone()).unwrap_or_default();
+        if rel.as_os_str().is_empty() { root } else { root.join(rel) }
+    }
+
+    /// The permission bits of an object, in octal; those of the end where it is a link.
+    #[must_use]
+    pub fn mode(&self, view: usize, rel: &Path) -> Option<String> {
+        let snapshot = &self.shared.snapshot;
+        let octal = |metadata: Metadata| format!("{:04o}", metadata.mode);
+        match snapshot.stat(view, rel) {
+            Ok(metadata) if metadata.kind != target::snapshot::Kind::Symlink => Some(octal(metadata)),
+            _ => snapshot.resolve(view, rel).ok()?.metadata.map(octal),
+        }
+    }
+
+    /// Resolves a config pointer to file, line and column.
+    #[must_use]
+    pub fn config_location(&self, pointer: &str) -> Location {
+        let place = self.config.locate(pointer);
+        let file = place.and_then(|place| self.config.files.get(place.file)).map(|file| file.path.clone());
+        let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
+        let exact = place.is_some_and(|place| place.exact);
+        Location::Config { pointer: pointer.to_owned(), file, line, column, exact }
+    }
+
+    /// The values that no output may show.
+    pub fn secret_values(&self) -> impl Iterator<Item = &str> {
+        self.config.secrets.iter().map(|secret| js_trim(secret.value.expose()))
+    }
+
+    pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
+        let views = self.views.iter().filter(|(name, _)| sees(name));
+        views.map(|(name, path)| View { name: name.clone(), display: path.to_string_lossy().into_owned() }).collect()
+    }
+
+    pub(super) fn input_variables(&self, names: &[String]) -> Vec<Variable> {
+        let variable = |name: &String| {
+            let value = self.environment.get(name)?;
+            let public = PUBLIC_VARIABLES.contains(&name.as_str());
+            Some(Variable { name: name.clone(), value: public.then(|| value.to_owned()) })
+        };
+        names.iter().filter_map(variable).collect()
+    }
+
+    pub(super) fn input_problems(&self) -> Vec<Problem> {
+        let problem = |problem: &target::Problem| {
+            let place = problem.place.and_then(|place| Some((self.config.files.get(place.file)?, place)));
+            let file = place.map(|(file, _)| &file.path).or(problem.path.as_ref());
+            Problem {
+                kind: problem.kind.as_str().to_owned(),
+                message: problem.message.clone(),
+                pointer: problem.pointer.clone(),
+                file: file.map(|path| path.to_string_lossy().into_owned()),
+                position: place.map(|(_, place)| (place.line, place.column)),
+            }
+        };
+        self.problems.iter().map(problem).collect()
+    }
+
+    pub(super) fn platform() -> Platform {
+        Platform { os: std::env::consts::OS.to_owned(), arch: std::env::consts::ARCH.to_owned() }
+    }
+
+    /// There is neither a state directory nor a config.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        !self.config.present && matches!(self.shared.snapshot.stat(0, Path::new("")), Err(LookError::NotFound))
+    }
+
+    /// Why the config says less than it should; none where it was understood in full.
+    #[must_use]
+    pub fn config_gap(&self) -> Option<ConfigGap> {
+        if self.config.present && !self.config.understood {
+            return Some(ConfigGap::Unknown);
+        }
+        let lost = |problem: &target::Problem| {
+            use target::ProblemKind as Kind;
+            let kinds = [Kind::IncludeFailed, Kind::IncludeEscape, Kind::IncludeCycle, Kind::IncludeTooDeep];
+            kinds.contains(&problem.kind)
+        };
+        self.problems.iter().any(lost).then_some(ConfigGap::Partial)
+    }
+}
+
+/// How much of the config is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigGap {
+    /// All of it.
+    Unknown,
+    /// An include.
+    Partial,
+}
+
+impl ConfigGap {
+    /// The reason why a check is not assessed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "the config could not be read",
+            Self::Partial => "a part of the config could not be read",
+        }
+    }
+}
+
+/// The file of `logging.file`; none where it is not set or names another user's home.
+fn log_file(located: &Located, config: &Config) -> Option<PathBuf> {
+    let text = js_trim(config.effective.pointer("/logging/file")?.as_str()?);
+    if text.is_empty() {
+        return None;
+    }
+    if text.starts_with('~') {
+        return target::expand_home(text, &located.home);
+    }
+    Some(target::absolute(&located.cwd, Path::new(text)))
+}
+
+fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
+    let trimmed = js_trim(value);
+    let class = |c: char| match c {
+        c if c.is_lowercase() => 1,
+        c if c.is_uppercase() => 2,
+        c if c.is_numeric() => 4,
+        _ => 8,
+    };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Facts {
+        source,
+        units: count(trimmed.encode_utf16().count()),
+        bytes: count(trimmed.len()),
+        padded: trimmed.len() != value.len(),
+        classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
+        fingerprint: fingerprint(trimmed, key),
+    }
+}
+
+/// Equal for equal texts; without the key it says nothing about the text.
+fn fingerprint(text: &str, key: &[u8]) -> u64 {
+    // HMAC takes a key of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return 0 };
+    mac.update(text.as_bytes());
+    let digest = mac.finalize().into_bytes();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_measure_the_trimmed_value() {
+        let facts = facts(" aB3\u{1f600} ", Source::Literal, b"k");
+        assert_eq!((facts.units, facts.bytes, facts.padded, facts.classes), (5, 7, true, 15));
+    }
+
+    #[test]
+    fn a_fingerprint_compares_within_one_audit_only() {
+        assert_eq!(fingerprint("a", b"one"), fingerprint("a", b"one"));
+        assert_ne!(fingerprint("a", b"one"), fingerprint("b", b"one"));
+        assert_ne!(fingerprint("a", b"one"), fingerprint("a", b"two"));
+    }
+}

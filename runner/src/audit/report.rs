@@ -1,0 +1,216 @@
+//! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
+
+use std::cmp::Reverse;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::audit::evaluate::Evaluation;
+use crate::audit::finding::Finding;
+use crate::audit::plan::Subject;
+use crate::policy::manifest::Severity;
+
+/// Version of the report's JSON form; it grows where a field changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What an audit says. The fields up to `findings` have the reference's names and meanings.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Milliseconds since the epoch.
+    pub ts: u64,
+    /// Findings by severity.
+    pub summary: Summary,
+    /// The worst first, then by check id and place.
+    pub findings: Vec<Finding>,
+    /// Version of this form.
+    pub schema_version: u32,
+    /// Who says so.
+    pub tool: Tool,
+    /// What was audited.
+    pub target: Target,
+    /// The verdict.
+    pub exit: Exit,
+    /// Every check that was to run, and whether it did.
+    pub assessment: Vec<Assessment>,
+    /// Why the audit is incomplete; empty where it is complete.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Harmful as it stands.
+    pub critical: usize,
+    /// Harmful with another mistake.
+    pub warn: usize,
+    /// Worth knowing.
+    pub info: usize,
+}
+
+/// The program.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Tool {
+    /// "chitin".
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// What was audited.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// The state directory.
+    pub state_dir: PathBuf,
+    /// What decided it.
+    pub state_dir_from: String,
+    /// The config file.
+    pub config_path: PathBuf,
+    /// What decided it.
+    pub config_path_from: String,
+    /// There is such a file.
+    pub config_exists: bool,
+    /// The generation of the config.
+    pub generation: String,
+    /// What told the generation.
+    pub generation_from: String,
+}
+
+/// The verdict, and what the process exits with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exit {
+    /// 0 clean, 1 findings, 3 incomplete, 4 nothing to audit.
+    pub code: u8,
+    /// Why.
+    pub reason: String,
+}
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Looked at, and nothing found.
+    Clean,
+    /// Something was found.
+    Finding,
+    /// Not looked at, or not in full.
+    NotAssessed,
+}
+
+/// One check, and how it ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assessment {
+    /// The check.
+    pub check_id: String,
+    /// The policy that it belongs to.
+    pub policy: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why it was not assessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Why a part of the audit is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Incomplete {
+    /// The policy that has no verdict; absent where it concerns the whole audit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Capabilities that it asked for and does not have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied: Vec<String>,
+}
+
+impl Report {
+    /// Makes the report. Findings of at least `fail_on` make the verdict 1, unless the audit is incomplete.
+    #[must_use]
+    pub fn new(subject: &Subject, evaluation: &Evaluation, fail_on: Severity, ts: u64) -> Self {
+        let generation = &subject.config.generation;
+        let (mut findings, mut assessment, mut incomplete) = (Vec::new(), Vec::new(), Vec::new());
+        let mut gaps: Vec<&str> = Vec::new();
+        for outcome in &evaluation.outcomes {
+            let policy = &outcome.manifest.policy.id;
+            let failure = outcome.verdict.as_ref().err().map(ToString::to_string);
+            if let Some(reason) = &failure {
+                let (policy, denied) = (Some(policy.clone()), outcome.denied.clone());
+                incomplete.push(Incomplete { policy, reason: reason.clone(), denied });
+            }
+            if let Some(gap) = outcome.gap.filter(|gap| !gaps.contains(gap)) {
+                gaps.push(gap);
+            }
+            let found = outcome.verdict.as_deref().unwrap_or_default();
+            for check in outcome.manifest.checks.iter().filter(|check| check.applies_to(generation)) {
+                let fired = found.iter().any(|finding| check.matches(&finding.check_id));
+                let reason = failure.clone().or(outcome.gap.map(str::to_owned)).filter(|_| !fired);
+                let status = match (fired, &reason) {
+                    (true, _) => Status::Finding,
+                    (false, Some(_)) => Status::NotAssessed,
+                    (false, None) => Status::Clean,
+                };
+                assessment.push(Assessment { check_id: check.id.clone(), policy: policy.clone(), status, reason });
+            }
+            findings.extend(found.iter().filter(|finding| applies(outcome, finding, generation)).cloned());
+        }
+        incomplete.extend(gaps.iter().map(|gap| Incomplete { policy: None, reason: (*gap).to_owned(), denied: Vec::new() }));
+        let place = |finding: &Finding| finding.locations.first().map(|location| location.display());
+        findings.sort_by_cached_key(|finding| (Reverse(finding.severity), finding.check_id.clone(), place(finding)));
+        assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
+        let count = |severity| findings.iter().filter(|finding: &&Finding| finding.severity == severity).count();
+        let summary =
+            Summary { critical: count(Severity::Critical), warn: count(Severity::Warn), info: count(Severity::Info) };
+        let exit = verdict(subject, &findings, &incomplete, fail_on);
+        Self {
+            ts,
+            summary,
+            findings,
+            schema_version: SCHEMA_VERSION,
+            tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
+            target: Target::new(subject),
+            exit,
+            assessment,
+            incomplete,
+        }
+    }
+}
+
+/// A check that does not exist in this generation says nothing about it.
+fn applies(outcome: &crate::audit::Outcome, finding: &Finding, generation: &str) -> bool {
+    outcome.manifest.find(&finding.check_id).is_some_and(|check| check.applies_to(generation))
+}
+
+impl Target {
+    fn new(subject: &Subject) -> Self {
+        let (located, config) = (&subject.located, &subject.config);
+        Self {
+            state_dir: located.state_dir.clone(),
+            state_dir_from: located.origin.clone(),
+            config_path: located.config_load.clone(),
+            config_path_from: located.config_origin.clone(),
+            config_exists: located.config_exists,
+            generation: config.generation.clone(),
+            generation_from: config.generation_reason.clone(),
+        }
+    }
+}
+
+fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], fail_on: Severity) -> Exit {
+    let located = &subject.located;
+    let nothing = subject.is_absent();
+    let worst = findings.iter().filter(|finding| finding.severity >= fail_on).count();
+    let (code, reason) = if nothing {
+        (4, format!("nothing to audit: neither {} nor {} exists", located.state_dir.display(), located.config_load.display()))
+    } else if !incomplete.is_empty() {
+        (3, "incomplete: not everything could be assessed".to_owned())
+    } else if worst > 0 {
+        let (plural, at_least) = (if worst == 1 { "" } else { "s" }, if fail_on == Severity::Critical { "" } else { " or worse" });
+        (1, format!("{worst} finding{plural} of severity {fail_on}{at_least}"))
+    } else {
+        (0, format!("no finding of severity {fail_on} or worse"))
+    };
+    Exit { code, reason }
+}

@@ -1,0 +1,45 @@
+//! `chitin explain`: the page of the policy that a check belongs to.
+
+use chitin::policy::catalog::BUILTIN;
+use clap::Args;
+
+use super::{UserError, show};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// A check id, for example gateway.bind_no_auth; or a policy's id
+    #[arg(value_name = "CHECK-ID")]
+    check: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let id = arguments.check.as_str();
+    for builtin in BUILTIN {
+        let manifest = builtin.manifest()?;
+        let check = manifest.find(id);
+        if check.is_none() && manifest.policy.id != id {
+            continue;
+        }
+        show(|out| {
+            if let Some(check) = check {
+                writeln!(out, "{} ({}): {}\n", id, check.severity, check.summary)?;
+            }
+            write!(out, "{}", builtin.page)
+        })?;
+        return Ok(0);
+    }
+    let mut known = Vec::new();
+    for builtin in BUILTIN {
+        known.extend(builtin.manifest()?.checks.into_iter().map(|check| check.id));
+    }
+    let nearest = known.iter().max_by(|a, b| similarity(id, a).total_cmp(&similarity(id, b)));
+    let help = match nearest.filter(|nearest| similarity(id, nearest) > 0.7) {
+        Some(nearest) => format!("did you mean `chitin explain {nearest}`?"),
+        None => "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
+    };
+    Err(UserError::new(format!("there is no check \"{id}\""), help))
+}
+
+fn similarity(a: &str, b: &str) -> f64 {
+    strsim::jaro(a, b)
+}

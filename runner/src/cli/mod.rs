@@ -1,0 +1,110 @@
+//! The command line: one file per subcommand.
+
+mod audit;
+mod explain;
+mod policy;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Exit code for a wrong call or a target that cannot be used.
+const USAGE: u8 = 2;
+
+/// The exit codes, for `--help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  no finding at or above --fail-on
+  1  findings at or above --fail-on (default: critical)
+  2  wrong usage, or a target that cannot be used
+  3  incomplete: a policy failed or something could not be read (wins over 1)
+  4  nothing to audit";
+
+/// Audits an OpenClaw installation with sandboxed checks that can only look.
+#[derive(Parser)]
+#[command(name = "chitin", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Audit an installation: its state directory and its config
+    Audit(audit::Arguments),
+    /// Explain a check: what it looks at, why it matters, what to do
+    Explain(explain::Arguments),
+    /// See which policies there are, and what each may look at
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Print a shell's completion script
+    Completions {
+        /// The shell to print it for
+        shell: Shell,
+    },
+    /// Compile a component from standard input to standard output (for chitin itself)
+    #[command(name = chitin::sandbox::compile::SUBCOMMAND, hide = true)]
+    Compile,
+}
+
+/// An error that is the user's to mend, with the next thing to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct UserError {
+    message: String,
+    help: String,
+}
+
+impl UserError {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> anyhow::Error {
+        Self { message: message.into(), help: help.into() }.into()
+    }
+}
+
+/// Parses the command line, runs the command, and gives the exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.write_global();
+    let result = match cli.command {
+        Command::Audit(arguments) => audit::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Policy(command) => policy::run(&command),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "chitin", &mut script);
+            show(|out| out.write_all(&script)).map(|()| 0)
+        }
+        Command::Compile => chitin::sandbox::compile::child().map(|()| 0),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// One `error:` line, and `help:` lines that name the next thing to do.
+fn complain(error: &anyhow::Error) {
+    let mut err = anstream::stderr().lock();
+    let bold = anstyle::AnsiColor::Red.on_default().bold();
+    // Where standard error is gone, nobody is left to be told.
+    let _ = writeln!(err, "{bold}error:{bold:#} {error:#}");
+    if let Some(error) = error.downcast_ref::<UserError>() {
+        let _ = writeln!(err, "help: {}", error.help);
+    }
+}
+
+/// Writes to standard output. A reader that went away has seen enough.
+fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(anstream::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

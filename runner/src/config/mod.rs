@@ -1,0 +1,254 @@
+//! Reads the config the way the gateway does, without its side effects: JSON5, `$include`, `env` block,
+//! `${VAR}`, defaults; with spans for every value, and with the secrets known.
+//!
+//! An audit always answers: whatever is wrong becomes a [`Problem`], and what could be understood is kept.
+
+mod defaults;
+mod discover;
+mod generation;
+mod include;
+mod plugins;
+mod pointer;
+mod redact;
+mod rules;
+mod rules_channels;
+mod rules_values;
+mod scan;
+mod schema;
+mod schema_type;
+mod secret;
+mod sensitive;
+mod source;
+mod substitute;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod validate;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+pub use crate::target::{Place, Problem, ProblemKind};
+pub use pointer::{escape, segments};
+pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
+pub use source::SourceFile;
+
+use crate::target::{Environment, Located};
+use include::Loader;
+use schema::Schema;
+use tree::Marks;
+
+/// Largest config or include, in bytes. Ordinary configs have a few kilobytes; 16 MiB is over a thousand times
+/// that and is still read in a fraction of a second.
+pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
+/// Deepest nesting of objects and lists, includes counted in. The schema's deepest key lies at level 12; a policy's
+/// JSON reader (serde_json) stops at 128, so nothing deeper could be audited.
+pub const MAX_DEPTH: usize = 120;
+/// Most values in one file. Bounds memory: a value takes up to some 300 bytes while the readers are compared.
+pub const MAX_VALUES: usize = 500_000;
+/// Most include files read in one load, repetitions counted in. Ten levels of doubling would be 1,024.
+pub const MAX_INCLUDE_FILES: usize = 256;
+/// Most bytes of all files of one load together.
+pub const MAX_TOTAL_BYTES: u64 = 32 * 1024 * 1024;
+/// Most bytes of the pointers of all values together. Every step that names a value builds its pointer, so long keys
+/// above many values would cost time in their product; an ordinary config needs a few kilobytes.
+pub const MAX_POINTER_BYTES: usize = 128 * 1024 * 1024;
+/// Most bytes that `${VAR}` may add to one config: many references to one long variable multiply it.
+pub const MAX_SUBSTITUTED_BYTES: usize = 16 * 1024 * 1024;
+/// Most problems kept. Whoever has to read more is not helped by it.
+pub const MAX_PROBLEMS: usize = 100;
+/// Deepest include level the gateway accepts.
+pub const MAX_INCLUDE_LEVEL: usize = 10;
+
+/// The generations of OpenClaw that are known, oldest first.
+pub const GENERATIONS: [&str; 2] = [generation::OLD, generation::NEW];
+
+/// The text that stands for a secret in what policies see.
+pub const REDACTED: &str = "[secret]";
+
+/// The config as the gateway would use it, and everything known about it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Always an object, `{}` when there is no readable config. Holds the real values of secrets.
+    pub effective: Value,
+    /// The main file (index 0, if it could be read) and the includes in the order they were read.
+    pub files: Vec<SourceFile>,
+    /// `2026.2` or `2026.9`.
+    pub generation: String,
+    /// What the generation was told by, for people.
+    pub generation_reason: String,
+    /// Every include named in the files, in discovery order, absolute and normalised, for permission checks.
+    /// Also those that are missing or that the loader refused.
+    pub includes: Vec<PathBuf>,
+    /// What went wrong or is remarkable, in order of discovery; at most [`MAX_PROBLEMS`] and a note.
+    pub problems: Vec<Problem>,
+    /// The secrets of the config and of the environment.
+    pub secrets: Vec<Secret>,
+    /// There is a config file.
+    pub present: bool,
+    /// The config file was parsed and is an object; when false and `present`, `effective` says nothing.
+    pub understood: bool,
+    marks: Marks,
+    redacted: Value,
+}
+
+impl Config {
+    /// Place of the value at an RFC 6901 pointer, or of its nearest ancestor that has one. `None` when there is no
+    /// source text at all or the pointer is malformed. A pointer to what a default supplied gives its ancestor.
+    pub fn locate(&self, pointer: &str) -> Option<Place> {
+        let (spot, exact) = self.marks.find(&segments(pointer)?)?;
+        self.files.get(spot.file as usize)?.place(spot, exact)
+    }
+
+    /// Index into `files` and byte range in that file's text of exactly the value at `pointer`.
+    pub fn range(&self, pointer: &str) -> Option<(usize, std::ops::Range<usize>)> {
+        let (spot, exact) = self.marks.find(&segments(pointer)?)?;
+        exact.then_some((spot.file as usize, spot.start as usize..spot.end as usize))
+    }
+
+    /// The copy for policies: each secret string is [`REDACTED`], a number at a secret key is 1 (0 if it is zero).
+    pub fn redact(&self) -> Value {
+        self.redacted.clone()
+    }
+
+    /// True when the gateway itself would refuse this config.
+    pub fn refused_by_gateway(&self) -> bool {
+        self.problems.iter().any(|problem| problem.kind.refused_by_gateway())
+    }
+}
+
+/// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
+/// move the target.
+pub fn load(located: &Located, env: &mut Environment) -> Config {
+    load_as(located, env, None)
+}
+
+/// The same as [`load`] for a generation that the operator names. An unknown name counts as none, so check it
+/// against [`GENERATIONS`].
+pub fn load_as(located: &Located, env: &mut Environment, wanted: Option<&str>) -> Config {
+    let mut problems = Problems::default();
+    let mut loader = Loader::new(&located.config_load);
+    let raw = loader.main(&located.config_load, &mut problems);
+    let includes = discover::includes(located, raw.as_ref());
+    let (tree, understood) = match raw {
+        Some(raw) if raw.is_object() => {
+            let tree = loader.resolve(raw, &located.config_load, &mut problems);
+            let understood = tree.is_object();
+            if !understood {
+                problems.push(not_an_object(located));
+            }
+            (understood.then_some(tree), understood)
+        }
+        Some(_) => {
+            problems.push(not_an_object(located));
+            (None, false)
+        }
+        None => (None, false),
+    };
+    let files = loader.into_files();
+    let (mut value, marks) =
+        tree.map_or((Value::Object(Map::new()), Marks::default()), tree::Tree::into_parts);
+
+    let (detected, reason) = generation::detect(&value, &mut problems);
+    let (generation, generation_reason) = match wanted.and_then(generation::named) {
+        Some(named) => (named, "named on the command line".to_owned()),
+        None => (detected, reason),
+    };
+    let schema = (generation == generation::OLD).then(schema::get);
+    // Names first, values after: a reference may name a variable that the block itself sets.
+    substitute::apply_env_block(&value, env, &mut problems);
+    let references = substitute::substitute(&mut value, env, &mut problems);
+    if understood {
+        if let Some(schema) = schema {
+            check(schema, &value, located, &references.unset, &mut problems);
+            value = defaults::schema_order(schema, value);
+            defaults::runtime(&mut value, env);
+        }
+        defaults::expand_tilde(&mut value, &located.home);
+        substitute::apply_env_block(&value, env, &mut Problems::default());
+    }
+    substitute::note_shell_env(&value, env, &mut problems);
+    let (redacted, mut secrets) = redact::redact(&value, schema, &references.substituted);
+    secrets.extend(secret::from_environment(env));
+
+    let mut config = Config {
+        effective: value,
+        files,
+        generation: generation.to_owned(),
+        generation_reason,
+        includes,
+        problems: Vec::new(),
+        secrets,
+        present: located.config_exists,
+        understood,
+        marks,
+        redacted,
+    };
+    config.problems = problems.finish();
+    for index in 0..config.problems.len() {
+        let place = config.problems.get(index).and_then(|problem| match (&problem.place, &problem.pointer) {
+            (None, Some(pointer)) => config.locate(pointer),
+            (place, _) => *place,
+        });
+        if let Some(problem) = config.problems.get_mut(index) {
+            problem.place = place;
+        }
+    }
+    config
+}
+
+fn check(
+    schema: &Schema,
+    value: &Value,
+    located: &Located,
+    unset: &HashSet<String>,
+    problems: &mut Problems,
+) {
+    rules::legacy_keys(value, problems);
+    validate::validate(schema, value, unset, problems);
+    rules::agents(value, located, problems);
+    rules_values::check(value, problems);
+    rules_channels::check(value, problems);
+    plugins::check(value, located, problems);
+}
+
+fn not_an_object(located: &Located) -> Problem {
+    let message = format!(
+        "{} holds a value that is not an object, so no setting could be read.",
+        located.config_load.display()
+    );
+    Problem::new(ProblemKind::NotAnObject, message).on(located.config_load.clone())
+}
+
+/// Collects problems up to [`MAX_PROBLEMS`]; the same kind at the same pointer counts once.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    list: Vec<Problem>,
+    left_out: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        let known = problem.pointer.is_some()
+            && self.list.iter().any(|other| other.kind == problem.kind && other.pointer == problem.pointer);
+        if known {
+            return;
+        }
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn finish(mut self) -> Vec<Problem> {
+        if self.left_out > 0 {
+            let message =
+                format!("{} more problems are left out; the first {MAX_PROBLEMS} are listed.", self.left_out);
+            self.list.push(Problem::new(ProblemKind::Truncated, message));
+        }
+        self.list
+    }
+}

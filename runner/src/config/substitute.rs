@@ -1,0 +1,195 @@
+//! Variables: the config's `env` block and `${NAME}` references in its strings. Works on the audit's own copy of
+//! the environment; a block that tries to move the target is reported and ignored, and no login shell is run.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::pointer::{join, readable};
+use super::{MAX_SUBSTITUTED_BYTES, Problem, ProblemKind, Problems};
+use crate::target::{Environment, Origin, is_redirect, js_trim};
+
+/// Variables the gateway would fetch from a login shell.
+pub(super) const SHELL_VARIABLES: [&str; 16] = [
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_OAUTH_TOKEN",
+    "GEMINI_API_KEY",
+    "ZAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "AI_GATEWAY_API_KEY",
+    "MINIMAX_API_KEY",
+    "SYNTHETIC_API_KEY",
+    "ELEVENLABS_API_KEY",
+    "TELEGRAM_BOT_TOKEN",
+    "DISCORD_BOT_TOKEN",
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "OPENCLAW_GATEWAY_TOKEN",
+    "OPENCLAW_GATEWAY_PASSWORD",
+];
+
+/// Adds the `env` block to the environment: its own keys before those of `env.vars`, and neither over a variable that
+/// has a value already.
+pub(super) fn apply_env_block(config: &Value, env: &mut Environment, problems: &mut Problems) {
+    let Some(block) = config.get("env").and_then(Value::as_object) else { return };
+    // Whoever comes first wins, so the stronger keys go first.
+    for (name, value) in block {
+        let text = value.as_str().filter(|text| !js_trim(text).is_empty());
+        if let (Some(text), false) = (text, name == "vars" || name == "shellEnv") {
+            set(name, text, "/env", env, problems);
+        }
+    }
+    if let Some(vars) = block.get("vars").and_then(Value::as_object) {
+        for (name, value) in vars {
+            if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
+                set(name, text, "/env/vars", env, problems);
+            }
+        }
+    }
+}
+
+fn set(name: &str, value: &str, base: &str, env: &mut Environment, problems: &mut Problems) {
+    if !is_redirect(name) {
+        env.insert_blank(name, value, Origin::Config);
+    } else if env.non_blank(name).is_none() {
+        let message = format!(
+            "The config sets {name}, which would point the gateway's later look-ups, its own audit among them, at \
+             another place than the one audited here. This audit ignored it; remove the entry."
+        );
+        problems.push(Problem::new(ProblemKind::RedirectIgnored, message).at(join(base, name)));
+    }
+}
+
+/// What substitution touched, as pointers.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    /// Strings that hold the value of a variable now.
+    pub substituted: HashSet<String>,
+    /// Strings that name a variable without a value and were left as they are.
+    pub unset: HashSet<String>,
+}
+
+/// Replaces `${NAME}` in every string value.
+pub(super) fn substitute(config: &mut Value, env: &Environment, problems: &mut Problems) -> References {
+    let mut work = Work { env, problems, left: MAX_SUBSTITUTED_BYTES, references: References::default() };
+    work.value(config, "");
+    work.references
+}
+
+struct Work<'a> {
+    env: &'a Environment,
+    problems: &'a mut Problems,
+    /// Bytes that may still be added.
+    left: usize,
+    references: References,
+}
+
+impl Work<'_> {
+    fn value(&mut self, value: &mut Value, pointer: &str) {
+        match value {
+            Value::String(text) if text.contains("${") => {
+                if let Some(replaced) = self.text(text, pointer) {
+                    *text = replaced;
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.value(item, &join(pointer, &index.to_string()));
+                }
+            }
+            Value::Object(map) => {
+                for (key, item) in map.iter_mut() {
+                    self.value(item, &join(pointer, key));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `None` when the text has to stay as it is written.
+    fn text(&mut self, text: &str, pointer: &str) -> Option<String> {
+        let mut done = String::with_capacity(text.len());
+        let mut rest = text;
+        let mut used_variable = false;
+        while let Some(at) = rest.find('$') {
+            let (before, from_dollar) = rest.split_at_checked(at)?;
+            done.push_str(before);
+            if let Some((name, after)) = from_dollar.strip_prefix('$').and_then(reference) {
+                let Some(value) = self.env.get(name).filter(|value| !value.is_empty()) else {
+                    self.unset(name, pointer);
+                    return None;
+                };
+                let Some(left) = self.left.checked_sub(value.len()) else {
+                    self.too_large(pointer);
+                    return None;
+                };
+                self.left = left;
+                done.push_str(value);
+                used_variable = true;
+                rest = after;
+            } else if let Some((name, after)) = from_dollar.strip_prefix("$$").and_then(reference) {
+                done.push_str("${");
+                done.push_str(name);
+                done.push('}');
+                rest = after;
+            } else {
+                done.push('$');
+                rest = from_dollar.strip_prefix('$')?;
+            }
+        }
+        done.push_str(rest);
+        if used_variable {
+            self.references.substituted.insert(pointer.to_owned());
+        }
+        Some(done)
+    }
+
+    fn unset(&mut self, name: &str, pointer: &str) {
+        self.references.unset.insert(pointer.to_owned());
+        let message = format!(
+            "{} refers to the variable {name}, which has no value here. The gateway does not start without it; this \
+             audit goes on with the text as it is written.",
+            readable(pointer)
+        );
+        self.problems.push(Problem::new(ProblemKind::UnsetVariable, message).at(pointer));
+    }
+
+    fn too_large(&mut self, pointer: &str) {
+        self.references.unset.insert(pointer.to_owned());
+        let message = format!(
+            "Variables would add more than {MAX_SUBSTITUTED_BYTES} bytes to the config; {} and what follows stay as \
+             they are written.",
+            readable(pointer)
+        );
+        self.problems.push(Problem::new(ProblemKind::TooLarge, message).at(pointer));
+    }
+}
+
+/// `{NAME}` at the start of `text`: the name and what follows.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
+    let first = name.bytes().next()?;
+    let valid = !first.is_ascii_digit()
+        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    valid.then_some((name, after))
+}
+
+/// True for what the gateway takes as "yes" in a variable.
+fn is_yes(text: Option<&str>) -> bool {
+    text.is_some_and(|text| ["1", "true", "yes", "on"].iter().any(|yes| text.eq_ignore_ascii_case(yes)))
+}
+
+/// Says so when the gateway would run a login shell for variables that are missing here.
+pub(super) fn note_shell_env(config: &Value, env: &Environment, problems: &mut Problems) {
+    let in_config = config.pointer("/env/shellEnv/enabled") == Some(&Value::Bool(true));
+    let wanted = in_config || is_yes(env.non_blank("OPENCLAW_LOAD_SHELL_ENV"));
+    let deferred = is_yes(env.non_blank("OPENCLAW_DEFER_SHELL_ENV_FALLBACK"));
+    if !wanted || deferred || SHELL_VARIABLES.iter().any(|name| env.non_blank(name).is_some()) {
+        return;
+    }
+    let message = "The gateway fetches missing variables by running a login shell. An audit runs nothing, so \
+                   credentials that only the shell knows are missing here.";
+    let problem = Problem::new(ProblemKind::ShellEnvSkipped, message);
+    problems.push(if in_config { problem.at("/env/shellEnv/enabled") } else { problem });
+}

@@ -1,0 +1,135 @@
+//! What the gateway would refuse is reported, and still audited.
+
+use super::*;
+
+fn problems_of(text: &str) -> Vec<String> {
+    let config = load_text(text);
+    assert!(config.understood, "{text}: {:?}", config.problems);
+    config
+        .problems
+        .iter()
+        .map(|problem| format!("{} {}", problem.kind, problem.pointer.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn refused() {
+    for (text, expected) in [
+        ("{bogus:1}", "unknown-key /bogus"),
+        ("{gateway:null}", "invalid-value /gateway"),
+        ("{gateway:{port:Infinity}}", "invalid-value /gateway/port"),
+        ("{gateway:{port:1.5}}", "invalid-value /gateway/port"),
+        ("{gateway:{bind:'0.0.0.0'}}", "invalid-value /gateway/bind"),
+        ("{gateway:{auth:{rateLimit:false}}}", "invalid-value /gateway/auth/rateLimit"),
+        ("{gateway:{auth:{trustedProxy:{}}}}", "invalid-value /gateway/auth/trustedProxy/userHeader"),
+        (
+            "{gateway:{auth:{trustedProxy:{userHeader:''}}}}",
+            "invalid-value /gateway/auth/trustedProxy/userHeader",
+        ),
+        ("{gateway:{token:'x'}}", "legacy-key /gateway/token"),
+        ("{telegram:{botToken:'x'}}", "legacy-key /telegram"),
+        ("{env:{A:5}}", "invalid-value /env/A"),
+        ("{agents:{list:[{}]}}", "invalid-value /agents/list/0/id"),
+        ("{agents:{defaults:{model:'x'}}}", "invalid-value /agents/defaults/model"),
+        (
+            "{agents:{list:[{id:'a',identity:{avatar:'../x'}}]}}",
+            "invalid-value /agents/list/0/identity/avatar",
+        ),
+        ("{agents:{list:[{id:'a',agentDir:'~/x'},{id:'b',agentDir:'~/x'}]}}", "invalid-value /agents/list"),
+        (
+            "{agents:{defaults:{heartbeat:{target:'nope'}}}}",
+            "invalid-value /agents/defaults/heartbeat/target",
+        ),
+        ("{agents:{defaults:{heartbeat:{every:'soon'}}}}", "invalid-value /agents/defaults/heartbeat/every"),
+        ("{agents:{list:[{id:'a'}]},broadcast:{g:['b']}}", "invalid-value /broadcast/g/0"),
+        (
+            "{agents:{defaults:{sandbox:{docker:{network:' Host '}}}}}",
+            "invalid-value /agents/defaults/sandbox/docker/network",
+        ),
+        (
+            "{agents:{defaults:{sandbox:{docker:{binds:['rel:/x']}}}}}",
+            "invalid-value /agents/defaults/sandbox/docker/binds/0",
+        ),
+        ("{tools:{allow:['a'],alsoAllow:['b']}}", "invalid-value /tools/alsoAllow"),
+        ("{tools:{elevated:{allowFrom:{w:[true]}}}}", "invalid-value /tools/elevated/allowFrom/w/0"),
+        (
+            "{tools:{loopDetection:{warningThreshold:5,criticalThreshold:5}}}",
+            "invalid-value /tools/loopDetection",
+        ),
+        ("{channels:{nope:{}}}", "unknown-key /channels/nope"),
+        ("{channels:{whatsapp:{enabled:false}}}", "unknown-key /channels/whatsapp/enabled"),
+        (
+            "{channels:{telegram:{dmPolicy:'open',allowFrom:['1']}}}",
+            "invalid-value /channels/telegram/allowFrom",
+        ),
+        ("{channels:{slack:{dm:{policy:'open'}}}}", "invalid-value /channels/slack/allowFrom"),
+        ("{channels:{telegram:{webhookUrl:'https://x'}}}", "invalid-value /channels/telegram/webhookSecret"),
+        ("{channels:{slack:{mode:'http'}}}", "invalid-value /channels/slack/signingSecret"),
+        ("{channels:{discord:{activityType:1,activity:'a'}}}", "invalid-value /channels/discord/activityUrl"),
+        ("{channels:{discord:{allowFrom:[1]}}}", "invalid-value /channels/discord/allowFrom/0"),
+        ("{channels:{irc:{nickserv:{register:true}}}}", "invalid-value /channels/irc/nickserv/registerEmail"),
+        ("{channels:{signal:{cliPath:'a;b'}}}", "invalid-value /channels/signal/cliPath"),
+        ("{browser:{profiles:{P:{cdpPort:9,color:'#000000'}}}}", "invalid-value /browser/profiles/P"),
+        ("{browser:{profiles:{p:{cdpPort:9,color:'red'}}}}", "invalid-value /browser/profiles/p/color"),
+        ("{browser:{profiles:{p:{cdpUrl:'',color:'000000'}}}}", "invalid-value /browser/profiles/p/cdpPort"),
+        ("{cron:{webhook:'ftp://x'}}", "invalid-value /cron/webhook"),
+        (
+            "{hooks:{mappings:[{transform:{module:'../x'}}]}}",
+            "invalid-value /hooks/mappings/0/transform/module",
+        ),
+        ("{session:{maintenance:{pruneAfter:'often'}}}", "invalid-value /session/maintenance/pruneAfter"),
+        ("{plugins:{allow:['nope']}}", "invalid-value /plugins/allow/0"),
+        ("{plugins:{entries:{telegram:{config:{x:1}}}}}", "unknown-key /plugins/entries/telegram/config/x"),
+        ("{plugins:{load:{paths:['~/nope']}}}", "invalid-value /plugins/load/paths/0"),
+    ] {
+        let problems = problems_of(text);
+        assert!(problems.iter().any(|problem| problem == expected), "{text}: {problems:?}");
+        assert!(load_text(text).refused_by_gateway(), "{text}");
+    }
+}
+
+#[test]
+fn accepted() {
+    for text in [
+        "{$schema:'x'}",
+        "{agents:{list:[{id:'',model:'m'}],defaults:{heartbeat:{target:'gchat',every:'5m'}}}}",
+        "{agents:{list:[{id:'a',identity:{avatar:'pics/a.png'}}]}}",
+        "{agents:{defaults:{sandbox:{docker:{binds:['/var/run/docker.sock:/x'],network:'bridge'}}}}}",
+        "{tools:{allow:['a'],alsoAllow:[]}}",
+        "{tools:{web:{search:{provider:'brave'}},elevated:{allowFrom:{w:['*',1]}}}}",
+        "{channels:{matrix:'yes',line:['a']}}",
+        "{channels:{telegram:{dmPolicy:'open',allowFrom:[' * ']},slack:{mode:'http',signingSecret:'s',accounts:{a:{}}}}}",
+        "{channels:{telegram:{accounts:{a:{botToken:'t',groups:{g:{requireMention:true}}}},capabilities:['x']}}}",
+        "{broadcast:{strategy:'parallel',g:['x']}}",
+        "{cron:{sessionRetention:false,webhook:'https://x'}}",
+        "{plugins:{entries:{telegram:{enabled:false,config:{x:1}}},slots:{memory:'none'}}}",
+        "{session:{maintenance:{rotateBytes:'10mb',pruneAfter:7}}}",
+    ] {
+        assert_eq!(problems_of(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn installed_plugins_are_known() {
+    let config = "{channels:{mychan:{}},plugins:{allow:['foo']}}";
+    let manifest = "{\"id\":\"foo\",\"channels\":[\"mychan\"]}";
+    let home = Home::new(&[("openclaw.json", config), ("extensions/dir/openclaw.plugin.json", manifest)]);
+    assert_eq!(kinds(&home.load(&[]).0), Vec::<&str>::new());
+    home.write("extensions/junk/index.js", b"");
+    assert_eq!(kinds(&home.load(&[]).0), ["invalid-value"]);
+}
+
+#[test]
+fn messages_never_hold_values() {
+    let config = load_text(
+        "{gateway:{bind:'hunter2',auth:{token:['hunter2'],mode:'hunter2'}},browser:{profiles:{p:{cdpUrl:'hunter2',color:'hunter2'}}},\
+         channels:{signal:{cliPath:'hunter2;'},telegram:{dmPolicy:'hunter2'}},cron:{webhook:'hunter2'}}",
+    );
+    assert!(config.problems.len() >= 6);
+    for problem in &config.problems {
+        assert!(!problem.message.contains("hunter2"), "{}", problem.message);
+        assert!(problem.place.is_some(), "{problem:?}");
+    }
+    // What was refused stays in the config, so that it is audited.
+    assert_eq!(at(&config, "/gateway/bind"), Some(&json!("hunter2")));
+}

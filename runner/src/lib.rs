@@ -1,0 +1,11 @@
+//! Chitin audits an OpenClaw installation. Every check is a WebAssembly component that can only look; this program
+//! runs the checks and is the only code that ever changes anything.
+//!
+//! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `output`.
+
+pub mod config;
+pub mod policy;
+pub mod sandbox;
+pub mod target;
+pub mod audit;
+pub mod output;

@@ -1,0 +1,20 @@
+//! One file per format behind one trait. A format shows the report; it decides nothing.
+
+use std::io::{self, Write};
+
+use crate::audit::Report;
+
+mod json;
+mod text;
+
+pub use json::Json;
+pub use text::Text;
+
+/// A way to show a report.
+pub trait Format {
+    /// Writes the whole report.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
+}

@@ -1,0 +1,95 @@
+//! The report for people: what was audited, findings by severity, what is missing, and the verdict.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::Format;
+use crate::audit::finding::Finding;
+use crate::audit::{Exit, Report, Status};
+use crate::policy::manifest::Severity;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Text with colours; the stream takes them out where they are not wanted.
+pub struct Text;
+
+impl Format for Text {
+    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let target = &report.target;
+        let config = if target.config_exists { "" } else { " (there is none)" };
+        writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir.display())?;
+        writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path.display())?;
+        for severity in Severity::ALL {
+            let mut findings = report.findings.iter().filter(|finding| finding.severity == severity).peekable();
+            if findings.peek().is_some() {
+                let style = colour(severity);
+                writeln!(out, "\n{style}{}{style:#}", severity.as_str().to_uppercase())?;
+            }
+            for finding in findings {
+                write_finding(finding, out)?;
+            }
+        }
+        if !report.incomplete.is_empty() {
+            let style = colour(Severity::Critical);
+            writeln!(out, "\n{style}NOT ASSESSED{style:#}")?;
+            for part in &report.incomplete {
+                let policy = part.policy.as_deref().map_or(String::new(), |policy| format!("{policy}: "));
+                writeln!(out, "  {policy}{}", part.reason)?;
+                for name in &part.denied {
+                    writeln!(out, "    it has no grant for {name}; give it with --grant '{name}' if its manifest declares it")?;
+                }
+            }
+        }
+        write_summary(report, out)
+    }
+}
+
+fn colour(severity: Severity) -> Style {
+    let colour = match severity {
+        Severity::Critical => AnsiColor::Red,
+        Severity::Warn => AnsiColor::Yellow,
+        Severity::Info => AnsiColor::Blue,
+    };
+    colour.on_default().bold()
+}
+
+fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "  {BOLD}{}{BOLD:#} {}", finding.check_id, finding.title)?;
+    for location in &finding.locations {
+        writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
+    }
+    for line in finding.detail.lines() {
+        writeln!(out, "    {line}")?;
+    }
+    if let Some(remediation) = &finding.remediation {
+        for (number, line) in remediation.lines().enumerate() {
+            let head = if number == 0 { "fix:" } else { "    " };
+            writeln!(out, "    {BOLD}{head}{BOLD:#} {line}")?;
+        }
+    }
+    Ok(())
+}
+
+fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let summary = &report.summary;
+    let checks = |status| report.assessment.iter().filter(|check| check.status == status).count();
+    writeln!(
+        out,
+        "\n{BOLD}{} critical, {} warn, {} info{BOLD:#}; of {} checks {} are clean, {} have findings, {} are not assessed",
+        summary.critical,
+        summary.warn,
+        summary.info,
+        report.assessment.len(),
+        checks(Status::Clean),
+        checks(Status::Finding),
+        checks(Status::NotAssessed),
+    )?;
+    let Exit { code, reason } = &report.exit;
+    writeln!(out, "exit {code}: {reason}")?;
+    if let Some(first) = report.findings.first() {
+        writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! `policy.toml`: what a policy is, which check ids it may emit, what it needs. Parsed strictly: what is not
+//! understood is an error, because a manifest is what the operator agrees to.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The largest manifest that is parsed.
+pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
+
+/// The verbs of a file capability.
+pub const VERBS: [&str; 3] = ["stat", "list", "read"];
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A weakness that needs another mistake to be harmful.
+    Warn,
+    /// Harmful as it stands.
+    Critical,
+}
+
+impl Severity {
+    /// All, the worst first.
+    pub const ALL: [Self; 3] = [Self::Critical, Self::Warn, Self::Info];
+
+    /// Its name in manifests, output and options.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a policy says of itself.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Its name.
+    pub policy: About,
+    /// The checks that it may emit.
+    #[serde(rename = "check")]
+    pub checks: Vec<Check>,
+    /// What it needs; nothing where absent.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+}
+
+/// A policy's name and purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// The folder's name: lower-case words joined by dashes.
+    pub id: String,
+    /// Three numbers.
+    pub version: String,
+    /// Reads well after "this installation has".
+    pub summary: String,
+}
+
+/// A check that a policy may emit.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The check id; `*` stands for a name inside it.
+    pub id: String,
+    /// The highest severity that the policy may give it.
+    pub severity: Severity,
+    /// One line.
+    pub summary: String,
+    /// The config generations that it applies to; all where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generations: Vec<String>,
+}
+
+impl Check {
+    /// The id is this one, or of this family.
+    #[must_use]
+    pub fn matches(&self, id: &str) -> bool {
+        match self.id.split_once('*') {
+            None => self.id == id,
+            Some((head, tail)) => {
+                id.len() > head.len() + tail.len() && id.starts_with(head) && id.ends_with(tail)
+            }
+        }
+    }
+
+    /// It applies to configs of this generation.
+    #[must_use]
+    pub fn applies_to(&self, generation: &str) -> bool {
+        self.generations.is_empty() || self.generations.iter().any(|known| known == generation)
+    }
+}
+
+/// What a policy needs. Nothing is given that is not named here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capabilities {
+    /// RFC 6901 pointers of config subtrees; a `*` segment stands for every key or item.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<String>,
+    /// `verb:pattern` on views and what is below them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileCapability>,
+    /// Secrets whose facts may be asked: config pointers, or `env:NAME`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+    /// Environment variables whose presence, and where they are no secrets value, may be seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
+    /// What the runner met while it read the config.
+    pub problems: bool,
+    /// The result of the live gateway probe.
+    pub gateway: bool,
+    /// The kinds of fix that may be proposed: `set-mode`, or `set-value:` and a pointer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<String>,
+}
+
+impl Capabilities {
+    /// Every capability by its name, as `--grant` takes it.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        names.extend(self.config.iter().map(|pointer| format!("config:{pointer}")));
+        names.extend(self.files.iter().map(ToString::to_string));
+        names.extend(self.secrets.iter().map(|subject| format!("secret:{subject}")));
+        names.extend(self.environment.iter().map(|name| format!("environment:{name}")));
+        names.extend(self.problems.then(|| "problems".to_owned()));
+        names.extend(self.gateway.then(|| "gateway".to_owned()));
+        names.extend(self.fixes.iter().map(|fix| format!("fix:{fix}")));
+        names
+    }
+
+    /// Those that the operator granted, too.
+    #[must_use]
+    pub fn granted(&self, given: impl Fn(&str) -> bool) -> Self {
+        let keep = |kind: &str, list: &[String]| -> Vec<String> {
+            list.iter().filter(|name| given(&format!("{kind}:{name}"))).cloned().collect()
+        };
+        Self {
+            config: keep("config", &self.config),
+            files: self.files.iter().filter(|file| given(&file.to_string())).cloned().collect(),
+            secrets: keep("secret", &self.secrets),
+            environment: keep("environment", &self.environment),
+            problems: self.problems && given("problems"),
+            gateway: self.gateway && given("gateway"),
+            fixes: keep("fix", &self.fixes),
+        }
+    }
+}
+
+/// One file capability: `stat:state/agents/*/sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileCapability {
+    /// `stat`, `list` or `read`.
+    pub verb: String,
+    /// A view's name, and a path below it; `*` does not cross `/`, `**` does.
+    pub pattern: String,
+}
+
+impl TryFrom<String> for FileCapability {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (verb, pattern) = text
+            .split_once(':')
+            .ok_or_else(|| format!("the file capability \"{text}\" is not of the form verb:pattern"))?;
+        if !VERBS.contains(&verb) {
+            return Err(format!("unknown verb \"{verb}\" in \"{text}\"; known are {}", VERBS.join(", ")));
+        }
+        let bad = |part: &str| part.is_empty() || part == "." || part == ".." || part.contains('\0');
+        if pattern.split('/').any(bad) {
+            return Err(format!("\"{pattern}\" is no path pattern: it has an empty, \".\" or \"..\" part"));
+        }
+        Ok(Self { verb: verb.to_owned(), pattern: pattern.to_owned() })
+    }
+}
+
+impl From<FileCapability> for String {
+    fn from(capability: FileCapability) -> Self {
+        capability.to_string()
+    }
+}
+
+impl fmt::Display for FileCapability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.verb, self.pattern)
+    }
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// More bytes than a manifest needs.
+    #[error("the manifest has {0} bytes; {MAX_MANIFEST_BYTES} are read at most")]
+    TooLarge(usize),
+    /// Not TOML of the manifest's form.
+    #[error("the manifest is not understood: {0}")]
+    Syntax(String),
+    /// Understood, and wrong.
+    #[error("the manifest is wrong: {0}")]
+    Wrong(String),
+}
+
+impl FromStr for Manifest {
+    type Err = ManifestError;
+
+    fn from_str(text: &str) -> Result<Self, ManifestError> {
+        if text.len() > MAX_MANIFEST_BYTES {
+            return Err(ManifestError::TooLarge(text.len()));
+        }
+        let manifest: Self = toml::from_str(text).map_err(|error| ManifestError::Syntax(one_line(&error)))?;
+        manifest.check().map_err(ManifestError::Wrong)?;
+        Ok(manifest)
+    }
+}
+
+impl Manifest {
+    /// The check that an id belongs to.
+    #[must_use]
+    pub fn find(&self, id: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.matches(id))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !is_name(&self.policy.id, "abcdefghijklmnopqrstuvwxyz0123456789-") {
+            return Err(format!("policy.id \"{}\" is not made of lower-case words joined by dashes", self.policy.id));
+        }
+        let numbers: Vec<&str> = self.policy.version.split('.').collect();
+        if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
+            return Err(format!("policy.version \"{}\" is not three numbers", self.policy.version));
+        }
+        if self.checks.is_empty() {
+            return Err("it has no [[check]]".to_owned());
+        }
+        let mut known = BTreeSet::new();
+        for check in &self.checks {
+            let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.*";
+            if !is_name(&check.id, letters) || check.id.matches('*').count() > 1 {
+                return Err(format!("\"{}\" is no check id", check.id));
+            }
+            if !known.insert(&check.id) {
+                return Err(format!("the check \"{}\" is declared twice", check.id));
+            }
+        }
+        let capabilities = &self.capabilities;
+        let pointers = capabilities.config.iter().chain(capabilities.secrets.iter().filter(|text| !text.starts_with("env:")));
+        for pointer in pointers {
+            if !is_pointer(pointer) {
+                return Err(format!("\"{pointer}\" is no JSON pointer"));
+            }
+        }
+        let variables = capabilities.secrets.iter().filter_map(|text| text.strip_prefix("env:"));
+        for name in variables.chain(capabilities.environment.iter().map(String::as_str)) {
+            if !is_name(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") {
+                return Err(format!("\"{name}\" is no name of an environment variable"));
+            }
+        }
+        for fix in &capabilities.fixes {
+            let known = fix == "set-mode" || fix.strip_prefix("set-value:").is_some_and(is_pointer);
+            if !known {
+                return Err(format!("unknown fix \"{fix}\"; known are set-mode and set-value:POINTER"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_name(text: &str, letters: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && text.chars().all(|c| letters.contains(c))
+}
+
+fn is_pointer(text: &str) -> bool {
+    text.is_empty() || text.starts_with('/')
+}
+
+/// The first line that says something, with the line number that TOML gave.
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().lines().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [policy]
+        id = "a-b"
+        version = "1.0.0"
+        summary = "s"
+        [[check]]
+        id = "x.*.y"
+        severity = "warn"
+        summary = "s"
+        [capabilities]
+        config = ["/gateway", "/channels/*/groupPolicy"]
+        files = ["stat:state", "read:state/extensions/*/package.json"]
+        secrets = ["/gateway/auth/token", "env:OPENCLAW_GATEWAY_TOKEN"]
+    "#;
+
+    fn error(from: &str, to: &str) -> String {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD);
+        text.parse::<Manifest>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_good_manifest_is_understood() {
+        let manifest: Manifest = GOOD.parse().unwrap();
+        assert_eq!(manifest.capabilities.files[1].to_string(), "read:state/extensions/*/package.json");
+        assert!(manifest.find("x.anything.y").is_some());
+        assert!(manifest.find("x..y").is_none() && manifest.find("x.y").is_none());
+    }
+
+    #[test]
+    fn what_is_unknown_is_an_error() {
+        assert!(error("summary = \"s\"\n        [[check]]", "author = \"me\"\n        [[check]]").contains("unknown field `author`"));
+        assert!(error("config =", "network =").contains("unknown field `network`"));
+        assert!(error("stat:state", "write:state").contains("unknown verb \"write\""));
+        assert!(error("\"warn\"", "\"fatal\"").contains("unknown variant `fatal`"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_an_error() {
+        assert!(error("a-b", "A b").contains("policy.id"));
+        assert!(error("1.0.0", "1.0").contains("policy.version"));
+        assert!(error("\"/gateway\"", "\"gateway\"").contains("no JSON pointer"));
+        assert!(error("stat:state", "stat:state/../x").contains("no path pattern"));
+        assert!(error("stat:state", "stat:/etc").contains("no path pattern"));
+        assert!(error("env:OPENCLAW_GATEWAY_TOKEN", "env:lower").contains("no name of an environment variable"));
+        assert!("x".repeat(MAX_MANIFEST_BYTES + 1).parse::<Manifest>().is_err());
+    }
+}

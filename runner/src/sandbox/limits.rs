@@ -1,0 +1,108 @@
+//! What one run of a policy may use. Every limit has a name; who hits it is told the limit and the actual.
+
+use std::time::Duration;
+
+/// Limits of one policy run.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Linear memory of all instances together, in bytes.
+    pub memory: usize,
+    /// Elements of each table.
+    pub table_elements: usize,
+    /// Core instances, memories and tables, each.
+    pub instances: usize,
+    /// Instructions, roughly; decides before the wall clock, so that a verdict does not depend on a busy machine.
+    pub fuel: u64,
+    /// The wall clock behind the fuel.
+    pub wall: Duration,
+    /// Calls of imports.
+    pub host_calls: u64,
+    /// Bytes read from files.
+    pub read_bytes: u64,
+    /// Directory entries given.
+    pub entries: u64,
+    /// Bytes that one call may pass to the runner.
+    pub call_bytes: usize,
+    /// Live resource handles.
+    pub handles: usize,
+    /// Findings in one answer.
+    pub findings: usize,
+    /// Bytes of text in one answer.
+    pub text_bytes: usize,
+    /// Bytes of standard output and error that are kept.
+    pub log_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            // A large language runtime has some 20,000 functions in its table.
+            table_elements: 100_000,
+            // The component tools make about five per module.
+            instances: 64,
+            // About one second of work on the machine this was measured on (`make bench` prints it).
+            fuel: 2_000_000_000,
+            wall: Duration::from_secs(10),
+            host_calls: 1_000_000,
+            read_bytes: 64 << 20,
+            entries: 1_000_000,
+            call_bytes: 4 << 20,
+            handles: 1_000,
+            findings: 1_000,
+            text_bytes: 1 << 20,
+            log_bytes: 64 << 10,
+        }
+    }
+}
+
+/// The largest component that is looked at: a Python policy has 18 MB, a JavaScript one 12 MB.
+pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+
+/// A limit was hit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} limit: {allowed} allowed, {actual}")]
+pub struct LimitError {
+    /// The name of the limit, for example "memory".
+    pub what: &'static str,
+    /// What is allowed, with its unit.
+    pub allowed: String,
+    /// What the policy asked for or did.
+    pub actual: String,
+}
+
+impl LimitError {
+    /// A limit with plain numbers.
+    pub fn new(what: &'static str, allowed: impl ToString, actual: impl ToString) -> Self {
+        Self { what, allowed: allowed.to_string(), actual: actual.to_string() }
+    }
+
+    /// A limit in bytes.
+    #[must_use]
+    pub fn bytes(what: &'static str, allowed: usize, asked: usize) -> Self {
+        Self::new(what, bytes(allowed), format!("{} asked for", bytes(asked)))
+    }
+}
+
+/// A number of bytes in the largest unit that keeps it exact.
+#[must_use]
+pub fn bytes(number: usize) -> String {
+    match number {
+        0 => "0 bytes".to_owned(),
+        n if n % (1 << 20) == 0 => format!("{} MiB", n >> 20),
+        n if n % (1 << 10) == 0 => format!("{} KiB", n >> 10),
+        n => format!("{n} bytes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_names_itself_the_limit_and_the_actual() {
+        let error = LimitError::bytes("memory", 64 << 20, (64 << 20) + 1);
+        assert_eq!(error.to_string(), "memory limit: 64 MiB allowed, 67108865 bytes asked for");
+        assert_eq!(bytes(64 << 10), "64 KiB");
+    }
+}

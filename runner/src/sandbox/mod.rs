@@ -1,0 +1,18 @@
+//! Runs policies. The only place that names the engine: everything that a policy can do, see or use up is decided
+//! below this folder, and what leaves it is plain data.
+
+pub mod check;
+pub mod compile;
+pub mod engine;
+mod host;
+pub mod limits;
+mod load;
+mod run;
+pub mod view;
+mod wasi;
+
+pub use host::bindings::chitin::policy::types;
+pub use host::bindings::{Input, Platform, Problem, Variable, View};
+pub use host::{Facts, Shared, Source};
+pub use load::{Embedded, Pages};
+pub use run::{Answer, Failure, Policy, Sandbox, Stages};

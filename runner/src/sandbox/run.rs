@@ -1,0 +1,176 @@
+//! One engine per process, one pre-linked policy per component, one fresh store per run.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Error, Store, Trap};
+
+use super::compile::Compiled;
+use super::engine::EPOCH_MILLISECONDS;
+use super::host::bindings::{Input, PolicyPre};
+use super::host::{self, HostState, Shared, wall_limit};
+use super::limits::{LimitError, Limits, bytes};
+use super::load::{self, Embedded};
+use super::types::{self, Finding};
+use super::view::Grants;
+use super::{engine, wasi};
+
+/// The engine, and the clock behind the fuel budgets.
+pub struct Sandbox {
+    engine: Engine,
+    stop: Arc<AtomicBool>,
+    clock: Option<std::thread::JoinHandle<()>>,
+}
+
+/// A policy that is ready to run.
+pub struct Policy(PolicyPre<HostState>);
+
+/// Why a policy has no verdict.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It did not understand its input, or could not see it.
+    #[error("inconclusive: {0}")]
+    Inconclusive(String),
+    /// It says that it is defective.
+    #[error("internal error: {0}")]
+    Internal(String),
+    /// It was stopped by a limit.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// It was stopped because it did what no program may do.
+    #[error("trapped: {0}")]
+    Trapped(String),
+    /// What it said is not what a policy may say.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// How long the parts of a run took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Making the store and the instance.
+    pub instantiate: Duration,
+    /// The call of `audit`.
+    pub call: Duration,
+    /// Units of work that the call took.
+    pub fuel: u64,
+}
+
+/// What a run gave.
+pub struct Answer {
+    /// Findings as the policy said them, unchecked.
+    pub verdict: Result<Vec<Finding>, Failure>,
+    /// What it wrote to standard output and error.
+    pub log: String,
+    /// Places and secrets that it asked for without a grant.
+    pub denied: Vec<String>,
+    /// How long it took.
+    pub stages: Stages,
+}
+
+impl Sandbox {
+    /// Starts the engine.
+    pub fn new() -> anyhow::Result<Self> {
+        let engine = load::engine()?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let clock = std::thread::Builder::new().name("clock".to_owned()).spawn({
+            let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::park_timeout(Duration::from_millis(EPOCH_MILLISECONDS));
+                    engine.increment_epoch();
+                }
+            }
+        })?;
+        Ok(Self { engine, stop, clock: Some(clock) })
+    }
+
+    /// Makes an embedded policy ready.
+    pub fn embedded(&self, code: Embedded) -> anyhow::Result<Policy> {
+        Ok(self.link(&load::embedded(&self.engine, code)?)?)
+    }
+
+    /// Makes a foreign policy ready.
+    pub fn compiled(&self, code: &Compiled) -> anyhow::Result<Policy> {
+        Ok(self.link(&load::compiled(&self.engine, code)?)?)
+    }
+
+    fn link(&self, component: &Component) -> wasmtime::Result<Policy> {
+        let mut linker = Linker::new(&self.engine);
+        host::link(&mut linker)?;
+        wasi::link(&mut linker, component)?;
+        Ok(Policy(PolicyPre::new(linker.instantiate_pre(component)?)?))
+    }
+
+    /// Runs a policy once, in a store of its own.
+    #[must_use]
+    pub fn run(&self, policy: &Policy, shared: &Arc<Shared>, grants: Grants, limits: &Limits, input: &Input) -> Answer {
+        let started = Instant::now();
+        let mut stages = Stages::default();
+        let mut store = Store::new(&self.engine, HostState::new(Arc::clone(shared), grants, limits.clone()));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(limits.call_bytes);
+        store.set_max_component_handles(limits.handles);
+        store.epoch_deadline_trap();
+        let ticks = limits.wall.as_millis() / u128::from(EPOCH_MILLISECONDS);
+        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+        let verdict = store.set_fuel(limits.fuel).and_then(|()| {
+            let instance = policy.0.instantiate(&mut store)?;
+            stages.instantiate = started.elapsed();
+            instance.call_audit(&mut store, input)
+        });
+        stages.call = started.elapsed().saturating_sub(stages.instantiate);
+        stages.fuel = limits.fuel - store.get_fuel().unwrap_or(0);
+        let verdict = match verdict {
+            Ok(Ok(findings)) => Ok(findings),
+            Ok(Err(types::Failure::Inconclusive(text))) => Err(Failure::Inconclusive(text)),
+            Ok(Err(types::Failure::Internal(text))) => Err(Failure::Internal(text)),
+            Err(error) => Err(explain(&error, limits)),
+        };
+        let mut state = store.into_data();
+        let denied = std::mem::take(&mut state.denied);
+        Answer { verdict, log: state.into_log(), denied, stages }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(clock) = self.clock.take() {
+            clock.thread().unpark();
+            // A clock that panicked has nothing left to stop.
+            let _ = clock.join();
+        }
+    }
+}
+
+/// Which limit it was, or which trap.
+fn explain(error: &Error, limits: &Limits) -> Failure {
+    if let Some(limit) = error.downcast_ref::<LimitError>() {
+        return limit.clone().into();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::OutOfFuel) => LimitError::new("fuel", limits.fuel, "all used").into(),
+        Some(Trap::Interrupt) => wall_limit(limits.wall).into(),
+        Some(Trap::StackOverflow) => {
+            LimitError::new("stack", bytes(engine::MAX_STACK_BYTES), "all used").into()
+        }
+        Some(trap) => Failure::Trapped(trap.to_string()),
+        None => {
+            let text = error.root_cause().to_string();
+            // The engine has no types for these two.
+            if text.contains("fuel allocated for hostcalls") {
+                return LimitError::new("call", bytes(limits.call_bytes), "more passed in one call").into();
+            }
+            if text.contains("resource handle") || text.contains("handles") {
+                return LimitError::new("handles", limits.handles, text).into();
+            }
+            if text.contains("resource limit exceeded") {
+                return LimitError::new("instances", limits.instances, text).into();
+            }
+            Failure::Trapped(text)
+        }
+    }
+}

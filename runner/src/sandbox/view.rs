@@ -1,0 +1,301 @@
+//! The paths that a policy may name, and what is granted of them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::policy::manifest::{Capabilities, VERBS};
+
+/// Longest path that is looked at (`PATH_MAX` of Linux), before decoding.
+const MAX_PATH_BYTES: usize = 4096;
+
+/// Files that hold credentials: below the state directory, no policy reads them, whatever is granted.
+/// From the reference's state directory layout. The config is among them, because policies get it without secrets.
+const SECRET_FILES: [&str; 24] = [
+    ".env",
+    "openclaw.json*",
+    "clawdbot.json*",
+    "moldbot.json*",
+    "moltbot.json*",
+    "agent/**",
+    "agents/*/agent/**",
+    "browser/**",
+    "credentials/**",
+    "cron/**",
+    "delivery-queue/**",
+    "devices/**",
+    "exec-approvals.*",
+    "gateway/tls/**",
+    "identity/**",
+    "logs/config-audit.jsonl",
+    "matrix/**",
+    "msteams-*.json",
+    "node.json",
+    "nodes/**",
+    "nostr/**",
+    "push/**",
+    "**/.env",
+    "**/*.{pem,key,p12,pfx}",
+];
+
+/// Lists in a credentials directory that are no secrets: who may talk to the assistant.
+const PUBLIC_FILES: [&str; 2] = ["*-allowFrom.json", "*-pairing.json"];
+
+/// A path that breaks the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathError;
+
+/// Reads a path of the contract: names joined by "/", without empty, "." or ".." parts, percent-encoded bytes.
+pub fn decode(rel: &str) -> Result<PathBuf, PathError> {
+    if rel.len() > MAX_PATH_BYTES {
+        return Err(PathError);
+    }
+    if rel.is_empty() {
+        return Ok(PathBuf::new());
+    }
+    let mut path = PathBuf::new();
+    for part in rel.split('/') {
+        let name = decode_name(part)?;
+        if matches!(name.as_slice(), b"" | b"." | b"..") || name.iter().any(|byte| matches!(byte, 0 | b'/')) {
+            return Err(PathError);
+        }
+        path.push(OsString::from_vec(name));
+    }
+    // One place has one spelling; otherwise "%2E" would pass where "." is looked for.
+    if encode(&path) == rel { Ok(path) } else { Err(PathError) }
+}
+
+fn decode_name(part: &str) -> Result<Vec<u8>, PathError> {
+    let mut name = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || bytes.next().and_then(|byte| char::from(byte).to_digit(16)).ok_or(PathError);
+            let value = digit()? * 16 + digit()?;
+            name.push(u8::try_from(value).map_err(|_| PathError)?);
+        } else {
+            name.push(byte);
+        }
+    }
+    Ok(name)
+}
+
+/// Writes a relative path in the contract's form.
+#[must_use]
+pub fn encode(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        text.push_str(&chunk.valid().replace('%', "%25"));
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// A pattern whose `*` does not cross `/`.
+pub fn glob(pattern: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(false).build()
+}
+
+fn set<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, globset::Error> {
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        builder.add(glob(pattern)?);
+    }
+    builder.build()
+}
+
+/// What one policy may look at.
+#[derive(Clone, Debug)]
+pub struct Grants {
+    capabilities: Capabilities,
+    /// The views of this audit and their numbers in the snapshot.
+    views: BTreeMap<String, usize>,
+    files: BTreeMap<&'static str, GlobSet>,
+}
+
+/// [`SECRET_FILES`] and [`PUBLIC_FILES`], ready to match.
+static KNOWN_FILES: LazyLock<Result<(GlobSet, GlobSet), globset::Error>> =
+    LazyLock::new(|| Ok((set(SECRET_FILES)?, set(PUBLIC_FILES)?)));
+
+impl Grants {
+    /// What is both declared and granted, on the views of this audit.
+    pub fn new(capabilities: Capabilities, views: BTreeMap<String, usize>) -> Result<Self, globset::Error> {
+        let mut files = BTreeMap::new();
+        for verb in VERBS {
+            let patterns = capabilities.files.iter().filter(|file| file.verb == verb);
+            files.insert(verb, set(patterns.map(|file| file.pattern.as_str()))?);
+        }
+        Ok(Self { capabilities, views, files })
+    }
+
+    /// This call on this place is granted.
+    #[must_use]
+    pub fn allows(&self, verb: &str, view: &str, rel: &str) -> bool {
+        let place = if rel.is_empty() { view.to_owned() } else { format!("{view}/{rel}") };
+        self.files.get(verb).is_some_and(|files| files.is_match(place))
+    }
+
+    /// The number of a view; none where this audit has no such view.
+    #[must_use]
+    pub fn view(&self, view: &str) -> Option<usize> {
+        self.views.get(view).copied()
+    }
+
+    /// Some call on the view, or below it, is granted.
+    #[must_use]
+    pub fn sees(&self, view: &str) -> bool {
+        self.capabilities.files.iter().any(|file| {
+            // The pattern reaches the view where its first parts match the view's name.
+            let parts: Vec<&str> = file.pattern.split('/').take(view.split('/').count()).collect();
+            glob(&parts.join("/")).is_ok_and(|glob| glob.compile_matcher().is_match(view))
+        })
+    }
+
+    /// The file holds credentials.
+    #[must_use]
+    pub fn is_secret(&self, view: &str, rel: &str) -> bool {
+        let Ok((secret, public)) = &*KNOWN_FILES else { return true };
+        let name = rel.rsplit('/').next().unwrap_or(rel);
+        match view {
+            "state" => match rel.strip_prefix("credentials/") {
+                Some(below) => below.contains('/') || !public.is_match(name),
+                None => secret.is_match(rel),
+            },
+            "credentials" => rel.contains('/') || !public.is_match(name),
+            "log" => false,
+            // The config and its includes are given as JSON, without their secrets.
+            _ => true,
+        }
+    }
+
+    /// Facts about this secret may be asked.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> bool {
+        self.capabilities.secrets.iter().any(|granted| granted == name || pointer_matches(granted, name))
+    }
+
+    /// The result of the gateway probe may be asked.
+    #[must_use]
+    pub fn gateway(&self) -> bool {
+        self.capabilities.gateway
+    }
+
+    /// What is both declared and granted.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+}
+
+/// A pointer with `*` segments names this one.
+#[must_use]
+pub fn pointer_matches(pattern: &str, pointer: &str) -> bool {
+    let (mut patterns, mut segments) = (pattern.split('/'), pointer.split('/'));
+    loop {
+        match (patterns.next(), segments.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(segment)) if pattern == "*" || pattern == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(files: &[&str]) -> Grants {
+        let file = |text: &&str| (*text).to_owned().try_into().unwrap();
+        let capabilities = Capabilities {
+            files: files.iter().map(file).collect(),
+            secrets: vec!["/a/token".to_owned(), "/accounts/*/token".to_owned(), "env:T".to_owned()],
+            ..Capabilities::default()
+        };
+        let views = [("state", 0), ("config", 1), ("include/0", 2), ("log", 3), ("credentials", 4)];
+        Grants::new(capabilities, views.map(|(name, at)| (name.to_owned(), at)).into()).unwrap()
+    }
+
+    #[test]
+    fn the_path_grammar_has_no_way_out() {
+        for bad in ["/etc", "a//b", "a/", ".", "..", "a/../b", "a/.", "%2e%2e/x", "%2E", "a%2fb", "a%00b", "%zz", "%4", "a\0b", "%41", "auth%2Dprofiles.json", "%ff"] {
+            assert_eq!(decode(bad), Err(PathError), "{bad:?}");
+        }
+        assert_eq!(decode(&"a/".repeat(3000)), Err(PathError));
+        for good in ["", "a", "a/b", "..a", "a..", "100%25", "%FF%FE", " ", "a\\b", "~"] {
+            assert!(decode(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn encoded_paths_come_back() {
+        for bytes in [&b"plain/name"[..], b"100%/%41", b"\xff\xfe/\xc3\xa9", b""] {
+            let path = PathBuf::from(OsString::from_vec(bytes.to_vec()));
+            assert_eq!(decode(&encode(&path)), Ok(path));
+        }
+    }
+
+    #[test]
+    fn a_place_needs_its_own_grant() {
+        let grants = grants(&["stat:state", "stat:state/agents/*/sessions", "list:state/a/**", "stat:include/*"]);
+        for (verb, view, rel, allowed) in [
+            ("stat", "state", "", true),
+            ("stat", "state", "x", false),
+            ("list", "state", "", false),
+            ("stat", "state", "agents/main/sessions", true),
+            ("stat", "state", "agents/a/b/sessions", false),
+            ("list", "state", "a/b/c", true),
+            ("stat", "include/0", "", true),
+            ("stat", "config", "", false),
+            ("chmod", "state", "", false),
+        ] {
+            assert_eq!(grants.allows(verb, view, rel), allowed, "{verb} {view} {rel}");
+        }
+        assert_eq!((grants.view("include/0"), grants.view("include/7")), (Some(2), None));
+        assert!(grants.sees("state") && grants.sees("include/0") && !grants.sees("config") && !grants.sees("log"));
+    }
+
+    #[test]
+    fn credentials_are_never_read() {
+        let grants = grants(&["read:state/**", "read:credentials/**", "read:config"]);
+        for (view, rel) in [
+            ("state", "agents/main/agent/auth-profiles.json"),
+            ("state", "credentials/oauth.json"),
+            ("state", "credentials/whatsapp/default/creds.json"),
+            ("state", "credentials/whatsapp/x-allowFrom.json"),
+            ("state", ".env"),
+            ("state", "workspace/app/.env"),
+            ("state", "openclaw.json"),
+            ("state", "openclaw.json.bak.1"),
+            ("state", "identity/device.json"),
+            ("state", "gateway/tls/gateway-key.pem"),
+            ("state", "workspace/id.key"),
+            ("credentials", "creds.json"),
+            ("config", ""),
+            ("include/0", ""),
+        ] {
+            assert!(grants.is_secret(view, rel), "{view}/{rel}");
+        }
+        for (view, rel) in [
+            ("state", "credentials/telegram-allowFrom.json"),
+            ("state", "credentials/telegram-pairing.json"),
+            ("credentials", "telegram-allowFrom.json"),
+            ("state", "extensions/x/package.json"),
+            ("log", ""),
+        ] {
+            assert!(!grants.is_secret(view, rel), "{view}/{rel}");
+        }
+    }
+
+    #[test]
+    fn facts_are_given_for_named_secrets_only() {
+        let grants = grants(&[]);
+        assert!(grants.secret("/a/token") && grants.secret("env:T") && grants.secret("/accounts/x/token"));
+        assert!(!grants.secret("/a") && !grants.secret("/accounts/x/y/token") && !grants.secret("env:U"));
+    }
+}

@@ -1,0 +1,500 @@
+//! One look at the target, shared by all policies: each object is stat-ed once, each directory listed once, each
+//! file read once. Everything below a view's root is reached through a directory handle and without following
+//! any symbolic link; only [`Snapshot::resolve`] follows, and it gives facts, never content.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+/// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
+pub const MAX_FILE_BYTES: u64 = 8 << 20;
+
+/// What all policies together can make the runner keep of the target's files.
+pub const MAX_SNAPSHOT_BYTES: u64 = 64 << 20;
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A FIFO, a socket or a device.
+    Other,
+}
+
+/// Facts about an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, 07777.
+    pub mode: u32,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// How many names it has.
+    pub links: u32,
+    /// Size in bytes.
+    pub size: u64,
+    identity: Identity,
+}
+
+/// What stays the same as long as an object is not replaced or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl From<&Stat> for Metadata {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::unnecessary_cast,
+        clippy::useless_conversion,
+        clippy::cast_lossless,
+        reason = "the widths of stat's fields differ between platforms"
+    )]
+    fn from(stat: &Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Symlink,
+            _ => Kind::Other,
+        };
+        Self {
+            kind,
+            mode: stat.st_mode as u32 & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            links: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+            size: stat.st_size as u64,
+            identity: Identity {
+                device: stat.st_dev as u64,
+                inode: stat.st_ino as u64,
+                changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            },
+        }
+    }
+}
+
+/// An object of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, as the file system has it.
+    pub name: OsString,
+    /// Facts about the object itself.
+    pub metadata: Metadata,
+}
+
+/// Where a path ends when symbolic links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In the same view.
+    Inside,
+    /// Somewhere else.
+    Outside,
+    /// Nowhere.
+    Dangling,
+    /// In itself.
+    Loop,
+}
+
+/// What lies at the end of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The text of the link at the path itself; empty where it is no link.
+    pub text: OsString,
+    /// Where the end lies.
+    pub end: End,
+    /// Facts about the end; none where there is no end, or it cannot be seen.
+    pub metadata: Option<Metadata>,
+}
+
+/// Why an object could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// There is no such object.
+    #[error("there is no such object")]
+    NotFound,
+    /// A symbolic link stands on the way.
+    #[error("a symbolic link stands on the way")]
+    ThroughLink,
+    /// It is not of the kind that the call needs.
+    #[error("it is of another kind")]
+    WrongKind,
+    /// The operating system refused.
+    #[error("permission denied")]
+    Denied,
+    /// It changed while it was read.
+    #[error("it changed while it was read")]
+    Changed,
+    /// It is longer than the runner reads, or the runner has read enough.
+    #[error("{0}")]
+    TooMuch(String),
+    /// Anything else.
+    #[error("{0}")]
+    Io(String),
+}
+
+impl From<Errno> for LookError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOENT | Errno::NOTDIR => Self::NotFound,
+            Errno::LOOP | Errno::XDEV => Self::ThroughLink,
+            Errno::ACCESS | Errno::PERM => Self::Denied,
+            other => Self::Io(io::Error::from(other).to_string()),
+        }
+    }
+}
+
+type Look<T> = Result<T, LookError>;
+
+/// A view by its number, and a path below it ("" is the view itself).
+type Key = (usize, PathBuf);
+
+/// The root of a view.
+struct Root {
+    path: PathBuf,
+    /// Opened at the first look; following links, because this place is the operator's own choice.
+    directory: OnceLock<Look<Dir>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    stats: HashMap<Key, Look<Metadata>>,
+    links: HashMap<Key, Look<Link>>,
+    listings: HashMap<Key, Look<Arc<[Entry]>>>,
+    contents: HashMap<Key, Look<Arc<[u8]>>>,
+    /// Bytes of all contents.
+    bytes: u64,
+}
+
+/// The snapshot. Views are numbered in the order in which they were given.
+pub struct Snapshot {
+    roots: Vec<Root>,
+    seen: Mutex<Seen>,
+}
+
+impl Snapshot {
+    /// A snapshot of these places; nothing is opened yet.
+    #[must_use]
+    pub fn new(roots: impl IntoIterator<Item = PathBuf>) -> Self {
+        let root = |path| Root { path, directory: OnceLock::new() };
+        Self { roots: roots.into_iter().map(root).collect(), seen: Mutex::default() }
+    }
+
+    /// Facts about the object itself.
+    pub fn stat(&self, view: usize, rel: &Path) -> Look<Metadata> {
+        self.stat_in(&mut self.lock(), view, rel)
+    }
+
+    /// Where a path leads when links are followed. Gives facts, never content.
+    pub fn resolve(&self, view: usize, rel: &Path) -> Look<Link> {
+        let seen = &mut *self.lock();
+        remember(&mut seen.links, (view, rel.to_owned()), || self.follow(view, rel))
+    }
+
+    /// The entries of a directory, in byte order of their names.
+    pub fn list(&self, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
+        let mut seen = self.lock();
+        let key = (view, rel.to_owned());
+        if let Some(known) = seen.listings.get(&key) {
+            return known.clone();
+        }
+        let listing = self.read_directory(&mut seen, view, rel);
+        seen.listings.insert(key, listing.clone());
+        listing
+    }
+
+    /// The whole content of a regular file.
+    pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
+        let mut seen = self.lock();
+        let key = (view, rel.to_owned());
+        if let Some(known) = seen.contents.get(&key) {
+            return known.clone();
+        }
+        let content = self.read_file(&mut seen, view, rel);
+        seen.contents.insert(key, content.clone());
+        content
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn root(&self, view: usize) -> Look<&Root> {
+        self.roots.get(view).ok_or(LookError::NotFound)
+    }
+
+    /// The directory handle of a view.
+    fn directory(&self, view: usize) -> Look<&Dir> {
+        let root = self.root(view)?;
+        let open = || {
+            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
+            let handle = rustix::fs::open(&root.path, flags, Mode::empty())?;
+            Ok(Dir::from_std_file(handle.into()))
+        };
+        root.directory.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    fn stat_in(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Metadata> {
+        if let Some(parent) = rel.parent()
+            && let Some(Ok(listing)) = seen.listings.get(&(view, parent.to_owned()))
+            && let Some(name) = rel.file_name()
+        {
+            let found = listing.binary_search_by(|entry| entry.name.as_os_str().cmp(name));
+            return found.ok().and_then(|at| listing.get(at)).map(|entry| entry.metadata).ok_or(LookError::NotFound);
+        }
+        remember(&mut seen.stats, (view, rel.to_owned()), || {
+            if rel.as_os_str().is_empty() {
+                let stat = rustix::fs::lstat(&self.root(view)?.path)?;
+                return Ok(Metadata::from(&stat));
+            }
+            let handle = open_beneath(self.directory(view)?, rel, OFlags::PATH)?;
+            Ok(Metadata::from(&rustix::fs::fstat(handle)?))
+        })
+    }
+
+    fn read_directory(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
+        let expected = self.stat_in(seen, view, rel)?;
+        let root_link = rel.as_os_str().is_empty() && expected.kind == Kind::Symlink;
+        if expected.kind != Kind::Directory && !root_link {
+            return Err(LookError::WrongKind);
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let handle = if rel.as_os_str().is_empty() {
+            let own = self.directory(view)?.as_fd().try_clone_to_owned();
+            own.map_err(|error| LookError::Io(error.to_string()))?
+        } else {
+            open_beneath(self.directory(view)?, rel, flags)?
+        };
+        if !root_link && Metadata::from(&rustix::fs::fstat(&handle)?).identity != expected.identity {
+            return Err(LookError::Changed);
+        }
+        let mut entries = Vec::new();
+        for item in rustix::fs::Dir::read_from(&handle)? {
+            let name = OsStr::from_bytes(item?.file_name().to_bytes()).to_owned();
+            if name == "." || name == ".." {
+                continue;
+            }
+            let known = seen.stats.get(&(view, rel.join(&name))).cloned();
+            let metadata = match known {
+                Some(Ok(metadata)) => metadata,
+                _ => match rustix::fs::statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => Metadata::from(&stat),
+                    Err(Errno::NOENT) => continue, // it went away meanwhile
+                    Err(errno) => return Err(errno.into()),
+                },
+            };
+            entries.push(Entry { name, metadata });
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries.into())
+    }
+
+    fn read_file(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
+        let expected = self.stat_in(seen, view, rel)?;
+        if expected.kind != Kind::File {
+            return Err(LookError::WrongKind);
+        }
+        if expected.size > MAX_FILE_BYTES {
+            return Err(LookError::TooMuch(format!("it has {} bytes; {MAX_FILE_BYTES} are read at most", expected.size)));
+        }
+        if seen.bytes + expected.size > MAX_SNAPSHOT_BYTES {
+            return Err(LookError::TooMuch(format!("this audit has read its {MAX_SNAPSHOT_BYTES} bytes of the target")));
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let handle = if rel.as_os_str().is_empty() {
+            rustix::fs::open(&self.root(view)?.path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?
+        } else {
+            open_beneath(self.directory(view)?, rel, flags)?
+        };
+        let before = Metadata::from(&rustix::fs::fstat(&handle)?);
+        let mut content = Vec::new();
+        let file = std::fs::File::from(handle);
+        let read = (&file).take(expected.size + 1).read_to_end(&mut content);
+        read.map_err(|error| LookError::Io(error.to_string()))?;
+        let after = Metadata::from(&rustix::fs::fstat(&file)?);
+        if before.identity != expected.identity || after != before || content.len() as u64 != expected.size {
+            return Err(LookError::Changed);
+        }
+        seen.bytes += expected.size;
+        Ok(content.into())
+    }
+
+    fn follow(&self, view: usize, rel: &Path) -> Look<Link> {
+        let root = self.root(view)?;
+        let path = if rel.as_os_str().is_empty() { root.path.clone() } else { root.path.join(rel) };
+        let text = match rustix::fs::readlink(&path, Vec::new()) {
+            Ok(text) => OsStr::from_bytes(text.to_bytes()).to_owned(),
+            Err(Errno::INVAL) => OsString::new(), // no link itself
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(LookError::NotFound),
+            Err(Errno::LOOP) => return Ok(Link { text: OsString::new(), end: End::Loop, metadata: None }),
+            Err(errno) => return Err(errno.into()),
+        };
+        let handle = match rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::LOOP) => return Ok(Link { text, end: End::Loop, metadata: None }),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Link { text, end: End::Dangling, metadata: None }),
+            Err(errno) => return Err(errno.into()),
+        };
+        let metadata = Some(Metadata::from(&rustix::fs::fstat(&handle)?));
+        let inside = match (std::fs::canonicalize(&path), std::fs::canonicalize(&root.path)) {
+            (Ok(end), Ok(base)) => end.starts_with(base),
+            _ => false,
+        };
+        Ok(Link { text, end: if inside { End::Inside } else { End::Outside }, metadata })
+    }
+}
+
+fn remember<T: Clone>(known: &mut HashMap<Key, Look<T>>, key: Key, look: impl FnOnce() -> Look<T>) -> Look<T> {
+    known.entry(key).or_insert_with(look).clone()
+}
+
+/// Opens an object below a directory; no link is followed, not even at the end.
+fn open_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(directory, rel, flags, Mode::empty(), resolve) {
+        // Old kernels do not know openat2, and strict kernel policies forbid it.
+        Err(Errno::NOSYS | Errno::PERM) => walk_beneath(directory, rel, flags),
+        other => Ok(other?),
+    }
+}
+
+/// What [`open_beneath`] does, step by step.
+fn walk_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut here = directory.as_fd().try_clone_to_owned().map_err(|error| LookError::Io(error.to_string()))?;
+    let mut names = rel.components().peekable();
+    while let Some(name) = names.next() {
+        let Component::Normal(name) = name else { return Err(LookError::NotFound) };
+        let last = names.peek().is_none();
+        here = match rustix::fs::openat(&here, name, if last { flags } else { step }, Mode::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::NOTDIR) if !last && is_link(&here, name) => return Err(LookError::ThroughLink),
+            Err(errno) => return Err(errno.into()),
+        };
+    }
+    Ok(here)
+}
+
+fn is_link(directory: &OwnedFd, name: &OsStr) -> bool {
+    let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| Metadata::from(&stat).kind == Kind::Symlink)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn target() -> (tempfile::TempDir, Snapshot) {
+        let home = tempfile::tempdir().unwrap();
+        let state = home.path().join("state");
+        std::fs::create_dir_all(state.join("a/b")).unwrap();
+        std::fs::write(state.join("a/b/file"), "text").unwrap();
+        std::fs::set_permissions(state.join("a/b/file"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::write(home.path().join("outside"), "not yours").unwrap();
+        symlink("../outside", state.join("out")).unwrap();
+        symlink("a", state.join("way")).unwrap();
+        symlink("circle", state.join("circle")).unwrap();
+        symlink("nothing", state.join("dangling")).unwrap();
+        let snapshot = Snapshot::new([state]);
+        (home, snapshot)
+    }
+
+    #[test]
+    fn stat_never_follows() {
+        let (_home, snapshot) = target();
+        assert_eq!(snapshot.stat(0, Path::new("a/b/file")).unwrap().mode, 0o640);
+        assert_eq!(snapshot.stat(0, Path::new("out")).unwrap().kind, Kind::Symlink);
+        assert_eq!(snapshot.stat(0, Path::new("way/b/file")), Err(LookError::ThroughLink));
+        assert_eq!(snapshot.stat(0, Path::new("none")), Err(LookError::NotFound));
+        assert_eq!(snapshot.stat(7, Path::new("")), Err(LookError::NotFound));
+    }
+
+    #[test]
+    fn the_walk_step_by_step_agrees_with_openat2() {
+        let (_home, snapshot) = target();
+        let directory = snapshot.directory(0).unwrap();
+        for (rel, expected) in [
+            ("a/b/file", Ok(())),
+            ("out", Ok(())),
+            ("way/b", Err(LookError::ThroughLink)),
+            ("a/none", Err(LookError::NotFound)),
+            ("a/b/file/x", Err(LookError::NotFound)),
+        ] {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            assert_eq!(walk_beneath(directory, Path::new(rel), flags).map(drop), expected, "{rel}");
+            assert_eq!(open_beneath(directory, Path::new(rel), flags).map(drop), expected, "{rel}");
+        }
+        assert_eq!(walk_beneath(directory, Path::new("../outside"), OFlags::PATH).map(drop), Err(LookError::NotFound));
+    }
+
+    #[test]
+    fn resolve_tells_where_a_link_ends() {
+        let (_home, snapshot) = target();
+        let end = |rel: &str| snapshot.resolve(0, Path::new(rel)).map(|link| (link.end, link.metadata.is_some()));
+        assert_eq!(end("out"), Ok((End::Outside, true)));
+        assert_eq!(end("way/b/file"), Ok((End::Inside, true)));
+        assert_eq!(end("dangling"), Ok((End::Dangling, false)));
+        assert_eq!(end("circle"), Ok((End::Loop, false)));
+        assert_eq!(end("none"), Err(LookError::NotFound));
+    }
+
+    #[test]
+    fn a_link_or_a_fifo_is_not_read() {
+        let (home, snapshot) = target();
+        let fifo = home.path().join("state/fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert_eq!(snapshot.read(0, Path::new("out")), Err(LookError::WrongKind));
+        assert_eq!(snapshot.read(0, Path::new("fifo")), Err(LookError::WrongKind));
+        assert_eq!(snapshot.read(0, Path::new("a")), Err(LookError::WrongKind));
+        assert_eq!(&*snapshot.read(0, Path::new("a/b/file")).unwrap(), b"text");
+    }
+
+    #[test]
+    fn the_second_look_sees_what_the_first_saw() {
+        let (home, snapshot) = target();
+        let file = home.path().join("state/a/b/file");
+        let first = snapshot.stat(0, Path::new("a/b/file")).unwrap();
+        let list = snapshot.list(0, Path::new("a/b")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(snapshot.stat(0, Path::new("a/b/file")).unwrap(), first);
+        assert_eq!(snapshot.list(0, Path::new("a/b")).unwrap(), list);
+        assert_eq!(snapshot.read(0, Path::new("a/b/file")), Err(LookError::Changed), "the mode changed in between");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_read() {
+        let (home, snapshot) = target();
+        let file = std::fs::File::create(home.path().join("state/long")).unwrap();
+        file.set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert!(matches!(snapshot.read(0, Path::new("long")), Err(LookError::TooMuch(_))));
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_are_listed() {
+        let (home, snapshot) = target();
+        let odd = OsStr::from_bytes(b"\xff\xfe");
+        std::fs::write(home.path().join("state/a").join(odd), "").unwrap();
+        let names: Vec<OsString> = snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.clone()).collect();
+        assert_eq!(names, [OsString::from("b"), odd.to_owned()]);
+    }
+}
