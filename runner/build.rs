@@ -71,10 +71,13 @@ fn policies(folder: &Path) -> Result<Vec<String>> {
 /// the other.
 fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let sysroot = Command::new(&rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output()?;
+    let sysroot =
+        Command::new(&rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output()?;
     let libraries = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
     if !Path::new(&libraries).is_dir() {
-        bail!("the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)");
+        bail!(
+            "the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)"
+        );
     }
     // Beside the profile folders of the outer target directory, so that all profiles share it.
     let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
@@ -87,8 +90,17 @@ fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
     // What the outer cargo says about its own build is wrong for this one.
     for (name, _) in env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        let outer = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
-        if outer.contains(&name.as_str()) || name.starts_with("CARGO_FEATURE_") || name.starts_with("CARGO_CFG_") {
+        let outer = [
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CLIPPY_ARGS",
+        ];
+        if outer.contains(&name.as_str())
+            || name.starts_with("CARGO_FEATURE_")
+            || name.starts_with("CARGO_CFG_")
+        {
             cargo.env_remove(&name);
         }
     }

@@ -3,9 +3,9 @@
 //!
 //! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `output`.
 
+pub mod audit;
 pub mod config;
+pub mod output;
 pub mod policy;
 pub mod sandbox;
 pub mod target;
-pub mod audit;
-pub mod output;

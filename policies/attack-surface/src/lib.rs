@@ -11,6 +11,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let internal = config.at("hooks.internal.enabled");
     let browser = config.at("browser.enabled");
 
+    // A summary points at what is written down; the first place is the config as a whole.
+    let written =
+        [&channels, &elevated, &webhooks, &internal, &browser].into_iter().filter(|node| !node.is_nullish());
     let finding = info("summary.attack_surface", "What this installation exposes")
         .detail(format!(
             "Channels whose groups are open to everyone: {}, open to an allowlist: {}. Elevated tools: {}. Webhooks: \
@@ -22,12 +25,8 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
             on_off(internal.is_true()),
             on_off(browser.is_nullish() || browser.is_truthy()),
         ))
-        .at(&channels)
-        .at(&elevated)
-        .at(&webhooks)
-        .at(&internal)
-        .at(&browser);
-    Ok(vec![finding])
+        .at(&config);
+    Ok(vec![written.fold(finding, |finding, node| finding.at(node))])
 }
 
 fn with_group_policy(channels: &Node<'_>, policy: &str) -> usize {

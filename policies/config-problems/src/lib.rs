@@ -1,7 +1,7 @@
 //! A config that cannot be read, or does not say what it seems to say.
 
 use chitin_policy_sdk::Severity::{self, Critical, Info, Warn};
-use chitin_policy_sdk::{Context, Failure, Finding, Location, Path, Problem, Verdict, finding};
+use chitin_policy_sdk::{Context, Failure, Finding, Location, Path, Problem, TextPosition, Verdict, finding};
 
 /// What one kind of problem becomes.
 struct Row {
@@ -13,7 +13,7 @@ struct Row {
 }
 
 /// The kinds are the runner's words for what it meets.
-const TABLE: [Row; 19] = [
+const TABLE: [Row; 22] = [
     Row {
         kind: "unreadable",
         id: "config.unreadable",
@@ -41,6 +41,13 @@ const TABLE: [Row; 19] = [
         severity: Critical,
         title: "Config is nested deeper than any reader should accept",
         remediation: "Remove the needless nesting; no key of the gateway needs it",
+    },
+    Row {
+        kind: "not-utf8",
+        id: "config.not_utf8",
+        severity: Warn,
+        title: "Config file is not UTF-8",
+        remediation: "Save the file as UTF-8; what cannot be read was replaced, which can change a password or a path",
     },
     Row {
         kind: "syntax",
@@ -141,6 +148,20 @@ const TABLE: [Row; 19] = [
         remediation: "Put the variables in the .env of the state directory, or run the audit with them set",
     },
     Row {
+        kind: "cwd-credentials",
+        id: "config.cwd_credentials",
+        severity: Warn,
+        title: "Gateway credentials came from the current directory",
+        remediation: "Move them to the .env of the state directory, and run the audit from another directory",
+    },
+    Row {
+        kind: "truncated",
+        id: "config.more_problems",
+        severity: Warn,
+        title: "Config has more problems than are listed",
+        remediation: "Correct the problems that are listed, and run the audit again",
+    },
+    Row {
         kind: "newer-version",
         id: "config.newer_version",
         severity: Info,
@@ -151,10 +172,10 @@ const TABLE: [Row; 19] = [
 
 /// Turns what the runner met while it located and read the config into findings.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    cx.problems().iter().map(reported).collect()
+    cx.problems().iter().map(|problem| reported(cx, problem)).collect()
 }
 
-fn reported(problem: &Problem) -> Result<Finding, Failure> {
+fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
     let Some(row) = TABLE.iter().find(|row| row.kind == problem.kind) else {
         return Err(Failure::Inconclusive(format!(
             "the config has a problem of a kind that this policy does not know, \"{}\": {}",
@@ -164,13 +185,21 @@ fn reported(problem: &Problem) -> Result<Finding, Failure> {
     let mut found = finding(row.id, row.severity, row.title)
         .detail(problem.message.as_str())
         .remediation(row.remediation);
-    found.locations.push(location(problem));
+    found.locations.push(location(cx, problem));
     Ok(found)
 }
 
-fn location(problem: &Problem) -> Location {
-    let file = || Location::Object(Path::new("config", ""));
-    problem.pointer.clone().map_or_else(file, Location::Config)
+/// The value where there is one, else the place in the file, else the file.
+fn location(cx: &Context<'_>, problem: &Problem) -> Location {
+    if let Some(pointer) = &problem.pointer {
+        return Location::Config(pointer.clone());
+    }
+    let view = cx.views().iter().find(|view| problem.file.as_ref() == Some(&view.display));
+    let object = Path::new(view.map_or("config", |view| &view.name), "");
+    match problem.position {
+        Some((line, column)) => Location::Text(TextPosition { object, line, column }),
+        None => Location::Object(object),
+    }
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -215,6 +244,15 @@ mod tests {
         let finding =
             MemoryHost::new("{}").problem("syntax", "", None).run(audit).expect("a verdict").remove(0);
         assert_eq!(finding.locations, [Location::Object(Path::new("config", ""))]);
+    }
+
+    #[test]
+    fn a_place_in_an_include_is_named() {
+        let mut host = MemoryHost::new("{}").view("include/0", "/c/extra.json").problem("syntax", "", None);
+        host.place_problem("/c/extra.json", 7, 3);
+        let finding = host.run(audit).expect("a verdict").remove(0);
+        let object = Path::new("include/0", "");
+        assert_eq!(finding.locations, [Location::Text(TextPosition { object, line: 7, column: 3 })]);
     }
 
     #[test]

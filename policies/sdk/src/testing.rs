@@ -127,6 +127,14 @@ impl MemoryHost {
         self
     }
 
+    /// Gives the last problem its place in a file.
+    pub fn place_problem(&mut self, file: &str, line: u32, column: u32) {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.file = Some(file.to_owned());
+            problem.position = Some((line, column));
+        }
+    }
+
     /// Runs a function over this host's context.
     ///
     /// # Panics

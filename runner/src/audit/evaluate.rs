@@ -39,7 +39,13 @@ pub struct Evaluation {
 
 /// Runs every policy of a plan over a target.
 #[must_use]
-pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: &Limits, deep: bool) -> Evaluation {
+pub fn evaluate(
+    sandbox: &Sandbox,
+    subject: &Subject,
+    plan: &[Planned],
+    limits: &Limits,
+    deep: bool,
+) -> Evaluation {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(plan.len()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.len());
@@ -85,17 +91,14 @@ fn one(
     if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() {
         return outcome; // it would judge an empty config
     }
-    let (policy, grants) = match (&planned.policy, Grants::new(capabilities.clone(), subject.view_numbers())) {
-        (Ok(policy), Ok(grants)) => (policy, grants),
-        (Err(reason), _) => {
+    let code = match &planned.code {
+        Ok(code) => code,
+        Err(reason) => {
             outcome.verdict = Err(Failure::Refused(reason.clone()));
             return outcome;
         }
-        (_, Err(error)) => {
-            outcome.verdict = Err(Failure::Refused(error.to_string()));
-            return outcome;
-        }
     };
+    let grants = Grants::new(capabilities.clone(), subject.view_numbers());
     let input = Input {
         config: subtree::cut(redacted, &capabilities.config).to_string(),
         generation: subject.config.generation.clone(),
@@ -106,11 +109,13 @@ fn one(
         deep,
         now: subject.now,
     };
-    let answer = sandbox.run(policy, &subject.shared, grants.clone(), limits, &input);
+    let answer = sandbox.run(code, &subject.shared, grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);
     outcome.denied = answer.denied.iter().map(|name| outlet::clean_log(subject, name)).collect();
-    let verdict = answer.verdict.and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
+    let verdict = answer
+        .verdict
+        .and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
     outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
     outcome
 }

@@ -16,8 +16,8 @@ const DETAIL: usize = 4000;
 const REMEDIATION: usize = 1000;
 /// Places that a finding may name.
 const LOCATIONS: usize = 100;
-/// A shorter secret would mask ordinary words.
-const SHORTEST_SECRET: usize = 4;
+/// A shorter secret would mask ordinary words, and the modes and levels that an `env` section may hold.
+const SHORTEST_SECRET: usize = 6;
 
 /// Takes a policy's answer apart, and gives what may be shown.
 pub fn accept(
@@ -32,9 +32,14 @@ pub fn accept(
     }
     let text = answer.iter().map(text_bytes).sum::<usize>();
     if text > limits.text_bytes {
-        return Err(LimitError::new("text", bytes(limits.text_bytes), format!("{} given", bytes(text))).into());
+        return Err(
+            LimitError::new("text", bytes(limits.text_bytes), format!("{} given", bytes(text))).into()
+        );
     }
-    answer.into_iter().map(|finding| one(manifest, grants, subject, finding).map_err(Failure::Refused)).collect()
+    answer
+        .into_iter()
+        .map(|finding| one(manifest, grants, subject, finding).map_err(Failure::Refused))
+        .collect()
 }
 
 fn text_bytes(finding: &types::Finding) -> usize {
@@ -51,27 +56,38 @@ fn text_bytes(finding: &types::Finding) -> usize {
         + finding.locations.iter().map(place).sum::<usize>()
 }
 
-fn one(manifest: &Manifest, grants: &Grants, subject: &Subject, finding: types::Finding) -> Result<Finding, String> {
+fn one(
+    manifest: &Manifest,
+    grants: &Grants,
+    subject: &Subject,
+    finding: types::Finding,
+) -> Result<Finding, String> {
     let severity = match finding.severity {
         types::Severity::Info => Severity::Info,
         types::Severity::Warn => Severity::Warn,
         types::Severity::Critical => Severity::Critical,
     };
     let id = clean(subject, &finding.check_id, TITLE, Lines::One);
-    let check = manifest.find(&finding.check_id).ok_or_else(|| format!("it emits \"{id}\", which its manifest does not declare"))?;
-    // A family's id carries a name from the target; nothing but the declared letters may stand there unescaped.
+    let check = manifest
+        .find(&finding.check_id)
+        .ok_or_else(|| format!("it emits \"{id}\", which its manifest does not declare"))?;
     if severity > check.severity {
         return Err(format!("it calls \"{id}\" {severity}; its manifest says {} at most", check.severity));
     }
     if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
         let what = match fix {
             types::Fix::SetMode(_) => "set-mode".to_owned(),
-            types::Fix::SetValue(value) => format!("set-value:{}", clean(subject, &value.pointer, TITLE, Lines::One)),
+            types::Fix::SetValue(value) => {
+                format!("set-value:{}", clean(subject, &value.pointer, TITLE, Lines::One))
+            }
         };
         return Err(format!("it proposes the fix {what}, which it has no capability for"));
     }
     if finding.locations.len() > LOCATIONS {
-        return Err(format!("it gives {} places in one finding; {LOCATIONS} are allowed", finding.locations.len()));
+        return Err(format!(
+            "it gives {} places in one finding; {LOCATIONS} are allowed",
+            finding.locations.len()
+        ));
     }
     let places = finding.locations.into_iter().map(|location| place(grants, subject, location));
     let mut locations = places.collect::<Result<Vec<_>, _>>()?;
@@ -105,13 +121,18 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         if !grants.sees(&path.view) {
             return Err(format!("it names \"{}\", in a view that it was not given", shown()));
         }
-        let view = subject.view(&path.view).ok_or_else(|| format!("it names \"{}\", in a view that does not exist", shown()))?;
+        let view = subject
+            .view(&path.view)
+            .ok_or_else(|| format!("it names \"{}\", in a view that does not exist", shown()))?;
         Ok((view, rel))
     };
     Ok(match location {
         types::Location::Config(pointer) => {
             if !(pointer.is_empty() || pointer.starts_with('/')) {
-                return Err(format!("it names the malformed pointer \"{}\"", clean(subject, &pointer, TITLE, Lines::One)));
+                return Err(format!(
+                    "it names the malformed pointer \"{}\"",
+                    clean(subject, &pointer, TITLE, Lines::One)
+                ));
             }
             subject.config_location(&clean(subject, &pointer, DETAIL, Lines::One))
         }
@@ -127,7 +148,11 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         }
         types::Location::Text(position) => {
             let (view, rel) = object(&position.object)?;
-            Location::Text { path: subject.path(view, &rel), line: position.line.max(1), column: position.column.max(1) }
+            Location::Text {
+                path: subject.path(view, &rel),
+                line: position.line.max(1),
+                column: position.column.max(1),
+            }
         }
     })
 }

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::audit::finding::Location;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::{Facts, Platform, Policy, Problem, Shared, Source, Variable, View};
+use crate::sandbox::{Code, Facts, Platform, Problem, Shared, Source, Variable, View};
 use crate::target::snapshot::{LookError, Metadata, Snapshot};
 use crate::target::{self, Environment, Located, js_trim};
 
@@ -37,8 +37,8 @@ pub struct Planned {
     pub manifest: Manifest,
     /// What is both declared and granted.
     pub granted: Capabilities,
-    /// Ready to run; otherwise why it cannot.
-    pub policy: Result<Policy, String>,
+    /// Its code; otherwise why there is none.
+    pub code: Result<Code, String>,
 }
 
 /// The policies of one audit.
@@ -67,7 +67,9 @@ impl Subject {
         let includes = config.includes.iter().enumerate();
         views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
         let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()));
-        let owner = snapshot.stat(0, Path::new("")).map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
+        let owner = snapshot
+            .stat(0, Path::new(""))
+            .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
         let mut secrets = BTreeMap::new();
         for secret in &config.secrets {
             let name = match &secret.subject {
@@ -134,7 +136,9 @@ impl Subject {
 
     pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
         let views = self.views.iter().filter(|(name, _)| sees(name));
-        views.map(|(name, path)| View { name: name.clone(), display: path.to_string_lossy().into_owned() }).collect()
+        views
+            .map(|(name, path)| View { name: name.clone(), display: path.to_string_lossy().into_owned() })
+            .collect()
     }
 
     pub(super) fn input_variables(&self, names: &[String]) -> Vec<Variable> {
@@ -168,7 +172,8 @@ impl Subject {
     /// There is neither a state directory nor a config.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        !self.config.present && matches!(self.shared.snapshot.stat(0, Path::new("")), Err(LookError::NotFound))
+        !self.config.present
+            && matches!(self.shared.snapshot.stat(0, Path::new("")), Err(LookError::NotFound))
     }
 
     /// Why the config says less than it should; none where it was understood in full.

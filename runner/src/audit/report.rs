@@ -152,17 +152,32 @@ impl Report {
                     (false, Some(_)) => Status::NotAssessed,
                     (false, None) => Status::Clean,
                 };
-                assessment.push(Assessment { check_id: check.id.clone(), policy: policy.clone(), status, reason });
+                assessment.push(Assessment {
+                    check_id: check.id.clone(),
+                    policy: policy.clone(),
+                    status,
+                    reason,
+                });
             }
             findings.extend(found.iter().filter(|finding| applies(outcome, finding, generation)).cloned());
         }
-        incomplete.extend(gaps.iter().map(|gap| Incomplete { policy: None, reason: (*gap).to_owned(), denied: Vec::new() }));
+        incomplete.extend(gaps.iter().map(|gap| Incomplete {
+            policy: None,
+            reason: (*gap).to_owned(),
+            denied: Vec::new(),
+        }));
         let place = |finding: &Finding| finding.locations.first().map(|location| location.display());
-        findings.sort_by_cached_key(|finding| (Reverse(finding.severity), finding.check_id.clone(), place(finding)));
+        findings.sort_by_cached_key(|finding| {
+            (Reverse(finding.severity), finding.check_id.clone(), place(finding))
+        });
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
-        let count = |severity| findings.iter().filter(|finding: &&Finding| finding.severity == severity).count();
-        let summary =
-            Summary { critical: count(Severity::Critical), warn: count(Severity::Warn), info: count(Severity::Info) };
+        let count =
+            |severity| findings.iter().filter(|finding: &&Finding| finding.severity == severity).count();
+        let summary = Summary {
+            critical: count(Severity::Critical),
+            warn: count(Severity::Warn),
+            info: count(Severity::Info),
+        };
         let exit = verdict(subject, &findings, &incomplete, fail_on);
         Self {
             ts,
@@ -203,11 +218,19 @@ fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], f
     let nothing = subject.is_absent();
     let worst = findings.iter().filter(|finding| finding.severity >= fail_on).count();
     let (code, reason) = if nothing {
-        (4, format!("nothing to audit: neither {} nor {} exists", located.state_dir.display(), located.config_load.display()))
+        (
+            4,
+            format!(
+                "nothing to audit: neither {} nor {} exists",
+                located.state_dir.display(),
+                located.config_load.display()
+            ),
+        )
     } else if !incomplete.is_empty() {
         (3, "incomplete: not everything could be assessed".to_owned())
     } else if worst > 0 {
-        let (plural, at_least) = (if worst == 1 { "" } else { "s" }, if fail_on == Severity::Critical { "" } else { " or worse" });
+        let (plural, at_least) =
+            (if worst == 1 { "" } else { "s" }, if fail_on == Severity::Critical { "" } else { " or worse" });
         (1, format!("{worst} finding{plural} of severity {fail_on}{at_least}"))
     } else {
         (0, format!("no finding of severity {fail_on} or worse"))

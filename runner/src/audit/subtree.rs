@@ -33,7 +33,9 @@ fn part<'p>(value: &Value, paths: &[&'p [String]]) -> Option<Value> {
             Some(Value::Object(kept))
         }
         Value::Array(items) => {
-            let item = |(index, item): (usize, &Value)| part(item, &below(&index.to_string())).unwrap_or(Value::Null);
+            let item = |(index, item): (usize, &Value)| {
+                part(item, &below(&index.to_string())).unwrap_or(Value::Null)
+            };
             Some(Value::Array(items.iter().enumerate().map(item).collect()))
         }
         // The path leads on, and there is nothing more; what stands here instead is part of the answer.
@@ -55,15 +57,22 @@ mod tests {
     fn only_what_is_named_is_left() {
         let config = json!({"gateway": {"bind": "lan", "auth": {"mode": "none"}}, "hooks": {"path": "/"}});
         assert_eq!(cut_to(&config, &["/gateway/auth"]), json!({"gateway": {"auth": {"mode": "none"}}}));
-        assert_eq!(cut_to(&config, &["/gateway/bind", "/hooks"]), json!({"gateway": {"bind": "lan"}, "hooks": {"path": "/"}}));
+        assert_eq!(
+            cut_to(&config, &["/gateway/bind", "/hooks"]),
+            json!({"gateway": {"bind": "lan"}, "hooks": {"path": "/"}})
+        );
         assert_eq!(cut_to(&config, &[]), json!({}));
         assert_eq!(cut_to(&config, &[""]), config);
     }
 
     #[test]
     fn a_star_stands_for_every_key_and_item() {
-        let config = json!({"channels": {"a": {"policy": 1, "token": 2}, "b": 3}, "list": [{"id": 1, "x": 2}, 5]});
-        assert_eq!(cut_to(&config, &["/channels/*/policy"]), json!({"channels": {"a": {"policy": 1}, "b": 3}}));
+        let config =
+            json!({"channels": {"a": {"policy": 1, "token": 2}, "b": 3}, "list": [{"id": 1, "x": 2}, 5]});
+        assert_eq!(
+            cut_to(&config, &["/channels/*/policy"]),
+            json!({"channels": {"a": {"policy": 1}, "b": 3}})
+        );
         assert_eq!(cut_to(&config, &["/list/*/id"]), json!({"list": [{"id": 1}, 5]}));
         assert_eq!(cut_to(&config, &["/list/0"]), json!({"list": [{"id": 1, "x": 2}, null]}));
     }

@@ -73,10 +73,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    let plan = if subject.is_absent() { Vec::new() } else { plan(arguments, &sandbox)? };
-    clock.lap("map and link the policies");
+    let plan = if subject.is_absent() { Vec::new() } else { plan(arguments)? };
+    clock.lap("plan");
     let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default(), false);
-    clock.lap("run the policies");
+    clock.lap("map, link and run the policies");
     let report = Report::new(&subject, &evaluation, arguments.fail_on.into(), now * 1000);
     let format: &dyn Format = if arguments.json { &Json } else { &Text };
     show(|out| format.write(&report, out))?;
@@ -107,34 +107,36 @@ fn subject(arguments: &Arguments, now: u64) -> anyhow::Result<Subject> {
     for (flag, path) in [("--state-dir", &arguments.state_dir), ("--config", &arguments.config)] {
         let Some(path) = path else { continue };
         if let Err(error) = path.symlink_metadata() {
-            let help = format!("name an existing path, or leave {flag} out to audit what OpenClaw itself would use");
+            let help =
+                format!("name an existing path, or leave {flag} out to audit what OpenClaw itself would use");
             return Err(UserError::new(format!("cannot use {flag} {}: {error}", path.display()), help));
         }
     }
     let profile = arguments.profile.clone().or(arguments.dev.then(|| "dev".to_owned()));
-    let request = Request { state_dir: arguments.state_dir.clone(), config: arguments.config.clone(), profile };
+    let request =
+        Request { state_dir: arguments.state_dir.clone(), config: arguments.config.clone(), profile };
     let cwd = std::env::current_dir().context("the current directory cannot be read")?;
     let mut environment = Environment::from_process();
-    let (located, problems) = locate(&request, &mut environment, &cwd).map_err(|error: LocateError| {
-        UserError::new(error.to_string(), "see `chitin audit --help`")
-    })?;
+    let (located, problems) = locate(&request, &mut environment, &cwd)
+        .map_err(|error: LocateError| UserError::new(error.to_string(), "see `chitin audit --help`"))?;
     let config = chitin::config::load(&located, &mut environment);
     let mut key = [0; 32];
-    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty()).context("no randomness for this audit's key")?;
+    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+        .context("no randomness for this audit's key")?;
     Ok(Subject::new(located, environment, config, problems, now, &key))
 }
 
-fn plan(arguments: &Arguments, sandbox: &Sandbox) -> anyhow::Result<Vec<Planned>> {
+fn plan(arguments: &Arguments) -> anyhow::Result<Vec<Planned>> {
     if arguments.policy.is_empty() {
-        return policy::builtin(sandbox, |_| true);
+        return policy::builtin(|_| true);
     }
     let mut plan = Vec::new();
     for name in &arguments.policy {
         if policy::is_file(name) {
-            plan.push(policy::from_file(sandbox, name.as_ref(), &arguments.grant)?);
+            plan.push(policy::from_file(name.as_ref(), &arguments.grant)?);
             continue;
         }
-        let mut found = policy::builtin(sandbox, |id| id == name)?;
+        let mut found = policy::builtin(|id| id == name)?;
         if found.is_empty() {
             return Err(policy::unknown(name));
         }
@@ -169,8 +171,13 @@ impl Clock {
 
     fn policy(&self, id: &str, stages: &chitin::sandbox::Stages) {
         if self.on {
-            let (instantiate, call) = (stages.instantiate.as_secs_f64() * 1e3, stages.call.as_secs_f64() * 1e3);
-            note(&format!("{call:>9.3} ms  {id} (instantiate {instantiate:.3} ms, fuel {})", stages.fuel));
+            let [map, instantiate, call] =
+                [stages.map, stages.instantiate, stages.call].map(|time| time.as_secs_f64() * 1e3);
+            note(&format!(
+                "{:>9.3} ms  {id} (map {map:.3}, instantiate {instantiate:.3}, call {call:.3}; fuel {})",
+                map + instantiate + call,
+                stages.fuel
+            ));
         }
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let nearest = known.iter().max_by(|a, b| similarity(id, a).total_cmp(&similarity(id, b)));
     let help = match nearest.filter(|nearest| similarity(id, nearest) > 0.7) {
         Some(nearest) => format!("did you mean `chitin explain {nearest}`?"),
-        None => "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
+        None => {
+            "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned()
+        }
     };
     Err(UserError::new(format!("there is no check \"{id}\""), help))
 }

@@ -7,7 +7,7 @@ use chitin::audit::Planned;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Manifest;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
-use chitin::sandbox::{Sandbox, check, compile};
+use chitin::sandbox::{Code, check, compile};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -69,7 +69,12 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
     let known = if is_file(name) {
         let inspected = check::inspect(&read(name.as_ref())?).map_err(|refusal| refused(name, &refusal))?;
         let size = inspected.size as u64;
-        Known { manifest: inspected.manifest, origin: name.to_owned(), size, imports: Some(inspected.imports) }
+        Known {
+            manifest: inspected.manifest,
+            origin: name.to_owned(),
+            size,
+            imports: Some(inspected.imports),
+        }
     } else {
         let found = BUILTIN.iter().find_map(|builtin| {
             let manifest = builtin.manifest().ok().filter(|manifest| manifest.policy.id == name)?;
@@ -91,7 +96,11 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
         writeln!(out, "{}", policy.summary)?;
         writeln!(out, "\nchecks")?;
         for check in checks {
-            let generations = if check.generations.is_empty() { String::new() } else { format!(" [{}]", check.generations.join(", ")) };
+            let generations = if check.generations.is_empty() {
+                String::new()
+            } else {
+                format!(" [{}]", check.generations.join(", "))
+            };
             writeln!(out, "  {} ({}){generations}\n    {}", check.id, check.severity, check.summary)?;
         }
         writeln!(out, "\ncapabilities")?;
@@ -114,26 +123,26 @@ pub(super) fn is_file(name: &str) -> bool {
 }
 
 /// The built-in policies that are wanted, ready to run, with all that they declare.
-pub(super) fn builtin(sandbox: &Sandbox, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Planned>> {
+pub(super) fn builtin(wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Planned>> {
     let mut plan = Vec::new();
     for builtin in BUILTIN {
         let manifest = builtin.manifest()?;
         if wanted(&manifest.policy.id) {
             let granted = manifest.capabilities.clone();
-            let policy = sandbox.embedded(builtin.code).map_err(|error| format!("{error:#}"));
-            plan.push(Planned { manifest, granted, policy });
+            plan.push(Planned { manifest, granted, code: Ok(Code::Embedded(builtin.code)) });
         }
     }
     Ok(plan)
 }
 
 /// A stranger's policy, with what its manifest declares and the operator grants.
-pub(super) fn from_file(sandbox: &Sandbox, path: &Path, grants: &[String]) -> anyhow::Result<Planned> {
+pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planned> {
     let component = read(path)?;
     let name = path.display().to_string();
     let manifest = check::inspect(&component).map_err(|refusal| refused(&name, &refusal))?.manifest;
     if let Some(owner) = builtin_owner(&manifest) {
-        let help = format!("the built-in policy {owner} owns it; a policy of your own needs names of its own");
+        let help =
+            format!("the built-in policy {owner} owns it; a policy of your own needs names of its own");
         return Err(UserError::new(format!("cannot use {name}: it takes a built-in's name"), help));
     }
     let declared = manifest.capabilities.names();
@@ -144,25 +153,28 @@ pub(super) fn from_file(sandbox: &Sandbox, path: &Path, grants: &[String]) -> an
     let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
     let granted = manifest.capabilities.granted(given);
     let program = std::env::current_exe().context("cannot find this program for its compiler")?;
-    let policy = match compile::in_child(&program, &component) {
-        Ok(code) => sandbox.compiled(&code).map_err(|error| format!("{error:#}")),
-        Err(error) => Err(error.to_string()),
-    };
-    Ok(Planned { manifest, granted, policy })
+    let code = compile::in_child(&program, &component).map(Code::Compiled).map_err(|error| error.to_string());
+    Ok(Planned { manifest, granted, code })
 }
 
 /// The built-in policy whose id, or whose check's id, a stranger's manifest takes.
 fn builtin_owner(manifest: &Manifest) -> Option<String> {
     BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).find_map(|own| {
         let taken = own.policy.id == manifest.policy.id
-            || manifest.checks.iter().any(|check| own.checks.iter().any(|known| overlap(&check.id, &known.id)));
+            || manifest
+                .checks
+                .iter()
+                .any(|check| own.checks.iter().any(|known| overlap(&check.id, &known.id)));
         taken.then_some(own.policy.id)
     })
 }
 
 /// Two check ids, either with a `*`, can name the same check.
 fn overlap(one: &str, other: &str) -> bool {
-    let ends = |id: &str| id.split_once('*').map_or((id.to_owned(), id.to_owned()), |(head, tail)| (head.to_owned(), tail.to_owned()));
+    let ends = |id: &str| {
+        id.split_once('*')
+            .map_or((id.to_owned(), id.to_owned()), |(head, tail)| (head.to_owned(), tail.to_owned()))
+    };
     let ((a_head, a_tail), (b_head, b_tail)) = (ends(one), ends(other));
     let heads = a_head.starts_with(&b_head) || b_head.starts_with(&a_head);
     let tails = a_tail.ends_with(&b_tail) || b_tail.ends_with(&a_tail);
@@ -171,15 +183,24 @@ fn overlap(one: &str, other: &str) -> bool {
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| {
-        UserError::new(format!("cannot read the policy {}: {error}", path.display()), "name a component file, or a built-in ID of `chitin policy list`")
+        UserError::new(
+            format!("cannot read the policy {}: {error}", path.display()),
+            "name a component file, or a built-in ID of `chitin policy list`",
+        )
     })
 }
 
 fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
-    UserError::new(format!("cannot use {name}: {refusal}"), "`chitin policy list` names the policies that are built in")
+    UserError::new(
+        format!("cannot use {name}: {refusal}"),
+        "`chitin policy list` names the policies that are built in",
+    )
 }
 
 /// There is no such policy.
 pub(super) fn unknown(name: &str) -> anyhow::Error {
-    UserError::new(format!("there is no policy \"{name}\""), "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm")
+    UserError::new(
+        format!("there is no policy \"{name}\""),
+        "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm",
+    )
 }

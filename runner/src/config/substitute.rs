@@ -166,13 +166,14 @@ impl Work<'_> {
     }
 }
 
-/// `{NAME}` at the start of `text`: the name and what follows.
+/// `{NAME}` at the start of `text`: the name and what follows. Looks no further than a name can go, because a
+/// hostile text has many beginnings and no end.
 fn reference(text: &str) -> Option<(&str, &str)> {
-    let (name, after) = text.strip_prefix('{')?.split_once('}')?;
-    let first = name.bytes().next()?;
-    let valid = !first.is_ascii_digit()
-        && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    valid.then_some((name, after))
+    let inner = text.strip_prefix('{')?;
+    let end = inner.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'))?;
+    let (name, after) = inner.split_at_checked(end)?;
+    let starts_well = name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+    starts_well.then_some((name, after.strip_prefix('}')?))
 }
 
 /// True for what the gateway takes as "yes" in a variable.

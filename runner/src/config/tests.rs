@@ -97,7 +97,7 @@ fn json5_is_read_as_javascript_does() {
 #[test]
 fn not_json5_says_where() {
     for (text, line, column) in
-        [("{\n  a: nope\n}", 2, 7), ("{", 1, 2), ("{gateway:{}} // é\u{2028} ok", 2, 2)]
+        [("{\n  a: nope\n}", 2, 7), ("{", 1, 1), ("{gateway:{}} // é\u{2028} ok", 2, 2)]
     {
         let config = load_text(text);
         assert_eq!((kinds(&config), config.understood), (vec!["syntax"], false), "{text}");

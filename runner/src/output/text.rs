@@ -12,6 +12,9 @@ use crate::policy::manifest::Severity;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
+/// Where prose is broken. Places and commands are not: they are copied.
+const WIDTH: usize = 100;
+
 /// Text with colours; the stream takes them out where they are not wanted.
 pub struct Text;
 
@@ -22,7 +25,8 @@ impl Format for Text {
         writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir.display())?;
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path.display())?;
         for severity in Severity::ALL {
-            let mut findings = report.findings.iter().filter(|finding| finding.severity == severity).peekable();
+            let mut findings =
+                report.findings.iter().filter(|finding| finding.severity == severity).peekable();
             if findings.peek().is_some() {
                 let style = colour(severity);
                 writeln!(out, "\n{style}{}{style:#}", severity.as_str().to_uppercase())?;
@@ -38,7 +42,10 @@ impl Format for Text {
                 let policy = part.policy.as_deref().map_or(String::new(), |policy| format!("{policy}: "));
                 writeln!(out, "  {policy}{}", part.reason)?;
                 for name in &part.denied {
-                    writeln!(out, "    it has no grant for {name}; give it with --grant '{name}' if its manifest declares it")?;
+                    writeln!(
+                        out,
+                        "    it has no grant for {name}; give it with --grant '{name}' if its manifest declares it"
+                    )?;
                 }
             }
         }
@@ -60,7 +67,7 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     for location in &finding.locations {
         writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
     }
-    for line in finding.detail.lines() {
+    for line in finding.detail.lines().flat_map(|line| textwrap::wrap(line, WIDTH)) {
         writeln!(out, "    {line}")?;
     }
     if let Some(remediation) = &finding.remediation {

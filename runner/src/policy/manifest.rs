@@ -240,7 +240,10 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         if !is_name(&self.policy.id, "abcdefghijklmnopqrstuvwxyz0123456789-") {
-            return Err(format!("policy.id \"{}\" is not made of lower-case words joined by dashes", self.policy.id));
+            return Err(format!(
+                "policy.id \"{}\" is not made of lower-case words joined by dashes",
+                self.policy.id
+            ));
         }
         let numbers: Vec<&str> = self.policy.version.split('.').collect();
         if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
@@ -260,7 +263,10 @@ impl Manifest {
             }
         }
         let capabilities = &self.capabilities;
-        let pointers = capabilities.config.iter().chain(capabilities.secrets.iter().filter(|text| !text.starts_with("env:")));
+        let pointers = capabilities
+            .config
+            .iter()
+            .chain(capabilities.secrets.iter().filter(|text| !text.starts_with("env:")));
         for pointer in pointers {
             if !is_pointer(pointer) {
                 return Err(format!("\"{pointer}\" is no JSON pointer"));
@@ -330,7 +336,10 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_an_error() {
-        assert!(error("summary = \"s\"\n        [[check]]", "author = \"me\"\n        [[check]]").contains("unknown field `author`"));
+        assert!(
+            error("summary = \"s\"\n        [[check]]", "author = \"me\"\n        [[check]]")
+                .contains("unknown field `author`")
+        );
         assert!(error("config =", "network =").contains("unknown field `network`"));
         assert!(error("stat:state", "write:state").contains("unknown verb \"write\""));
         assert!(error("\"warn\"", "\"fatal\"").contains("unknown variant `fatal`"));
@@ -343,7 +352,9 @@ mod tests {
         assert!(error("\"/gateway\"", "\"gateway\"").contains("no JSON pointer"));
         assert!(error("stat:state", "stat:state/../x").contains("no path pattern"));
         assert!(error("stat:state", "stat:/etc").contains("no path pattern"));
-        assert!(error("env:OPENCLAW_GATEWAY_TOKEN", "env:lower").contains("no name of an environment variable"));
+        assert!(
+            error("env:OPENCLAW_GATEWAY_TOKEN", "env:lower").contains("no name of an environment variable")
+        );
         assert!("x".repeat(MAX_MANIFEST_BYTES + 1).parse::<Manifest>().is_err());
     }
 }

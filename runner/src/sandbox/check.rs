@@ -67,7 +67,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(|error| Refusal::NotWasm(error.message().to_owned()))? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(Refusal::CoreModule),
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(Refusal::CoreModule);
+            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             // The outermost end comes last, and has nothing around it to return to.
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -83,7 +85,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
                     audit |= export.name.name == "audit";
                 }
             }
-            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => manifests.push(section.data()),
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                manifests.push(section.data())
+            }
             _ => {}
         }
     }
@@ -95,7 +99,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     }
     let manifest = match manifests.as_slice() {
         [] => return Err(Refusal::NoManifest),
-        [one] => std::str::from_utf8(one).map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?.parse()?,
+        [one] => std::str::from_utf8(one)
+            .map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?
+            .parse()?,
         _ => return Err(Refusal::TwoManifests),
     };
     Ok(Inspected { manifest, imports, size: bytes.len() })

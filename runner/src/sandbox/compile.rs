@@ -71,7 +71,9 @@ pub fn in_child(program: &Path, component: &[u8]) -> Result<Compiled, CompileErr
             if Instant::now() > deadline {
                 child.kill()?;
                 child.wait()?;
-                return Err(LimitError::new("compile time", format!("{MAX_SECONDS} s"), "still compiling").into());
+                return Err(
+                    LimitError::new("compile time", format!("{MAX_SECONDS} s"), "still compiling").into()
+                );
             }
             std::thread::sleep(Duration::from_millis(2));
         };

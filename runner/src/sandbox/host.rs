@@ -10,6 +10,7 @@ use wasmtime::{Error, ResourceLimiter, Result};
 
 use self::bindings::chitin::policy::{gateway, secrets, state, types};
 use super::limits::{LimitError, Limits};
+use super::pattern::matches;
 use super::view::{Grants, PathError, decode, encode};
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
 
@@ -70,7 +71,7 @@ pub struct Walk {
     name: String,
     root: PathBuf,
     max_depth: usize,
-    glob: Option<globset::GlobMatcher>,
+    glob: Option<String>,
     /// Objects still to give, the next one last; with their depth.
     pending: Vec<(PathBuf, Metadata, usize)>,
 }
@@ -136,7 +137,11 @@ impl HostState {
     fn count_entries(&mut self, count: usize) -> Result<()> {
         self.entries += count as u64;
         if self.entries > self.limits.entries {
-            return Err(Error::new(LimitError::new("entries", self.limits.entries, format!("{} asked for", self.entries))));
+            return Err(Error::new(LimitError::new(
+                "entries",
+                self.limits.entries,
+                format!("{} asked for", self.entries),
+            )));
         }
         Ok(())
     }
@@ -145,7 +150,8 @@ impl HostState {
     fn place(&mut self, verb: &str, path: &types::Path) -> Result<(usize, PathBuf), state::Error> {
         let rel = decode(&path.rel).map_err(|PathError| state::Error::BadPath)?;
         if !self.grants.allows(verb, &path.view, &path.rel) {
-            let place = if path.rel.is_empty() { path.view.clone() } else { format!("{}/{}", path.view, path.rel) };
+            let place =
+                if path.rel.is_empty() { path.view.clone() } else { format!("{}/{}", path.view, path.rel) };
             self.deny(format!("{verb}:{place}"));
             return Err(state::Error::NotGranted);
         }
@@ -263,18 +269,24 @@ impl state::Host for HostState {
 }
 
 impl state::HostWalk for HostState {
-    fn start(&mut self, root: types::Path, options: state::WalkOptions) -> Result<Result<Resource<Walk>, state::Error>> {
+    fn start(
+        &mut self,
+        root: types::Path,
+        options: state::WalkOptions,
+    ) -> Result<Result<Resource<Walk>, state::Error>> {
         self.count_call()?;
         let (view, rel) = match self.place("list", &root) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
-        let glob = match options.glob.as_deref().map(super::view::glob).transpose() {
-            Ok(glob) => glob.map(|glob| glob.compile_matcher()),
-            Err(_) => return Ok(Err(state::Error::BadPath)),
+        let mut walk = Walk {
+            view,
+            name: root.view,
+            root: rel,
+            max_depth: options.max_depth as usize,
+            glob: options.glob,
+            pending: Vec::new(),
         };
-        let mut walk =
-            Walk { view, name: root.view, root: rel, max_depth: options.max_depth as usize, glob, pending: Vec::new() };
         let here = walk.root.clone();
         if let Err(error) = self.enter(&mut walk, &here, 0)? {
             return Ok(Err(error.into()));
@@ -297,7 +309,7 @@ impl state::HostWalk for HostState {
                 return Ok(Err(error.into()));
             }
             let below = path.strip_prefix(&walk.root).unwrap_or(&path);
-            if walk.glob.as_ref().is_none_or(|glob| glob.is_match(below)) {
+            if walk.glob.as_ref().is_none_or(|glob| matches(glob, &encode(below))) {
                 let object = types::Path { view: walk.name.clone(), rel: encode(&path) };
                 batch.push(state::Walked { object, metadata: self.metadata(&metadata) });
             }
@@ -321,13 +333,19 @@ impl Walk {
 
 impl HostState {
     /// Puts the entries of a directory in front of what a walk still has to give.
-    fn enter(&mut self, walk: &mut Walk, directory: &std::path::Path, depth: usize) -> Result<Result<(), LookError>> {
+    fn enter(
+        &mut self,
+        walk: &mut Walk,
+        directory: &std::path::Path,
+        depth: usize,
+    ) -> Result<Result<(), LookError>> {
         let entries = match self.shared.snapshot.list(walk.view, directory) {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
         self.count_entries(entries.len())?;
-        walk.pending.extend(entries.iter().rev().map(|entry| (directory.join(&entry.name), entry.metadata, depth)));
+        walk.pending
+            .extend(entries.iter().rev().map(|entry| (directory.join(&entry.name), entry.metadata, depth)));
         Ok(Ok(()))
     }
 }

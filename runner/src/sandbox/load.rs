@@ -1,7 +1,10 @@
 //! Loads compiled code. The only module with `unsafe`: code is data that is executed, so what it loads must come
 //! from this program itself.
 
-#![allow(unsafe_code, reason = "loading ahead-of-time code is unsafe by nature; each block proves its provenance")]
+#![allow(
+    unsafe_code,
+    reason = "loading ahead-of-time code is unsafe by nature; each block proves its provenance"
+)]
 
 use std::ptr::NonNull;
 use std::sync::Arc;

@@ -1,16 +1,15 @@
 //! One engine per process, one pre-linked policy per component, one fresh store per run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Error, Store, Trap};
 
 use super::compile::Compiled;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::{Input, PolicyPre};
-use super::host::{self, HostState, Shared, wall_limit};
+use super::host::{HostState, Shared, wall_limit};
 use super::limits::{LimitError, Limits, bytes};
 use super::load::{self, Embedded};
 use super::types::{self, Finding};
@@ -20,12 +19,19 @@ use super::{engine, wasi};
 /// The engine, and the clock behind the fuel budgets.
 pub struct Sandbox {
     engine: Engine,
+    /// What the built-in policies import, linked once for all of them.
+    own: RwLock<wasi::Linked>,
     stop: Arc<AtomicBool>,
     clock: Option<std::thread::JoinHandle<()>>,
 }
 
-/// A policy that is ready to run.
-pub struct Policy(PolicyPre<HostState>);
+/// A policy's code.
+pub enum Code {
+    /// Built in.
+    Embedded(Embedded),
+    /// Compiled from a component of the operator's.
+    Compiled(Compiled),
+}
 
 /// Why a policy has no verdict.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +56,8 @@ pub enum Failure {
 /// How long the parts of a run took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stages {
+    /// Mapping the code and linking its imports.
+    pub map: Duration,
     /// Making the store and the instance.
     pub instantiate: Duration,
     /// The call of `audit`.
@@ -70,6 +78,13 @@ pub struct Answer {
     pub stages: Stages,
 }
 
+impl Answer {
+    fn refused(reason: String) -> Self {
+        let verdict = Err(Failure::Refused(reason));
+        Self { verdict, log: String::new(), denied: Vec::new(), stages: Stages::default() }
+    }
+}
+
 impl Sandbox {
     /// Starts the engine.
     pub fn new() -> anyhow::Result<Self> {
@@ -84,31 +99,46 @@ impl Sandbox {
                 }
             }
         })?;
-        Ok(Self { engine, stop, clock: Some(clock) })
+        let own = RwLock::new(wasi::Linked::new(&engine)?);
+        Ok(Self { engine, own, stop, clock: Some(clock) })
     }
 
-    /// Makes an embedded policy ready.
-    pub fn embedded(&self, code: Embedded) -> anyhow::Result<Policy> {
-        Ok(self.link(&load::embedded(&self.engine, code)?)?)
-    }
-
-    /// Makes a foreign policy ready.
-    pub fn compiled(&self, code: &Compiled) -> anyhow::Result<Policy> {
-        Ok(self.link(&load::compiled(&self.engine, code)?)?)
-    }
-
-    fn link(&self, component: &Component) -> wasmtime::Result<Policy> {
-        let mut linker = Linker::new(&self.engine);
-        host::link(&mut linker)?;
-        wasi::link(&mut linker, component)?;
-        Ok(Policy(PolicyPre::new(linker.instantiate_pre(component)?)?))
+    /// Maps a policy's code and links its imports.
+    fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
+        match code {
+            Code::Embedded(code) => {
+                let component = load::embedded(&self.engine, *code)?;
+                self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
+                self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
+            }
+            // A stranger's imports may have odd shapes; nobody else is linked with them.
+            Code::Compiled(code) => {
+                let component = load::compiled(&self.engine, code)?;
+                let mut linked = wasi::Linked::new(&self.engine)?;
+                linked.link(&component)?;
+                linked.ready(&component)
+            }
+        }
     }
 
     /// Runs a policy once, in a store of its own.
     #[must_use]
-    pub fn run(&self, policy: &Policy, shared: &Arc<Shared>, grants: Grants, limits: &Limits, input: &Input) -> Answer {
-        let started = Instant::now();
+    pub fn run(
+        &self,
+        code: &Code,
+        shared: &Arc<Shared>,
+        grants: Grants,
+        limits: &Limits,
+        input: &Input,
+    ) -> Answer {
         let mut stages = Stages::default();
+        let started = Instant::now();
+        let policy = match self.ready(code) {
+            Ok(policy) => policy,
+            Err(error) => return Answer::refused(format!("it cannot be linked: {}", error.root_cause())),
+        };
+        stages.map = started.elapsed();
+        let started = Instant::now();
         let mut store = Store::new(&self.engine, HostState::new(Arc::clone(shared), grants, limits.clone()));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.call_bytes);
@@ -117,7 +147,7 @@ impl Sandbox {
         let ticks = limits.wall.as_millis() / u128::from(EPOCH_MILLISECONDS);
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
         let verdict = store.set_fuel(limits.fuel).and_then(|()| {
-            let instance = policy.0.instantiate(&mut store)?;
+            let instance = policy.instantiate(&mut store)?;
             stages.instantiate = started.elapsed();
             instance.call_audit(&mut store, input)
         });

@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
-
-use crate::policy::manifest::{Capabilities, VERBS};
+use super::pattern::matches;
+use crate::policy::manifest::Capabilities;
 
 /// Longest path that is looked at (`PATH_MAX` of Linux), before decoding.
 const MAX_PATH_BYTES: usize = 4096;
 
 /// Files that hold credentials: below the state directory, no policy reads them, whatever is granted.
 /// From the reference's state directory layout. The config is among them, because policies get it without secrets.
-const SECRET_FILES: [&str; 24] = [
+const SECRET_FILES: [&str; 27] = [
     ".env",
     "openclaw.json*",
     "clawdbot.json*",
@@ -39,7 +37,10 @@ const SECRET_FILES: [&str; 24] = [
     "nostr/**",
     "push/**",
     "**/.env",
-    "**/*.{pem,key,p12,pfx}",
+    "**/*.pem",
+    "**/*.key",
+    "**/*.p12",
+    "**/*.pfx",
 ];
 
 /// Lists in a credentials directory that are no secrets: who may talk to the assistant.
@@ -97,48 +98,27 @@ pub fn encode(path: &Path) -> String {
     text
 }
 
-/// A pattern whose `*` does not cross `/`.
-pub fn glob(pattern: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(true).backslash_escape(false).build()
-}
-
-fn set<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<GlobSet, globset::Error> {
-    let mut builder = GlobSetBuilder::new();
-    for pattern in patterns {
-        builder.add(glob(pattern)?);
-    }
-    builder.build()
-}
-
 /// What one policy may look at.
 #[derive(Clone, Debug)]
 pub struct Grants {
     capabilities: Capabilities,
     /// The views of this audit and their numbers in the snapshot.
     views: BTreeMap<String, usize>,
-    files: BTreeMap<&'static str, GlobSet>,
 }
-
-/// [`SECRET_FILES`] and [`PUBLIC_FILES`], ready to match.
-static KNOWN_FILES: LazyLock<Result<(GlobSet, GlobSet), globset::Error>> =
-    LazyLock::new(|| Ok((set(SECRET_FILES)?, set(PUBLIC_FILES)?)));
 
 impl Grants {
     /// What is both declared and granted, on the views of this audit.
-    pub fn new(capabilities: Capabilities, views: BTreeMap<String, usize>) -> Result<Self, globset::Error> {
-        let mut files = BTreeMap::new();
-        for verb in VERBS {
-            let patterns = capabilities.files.iter().filter(|file| file.verb == verb);
-            files.insert(verb, set(patterns.map(|file| file.pattern.as_str()))?);
-        }
-        Ok(Self { capabilities, views, files })
+    #[must_use]
+    pub fn new(capabilities: Capabilities, views: BTreeMap<String, usize>) -> Self {
+        Self { capabilities, views }
     }
 
     /// This call on this place is granted.
     #[must_use]
     pub fn allows(&self, verb: &str, view: &str, rel: &str) -> bool {
         let place = if rel.is_empty() { view.to_owned() } else { format!("{view}/{rel}") };
-        self.files.get(verb).is_some_and(|files| files.is_match(place))
+        let granted = self.capabilities.files.iter();
+        granted.filter(|file| file.verb == verb).any(|file| matches(&file.pattern, &place))
     }
 
     /// The number of a view; none where this audit has no such view.
@@ -153,21 +133,21 @@ impl Grants {
         self.capabilities.files.iter().any(|file| {
             // The pattern reaches the view where its first parts match the view's name.
             let parts: Vec<&str> = file.pattern.split('/').take(view.split('/').count()).collect();
-            glob(&parts.join("/")).is_ok_and(|glob| glob.compile_matcher().is_match(view))
+            matches(&parts.join("/"), view)
         })
     }
 
     /// The file holds credentials.
     #[must_use]
     pub fn is_secret(&self, view: &str, rel: &str) -> bool {
-        let Ok((secret, public)) = &*KNOWN_FILES else { return true };
+        let any = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| matches(pattern, path));
         let name = rel.rsplit('/').next().unwrap_or(rel);
         match view {
             "state" => match rel.strip_prefix("credentials/") {
-                Some(below) => below.contains('/') || !public.is_match(name),
-                None => secret.is_match(rel),
+                Some(below) => below.contains('/') || !any(&PUBLIC_FILES, name),
+                None => any(&SECRET_FILES, rel),
             },
-            "credentials" => rel.contains('/') || !public.is_match(name),
+            "credentials" => rel.contains('/') || !any(&PUBLIC_FILES, name),
             "log" => false,
             // The config and its includes are given as JSON, without their secrets.
             _ => true,
@@ -218,12 +198,30 @@ mod tests {
             ..Capabilities::default()
         };
         let views = [("state", 0), ("config", 1), ("include/0", 2), ("log", 3), ("credentials", 4)];
-        Grants::new(capabilities, views.map(|(name, at)| (name.to_owned(), at)).into()).unwrap()
+        Grants::new(capabilities, views.map(|(name, at)| (name.to_owned(), at)).into())
     }
 
     #[test]
     fn the_path_grammar_has_no_way_out() {
-        for bad in ["/etc", "a//b", "a/", ".", "..", "a/../b", "a/.", "%2e%2e/x", "%2E", "a%2fb", "a%00b", "%zz", "%4", "a\0b", "%41", "auth%2Dprofiles.json", "%ff"] {
+        for bad in [
+            "/etc",
+            "a//b",
+            "a/",
+            ".",
+            "..",
+            "a/../b",
+            "a/.",
+            "%2e%2e/x",
+            "%2E",
+            "a%2fb",
+            "a%00b",
+            "%zz",
+            "%4",
+            "a\0b",
+            "%41",
+            "auth%2Dprofiles.json",
+            "%ff",
+        ] {
             assert_eq!(decode(bad), Err(PathError), "{bad:?}");
         }
         assert_eq!(decode(&"a/".repeat(3000)), Err(PathError));
@@ -242,7 +240,8 @@ mod tests {
 
     #[test]
     fn a_place_needs_its_own_grant() {
-        let grants = grants(&["stat:state", "stat:state/agents/*/sessions", "list:state/a/**", "stat:include/*"]);
+        let grants =
+            grants(&["stat:state", "stat:state/agents/*/sessions", "list:state/a/**", "stat:include/*"]);
         for (verb, view, rel, allowed) in [
             ("stat", "state", "", true),
             ("stat", "state", "x", false),
@@ -257,7 +256,9 @@ mod tests {
             assert_eq!(grants.allows(verb, view, rel), allowed, "{verb} {view} {rel}");
         }
         assert_eq!((grants.view("include/0"), grants.view("include/7")), (Some(2), None));
-        assert!(grants.sees("state") && grants.sees("include/0") && !grants.sees("config") && !grants.sees("log"));
+        assert!(
+            grants.sees("state") && grants.sees("include/0") && !grants.sees("config") && !grants.sees("log")
+        );
     }
 
     #[test]

@@ -2,11 +2,14 @@
 //! no preopened directory, no socket, no name to resolve, a frozen clock, seeded randomness, and standard output and
 //! error into a small log. A call that would need something gets its interface's own refusal.
 
+use std::collections::HashSet;
+
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, Linker, Resource, ResourceType, Type, Val};
-use wasmtime::{Error, Result, StoreContextMut, bail};
+use wasmtime::{Engine, Error, Result, StoreContextMut, bail};
 
-use super::host::HostState;
+use super::host::bindings::PolicyPre;
+use super::host::{self, HostState};
 use super::limits::LimitError;
 
 /// The packages of WASI 0.2 that are linked. HTTP is not among them.
@@ -33,27 +36,58 @@ pub fn provides(import: &str) -> bool {
     PACKAGES.iter().any(|package| import.starts_with(package)) && version.starts_with("0.2.")
 }
 
-/// Links all WASI imports of a component.
-pub fn link(linker: &mut Linker<HostState>, component: &Component) -> Result<()> {
-    let engine = linker.engine().clone();
-    for (name, item) in component.component_type().imports(&engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        if !provides(name) {
-            continue;
-        }
-        let mut defined = linker.instance(name)?;
-        for (item, kind) in instance.exports(&engine) {
-            match kind.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    let call = Call::new(name, item);
-                    defined.func_new(item, move |store, ty, params, results| call.answer(store, &ty, params, results))?;
+/// The contract's imports, and those of WASI that a component asked for.
+pub struct Linked {
+    linker: Linker<HostState>,
+    known: HashSet<(String, String)>,
+}
+
+impl Linked {
+    /// Links the contract's imports.
+    pub fn new(engine: &Engine) -> Result<Self> {
+        let mut linker = Linker::new(engine);
+        host::link(&mut linker)?;
+        Ok(Self { linker, known: HashSet::new() })
+    }
+
+    /// Links what a component imports of WASI and was not linked before.
+    pub fn link(&mut self, component: &Component) -> Result<()> {
+        let engine = self.linker.engine().clone();
+        for (name, item) in component.component_type().imports(&engine) {
+            let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+            if !provides(name) {
+                continue;
+            }
+            let mut defined = self.linker.instance(name)?;
+            for (item, kind) in instance.exports(&engine) {
+                if !self.known.insert((name.to_owned(), item.to_owned())) {
+                    continue;
                 }
-                ComponentItem::Resource(_) => defined.resource(item, ResourceType::host::<Null>(), |_, _| Ok(()))?,
-                _ => {}
+                match kind.ty {
+                    ComponentItem::ComponentFunc(_) => {
+                        let call = Call::new(name, item);
+                        let answer = move |store: StoreContextMut<'_, HostState>,
+                                           ty: ComponentFunc,
+                                           params: &[Val],
+                                           results: &mut [Val]| {
+                            call.answer(store, &ty, params, results)
+                        };
+                        defined.func_new(item, answer)?;
+                    }
+                    ComponentItem::Resource(_) => {
+                        defined.resource(item, ResourceType::host::<Null>(), |_, _| Ok(()))?;
+                    }
+                    _ => {}
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// A linked component, ready to be instantiated.
+    pub fn ready(&self, component: &Component) -> Result<PolicyPre<HostState>> {
+        PolicyPre::new(self.linker.instantiate_pre(component)?)
+    }
 }
 
 /// The few functions that answer more than "nothing".
@@ -107,7 +141,9 @@ impl Call {
             }
             Self::Flush => Val::Result(Ok(None)),
             Self::Poll => {
-                let count = params.first().map_or(0, |list| if let Val::List(items) = list { items.len() } else { 0 });
+                let count = params
+                    .first()
+                    .map_or(0, |list| if let Val::List(items) = list { items.len() } else { 0 });
                 // Everything is ready at once, and no clock moves.
                 Val::List((0..u32::try_from(count)?).map(Val::U32).collect())
             }

@@ -257,7 +257,11 @@ impl Snapshot {
             && let Some(name) = rel.file_name()
         {
             let found = listing.binary_search_by(|entry| entry.name.as_os_str().cmp(name));
-            return found.ok().and_then(|at| listing.get(at)).map(|entry| entry.metadata).ok_or(LookError::NotFound);
+            return found
+                .ok()
+                .and_then(|at| listing.get(at))
+                .map(|entry| entry.metadata)
+                .ok_or(LookError::NotFound);
         }
         remember(&mut seen.stats, (view, rel.to_owned()), || {
             if rel.as_os_str().is_empty() {
@@ -312,14 +316,23 @@ impl Snapshot {
             return Err(LookError::WrongKind);
         }
         if expected.size > MAX_FILE_BYTES {
-            return Err(LookError::TooMuch(format!("it has {} bytes; {MAX_FILE_BYTES} are read at most", expected.size)));
+            return Err(LookError::TooMuch(format!(
+                "it has {} bytes; {MAX_FILE_BYTES} are read at most",
+                expected.size
+            )));
         }
         if seen.bytes + expected.size > MAX_SNAPSHOT_BYTES {
-            return Err(LookError::TooMuch(format!("this audit has read its {MAX_SNAPSHOT_BYTES} bytes of the target")));
+            return Err(LookError::TooMuch(format!(
+                "this audit has read its {MAX_SNAPSHOT_BYTES} bytes of the target"
+            )));
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let handle = if rel.as_os_str().is_empty() {
-            rustix::fs::open(&self.root(view)?.path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?
+            rustix::fs::open(
+                &self.root(view)?.path,
+                flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?
         } else {
             open_beneath(self.directory(view)?, rel, flags)?
         };
@@ -349,7 +362,9 @@ impl Snapshot {
         let handle = match rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
             Ok(handle) => handle,
             Err(Errno::LOOP) => return Ok(Link { text, end: End::Loop, metadata: None }),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Link { text, end: End::Dangling, metadata: None }),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                return Ok(Link { text, end: End::Dangling, metadata: None });
+            }
             Err(errno) => return Err(errno.into()),
         };
         let metadata = Some(Metadata::from(&rustix::fs::fstat(&handle)?));
@@ -361,7 +376,11 @@ impl Snapshot {
     }
 }
 
-fn remember<T: Clone>(known: &mut HashMap<Key, Look<T>>, key: Key, look: impl FnOnce() -> Look<T>) -> Look<T> {
+fn remember<T: Clone>(
+    known: &mut HashMap<Key, Look<T>>,
+    key: Key,
+    look: impl FnOnce() -> Look<T>,
+) -> Look<T> {
     known.entry(key).or_insert_with(look).clone()
 }
 
@@ -379,7 +398,8 @@ fn open_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
 /// What [`open_beneath`] does, step by step.
 fn walk_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
     let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut here = directory.as_fd().try_clone_to_owned().map_err(|error| LookError::Io(error.to_string()))?;
+    let mut here =
+        directory.as_fd().try_clone_to_owned().map_err(|error| LookError::Io(error.to_string()))?;
     let mut names = rel.components().peekable();
     while let Some(name) = names.next() {
         let Component::Normal(name) = name else { return Err(LookError::NotFound) };
@@ -444,13 +464,17 @@ mod tests {
             assert_eq!(walk_beneath(directory, Path::new(rel), flags).map(drop), expected, "{rel}");
             assert_eq!(open_beneath(directory, Path::new(rel), flags).map(drop), expected, "{rel}");
         }
-        assert_eq!(walk_beneath(directory, Path::new("../outside"), OFlags::PATH).map(drop), Err(LookError::NotFound));
+        assert_eq!(
+            walk_beneath(directory, Path::new("../outside"), OFlags::PATH).map(drop),
+            Err(LookError::NotFound)
+        );
     }
 
     #[test]
     fn resolve_tells_where_a_link_ends() {
         let (_home, snapshot) = target();
-        let end = |rel: &str| snapshot.resolve(0, Path::new(rel)).map(|link| (link.end, link.metadata.is_some()));
+        let end =
+            |rel: &str| snapshot.resolve(0, Path::new(rel)).map(|link| (link.end, link.metadata.is_some()));
         assert_eq!(end("out"), Ok((End::Outside, true)));
         assert_eq!(end("way/b/file"), Ok((End::Inside, true)));
         assert_eq!(end("dangling"), Ok((End::Dangling, false)));
@@ -478,7 +502,11 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o777)).unwrap();
         assert_eq!(snapshot.stat(0, Path::new("a/b/file")).unwrap(), first);
         assert_eq!(snapshot.list(0, Path::new("a/b")).unwrap(), list);
-        assert_eq!(snapshot.read(0, Path::new("a/b/file")), Err(LookError::Changed), "the mode changed in between");
+        assert_eq!(
+            snapshot.read(0, Path::new("a/b/file")),
+            Err(LookError::Changed),
+            "the mode changed in between"
+        );
     }
 
     #[test]
@@ -494,7 +522,8 @@ mod tests {
         let (home, snapshot) = target();
         let odd = OsStr::from_bytes(b"\xff\xfe");
         std::fs::write(home.path().join("state/a").join(odd), "").unwrap();
-        let names: Vec<OsString> = snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.clone()).collect();
+        let names: Vec<OsString> =
+            snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.clone()).collect();
         assert_eq!(names, [OsString::from("b"), odd.to_owned()]);
     }
 }

@@ -81,6 +81,14 @@ fn substitution_bomb() {
 }
 
 #[test]
+fn many_beginnings_of_references_are_fast() {
+    let text = format!("{{ui:{{assistant:{{name:'{}'}}}}}}", "${".repeat(2_000_000));
+    let start = Instant::now();
+    assert_eq!(kinds(&load_text(&text)), ["invalid-value"]);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn no_login_shell() {
     assert_eq!(kinds(&load_text("{env:{shellEnv:{enabled:true}}}")), ["shell-env-skipped"]);
     let home = Home::new(&[]);

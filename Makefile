@@ -1,0 +1,57 @@
+# The front door: `make` lists what there is. Each target is a plain command, so nothing needs make.
+
+CARGO ?= cargo
+TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
+CHITIN = $(TARGET_DIR)/debug/chitin
+WASM = wasm32-wasip2
+
+.PHONY: help setup build run demo test lint fmt docs bless bench ci clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the Rust target that policies are built for
+	@rustc --print target-libdir --target $(WASM) | xargs test -d || rustup target add $(WASM) || { \
+	  echo "error: the Rust target $(WASM) is missing and could not be installed" >&2; \
+	  echo "help: run 'rustup target add $(WASM)' where there is a network" >&2; exit 1; }
+
+build: setup ## Build the runner and all policies
+	$(CARGO) build --locked
+
+run: build ## Audit this machine's installation, or a demo where there is none
+	@$(CHITIN) audit; code=$$?; \
+	if [ $$code -eq 4 ]; then \
+	  echo; echo "No OpenClaw installation on this machine: auditing the demo installation instead."; echo; \
+	  tests/corpus/demo/install $(TARGET_DIR)/demo && $(CHITIN) audit --state-dir $(TARGET_DIR)/demo/.openclaw; code=$$?; \
+	fi; \
+	case $$code in 0|1|3) ;; *) exit $$code ;; esac
+
+demo: build ## Audit the demo installation
+	@tests/corpus/demo/install $(TARGET_DIR)/demo && $(CHITIN) audit --state-dir $(TARGET_DIR)/demo/.openclaw || true
+
+test: setup ## Run all tests
+	$(CARGO) test --locked --workspace
+
+lint: setup ## Check formatting and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+docs: build ## Write the generated pages: docs/checks.md, docs/cli.md, docs/report.schema.json
+	$(CARGO) test --locked --package chitin --test docs -- --bless
+
+bless: build ## Write the expected outputs anew, after a look at what changed
+	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles
+
+bench: build ## Measure; prints times and ratios taken in one run
+	$(CARGO) bench --locked --package chitin --profile dev
+
+ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
+	@set -e; for step in lint test; do \
+	  $(MAKE) --no-print-directory $$step || { echo "make ci: FAILED in 'make $$step'"; exit 1; }; \
+	done; echo "make ci: all passed"
+
+clean: ## Remove what was built
+	$(CARGO) clean

@@ -1,0 +1,117 @@
+//! The generated pages are what the code says: docs/checks.md, docs/cli.md and docs/report.schema.json. Run with
+//! `-- --bless` they are written anew. Every report that the tests can make is of the schema's form.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot run must stop")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use chitin::policy::catalog::BUILTIN;
+use chitin::policy::manifest::Manifest;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const SCHEMA: &str = "docs/report.schema.json";
+
+fn main() {
+    let mut arguments: Vec<String> = std::env::args().collect();
+    let bless = arguments.iter().any(|argument| argument == "--bless");
+    arguments.retain(|argument| argument != "--bless");
+    let page = |name: &'static str, text: fn() -> String| {
+        Trial::test(name, move || {
+            let path = root().join(name);
+            if bless {
+                fs::write(&path, text()).unwrap();
+            }
+            let stale = fs::read_to_string(&path).is_ok_and(|written| written == text());
+            if stale { Ok(()) } else { Err(Failed::from(format!("{name} is out of date; run `make docs`"))) }
+        })
+    };
+    let trials = vec![
+        page("docs/checks.md", checks),
+        page("docs/cli.md", cli),
+        Trial::test("the reports are of the schema's form", reports_are_of_the_schemas_form),
+    ];
+    libtest_mimic::run(&Arguments::from_iter(arguments), trials).exit();
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn checks() -> String {
+    let mut text = "# Checks\n\nWritten by `make docs` from the policies' manifests. `chitin explain CHECK-ID` prints a \
+                    check's page.\n\n| check | severity | policy | what it finds |\n| --- | --- | --- | --- |\n"
+        .to_owned();
+    let manifests: Vec<Manifest> = BUILTIN.iter().map(|builtin| builtin.manifest().unwrap()).collect();
+    let mut rows: Vec<String> = Vec::new();
+    for manifest in &manifests {
+        let id = &manifest.policy.id;
+        let row = |check: &chitin::policy::manifest::Check| {
+            format!(
+                "| `{}` | {} | [{id}](../policies/{id}/README.md) | {} |",
+                check.id, check.severity, check.summary
+            )
+        };
+        rows.extend(manifest.checks.iter().map(row));
+    }
+    rows.sort();
+    text.push_str(&rows.join("\n"));
+    text.push_str("\n\n# What each policy may look at\n\nNothing else is given to it.\n");
+    for manifest in &manifests {
+        writeln!(text, "\n## {}\n\n{}.\n", manifest.policy.id, manifest.policy.summary).unwrap();
+        for name in manifest.capabilities.names() {
+            writeln!(text, "- `{name}`").unwrap();
+        }
+    }
+    text
+}
+
+fn cli() -> String {
+    let mut text = "# Command line\n\nWritten by `make docs` from `--help`.\n".to_owned();
+    for words in [
+        &[][..],
+        &["audit"],
+        &["explain"],
+        &["policy"],
+        &["policy", "list"],
+        &["policy", "inspect"],
+        &["completions"],
+    ] {
+        let output = chitin(words, &["--help"]);
+        let name = ["chitin"].iter().chain(words).copied().collect::<Vec<_>>().join(" ");
+        write!(text, "\n## {name}\n\n```text\n{}```\n", String::from_utf8(output).unwrap()).unwrap();
+    }
+    text
+}
+
+fn chitin(words: &[&str], more: &[&str]) -> Vec<u8> {
+    Command::new(env!("CARGO_BIN_EXE_chitin"))
+        .args(words)
+        .args(more)
+        .env_clear()
+        .env("COLUMNS", "100")
+        .output()
+        .unwrap()
+        .stdout
+}
+
+fn reports_are_of_the_schemas_form() -> Result<(), Failed> {
+    let schema = serde_json::from_slice(&fs::read(root().join(SCHEMA)).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let demo = home.path().join("demo");
+    assert!(Command::new(root().join("tests/corpus/demo/install")).arg(&demo).status().unwrap().success());
+    let broken = home.path().join("broken");
+    fs::create_dir(&broken).unwrap();
+    fs::write(broken.join("openclaw.json"), "{ gateway: ").unwrap();
+    for folder in [demo.join(".openclaw"), broken, home.path().join("demo/.openclaw/logs")] {
+        let report = chitin(&["audit", "--json", "--state-dir"], &[folder.to_str().unwrap()]);
+        let report = serde_json::from_slice(&report).unwrap();
+        if let Some(error) = validator.iter_errors(&report).next() {
+            return Err(format!("{}: {error} at {}", folder.display(), error.instance_path()).into());
+        }
+    }
+    Ok(())
+}
