@@ -179,15 +179,14 @@ impl Subject {
     /// Why the config says less than it should; none where it was understood in full.
     #[must_use]
     pub fn config_gap(&self) -> Option<ConfigGap> {
-        if self.config.present && !self.config.understood {
+        use target::ProblemKind as Kind;
+        let any = |kinds: &[Kind]| self.problems.iter().any(|problem| kinds.contains(&problem.kind));
+        // What cannot be opened at all, such as a link that leads to itself, does not even count as present.
+        if !self.config.understood && (self.config.present || any(&[Kind::Unreadable])) {
             return Some(ConfigGap::Unknown);
         }
-        let lost = |problem: &target::Problem| {
-            use target::ProblemKind as Kind;
-            let kinds = [Kind::IncludeFailed, Kind::IncludeEscape, Kind::IncludeCycle, Kind::IncludeTooDeep];
-            kinds.contains(&problem.kind)
-        };
-        self.problems.iter().any(lost).then_some(ConfigGap::Partial)
+        let lost = [Kind::IncludeFailed, Kind::IncludeEscape, Kind::IncludeCycle, Kind::IncludeTooDeep];
+        any(&lost).then_some(ConfigGap::Partial)
     }
 }
 

@@ -206,7 +206,7 @@ impl Target {
             state_dir_from: located.origin.clone(),
             config_path: located.config_load.clone(),
             config_path_from: located.config_origin.clone(),
-            config_exists: located.config_exists,
+            config_exists: located.config_exists || subject.config_gap().is_some(),
             generation: config.generation.clone(),
             generation_from: config.generation_reason.clone(),
         }

@@ -32,16 +32,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     for builtin in BUILTIN {
         known.extend(builtin.manifest()?.checks.into_iter().map(|check| check.id));
     }
-    let nearest = known.iter().max_by(|a, b| similarity(id, a).total_cmp(&similarity(id, b)));
-    let help = match nearest.filter(|nearest| similarity(id, nearest) > 0.7) {
-        Some(nearest) => format!("did you mean `chitin explain {nearest}`?"),
-        None => {
-            "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned()
-        }
-    };
+    let help = super::nearest(id, known).map_or_else(
+        || "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
+        |nearest| format!("did you mean `chitin explain {nearest}`?"),
+    );
     Err(UserError::new(format!("there is no check \"{id}\""), help))
-}
-
-fn similarity(a: &str, b: &str) -> f64 {
-    strsim::jaro(a, b)
 }

@@ -100,6 +100,13 @@ fn complain(error: &anyhow::Error) {
     }
 }
 
+/// The known name that was probably meant.
+fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
+    let scored = known.into_iter().map(|known| (strsim::jaro(name, &known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.8).then_some(best.1)
+}
+
 /// Writes to standard output. A reader that went away has seen enough.
 fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = io::BufWriter::new(anstream::stdout().lock());

@@ -199,8 +199,13 @@ fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
 
 /// There is no such policy.
 pub(super) fn unknown(name: &str) -> anyhow::Error {
-    UserError::new(
-        format!("there is no policy \"{name}\""),
-        "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm",
-    )
+    let ids = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).map(|manifest| manifest.policy.id);
+    let help = super::nearest(name, ids).map_or_else(
+        || {
+            "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm"
+                .to_owned()
+        },
+        |nearest| format!("did you mean {nearest}? `chitin policy list` names them all"),
+    );
+    UserError::new(format!("there is no policy \"{name}\""), help)
 }

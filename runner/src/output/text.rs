@@ -53,6 +53,15 @@ impl Format for Text {
     }
 }
 
+/// Breaks prose between words; a path stays whole.
+fn wrap(line: &str) -> Vec<std::borrow::Cow<'_, str>> {
+    let options = textwrap::Options::new(WIDTH)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::wrap(line, options)
+}
+
 fn colour(severity: Severity) -> Style {
     let colour = match severity {
         Severity::Critical => AnsiColor::Red,
@@ -67,7 +76,7 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     for location in &finding.locations {
         writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
     }
-    for line in finding.detail.lines().flat_map(|line| textwrap::wrap(line, WIDTH)) {
+    for line in finding.detail.lines().flat_map(wrap) {
         writeln!(out, "    {line}")?;
     }
     if let Some(remediation) = &finding.remediation {

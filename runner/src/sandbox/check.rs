@@ -63,6 +63,11 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     if bytes.len() > allowed {
         return Err(LimitError::bytes("component", allowed, bytes.len()).into());
     }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Refusal::NotWasm(
+            "it does not begin with the four bytes that mark WebAssembly".to_owned(),
+        ));
+    }
     let (mut imports, mut audit, mut manifests) = (Vec::new(), false, Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
