@@ -46,7 +46,7 @@ bless: build ## Write the expected outputs anew, after a look at what changed
 	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles
 
 bench: build ## Measure; prints times and ratios taken in one run
-	$(CARGO) bench --locked --package chitin --profile dev
+	$(CARGO) bench --locked --package chitin --bench audit --profile dev
 
 ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
 	@set -e; for step in lint test; do \

@@ -2,7 +2,11 @@
 //! "```console"; `$ ` begins a command, `? N` under it names an exit code other than 0. Commands run in the demo
 //! installation's home folder, which stands there as /home/ann. `CHITIN_BLESS=1` writes the outputs anew.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot run must stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test makes its target, and stops where it cannot"
+)]
 
 use std::fmt::Write as _;
 use std::fs;

@@ -8,7 +8,7 @@ use crate::audit::finding::Finding;
 use crate::audit::outlet;
 use crate::audit::plan::{ConfigGap, Planned, Subject};
 use crate::audit::subtree;
-use crate::policy::manifest::Manifest;
+use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::view::Grants;
 use crate::sandbox::{Failure, Input, Sandbox, Stages};
@@ -99,17 +99,8 @@ fn one(
         }
     };
     let grants = Grants::new(capabilities.clone(), subject.view_numbers());
-    let input = Input {
-        config: subtree::cut(redacted, &capabilities.config).to_string(),
-        generation: subject.config.generation.clone(),
-        problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },
-        views: subject.input_views(|view| grants.sees(view)),
-        environment: subject.input_variables(&capabilities.environment),
-        platform: Subject::platform(),
-        deep,
-        now: subject.now,
-    };
-    let answer = sandbox.run(code, &subject.shared, grants.clone(), limits, &input);
+    let input = input_from(subject, redacted, &grants, deep);
+    let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);
     outcome.denied = answer.denied.iter().map(|name| outlet::clean_log(subject, name)).collect();
@@ -118,4 +109,25 @@ fn one(
         .and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
     outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
     outcome
+}
+
+/// What a policy with these capabilities is given.
+#[must_use]
+pub fn input(subject: &Subject, granted: &Capabilities, deep: bool) -> Input {
+    let grants = Grants::new(granted.clone(), subject.view_numbers());
+    input_from(subject, &subject.config.redact(), &grants, deep)
+}
+
+fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants, deep: bool) -> Input {
+    let capabilities = grants.capabilities();
+    Input {
+        config: subtree::cut(redacted, &capabilities.config).to_string(),
+        generation: subject.config.generation.clone(),
+        problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },
+        views: subject.input_views(|view| grants.sees(view)),
+        environment: subject.input_variables(&capabilities.environment),
+        platform: Subject::platform(),
+        deep,
+        now: subject.now,
+    }
 }

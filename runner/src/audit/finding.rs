@@ -1,7 +1,5 @@
 //! A finding after the outlet: clean text, places resolved.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
 use crate::policy::manifest::Severity;
@@ -37,7 +35,7 @@ pub enum Location {
         pointer: String,
         /// The file that holds the value, or the nearest section around it.
         #[serde(skip_serializing_if = "Option::is_none")]
-        file: Option<PathBuf>,
+        file: Option<String>,
         /// Counts from 1; 0 where there is no file.
         line: u32,
         /// Counts characters from 1; 0 where there is no file.
@@ -52,7 +50,7 @@ pub enum Location {
         /// "" for the view itself.
         rel: String,
         /// Absolute path.
-        path: PathBuf,
+        path: String,
         /// Permission bits in octal; none where there is no object.
         #[serde(skip_serializing_if = "Option::is_none")]
         mode: Option<String>,
@@ -65,7 +63,7 @@ pub enum Location {
     /// A place in a text file of the target.
     Text {
         /// Absolute path.
-        path: PathBuf,
+        path: String,
         /// Counts from 1.
         line: u32,
         /// Counts characters from 1.
@@ -74,12 +72,25 @@ pub enum Location {
 }
 
 impl Location {
+    /// Places in the order in which people look for them: by file, then by line and column.
+    #[must_use]
+    pub fn order(&self) -> (&str, u32, u32) {
+        match self {
+            Self::Config { pointer, file, line, column, .. } => {
+                (file.as_ref().unwrap_or(pointer), *line, *column)
+            }
+            Self::Object { path, .. } => (path, 0, 0),
+            Self::Env { name } => (name, 0, 0),
+            Self::Text { path, line, column } => (path, *line, *column),
+        }
+    }
+
     /// The place as people write it: `file:line:column`, or path with mode.
     #[must_use]
     pub fn display(&self) -> String {
         match self {
             Self::Config { pointer, file: Some(file), line, column, exact } => {
-                let place = format!("{}:{line}:{column}", file.display());
+                let place = format!("{file}:{line}:{column}");
                 match (pointer.as_str(), exact) {
                     ("", _) => place,
                     (pointer, true) => format!("{place} ({})", dotted(pointer)),
@@ -88,10 +99,10 @@ impl Location {
             }
             Self::Config { pointer, .. } if pointer.is_empty() => "the config".to_owned(),
             Self::Config { pointer, .. } => format!("{} (not set)", dotted(pointer)),
-            Self::Object { path, mode: Some(mode), .. } => format!("{} (mode {mode})", path.display()),
-            Self::Object { path, .. } => path.display().to_string(),
+            Self::Object { path, mode: Some(mode), .. } => format!("{path} (mode {mode})"),
+            Self::Object { path, .. } => path.clone(),
             Self::Env { name } => format!("environment variable {name}"),
-            Self::Text { path, line, column } => format!("{}:{line}:{column}", path.display()),
+            Self::Text { path, line, column } => format!("{path}:{line}:{column}"),
         }
     }
 }

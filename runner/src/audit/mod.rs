@@ -7,7 +7,8 @@ mod outlet;
 mod plan;
 mod report;
 mod subtree;
+mod visible;
 
-pub use evaluate::{Evaluation, Outcome, evaluate};
+pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use plan::{Plan, Planned, Subject};
 pub use report::{Assessment, Exit, Report, Status};

@@ -3,6 +3,7 @@
 
 use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
+use crate::audit::visible::{is_invisible, path as path_text};
 use crate::policy::manifest::{Manifest, Severity};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
 use crate::sandbox::view::{Grants, decode};
@@ -140,7 +141,7 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         types::Location::Object(path) => {
             let (view, rel) = object(&path)?;
             Location::Object {
-                path: subject.path(view, &rel),
+                path: path_text(&subject.path(view, &rel)),
                 mode: subject.mode(view, &rel),
                 view: path.view,
                 rel: path.rel,
@@ -149,7 +150,7 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         types::Location::Text(position) => {
             let (view, rel) = object(&position.object)?;
             Location::Text {
-                path: subject.path(view, &rel),
+                path: path_text(&subject.path(view, &rel)),
                 line: position.line.max(1),
                 column: position.column.max(1),
             }
@@ -201,14 +202,4 @@ fn clean(subject: &Subject, text: &str, most: usize, lines: Lines) -> String {
         }
     }
     out
-}
-
-/// Control, bidirectional and zero-width characters: they change what a terminal or a reader sees.
-#[must_use]
-pub fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }

@@ -8,6 +8,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::audit::finding::Location;
+use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::{Code, Facts, Platform, Problem, Shared, Source, Variable, View};
@@ -28,7 +29,7 @@ pub struct Subject {
     environment: Environment,
     problems: Vec<target::Problem>,
     views: Vec<(String, PathBuf)>,
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 /// A policy that is to run.
@@ -89,6 +90,12 @@ impl Subject {
         Self { located, config, now, environment, problems, views, shared }
     }
 
+    /// What all runs of this audit share.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// The number of a view.
     #[must_use]
     pub fn view(&self, name: &str) -> Option<usize> {
@@ -123,7 +130,8 @@ impl Subject {
     #[must_use]
     pub fn config_location(&self, pointer: &str) -> Location {
         let place = self.config.locate(pointer);
-        let file = place.and_then(|place| self.config.files.get(place.file)).map(|file| file.path.clone());
+        let file =
+            place.and_then(|place| self.config.files.get(place.file)).map(|file| visible::path(&file.path));
         let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
         let exact = place.is_some_and(|place| place.exact);
         Location::Config { pointer: pointer.to_owned(), file, line, column, exact }

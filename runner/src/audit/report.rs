@@ -1,13 +1,11 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
-use std::cmp::Reverse;
-use std::path::PathBuf;
-
 use serde::Serialize;
 
 use crate::audit::evaluate::Evaluation;
-use crate::audit::finding::Finding;
+use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
+use crate::audit::visible;
 use crate::policy::manifest::Severity;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes.
@@ -62,11 +60,11 @@ pub struct Tool {
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// The state directory.
-    pub state_dir: PathBuf,
+    pub state_dir: String,
     /// What decided it.
     pub state_dir_from: String,
     /// The config file.
-    pub config_path: PathBuf,
+    pub config_path: String,
     /// What decided it.
     pub config_path_from: String,
     /// There is such a file.
@@ -166,9 +164,11 @@ impl Report {
             reason: (*gap).to_owned(),
             denied: Vec::new(),
         }));
-        let place = |finding: &Finding| finding.locations.first().map(|location| location.display());
-        findings.sort_by_cached_key(|finding| {
-            (Reverse(finding.severity), finding.check_id.clone(), place(finding))
+        findings.sort_by(|a, b| {
+            let severity = b.severity.cmp(&a.severity);
+            let id = || a.check_id.cmp(&b.check_id);
+            let (one, other) = (a.locations.first(), b.locations.first());
+            severity.then_with(id).then_with(|| one.map(Location::order).cmp(&other.map(Location::order)))
         });
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         let count =
@@ -202,9 +202,9 @@ impl Target {
     fn new(subject: &Subject) -> Self {
         let (located, config) = (&subject.located, &subject.config);
         Self {
-            state_dir: located.state_dir.clone(),
+            state_dir: visible::path(&located.state_dir),
             state_dir_from: located.origin.clone(),
-            config_path: located.config_load.clone(),
+            config_path: visible::path(&located.config_load),
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
             generation: config.generation.clone(),
@@ -222,8 +222,8 @@ fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], f
             4,
             format!(
                 "nothing to audit: neither {} nor {} exists",
-                located.state_dir.display(),
-                located.config_load.display()
+                visible::path(&located.state_dir),
+                visible::path(&located.config_load)
             ),
         )
     } else if !incomplete.is_empty() {

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use super::{UserError, policy, show};
 
 #[derive(Args)]
+#[command(after_help = super::EXIT_CODES)]
 pub(super) struct Arguments {
     /// The state directory [default: as OpenClaw itself finds it, usually ~/.openclaw]
     #[arg(long, value_name = "DIR")]
@@ -87,6 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             note(&format!("{}: {line}", outcome.manifest.policy.id));
         }
     }
+    clock.memory();
     Ok(report.exit.code)
 }
 
@@ -166,6 +168,16 @@ impl Clock {
         if self.on {
             note(&format!("{:>9.3} ms  {stage}", self.last.elapsed().as_secs_f64() * 1e3));
             self.last = std::time::Instant::now();
+        }
+    }
+
+    /// The most memory that this process had at once, as Linux tells it.
+    fn memory(&self) {
+        let status = if self.on { std::fs::read_to_string("/proc/self/status").ok() } else { None };
+        let peak =
+            status.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("VmHWM:")));
+        if let Some(peak) = peak {
+            note(&format!("{:>12}  peak memory", peak.trim()));
         }
     }
 

@@ -22,8 +22,8 @@ impl Format for Text {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let target = &report.target;
         let config = if target.config_exists { "" } else { " (there is none)" };
-        writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir.display())?;
-        writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path.display())?;
+        writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir)?;
+        writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
         for severity in Severity::ALL {
             let mut findings =
                 report.findings.iter().filter(|finding| finding.severity == severity).peekable();

@@ -2,6 +2,10 @@
 //! than a given number of bytes.
 
 use std::fmt;
+#[expect(
+    clippy::disallowed_types,
+    reason = "this is how config files are opened: without blocking, with a limit"
+)]
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,238 @@
+//! The whole program over real targets: what it must never do, and what it must always do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test makes its target, and stops where it cannot"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A secret that must never be shown.
+const SECRET: &str = "correct-horse-battery-staple";
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new(config: &str) -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(home.path(".openclaw")).unwrap();
+        home.chmod(".openclaw", 0o700);
+        home.file(".openclaw/openclaw.json", 0o600, config.as_bytes());
+        home
+    }
+
+    fn path(&self, rel: &str) -> PathBuf {
+        self.0.path().join(rel)
+    }
+
+    fn file(&self, rel: &str, mode: u32, content: &[u8]) {
+        fs::create_dir_all(self.path(rel).parent().unwrap()).unwrap();
+        fs::write(self.path(rel), content).unwrap();
+        self.chmod(rel, mode);
+    }
+
+    fn chmod(&self, rel: &str, mode: u32) {
+        fs::set_permissions(self.path(rel), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
+        command.arg("audit").args(arguments).current_dir(self.0.path()).env_clear();
+        command.env("HOME", self.0.path()).env("SOURCE_DATE_EPOCH", "1771545600");
+        command
+    }
+
+    fn audit(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn report(&self, arguments: &[&str]) -> (Value, i32) {
+        let output = self.audit(&[&["--json"], arguments].concat());
+        let report = serde_json::from_slice(&output.stdout);
+        (report.unwrap_or_else(|_| panic!("{}", text(&output.stderr))), output.status.code().unwrap())
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn ids(report: &Value) -> Vec<String> {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["checkId"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every object below a folder, with all that an audit could have changed.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, u64, i64, i64)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        let facts =
+            (metadata.ino(), metadata.mode(), metadata.size(), metadata.mtime_nsec(), metadata.ctime_nsec());
+        if metadata.is_dir() {
+            found.extend(tree(&path));
+        }
+        found.insert(path, facts);
+    }
+    found
+}
+
+#[test]
+fn two_runs_give_the_same_bytes_and_change_nothing() {
+    let home = Home::new("{ gateway: { bind: 'lan' }, hooks: { enabled: true } }");
+    home.file(".openclaw/agents/main/agent/auth-profiles.json", 0o666, b"{}");
+    let before = tree(home.0.path());
+    let (first, second) = (home.audit(&["--json"]), home.audit(&["--json"]));
+    assert!(!first.stdout.is_empty());
+    assert_eq!(text(&first.stdout), text(&second.stdout));
+    assert_eq!(text(&first.stderr), "");
+    assert_eq!(tree(home.0.path()), before);
+}
+
+#[test]
+fn a_secret_is_nowhere_in_the_output() {
+    let config = format!(
+        "{{ gateway: {{ bind: 'lan', auth: {{ token: '{SECRET}' }} }}, hooks: {{ enabled: true, token: '{SECRET}' }},
+           channels: {{ telegram: {{ botToken: '{SECRET}' }} }}, {SECRET}: 1, unknown: {{ apiKey: '{SECRET}' }} }}"
+    );
+    let home = Home::new(&config.replace(&format!("{SECRET}: 1"), "odd: 1"));
+    for arguments in [&["--json", "-v"][..], &["-v"]] {
+        let output = home.audit(arguments);
+        assert!(!text(&output.stdout).contains(SECRET), "{}", text(&output.stdout));
+        assert!(!text(&output.stderr).contains(SECRET));
+    }
+    let (report, _) = home.report(&[]);
+    assert!(ids(&report).contains(&"hooks.token_reuse_gateway_token".to_owned()), "yet it is compared");
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    let guarded = Home::new(
+        "{ gateway: { auth: { token: '0123456789abcdef0123456789abcdef' }, trustedProxies: ['10.0.0.1'] } }",
+    );
+    assert_eq!(guarded.report(&[]).1, 0);
+    assert_eq!(guarded.report(&["--fail-on", "info"]).1, 1);
+    let open = Home::new("{ gateway: { bind: 'lan' } }");
+    let (report, code) = open.report(&[]);
+    assert_eq!((code, &report["exit"]["code"]), (1, &Value::from(1)));
+    let lost = Home::new("{ $include: './nowhere.json' }");
+    let (report, code) = lost.report(&[]);
+    assert_eq!((code, &report["exit"]["code"]), (3, &Value::from(3)), "{report:#}");
+    assert_eq!(open.audit(&["--fail-on", "fatal"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_depends_on_a_lost_config_is_not_called_clean() {
+    let home = Home::new("{ gateway: ");
+    let (report, code) = home.report(&[]);
+    assert_eq!(code, 3);
+    let status = |id: &str| {
+        let checks = report["assessment"].as_array().unwrap();
+        checks.iter().find(|check| check["checkId"] == id).unwrap()["status"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(status("config.syntax"), "finding");
+    assert_eq!(status("gateway.bind_no_auth"), "not-assessed");
+    assert_eq!(status("fs.auth_profiles.perms_writable"), "not-assessed");
+    assert_eq!(status("fs.state_dir.perms_readable"), "clean");
+}
+
+#[test]
+fn an_unreadable_state_directory_is_incomplete_and_not_clean() {
+    let home = Home::new("{}");
+    home.file(".openclaw/agents/main/agent/auth-profiles.json", 0o666, b"{}");
+    fs::set_permissions(home.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = home.command(&["--json", "--state-dir"]);
+    command.arg(home.path(".openclaw"));
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if is_root {
+        // The folder of the program need not be open to everyone; the program itself is started by us.
+        let program = home.path("chitin");
+        fs::copy(env!("CARGO_BIN_EXE_chitin"), &program).unwrap();
+        command = Command::new(program);
+        command.args(["audit", "--json", "--state-dir"]).arg(home.path(".openclaw")).env_clear();
+        command.current_dir("/").uid(65_534).gid(65_534);
+    } else {
+        home.chmod(".openclaw", 0o000);
+    }
+    let output = loop {
+        match command.output() {
+            // Another test's child was started while the copy was written, and still holds it open.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            other => break other.unwrap(),
+        }
+    };
+    if !is_root {
+        home.chmod(".openclaw", 0o700);
+    }
+    assert_eq!(output.status.code(), Some(3), "{}{}", text(&output.stdout), text(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let reasons: Vec<&str> = report["incomplete"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["reason"].as_str().unwrap())
+        .collect();
+    assert!(reasons.iter().any(|reason| reason.contains("permission denied")), "{reasons:?}");
+}
+
+#[test]
+fn odd_objects_do_not_stop_an_audit() {
+    let home = Home::new("{ agents: { list: [{ id: 'a' }, { id: 'b' }, { id: 'c' }] } }");
+    for agent in ["a", "b", "c"] {
+        fs::create_dir_all(home.path(&format!(".openclaw/agents/{agent}/agent"))).unwrap();
+    }
+    let made = Command::new("mkfifo")
+        .arg(home.path(".openclaw/agents/a/agent/auth-profiles.json"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    std::os::unix::fs::symlink(
+        "auth-profiles.json",
+        home.path(".openclaw/agents/b/agent/auth-profiles.json"),
+    )
+    .unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    fs::write(home.path(".openclaw").join(odd), "").unwrap();
+    let (report, code) = home.report(&[]);
+    assert_ne!(code, 3, "{report:#}");
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let home = Home::new("{}");
+    assert!(!text(&home.audit(&[]).stdout).contains('\x1b'));
+    assert!(text(&home.audit(&["--color", "always"]).stdout).contains('\x1b'));
+    let forced = home.command(&[]).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(text(&forced.stdout).contains('\x1b'));
+    let refused = home.command(&[]).env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap();
+    assert!(!text(&refused.stdout).contains('\x1b'));
+}
+
+#[test]
+fn a_reader_that_went_away_changes_no_verdict() {
+    let home = Home::new("{ gateway: { bind: 'lan' } }");
+    let mut child = home.command(&["--json"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_file_name_cannot_write_to_the_terminal() {
+    let home = Home::new("{ $include: './evil\\u001b[31m\\u202e.json' }");
+    home.file(".openclaw/evil\u{1b}[31m\u{202e}.json", 0o666, b"{}");
+    let output = home.audit(&[]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("fs.config_include.perms_writable"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown:?}");
+}

@@ -1,0 +1,86 @@
+//! The contract in `wit/`: every item says what it means, and a change of the text is a change of the version.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops where it cannot read what it tests"
+)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use chitin::sandbox::check::CONTRACT_VERSION;
+use sha2::{Digest as _, Sha256};
+
+/// The version, and the digest of the files that made it.
+const LOCK: &str = "tests/corpus/contract.lock";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Name and text of each file, in byte order of the names.
+fn files() -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = fs::read_dir(root().join("wit"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "wit"))
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_item_is_documented() {
+    for (name, text) in files() {
+        let mut before = "";
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let item = !(line.is_empty()
+                || line.starts_with("///")
+                || line.starts_with('}')
+                || ["use ", "import ", "package "].iter().any(|word| line.starts_with(word)));
+            assert!(!item || before.starts_with("///"), "{name}:{}: \"{line}\" has no ///", number + 1);
+            before = line;
+        }
+    }
+}
+
+#[test]
+fn a_comment_has_no_backslash() {
+    // One of the languages' tools breaks on it.
+    for (name, text) in files() {
+        assert!(!text.contains('\\'), "{name}");
+    }
+}
+
+#[test]
+fn a_change_of_the_text_is_a_change_of_the_version() {
+    let mut digest = Sha256::new();
+    for (name, text) in files() {
+        digest.update(name);
+        digest.update([0]);
+        digest.update(text);
+        digest.update([0]);
+    }
+    let digest = digest.finalize().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    });
+    let policy = files().into_iter().find(|(name, _)| name == "policy.wit").unwrap().1;
+    assert!(
+        policy.contains(&format!("package chitin:policy@{CONTRACT_VERSION};")),
+        "the runner speaks another version"
+    );
+    let now = format!("{CONTRACT_VERSION} {digest}\n");
+    let locked = fs::read_to_string(root().join(LOCK)).unwrap_or_default();
+    assert_eq!(
+        locked, now,
+        "wit/ is not what version {CONTRACT_VERSION} was: raise the version in wit/policy.wit and check.rs, and write \
+         the new line into {LOCK}"
+    );
+}
