@@ -1,6 +1,8 @@
 //! Builds the policies for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
 //! the list of built-in policies that the runner embeds.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a build script writes files, and this one compiles")]
+
 use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fmt::Write as _;
@@ -11,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-#[allow(dead_code, reason = "the runner uses the rest")]
+#[allow(dead_code, clippy::disallowed_types, reason = "the runner uses the rest, and this is its place for the engine")]
 #[path = "src/sandbox/engine.rs"]
 mod engine;
 
@@ -28,10 +30,16 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/sandbox/engine.rs");
     println!("cargo::rerun-if-changed={}", root.join("wit").display());
-    println!("cargo::rerun-if-changed={}", root.join("policies").display());
     println!("cargo::rerun-if-changed={}", root.join("Cargo.toml").display());
+    println!("cargo::rerun-if-changed={}", root.join("policies/sdk/src").display());
 
     let policies = policies(&root.join("policies"))?;
+    // Not the folder as a whole: a changed case changes no component.
+    for id in &policies {
+        for part in ["Cargo.toml", "policy.toml", "README.md", "src"] {
+            println!("cargo::rerun-if-changed={}", root.join("policies").join(id).join(part).display());
+        }
+    }
     let components = build(&root, &out, &policies)?;
     let compiler = engine::compiler(&target)?;
     let mut list = String::from("[\n");
@@ -42,15 +50,21 @@ fn main() -> Result<()> {
         let size = fs::metadata(&wasm)?.len();
         writeln!(
             list,
-            "Builtin {{ manifest: include_str!({:?}), page: include_str!({:?}), size: {size}, \
-             code: Embedded::new({{ static CODE: &Pages<[u8]> = &Pages(*include_bytes!({code:?})); &CODE.0 }}) }},",
-            folder.join("policy.toml"),
-            folder.join("README.md"),
+            "Builtin {{ manifest: include_str!({}), page: include_str!({}), size: {size}, \
+             code: Embedded::new({{ static CODE: &Pages<[u8]> = &Pages(*include_bytes!({})); &CODE.0 }}) }},",
+            literal(&folder.join("policy.toml")),
+            literal(&folder.join("README.md")),
+            literal(&code),
         )?;
     }
     list.push_str("]\n");
     fs::write(out.join("builtin.rs"), list)?;
     Ok(())
+}
+
+/// A path as a string literal of Rust.
+fn literal(path: &Path) -> String {
+    format!("{:?}", path.to_string_lossy())
 }
 
 /// The folders of all policies, in byte order.
@@ -120,8 +134,8 @@ fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<Path
     let key = format!("{:016x}", hasher.finish());
     let key_file = code.with_extension("key");
     if !(code.is_file() && fs::read_to_string(&key_file).is_ok_and(|known| known == key)) {
-        let compiled = compiler.precompile_component(&component).map_err(anyhow::Error::from);
-        fs::write(code, compiled.with_context(|| format!("{} does not compile", wasm.display()))?)?;
+        let machine_code = compiler.precompile_component(&component).map_err(anyhow::Error::from);
+        fs::write(code, machine_code.with_context(|| format!("{} does not compile", wasm.display()))?)?;
         fs::write(&key_file, key)?;
     }
     Ok(code.to_owned())
