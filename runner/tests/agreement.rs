@@ -297,17 +297,24 @@ fn not_yet() -> Vec<String> {
 }
 
 fn matches(pattern: &str, id: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else { return pattern == id };
-    id.len() > head.len() + tail.len() && id.starts_with(head) && id.ends_with(tail)
+    match pattern.split_once('*') {
+        None => pattern == id,
+        Some((head, tail)) => id.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices().skip(1).map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
+        }),
+    }
 }
 
 fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
     let patterns = not_yet();
     let mut wrong = BTreeSet::new();
-    let mut used = BTreeSet::new();
+    let (mut seen, mut used) = (BTreeSet::new(), BTreeSet::new());
     for (file, case) in cases {
         for verdict in &case.expect {
             let id = verdict.rsplit_once(':').unwrap().0;
+            if !seen.insert(id) {
+                continue;
+            }
             let pattern = patterns.iter().find(|pattern| matches(pattern, id));
             used.extend(pattern);
             match (world.check(verdict), pattern) {
