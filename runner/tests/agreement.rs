@@ -1,7 +1,12 @@
 //! Agreement with the reference: each recorded case is built as a home directory, audited by the real program, and
 //! the verdict compared with the one that OpenClaw's own audit gave. `tests/corpus/` holds the cases, the check ids
 //! that do not exist yet (`not-yet.txt`) and the differences that are meant or known (`known-differences.toml`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that is set up wrongly must stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that is set up wrongly must stop"
+)]
 #![allow(clippy::print_stderr, reason = "the summary is for the person who runs the tests")]
 
 mod support;
@@ -97,7 +102,8 @@ struct World {
 impl World {
     fn new() -> Self {
         let text = run(&["policy", "list", "--json"]);
-        let manifests: Vec<Manifest> = serde_json::from_str(&text).expect("policy list --json gives manifests");
+        let manifests: Vec<Manifest> =
+            serde_json::from_str(&text).expect("policy list --json gives manifests");
         let checks = manifests.into_iter().filter(|manifest| manifest.policy.id != OWN_POLICY);
         let text = fs::read_to_string(root().join("tests/corpus/known-differences.toml")).unwrap();
         let differences: Differences = toml::from_str(&text).expect("known-differences.toml");
@@ -134,11 +140,14 @@ fn main() -> ExitCode {
     for (file, rejects) in FILES {
         let text = fs::read_to_string(root().join(format!("tests/corpus/reference/{file}.jsonl"))).unwrap();
         for line in text.lines() {
-            let case: Case = serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+            let case: Case =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
             let case = Arc::new(case);
             all.push((file, Arc::clone(&case)));
             let world = Arc::clone(&world);
-            trials.push(Trial::test(format!("{file}::{}", case.name), move || agree(&world, file, &case, rejects)));
+            trials.push(Trial::test(format!("{file}::{}", case.name), move || {
+                agree(&world, file, &case, rejects)
+            }));
         }
     }
     let all = Arc::new(all);
@@ -218,8 +227,12 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
             balance.entry(verdict).or_default().0 += 1;
         }
     }
-    let ours = report.findings.iter().filter(|finding| finding.policy != OWN_POLICY && of_channel(&finding.check_id));
-    let ours: Vec<String> = ours.map(|finding| format!("{}:{}", finding.check_id, finding.severity)).collect();
+    let ours = report
+        .findings
+        .iter()
+        .filter(|finding| finding.policy != OWN_POLICY && of_channel(&finding.check_id));
+    let ours: Vec<String> =
+        ours.map(|finding| format!("{}:{}", finding.check_id, finding.severity)).collect();
     for verdict in &ours {
         balance.entry(verdict).or_default().1 += 1;
     }
@@ -249,7 +262,9 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
 
 /// Findings of the code scan and of the live probe.
 fn needs_deep(verdict: &str) -> bool {
-    ["gateway.probe_failed", "plugins.code_safety", "skills.code_safety"].iter().any(|start| verdict.starts_with(start))
+    ["gateway.probe_failed", "plugins.code_safety", "skills.code_safety"]
+        .iter()
+        .any(|start| verdict.starts_with(start))
 }
 
 fn build(case: &Case) -> Home {
@@ -257,7 +272,7 @@ fn build(case: &Case) -> Home {
     let path = home.path().to_str().unwrap().to_owned();
     if let Some(config) = &case.config {
         home.directory(".openclaw", 0o700);
-        home.file(".openclaw/openclaw.json", 0o600, Some(&config.to_string()));
+        home.file(".openclaw/openclaw.json", 0o600, Some(config.to_string().as_bytes()));
     }
     for object in case.tree.iter().flatten() {
         let mode = object.mode.as_deref().map(|mode| u32::from_str_radix(mode, 8).unwrap());
@@ -265,42 +280,50 @@ fn build(case: &Case) -> Home {
             "dir" => home.directory(&object.path, mode.unwrap()),
             "file" => {
                 let content = object.content.as_deref().unwrap_or_default().replace("$HOME", &path);
-                home.file(&object.path, mode.unwrap(), Some(&content));
+                home.file(&object.path, mode.unwrap(), Some(content.as_bytes()));
             }
-            "symlink" => home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path)),
+            "symlink" => {
+                home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path))
+            }
             other => panic!("{}: unknown type {other}", case.name),
         }
     }
     home
 }
 
-/// The reference's command line as ours: options before the command go behind it.
+/// The reference's command line as ours: options before the command go behind it, and `--json` stands once.
 fn arguments(case: &Case, deep: bool) -> Vec<String> {
     let given = case.args.clone().unwrap_or_default();
-    let command = given.windows(2).position(|pair| pair == ["security", "audit"]);
-    let options: Vec<String> = match command {
+    let options: Vec<String> = match given.windows(2).position(|pair| pair == ["security", "audit"]) {
         Some(at) => given.iter().take(at).chain(given.iter().skip(at + 2)).cloned().collect(),
-        None if given.iter().any(|argument| argument == "security") || case.name.starts_with("args-") => return given,
+        None if case.name.starts_with("args-") => return given,
         None => given,
     };
-    let mut arguments = vec!["audit".to_owned(), "--json".to_owned()];
-    arguments.extend(options.into_iter().filter(|option| option != "--json" && (deep || option != "--deep")).map(
-        |option| if option == "--no-color" { "--color=never".to_owned() } else { option },
-    ));
-    arguments
+    let kept = |option: &String| option != "--json" && (deep || option != "--deep");
+    let renamed = |option| if option == "--no-color" { "--color=never".to_owned() } else { option };
+    let given = options.into_iter().filter(kept).map(renamed);
+    ["audit", "--json"].map(str::to_owned).into_iter().chain(given).collect()
 }
 
 /// `not-yet.txt`: ids of the reference, one a line; `*` stands for a name.
 fn not_yet() -> Vec<String> {
     let text = fs::read_to_string(root().join("tests/corpus/not-yet.txt")).unwrap();
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn matches(pattern: &str, id: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == id,
         Some((head, tail)) => id.strip_prefix(head).is_some_and(|rest| {
-            rest.char_indices().skip(1).map(|(at, _)| at).chain([rest.len()]).any(|at| matches(tail, &rest[at..]))
+            rest.char_indices()
+                .skip(1)
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| matches(tail, &rest[at..]))
         }),
     }
 }
@@ -318,8 +341,13 @@ fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
             let pattern = patterns.iter().find(|pattern| matches(pattern, id));
             used.extend(pattern);
             match (world.check(verdict), pattern) {
-                (None, None) => wrong.insert(format!("{id} is neither built in nor listed (first met in {file}::{})", case.name)),
-                (Some(_), Some(pattern)) => wrong.insert(format!("{id} is built in; take {pattern} out of not-yet.txt")),
+                (None, None) => wrong.insert(format!(
+                    "{id} is neither built in nor listed (first met in {file}::{})",
+                    case.name
+                )),
+                (Some(_), Some(pattern)) => {
+                    wrong.insert(format!("{id} is built in; take {pattern} out of not-yet.txt"))
+                }
                 _ => false,
             };
         }
@@ -328,7 +356,9 @@ fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
         wrong.insert(format!("no case expects {pattern}; take it out of not-yet.txt"));
     }
     for check in &world.checks {
-        if let Some(pattern) = patterns.iter().find(|pattern| matches(pattern, &check.id) || **pattern == check.id) {
+        if let Some(pattern) =
+            patterns.iter().find(|pattern| matches(pattern, &check.id) || **pattern == check.id)
+        {
             wrong.insert(format!("{} is built in; take {pattern} out of not-yet.txt", check.id));
         }
     }

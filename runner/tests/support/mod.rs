@@ -1,5 +1,10 @@
 //! A home directory of its own for each case, and the real program run over it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that is set up wrongly must stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that is set up wrongly must stop"
+)]
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use std::fs;
@@ -41,15 +46,24 @@ impl Home {
         }
     }
 
+    /// Takes away a file, where something else is to stand in its place.
+    fn make_room(&mut self, path: &Path) {
+        Self::parents(path);
+        if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            fs::remove_file(path).unwrap();
+            self.modes.retain(|(known, _)| known != path);
+        }
+    }
+
     pub fn directory(&mut self, rel: &str, mode: u32) {
         let path = self.path().join(rel);
-        Self::parents(&path);
+        self.make_room(&path);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).unwrap();
         self.modes.push((path, mode));
     }
 
     /// Writes a file; without content one that exists keeps what it has.
-    pub fn file(&mut self, rel: &str, mode: u32, content: Option<&str>) {
+    pub fn file(&mut self, rel: &str, mode: u32, content: Option<&[u8]>) {
         let path = self.path().join(rel);
         Self::parents(&path);
         if content.is_some() || !path.exists() {
@@ -58,20 +72,15 @@ impl Home {
         self.modes.push((path, mode));
     }
 
-    /// Makes a symbolic link, in place of a file where there is one.
     pub fn symlink(&mut self, rel: &str, target: &str) {
         let path = self.path().join(rel);
-        Self::parents(&path);
-        if path.symlink_metadata().is_ok() {
-            fs::remove_file(&path).unwrap();
-            self.modes.retain(|(known, _)| *known != path);
-        }
+        self.make_room(&path);
         std::os::unix::fs::symlink(target, &path).unwrap();
     }
 
     pub fn fifo(&mut self, rel: &str, mode: u32) {
         let path = self.path().join(rel);
-        Self::parents(&path);
+        self.make_room(&path);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         self.modes.push((path, mode));
     }
@@ -98,7 +107,8 @@ impl Home {
             .current_dir(home)
             .output()
             .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8").replace(home, "~");
+        let text =
+            |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8").replace(home, "~");
         Answer {
             code: output.status.code().expect("the program ends by itself"),
             stdout: text(output.stdout),
@@ -117,8 +127,9 @@ pub struct Answer {
 
 impl Answer {
     pub fn report(&self) -> Result<Report, String> {
-        serde_json::from_str(&self.stdout)
-            .map_err(|error| format!("exit code {} without a report ({error})\n{}{}", self.code, self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).map_err(|error| {
+            format!("exit code {} without a report ({error})\n{}{}", self.code, self.stdout, self.stderr)
+        })
     }
 }
 
