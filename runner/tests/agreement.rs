@@ -1,5 +1,5 @@
 //! Agreement with the reference: each recorded case is built as a home directory, audited by the real program, and
-//! the verdict compared with the one that OpenClaw's own audit gave. `tests/corpus/` holds the cases, the check ids
+//! the verdict compared with the one that the reference's own audit gave. `tests/corpus/` holds the cases, the check ids
 //! that do not exist yet (`not-yet.txt`) and the differences that are meant or known (`known-differences.toml`).
 #![allow(
     clippy::unwrap_used,
