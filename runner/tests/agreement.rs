@@ -283,7 +283,7 @@ fn build(case: &Case) -> Home {
                 home.file(&object.path, mode.unwrap(), Some(content.as_bytes()));
             }
             "symlink" => {
-                home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path))
+                home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path));
             }
             other => panic!("{}: unknown type {other}", case.name),
         }
