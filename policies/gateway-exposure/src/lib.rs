@@ -20,7 +20,7 @@ fn bind_no_auth(gateway: &Gateway<'_>, auth: &Auth<'_>) -> Option<Finding> {
             "gateway.bind is \"{}\" and {}: whoever reaches the port controls the agents, their tools and what they \
              can read on this machine.",
             gateway.bind,
-            lacking(auth)
+            lacking(gateway, auth)
         ))
         .remediation(
             "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set gateway.bind to \
@@ -40,7 +40,7 @@ fn loopback_no_auth(gateway: &Gateway<'_>, auth: &Auth<'_>) -> Option<Finding> {
         .detail(format!(
             "The gateway listens on loopback and serves the control UI, and {}: any local process or account may get \
              in, and so may the whole network once a reverse proxy or a tunnel forwards the port.",
-            lacking(auth)
+            lacking(gateway, auth)
         ))
         .remediation(
             "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set \
@@ -77,10 +77,12 @@ fn tailscale(gateway: &Gateway<'_>) -> Option<Finding> {
 }
 
 /// Why no shared secret is in force.
-fn lacking(auth: &Auth<'_>) -> String {
+fn lacking(gateway: &Gateway<'_>, auth: &Auth<'_>) -> String {
+    let named = gateway.node.at("auth.mode");
     match auth.mode.as_str() {
         "token" => without("token", &auth.token),
         "password" => without("password", &auth.password),
+        _ if named.is_truthy() && named.text().is_none() => "gateway.auth.mode is no text".to_owned(),
         mode => format!("gateway.auth.mode is \"{mode}\", which asks for no token or password"),
     }
 }
@@ -90,7 +92,7 @@ fn without(name: &str, credential: &Credential<'_>) -> String {
         Some(_) => format!("gateway.auth.{name} is blank or no text"),
         None => format!("neither gateway.auth.{name} nor {} holds one", credential.variable),
     };
-    format!("the {name} it asks for is missing ({reason})")
+    format!("the {name} that the gateway asks for is missing ({reason})")
 }
 
 chitin_policy_sdk::policy!(audit);

@@ -50,12 +50,12 @@ fn dangerous_tools(gateway: &Gateway<'_>) -> Option<Finding> {
             .detail(format!(
                 "gateway.tools.allow lists {}, which POST /tools/invoke refuses by default: one HTTP request \
                  can start sessions, speak in them or reconfigure the gateway, with no agent in between.",
-                names.join(", ")
+                listing(&names)
             ))
             .remediation(format!(
-                "Remove {} from gateway.tools.allow; if you need that, set gateway.bind to \"loopback\" and guard the \
+                "Remove {} from gateway.tools.allow; where that cannot be done, set gateway.bind to \"loopback\" and guard the \
                  gateway's secret like an administrator's",
-                names.join(", ")
+                listing(&names)
             ));
     Some(listed.iter().fold(start, |finding, (_, node)| finding.at(node)))
 }
@@ -71,7 +71,7 @@ fn no_auth(gateway: &Gateway<'_>, endpoints: &[Endpoint<'_>]) -> Option<Finding>
     let start = finding("gateway.http.no_auth", severity, "HTTP endpoints answer without a secret")
         .detail(format!(
             "gateway.auth.mode is \"none\": {} can be called without a secret, {}.",
-            paths.join(", "),
+            listing(&paths),
             if gateway.is_remote() { "and not from this machine alone" } else { "by every local process and account" }
         ))
         .remediation(
@@ -93,10 +93,18 @@ fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
     )
     .detail(format!(
         "{} accept{} the header x-openclaw-session-key: every caller can continue, and so read, any session.",
-        paths.join(" and "),
+        listing(&paths),
         if paths.len() == 1 { "s" } else { "" }
     ));
     Some(endpoints.iter().fold(start, |finding, endpoint| finding.at(&endpoint.switch)))
+}
+
+/// As people list things: `a, b and c`.
+fn listing(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    }
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -150,7 +158,7 @@ mod tests {
     fn each_tool_is_named_once_in_a_fixed_order() {
         let host = host(r#"{tools: {allow: ["whatsapp_login", "GATEWAY", "gateway", "sessions_spawn"]}}"#);
         let finding = host.run(audit).expect("a verdict").remove(0);
-        assert!(finding.detail.contains("lists sessions_spawn, gateway, whatsapp_login, which"));
+        assert!(finding.detail.contains("lists sessions_spawn, gateway and whatsapp_login, which"));
         let pointers = ["/gateway/tools/allow/3", "/gateway/tools/allow/1", "/gateway/tools/allow/0"];
         assert_eq!(finding.locations, pointers.map(|pointer| Location::Config(pointer.to_owned())));
     }
@@ -186,7 +194,14 @@ mod tests {
         let on = "{responses: {enabled: true}, chatCompletions: {enabled: true}}";
         let host = host(&format!(r#"{{auth: {{mode: "none"}}, http: {{endpoints: {on}}}}}"#));
         let findings = host.run(audit).expect("a verdict");
-        assert!(findings[0].detail.contains("/tools/invoke, /v1/chat/completions, /v1/responses can"));
+        assert!(findings[0].detail.contains("/tools/invoke, /v1/chat/completions and /v1/responses can"));
         assert!(findings[1].detail.starts_with("/v1/chat/completions and /v1/responses accept the header"));
+    }
+
+    #[test]
+    fn a_listing_reads_like_a_sentence() {
+        assert_eq!(listing(&["a"]), "a");
+        assert_eq!(listing(&["a", "b"]), "a and b");
+        assert_eq!(listing(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -19,7 +19,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         return Ok(Vec::new());
     }
     let paths: Vec<&str> = synced.iter().map(|(_, path)| *path).collect();
-    let start = warn("fs.synced_dir", "State or config lie in a synced folder")
+    let start = warn("fs.synced_dir", "State or config lies in a synced folder")
         .detail(format!(
             "{} {} in a folder that a cloud service seems to sync: tokens, logins and transcripts are copied to the \
              service and to every device that is joined to it.",

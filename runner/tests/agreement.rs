@@ -1,0 +1,403 @@
+//! Agreement with the reference: each recorded case is built as a home directory, audited by the real program, and
+//! the verdict compared with the one that the reference's own audit gave. `tests/corpus/` holds the cases, the check ids
+//! that do not exist yet (`not-yet.txt`) and the differences that are meant or known (`known-differences.toml`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that is set up wrongly must stop"
+)]
+#![allow(clippy::print_stderr, reason = "the summary is for the person who runs the tests")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex};
+
+use chitin::policy::manifest::{Check, Manifest};
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde::Deserialize;
+use serde_json::Value;
+
+use support::{Answer, Home, Report, root};
+
+/// Each case file, and whether the reference refuses what is in it.
+const FILES: [(&str, bool); 5] = [
+    ("config-cases", false),
+    ("state-cases", false),
+    ("channel-cases", false),
+    ("config-cases-rejected", true),
+    ("state-cases-rejected", true),
+];
+
+/// The policy that reports what the reference prints before it refuses to audit.
+const OWN_POLICY: &str = "config-problems";
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    name: String,
+    config: Option<Value>,
+    tree: Option<Vec<Object>>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    args: Option<Vec<String>>,
+    #[serde(default)]
+    expect: Vec<String>,
+    exit: Option<i32>,
+    mode: Option<String>,
+    #[serde(default)]
+    audited: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Object {
+    path: String,
+    #[serde(rename = "type", default = "file")]
+    kind: String,
+    mode: Option<String>,
+    content: Option<String>,
+    target: Option<String>,
+}
+
+fn file() -> String {
+    "file".to_owned()
+}
+
+#[derive(Debug, Deserialize)]
+struct Differences {
+    difference: Vec<Difference>,
+}
+
+/// A case where the verdict differs, and how exactly.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Difference {
+    file: String,
+    case: String,
+    /// `+id:severity` is found by us alone, `-id:severity` by the reference alone; `exit N` is our exit code.
+    expect: Vec<String>,
+    reason: String,
+}
+
+/// How often the reference found something, we found the same, and we found more.
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    expected: usize,
+    agreed: usize,
+    extra: usize,
+}
+
+/// What all trials share.
+struct World {
+    checks: Vec<Check>,
+    differences: Vec<Difference>,
+    deep: bool,
+    ids: Mutex<BTreeMap<String, Count>>,
+    files: Mutex<BTreeMap<String, (usize, usize, usize)>>,
+}
+
+impl World {
+    fn new() -> Self {
+        let text = run(&["policy", "list", "--json"]);
+        let manifests: Vec<Manifest> =
+            serde_json::from_str(&text).expect("policy list --json gives manifests");
+        let checks = manifests.into_iter().filter(|manifest| manifest.policy.id != OWN_POLICY);
+        let text = fs::read_to_string(root().join("tests/corpus/known-differences.toml")).unwrap();
+        let differences: Differences = toml::from_str(&text).expect("known-differences.toml");
+        Self {
+            checks: checks.flat_map(|manifest| manifest.checks).collect(),
+            differences: differences.difference,
+            deep: run(&["audit", "--help"]).contains("--deep"),
+            ids: Mutex::default(),
+            files: Mutex::default(),
+        }
+    }
+
+    /// The check that an `id:severity` belongs to.
+    fn check(&self, verdict: &str) -> Option<&Check> {
+        let id = verdict.rsplit_once(':').map_or(verdict, |(id, _)| id);
+        self.checks.iter().find(|check| check.matches(id))
+    }
+
+    fn known(&self, file: &str, case: &str) -> Option<&Difference> {
+        self.differences.iter().find(|known| known.file == file && known.case == case)
+    }
+}
+
+fn run(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_chitin")).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let world = Arc::new(World::new());
+    let mut trials = Vec::new();
+    let mut all = Vec::new();
+    for (file, rejects) in FILES {
+        let text = fs::read_to_string(root().join(format!("tests/corpus/reference/{file}.jsonl"))).unwrap();
+        for line in text.lines() {
+            let case: Case =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+            let case = Arc::new(case);
+            all.push((file, Arc::clone(&case)));
+            let world = Arc::clone(&world);
+            trials.push(Trial::test(format!("{file}::{}", case.name), move || {
+                agree(&world, file, &case, rejects)
+            }));
+        }
+    }
+    let all = Arc::new(all);
+    let (one, two) = (Arc::clone(&world), Arc::clone(&world));
+    let cases = Arc::clone(&all);
+    trials.push(Trial::test("corpus::every-check-is-built-in-or-listed", move || listed(&one, &cases)));
+    trials.push(Trial::test("corpus::known-differences-name-cases", move || names(&two, &all)));
+    let listing = arguments.list;
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !listing {
+        eprint!("{}", summary(&world));
+    }
+    conclusion.exit_code()
+}
+
+/// One case: build, audit, compare.
+fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Failed> {
+    let home = build(case);
+    let arguments = arguments(case, world.deep);
+    let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
+    let mut answer = audit();
+    if answer.code == 4 && case.exit.is_none() {
+        // The reference creates a state directory that is missing before it looks (state-checks 1.6).
+        let state = answer.report()?.target.state_dir.replacen('~', home.path().to_str().unwrap(), 1);
+        fs::create_dir_all(&state).unwrap();
+        rustix::fs::chmod(state.as_str(), 0o700.into()).unwrap();
+        answer = audit();
+    }
+    let found = if rejects || case.exit.is_some() {
+        refused(case, &answer)
+    } else {
+        compared(world, case, &answer.report()?, answer.code)
+    };
+    let (known, reason) = match world.known(file, &case.name) {
+        Some(known) => (known.expect.clone(), format!("known difference: {}", known.reason)),
+        None => (Vec::new(), "no known difference".to_owned()),
+    };
+    let mut expected = known.clone();
+    expected.sort();
+    let agrees = found == expected;
+    let mut files = world.files.lock().unwrap();
+    let (cases, clean, differing) = files.entry(file.to_owned()).or_default();
+    *cases += 1;
+    *clean += usize::from(found.is_empty());
+    *differing += usize::from(agrees && !found.is_empty());
+    drop(files);
+    if agrees {
+        return Ok(());
+    }
+    Err(format!("differs by {found:?}, expected {expected:?} ({reason})\n{}", answer.stderr).into())
+}
+
+/// The reference gives no report; we give one that says what is wrong with the config.
+fn refused(case: &Case, answer: &Answer) -> Vec<String> {
+    if case.name.starts_with("args-") {
+        return if answer.code == 2 { Vec::new() } else { vec![format!("exit {}", answer.code)] };
+    }
+    if ![0, 1, 3].contains(&answer.code) {
+        return vec![format!("exit {}", answer.code)];
+    }
+    let own = |report: Report| report.findings.iter().any(|finding| finding.policy == OWN_POLICY);
+    if answer.report().is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
+}
+
+/// The difference between the reference's verdict and ours, over the checks that we have.
+fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<String> {
+    let from_library = case.mode.as_deref() == Some("registry");
+    // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
+    let of_channel = |id: &str| match id.strip_prefix("channels.") {
+        Some(rest) => from_library && case.audited.iter().any(|name| rest.starts_with(&format!("{name}."))),
+        None => true,
+    };
+    let deep = case.args.iter().flatten().any(|argument| argument == "--deep");
+    let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for verdict in case.expect.iter().filter(|verdict| world.check(verdict).is_some()) {
+        if !deep || world.deep || !needs_deep(verdict) {
+            balance.entry(verdict).or_default().0 += 1;
+        }
+    }
+    let ours = report
+        .findings
+        .iter()
+        .filter(|finding| finding.policy != OWN_POLICY && of_channel(&finding.check_id));
+    let ours: Vec<String> =
+        ours.map(|finding| format!("{}:{}", finding.check_id, finding.severity)).collect();
+    for verdict in &ours {
+        balance.entry(verdict).or_default().1 += 1;
+    }
+    let mut difference = Vec::new();
+    let mut ids = world.ids.lock().unwrap();
+    for (verdict, (expected, found)) in balance {
+        let id = world.check(verdict).map_or_else(|| verdict.to_owned(), |check| check.id.clone());
+        let count = ids.entry(id).or_default();
+        count.expected += expected;
+        count.agreed += expected.min(found);
+        count.extra += found.saturating_sub(expected);
+        difference.extend((found..expected).map(|_| format!("-{verdict}")));
+        difference.extend((expected..found).map(|_| format!("+{verdict}")));
+    }
+    drop(ids);
+    if !from_library {
+        // The reference took this config, so nothing may be wrong with it.
+        let own = report.findings.iter().filter(|finding| finding.policy == OWN_POLICY);
+        difference.extend(own.map(|finding| format!("+{}:{}", finding.check_id, finding.severity)));
+        if ![0, 1].contains(&code) {
+            difference.push(format!("exit {code}"));
+        }
+    }
+    difference.sort();
+    difference
+}
+
+/// Findings of the code scan and of the live probe.
+fn needs_deep(verdict: &str) -> bool {
+    ["gateway.probe_failed", "plugins.code_safety", "skills.code_safety"]
+        .iter()
+        .any(|start| verdict.starts_with(start))
+}
+
+fn build(case: &Case) -> Home {
+    let mut home = Home::new();
+    let path = home.path().to_str().unwrap().to_owned();
+    if let Some(config) = &case.config {
+        home.directory(".openclaw", 0o700);
+        home.file(".openclaw/openclaw.json", 0o600, Some(config.to_string().as_bytes()));
+    }
+    for object in case.tree.iter().flatten() {
+        let mode = object.mode.as_deref().map(|mode| u32::from_str_radix(mode, 8).unwrap());
+        match object.kind.as_str() {
+            "dir" => home.directory(&object.path, mode.unwrap()),
+            "file" => {
+                let content = object.content.as_deref().unwrap_or_default().replace("$HOME", &path);
+                home.file(&object.path, mode.unwrap(), Some(content.as_bytes()));
+            }
+            "symlink" => {
+                home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path));
+            }
+            other => panic!("{}: unknown type {other}", case.name),
+        }
+    }
+    home
+}
+
+/// The reference's command line as ours: options before the command go behind it, and `--json` stands once.
+fn arguments(case: &Case, deep: bool) -> Vec<String> {
+    let given = case.args.clone().unwrap_or_default();
+    let options: Vec<String> = match given.windows(2).position(|pair| pair == ["security", "audit"]) {
+        Some(at) => given.iter().take(at).chain(given.iter().skip(at + 2)).cloned().collect(),
+        None if case.name.starts_with("args-") => return given,
+        None => given,
+    };
+    let kept = |option: &String| option != "--json" && (deep || option != "--deep");
+    let renamed = |option| if option == "--no-color" { "--color=never".to_owned() } else { option };
+    let given = options.into_iter().filter(kept).map(renamed);
+    ["audit", "--json"].map(str::to_owned).into_iter().chain(given).collect()
+}
+
+/// `not-yet.txt`: ids of the reference, one a line; `*` stands for a name.
+fn not_yet() -> Vec<String> {
+    let text = fs::read_to_string(root().join("tests/corpus/not-yet.txt")).unwrap();
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn matches(pattern: &str, id: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == id,
+        Some((head, tail)) => id.strip_prefix(head).is_some_and(|rest| {
+            rest.char_indices()
+                .skip(1)
+                .map(|(at, _)| at)
+                .chain([rest.len()])
+                .any(|at| matches(tail, &rest[at..]))
+        }),
+    }
+}
+
+fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
+    let patterns = not_yet();
+    let mut wrong = BTreeSet::new();
+    let (mut seen, mut used) = (BTreeSet::new(), BTreeSet::new());
+    for (file, case) in cases {
+        for verdict in &case.expect {
+            let id = verdict.rsplit_once(':').unwrap().0;
+            if !seen.insert(id) {
+                continue;
+            }
+            let pattern = patterns.iter().find(|pattern| matches(pattern, id));
+            used.extend(pattern);
+            match (world.check(verdict), pattern) {
+                (None, None) => wrong.insert(format!(
+                    "{id} is neither built in nor listed (first met in {file}::{})",
+                    case.name
+                )),
+                (Some(_), Some(pattern)) => {
+                    wrong.insert(format!("{id} is built in; take {pattern} out of not-yet.txt"))
+                }
+                _ => false,
+            };
+        }
+    }
+    for pattern in patterns.iter().filter(|pattern| !used.contains(pattern)) {
+        wrong.insert(format!("no case expects {pattern}; take it out of not-yet.txt"));
+    }
+    for check in &world.checks {
+        if let Some(pattern) =
+            patterns.iter().find(|pattern| matches(pattern, &check.id) || **pattern == check.id)
+        {
+            wrong.insert(format!("{} is built in; take {pattern} out of not-yet.txt", check.id));
+        }
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
+}
+
+fn names(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
+    let mut seen = BTreeSet::new();
+    for known in &world.differences {
+        let name = format!("{}::{}", known.file, known.case);
+        if !cases.iter().any(|(file, case)| *file == known.file && case.name == known.case) {
+            return Err(format!("{name} is no case").into());
+        }
+        if known.expect.is_empty() || known.reason.trim().is_empty() {
+            return Err(format!("{name} needs a difference and a reason").into());
+        }
+        if !seen.insert(name.clone()) {
+            return Err(format!("{name} is listed twice").into());
+        }
+    }
+    Ok(())
+}
+
+fn summary(world: &World) -> String {
+    let mut out = String::from("agreement with the reference, by check: expected, agreed, ours alone\n");
+    let mut all = Count::default();
+    for (id, count) in world.ids.lock().unwrap().iter() {
+        let mark = if count.agreed == count.expected && count.extra == 0 { ' ' } else { '!' };
+        let _ = writeln!(out, "{mark} {id:55} {:5} {:5} {:5}", count.expected, count.agreed, count.extra);
+        all.expected += count.expected;
+        all.agreed += count.agreed;
+        all.extra += count.extra;
+    }
+    let _ = writeln!(out, "  {:55} {:5} {:5} {:5}", "all", all.expected, all.agreed, all.extra);
+    out.push_str("by case file: cases, the same verdict, another verdict that is known\n");
+    for (file, (cases, clean, known)) in world.files.lock().unwrap().iter() {
+        let mark = if cases == &(clean + known) { ' ' } else { '!' };
+        let _ = writeln!(out, "{mark} {file:55} {cases:5} {clean:5} {known:5}");
+    }
+    out
+}

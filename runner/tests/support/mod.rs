@@ -1,0 +1,178 @@
+//! A home directory of its own for each case, and the real program run over it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that is set up wrongly must stop"
+)]
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A temporary home directory.
+pub struct Home {
+    directory: tempfile::TempDir,
+    modes: Vec<(PathBuf, u32)>,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("chitin-home-").tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Self { directory, modes: Vec::new() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Directories that are not named get mode 755, as with umask 022.
+    fn parents(path: &Path) {
+        let parent = path.parent().unwrap();
+        if !parent.exists() {
+            Self::parents(parent);
+            fs::create_dir(parent).unwrap();
+            fs::set_permissions(parent, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+
+    /// Takes away a file, where something else is to stand in its place.
+    fn make_room(&mut self, path: &Path) {
+        Self::parents(path);
+        if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_dir()) {
+            fs::remove_file(path).unwrap();
+            self.modes.retain(|(known, _)| known != path);
+        }
+    }
+
+    pub fn directory(&mut self, rel: &str, mode: u32) {
+        let path = self.path().join(rel);
+        self.make_room(&path);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).unwrap();
+        self.modes.push((path, mode));
+    }
+
+    /// Writes a file; without content one that exists keeps what it has.
+    pub fn file(&mut self, rel: &str, mode: u32, content: Option<&[u8]>) {
+        let path = self.path().join(rel);
+        Self::parents(&path);
+        if content.is_some() || !path.exists() {
+            fs::write(&path, content.unwrap_or_default()).unwrap();
+        }
+        self.modes.push((path, mode));
+    }
+
+    pub fn symlink(&mut self, rel: &str, target: &str) {
+        let path = self.path().join(rel);
+        self.make_room(&path);
+        std::os::unix::fs::symlink(target, &path).unwrap();
+    }
+
+    pub fn fifo(&mut self, rel: &str, mode: u32) {
+        let path = self.path().join(rel);
+        self.make_room(&path);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        self.modes.push((path, mode));
+    }
+
+    /// Runs the program in this home directory, with nothing of the caller's environment.
+    pub fn chitin<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+        environment: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Answer {
+        for (path, mode) in &self.modes {
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        let home = self.path().to_str().unwrap();
+        let environment = environment.into_iter().map(|(name, value)| (name, value.replace("$HOME", home)));
+        let output = Command::new(env!("CARGO_BIN_EXE_chitin"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", home)
+            .env("LANG", "C.UTF-8")
+            .env("SOURCE_DATE_EPOCH", "1700000000")
+            .envs(environment)
+            .current_dir(home)
+            .output()
+            .unwrap();
+        let text =
+            |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8").replace(home, "~");
+        Answer {
+            code: output.status.code().expect("the program ends by itself"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// What the program answered; the home directory is written `~`.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub fn report(&self) -> Result<Report, String> {
+        serde_json::from_str(&self.stdout).map_err(|error| {
+            format!("exit code {} without a report ({error})\n{}{}", self.code, self.stdout, self.stderr)
+        })
+    }
+}
+
+/// The parts of the report that tests look at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub target: Target,
+    pub incomplete: Vec<Incomplete>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    pub check_id: String,
+    pub severity: String,
+    pub title: String,
+    pub detail: String,
+    pub remediation: Option<String>,
+    pub policy: String,
+    pub locations: Vec<Location>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Location {
+    Config { pointer: String, file: Option<String>, line: u32, column: u32, exact: bool },
+    Object { path: String, mode: Option<String> },
+    Env { name: String },
+    Text { path: String, line: u32, column: u32 },
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    pub state_dir: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Incomplete {
+    pub policy: Option<String>,
+    pub reason: String,
+    #[serde(default)]
+    pub denied: Vec<String>,
+}
