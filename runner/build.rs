@@ -1,7 +1,11 @@
 //! Builds the policies for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
 //! the list of built-in policies that the runner embeds.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a build script writes files, and this one compiles")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a build script writes files, and this one compiles"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -13,7 +17,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-#[allow(dead_code, clippy::disallowed_types, reason = "the runner uses the rest, and this is its place for the engine")]
+#[allow(
+    dead_code,
+    clippy::disallowed_types,
+    reason = "the runner uses the rest, and this is its place for the engine"
+)]
 #[path = "src/sandbox/engine.rs"]
 mod engine;
 

@@ -1,5 +1,5 @@
-//! The consoles of README.md, docs/ and tests/cli/ are run, and must print what they show. A block begins with
-//! "```console"; `$ ` begins a command, `? N` under it names an exit code other than 0. Commands run in the demo
+//! The consoles of README.md, docs/ and tests/cli/ are run, and must print what they show. A block of the language `console` is one;
+//! `$ ` begins a command, `? N` under it names an exit code other than 0. Commands run in the demo
 //! installation's home folder, which stands there as /home/ann. `CHITIN_BLESS=1` writes the outputs anew.
 
 #![allow(

@@ -138,7 +138,7 @@ const TABLE: [Row; 22] = [
         id: "config.paths_disagree",
         severity: Warn,
         title: "Two files can be taken for the config",
-        remediation: "Keep one config file, and set OPENCLAW_CONFIG_PATH to it",
+        remediation: "Keep one config file, in the state directory, and remove the variables that name another",
     },
     Row {
         kind: "shell-env-skipped",
@@ -194,8 +194,14 @@ fn location(cx: &Context<'_>, problem: &Problem) -> Location {
     if let Some(pointer) = &problem.pointer {
         return Location::Config(pointer.clone());
     }
-    let view = cx.views().iter().find(|view| problem.file.as_ref() == Some(&view.display));
-    let object = Path::new(view.map_or("config", |view| &view.name), "");
+    let file = problem.file.as_deref().unwrap_or_default();
+    let view = cx.views().iter().find(|view| view.display == file);
+    let in_state = || file.strip_prefix(cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
+    let object = match (view, in_state()) {
+        (Some(view), _) => Path::new(&view.name, ""),
+        (None, Some(rel)) => Path::new("state", rel),
+        (None, None) => Path::new("config", ""),
+    };
     match problem.position {
         Some((line, column)) => Location::Text(TextPosition { object, line, column }),
         None => Location::Object(object),

@@ -10,6 +10,9 @@ use crate::policy::manifest::Severity;
 pub struct Finding {
     /// The check that it belongs to.
     pub check_id: String,
+    /// The id under which the manifest declares the check; another than `check_id` where it is a family's.
+    #[serde(skip)]
+    pub check: String,
     /// How bad it is.
     pub severity: Severity,
     /// One line.

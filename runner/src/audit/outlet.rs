@@ -18,7 +18,7 @@ const REMEDIATION: usize = 1000;
 /// Places that a finding may name.
 const LOCATIONS: usize = 100;
 /// A shorter secret would mask ordinary words, and the modes and levels that an `env` section may hold.
-const SHORTEST_SECRET: usize = 6;
+const SHORTEST_SECRET: usize = 8;
 
 /// Takes a policy's answer apart, and gives what may be shown.
 pub fn accept(
@@ -68,13 +68,18 @@ fn one(
         types::Severity::Warn => Severity::Warn,
         types::Severity::Critical => Severity::Critical,
     };
-    let id = clean(subject, &finding.check_id, TITLE, Lines::One);
+    let shown_id = clean(subject, &finding.check_id, TITLE, Lines::One);
     let check = manifest
         .find(&finding.check_id)
-        .ok_or_else(|| format!("it emits \"{id}\", which its manifest does not declare"))?;
+        .ok_or_else(|| format!("it emits \"{shown_id}\", which its manifest does not declare"))?;
     if severity > check.severity {
-        return Err(format!("it calls \"{id}\" {severity}; its manifest says {} at most", check.severity));
+        return Err(format!(
+            "it calls \"{shown_id}\" {severity}; its manifest says {} at most",
+            check.severity
+        ));
     }
+    // A declared id is not the policy's to choose; only a family's id carries a name from the target.
+    let id = if check.id.contains('*') { shown_id } else { check.id.clone() };
     if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
         let what = match fix {
             types::Fix::SetMode(_) => "set-mode".to_owned(),
@@ -97,6 +102,7 @@ fn one(
     }
     Ok(Finding {
         check_id: id,
+        check: check.id.clone(),
         severity,
         title: clean(subject, &finding.title, TITLE, Lines::One),
         detail: clean(subject, &finding.detail, DETAIL, Lines::Many),
@@ -135,7 +141,13 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
                     clean(subject, &pointer, TITLE, Lines::One)
                 ));
             }
-            subject.config_location(&clean(subject, &pointer, DETAIL, Lines::One))
+            let shown = clean(subject, &pointer, DETAIL, Lines::One);
+            match subject.config_location(&pointer) {
+                Location::Config { file, line, column, exact, .. } => {
+                    Location::Config { pointer: shown, file, line, column, exact }
+                }
+                other => other,
+            }
         }
         types::Location::Env(name) => Location::Env { name: clean(subject, &name, TITLE, Lines::One) },
         types::Location::Object(path) => {
@@ -181,10 +193,15 @@ enum Lines {
     Many,
 }
 
+/// A secret that is an ordinary word is not masked: a gap in a known sentence would tell it.
+fn is_maskable(secret: &str) -> bool {
+    secret.len() >= SHORTEST_SECRET && !secret.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 /// Masks secrets, makes what is invisible visible, and cuts what is too long.
 fn clean(subject: &Subject, text: &str, most: usize, lines: Lines) -> String {
     let mut masked = text.to_owned();
-    for secret in subject.secret_values().filter(|secret| secret.len() >= SHORTEST_SECRET) {
+    for secret in subject.secret_values().filter(|secret| is_maskable(secret)) {
         if masked.contains(secret) {
             masked = masked.replace(secret, "***");
         }

@@ -74,6 +74,8 @@ impl Subject {
         let mut secrets = BTreeMap::new();
         for secret in &config.secrets {
             let name = match &secret.subject {
+                // A number where a text belongs has no length.
+                SecretSubject::Pointer(pointer) if !is_text(&config, pointer) => continue,
                 SecretSubject::Pointer(pointer) => pointer.clone(),
                 SecretSubject::Env(name) => format!("env:{name}"),
             };
@@ -228,6 +230,11 @@ fn log_file(located: &Located, config: &Config) -> Option<PathBuf> {
         return target::expand_home(text, &located.home);
     }
     Some(target::absolute(&located.cwd, Path::new(text)))
+}
+
+/// The value is a string, or lies in a secret store.
+fn is_text(config: &Config, pointer: &str) -> bool {
+    config.effective.pointer(pointer).is_some_and(|value| value.is_string() || value.is_object())
 }
 
 fn facts(value: &str, source: Source, key: &[u8]) -> Facts {

@@ -143,7 +143,7 @@ impl Report {
             }
             let found = outcome.verdict.as_deref().unwrap_or_default();
             for check in outcome.manifest.checks.iter().filter(|check| check.applies_to(generation)) {
-                let fired = found.iter().any(|finding| check.matches(&finding.check_id));
+                let fired = found.iter().any(|finding| finding.check == check.id);
                 let reason = failure.clone().or(outcome.gap.map(str::to_owned)).filter(|_| !fired);
                 let status = match (fired, &reason) {
                     (true, _) => Status::Finding,
@@ -157,7 +157,15 @@ impl Report {
                     reason,
                 });
             }
-            findings.extend(found.iter().filter(|finding| applies(outcome, finding, generation)).cloned());
+            // A check that does not exist in this generation says nothing about it.
+            let applies = |finding: &&Finding| {
+                outcome
+                    .manifest
+                    .checks
+                    .iter()
+                    .any(|check| check.id == finding.check && check.applies_to(generation))
+            };
+            findings.extend(found.iter().filter(applies).cloned());
         }
         incomplete.extend(gaps.iter().map(|gap| Incomplete {
             policy: None,
@@ -191,11 +199,6 @@ impl Report {
             incomplete,
         }
     }
-}
-
-/// A check that does not exist in this generation says nothing about it.
-fn applies(outcome: &crate::audit::Outcome, finding: &Finding, generation: &str) -> bool {
-    outcome.manifest.find(&finding.check_id).is_some_and(|check| check.applies_to(generation))
 }
 
 impl Target {

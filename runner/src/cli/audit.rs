@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use super::{UserError, policy, show};
 
 #[derive(Args)]
-#[command(after_help = super::EXIT_CODES)]
+#[command(after_help = super::EXIT_CODES, args_override_self = true)]
 pub(super) struct Arguments {
     /// The state directory [default: as OpenClaw itself finds it, usually ~/.openclaw]
     #[arg(long, value_name = "DIR")]

@@ -209,10 +209,10 @@ fn expand(value: &mut Value, key: Option<&str>, home: &Path) {
         }
         Value::Array(items) => {
             let key = key.filter(|key| matches!(*key, "paths" | "pathPrepend"));
-            items.iter_mut().for_each(|item| match (item.is_string(), key) {
-                (true, Some(_)) => expand(item, Some("paths"), home),
-                _ => expand(item, None, home),
-            });
+            for item in items {
+                let key = key.filter(|_| item.is_string()).map(|_| "paths");
+                expand(item, key, home);
+            }
         }
         Value::Object(map) => map.iter_mut().for_each(|(key, item)| expand(item, Some(key), home)),
         _ => {}

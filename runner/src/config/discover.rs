@@ -92,7 +92,9 @@ fn list<'t>(tree: &'t Tree, names: &mut Vec<&'t str>) {
                     _ => {}
                 }
             }
-            entries.iter().for_each(|(_, item)| list(item, names));
+            for (_, item) in entries {
+                list(item, names);
+            }
         }
     }
 }

@@ -44,7 +44,7 @@ use tree::Marks;
 /// that and is still read in a fraction of a second.
 pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
 /// Deepest nesting of objects and lists, includes counted in. The schema's deepest key lies at level 12; a policy's
-/// JSON reader (serde_json) stops at 128, so nothing deeper could be audited.
+/// JSON reader (`serde_json`) stops at 128, so nothing deeper could be audited.
 pub const MAX_DEPTH: usize = 120;
 /// Most values in one file. Bounds memory: a value takes up to some 300 bytes while the readers are compared.
 pub const MAX_VALUES: usize = 500_000;
@@ -231,8 +231,13 @@ pub(crate) struct Problems {
 
 impl Problems {
     pub(crate) fn push(&mut self, problem: Problem) {
+        // An old key is not known either; the first word on it is the more helpful one.
+        let same = |kind: ProblemKind| {
+            kind == problem.kind
+                || (kind == ProblemKind::LegacyKey && problem.kind == ProblemKind::UnknownKey)
+        };
         let known = problem.pointer.is_some()
-            && self.list.iter().any(|other| other.kind == problem.kind && other.pointer == problem.pointer);
+            && self.list.iter().any(|other| same(other.kind) && other.pointer == problem.pointer);
         if known {
             return;
         }

@@ -24,7 +24,7 @@ pub(super) fn readable(pointer: &str) -> String {
     let mut text = String::new();
     for segment in segments(pointer).unwrap_or_default() {
         if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()) {
-            text.push_str(&format!("[{segment}]"));
+            text.extend(["[", &segment, "]"]);
         } else {
             if !text.is_empty() {
                 text.push('.');

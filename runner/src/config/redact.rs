@@ -53,7 +53,7 @@ impl Work<'_> {
                 let text = number.to_string();
                 let zero = number.as_f64() == Some(0.0);
                 self.add(pointer, text, self.source(pointer));
-                json!(if zero { 0 } else { 1 })
+                json!(i32::from(!zero))
             }
             Value::String(text) => self.text(text, pointer, context),
             Value::Array(items) => {

@@ -53,13 +53,15 @@ pub(super) fn legacy_keys(config: &Value, problems: &mut Problems) {
     let texts = LEGACY_TEXTS.iter().filter(|key| config.pointer(key).is_some_and(Value::is_string));
     for key in LEGACY.iter().filter(|key| config.pointer(key).is_some()).chain(texts) {
         let message = format!(
-            "{} belongs to an older layout. The gateway neither reads nor migrates it when it loads the config, it \
-             refuses the file.",
+            "{} belongs to an older layout. The gateway neither reads nor migrates it; it refuses the whole config.",
             readable(key)
         );
         problems.push(Problem::new(ProblemKind::LegacyKey, message).at(*key));
     }
 }
+
+/// The gateway's limit for agent ids, in characters.
+const MAX_ID_CHARS: usize = 64;
 
 /// Agents and what refers to them.
 pub(super) fn agents(config: &Value, located: &Located, problems: &mut Problems) {
@@ -90,8 +92,6 @@ fn normal_id(id: &str) -> String {
             normal.push('-');
         }
     }
-    /// The gateway's limit for ids, in characters.
-    const MAX_ID_CHARS: usize = 64;
     let cut: String = normal.trim_matches('-').chars().take(MAX_ID_CHARS).collect();
     if cut.is_empty() { "main".to_owned() } else { cut }
 }

@@ -126,10 +126,10 @@ pub(super) fn merge(target: Tree, source: Tree) -> Tree {
             // Many small includes over a large one must not index the large one each time.
             if second.len() <= 8 {
                 for (key, tree) in
-                    second.into_iter().filter(|(key, _)| !PROTOTYPE_KEYS.contains(&key.as_str()))
+                    second.into_iter().filter(|(name, _)| !PROTOTYPE_KEYS.contains(&name.as_str()))
                 {
                     match slots.iter_mut().find(|(known, _)| *known == key) {
-                        Some((_, slot)) => lay_over(slot, tree),
+                        Some((_, taken)) => lay_over(taken, tree),
                         None => slots.push((key, Some(tree))),
                     }
                 }
@@ -141,12 +141,11 @@ pub(super) fn merge(target: Tree, source: Tree) -> Tree {
                 if PROTOTYPE_KEYS.contains(&key.as_str()) {
                     continue;
                 }
-                match index.get(&key).and_then(|at| slots.get_mut(*at)) {
-                    Some((_, slot)) => lay_over(slot, tree),
-                    None => {
-                        index.insert(key.clone(), slots.len());
-                        slots.push((key, Some(tree)));
-                    }
+                if let Some((_, slot)) = index.get(&key).and_then(|at| slots.get_mut(*at)) {
+                    lay_over(slot, tree);
+                } else {
+                    index.insert(key.clone(), slots.len());
+                    slots.push((key, Some(tree)));
                 }
             }
             Tree { spot, node: Node::Object(filled(slots)) }
@@ -194,7 +193,8 @@ pub(super) struct Parsed {
 /// `base` more bytes, are taken from `budget`: later steps build each of them, and with one very long key that
 /// would be a lot.
 pub(super) fn parse(text: &str, file: u32, base: usize, budget: &mut usize) -> Result<Parsed, ParseError> {
-    let value: Value = json5::from_str(text).map_err(|error| ParseError::Syntax(syntax_error(&error)))?;
+    let value: Value =
+        json5::from_str(text).map_err(|error| ParseError::Syntax(syntax_error(&error, text)))?;
     spend(&value, base, budget).ok_or(ParseError::Pointers)?;
     let collect = jsonc_parser::CollectOptions {
         comments: jsonc_parser::CommentCollectionStrategy::Off,
@@ -231,12 +231,19 @@ fn spend(value: &Value, length: usize, budget: &mut usize) -> Option<()> {
     }
 }
 
-fn syntax_error(error: &json5::Error) -> SyntaxError {
+fn syntax_error(error: &json5::Error, text: &str) -> SyntaxError {
+    let reason = error.code().map_or_else(|| "not a JSON5 value".to_owned(), |code| code.to_string());
+    // The reader gives the place where the innermost value began; what helps is where the text broke off.
+    if reason.starts_with("EOF") {
+        let end =
+            (text.lines().count().max(1), text.lines().last().map_or(0, |line| line.chars().count()) + 1);
+        let position = u32::try_from(end.0).ok().zip(u32::try_from(end.1).ok());
+        return SyntaxError { position, reason: "the text ends too early".to_owned() };
+    }
     let position = error.position().and_then(|position| {
         let from_one = |number: usize| u32::try_from(number).ok()?.checked_add(1);
         Some((from_one(position.line)?, from_one(position.column)?))
     });
-    let reason = error.code().map_or_else(|| "not a JSON5 value".to_owned(), |code| code.to_string());
     SyntaxError { position, reason }
 }
 
@@ -324,6 +331,7 @@ impl Builder<'_> {
 }
 
 /// JavaScript has one kind of number: `5e4` is the integer 50000.
+#[expect(clippy::cast_possible_truncation, reason = "whole, and within what an integer holds")]
 fn whole(number: serde_json::Number) -> serde_json::Number {
     /// Up to here every whole double is one integer (2^53).
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -337,9 +345,7 @@ fn whole(number: serde_json::Number) -> serde_json::Number {
 
 fn same_kind(value: &Value, seen: &ast::Value<'_>) -> bool {
     match (value, seen) {
-        (Value::Null, ast::Value::NullKeyword(_))
-        // NaN and Infinity have no JSON value; the first reader gives null for them.
-        | (Value::Null, ast::Value::NumberLit(_))
+        (Value::Null, ast::Value::NullKeyword(_) | ast::Value::NumberLit(_))
         | (Value::Number(_), ast::Value::NumberLit(_))
         | (Value::Array(_), ast::Value::Array(_))
         | (Value::Object(_), ast::Value::Object(_)) => true,

@@ -28,7 +28,7 @@ impl Walk<'_> {
         let kinds = &node.shape.kinds;
         match value {
             Value::Object(map) if kinds.is_empty() || kinds.contains(&Kind::Object) => {
-                self.object(map, id, pointer)
+                self.object(map, id, pointer);
             }
             Value::Array(items) => {
                 let expected = kinds.iter().find_map(|kind| match kind {
@@ -91,19 +91,22 @@ impl Walk<'_> {
 
     fn wrong(&mut self, kinds: &[Kind], value: &Value, pointer: &str) {
         let message =
-            format!("{} should be {}, but is {}.", readable(pointer), describe(kinds), kind_of(value));
+            format!("{} should be {}, but is {}.", readable(pointer), describe(kinds), kind_of(kinds, value));
         self.problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
     }
 }
 
 /// The kind of a value for people.
-fn kind_of(value: &Value) -> &'static str {
+fn kind_of(kinds: &[Kind], value: &Value) -> &'static str {
+    let numbers = kinds.iter().any(|kind| matches!(kind, Kind::Number { .. }));
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
-        Value::Number(_) => "some other number",
+        Value::Number(_) if numbers => "another number",
+        Value::Number(_) => "a number",
         Value::String(text) if text.is_empty() => "an empty text",
-        Value::String(_) => "some other text",
+        Value::String(_) if numbers => "a text",
+        Value::String(_) => "another text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }

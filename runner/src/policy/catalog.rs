@@ -16,6 +16,7 @@ pub struct Builtin {
 }
 
 /// All built-in policies, in byte order of their ids.
+#[allow(clippy::unreadable_literal, reason = "sizes that the build script wrote")]
 pub static BUILTIN: &[Builtin] = &include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
 impl Builtin {

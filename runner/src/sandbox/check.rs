@@ -91,7 +91,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
                 }
             }
             Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
-                manifests.push(section.data())
+                manifests.push(section.data());
             }
             _ => {}
         }

@@ -73,6 +73,7 @@ pub struct LimitError {
 
 impl LimitError {
     /// A limit with plain numbers.
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and texts alike, at the call as they are")]
     pub fn new(what: &'static str, allowed: impl ToString, actual: impl ToString) -> Self {
         Self { what, allowed: allowed.to_string(), actual: actual.to_string() }
     }

@@ -92,7 +92,7 @@ pub fn encode(path: &Path) -> String {
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         text.push_str(&chunk.valid().replace('%', "%25"));
         for byte in chunk.invalid() {
-            text.push_str(&format!("%{byte:02X}"));
+            text.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
     text
@@ -171,6 +171,10 @@ impl Grants {
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).map_or('0', |digit| digit.to_ascii_uppercase())
 }
 
 /// A pointer with `*` segments names this one.

@@ -12,12 +12,11 @@ pub fn parse(text: &str) -> Vec<(String, String)> {
     while !rest.is_empty() {
         match assignment(rest) {
             Some((name, value, after)) => {
-                match index.get(&name).and_then(|at| found.get_mut(*at)) {
-                    Some(earlier) => earlier.1 = value,
-                    None => {
-                        index.insert(name.clone(), found.len());
-                        found.push((name, value));
-                    }
+                if let Some(earlier) = index.get(&name).and_then(|at| found.get_mut(*at)) {
+                    earlier.1 = value;
+                } else {
+                    index.insert(name.clone(), found.len());
+                    found.push((name, value));
                 }
                 rest = after;
             }

@@ -120,6 +120,7 @@ pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     check(path, &stat, cap)?;
 
     let mut bytes = Vec::new();
+    #[expect(clippy::disallowed_types, reason = "the one place where a config file is read")]
     File::from(opened)
         .take(cap.saturating_add(1))
         .read_to_end(&mut bytes)

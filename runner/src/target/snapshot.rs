@@ -62,6 +62,7 @@ struct Identity {
 impl From<&Stat> for Metadata {
     #[allow(
         clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
         clippy::cast_sign_loss,
         clippy::unnecessary_cast,
         clippy::useless_conversion,

@@ -45,5 +45,5 @@ fn pointers() {
     assert_eq!(segments("/a~1b/~0/"), Some(vec!["a/b".to_owned(), "~".to_owned(), String::new()]));
     assert_eq!(segments("a"), None);
     assert_eq!(escape("a/~"), "a~1~0");
-    assert_eq!(super::super::pointer::readable("/agents/list/0/id"), "agents.list[0].id");
+    assert_eq!(pointer::readable("/agents/list/0/id"), "agents.list[0].id");
 }
