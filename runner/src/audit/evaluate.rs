@@ -88,13 +88,13 @@ fn one(
         denied: Vec::new(),
         stages: Stages::default(),
     };
-    if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() {
+    if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() && planned.code.is_ok() {
         return outcome; // it would judge an empty config
     }
     let code = match &planned.code {
         Ok(code) => code,
         Err(reason) => {
-            outcome.verdict = Err(Failure::Refused(reason.clone()));
+            outcome.verdict = Err(outlet::clean_failure(subject, Failure::Refused(reason.clone())));
             return outcome;
         }
     };
@@ -103,7 +103,7 @@ fn one(
     let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);
-    outcome.denied = answer.denied.iter().map(|name| outlet::clean_log(subject, name)).collect();
+    outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
     let verdict = answer
         .verdict
         .and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));

@@ -12,3 +12,4 @@ mod visible;
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use plan::{Plan, Planned, Subject};
 pub use report::{Assessment, Exit, Report, Status};
+pub use visible::visible;

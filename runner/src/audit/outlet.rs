@@ -1,9 +1,11 @@
 //! The one outlet for what a policy says: its findings are checked against its manifest and its grants, every text is
 //! capped, cleaned and masked. What breaks a rule makes the whole answer worthless.
 
+use std::path::Path;
+
 use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
-use crate::audit::visible::{is_invisible, path as path_text};
+use crate::audit::visible::is_invisible;
 use crate::policy::manifest::{Manifest, Severity};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
 use crate::sandbox::view::{Grants, decode};
@@ -49,12 +51,19 @@ fn text_bytes(finding: &types::Finding) -> usize {
         types::Location::Object(path) => path.view.len() + path.rel.len(),
         types::Location::Text(position) => position.object.view.len() + position.object.rel.len(),
     };
+    let fix = |fix: &types::Fix| match fix {
+        types::Fix::SetMode(mode) => mode.target.view.len() + mode.target.rel.len(),
+        types::Fix::SetValue(value) => {
+            value.pointer.len() + value.expected.as_ref().map_or(0, String::len) + value.value.len()
+        }
+    };
     let remediation = finding.remediation.as_ref().map_or(0, String::len);
     finding.check_id.len()
         + finding.title.len()
         + finding.detail.len()
         + remediation
         + finding.locations.iter().map(place).sum::<usize>()
+        + finding.fixes.iter().map(fix).sum::<usize>()
 }
 
 fn one(
@@ -68,18 +77,14 @@ fn one(
         types::Severity::Warn => Severity::Warn,
         types::Severity::Critical => Severity::Critical,
     };
-    let shown_id = clean(subject, &finding.check_id, TITLE, Lines::One);
-    let check = manifest
-        .find(&finding.check_id)
-        .ok_or_else(|| format!("it emits \"{shown_id}\", which its manifest does not declare"))?;
+    let check = manifest.find(&finding.check_id).ok_or_else(|| {
+        let id = clean(subject, &finding.check_id, TITLE, Lines::One);
+        format!("it emits \"{id}\", which its manifest does not declare")
+    })?;
+    let id = check_id(subject, &check.id, &finding.check_id);
     if severity > check.severity {
-        return Err(format!(
-            "it calls \"{shown_id}\" {severity}; its manifest says {} at most",
-            check.severity
-        ));
+        return Err(format!("it calls \"{id}\" {severity}; its manifest says {} at most", check.severity));
     }
-    // A declared id is not the policy's to choose; only a family's id carries a name from the target.
-    let id = if check.id.contains('*') { shown_id } else { check.id.clone() };
     if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
         let what = match fix {
             types::Fix::SetMode(_) => "set-mode".to_owned(),
@@ -110,6 +115,14 @@ fn one(
         policy: manifest.policy.id.clone(),
         locations,
     })
+}
+
+/// The id of a finding. The declared letters stay as they are, or the report would not know the check again: a secret
+/// that is an ordinary word is not masked in them. A family's id carries a name from the target, which is cleaned.
+fn check_id(subject: &Subject, declared: &str, said: &str) -> String {
+    let Some((head, tail)) = declared.split_once('*') else { return declared.to_owned() };
+    let name = said.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).unwrap_or_default();
+    format!("{head}{}{tail}", clean(subject, name, TITLE, Lines::One))
 }
 
 fn may_propose(grants: &Grants, fix: &types::Fix) -> bool {
@@ -153,21 +166,31 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         types::Location::Object(path) => {
             let (view, rel) = object(&path)?;
             Location::Object {
-                path: path_text(&subject.path(view, &rel)),
+                path: clean_path(subject, &subject.path(view, &rel)),
                 mode: subject.mode(view, &rel),
+                rel: clean(subject, &path.rel, DETAIL, Lines::One),
                 view: path.view,
-                rel: path.rel,
             }
         }
         types::Location::Text(position) => {
             let (view, rel) = object(&position.object)?;
             Location::Text {
-                path: path_text(&subject.path(view, &rel)),
+                path: clean_path(subject, &subject.path(view, &rel)),
                 line: position.line.max(1),
                 column: position.column.max(1),
             }
         }
     })
+}
+
+/// A path, fit to be shown: names come from the target and from policies. `rel` tells one that is not UTF-8 exactly.
+fn clean_path(subject: &Subject, path: &Path) -> String {
+    clean(subject, &path.to_string_lossy(), DETAIL, Lines::One)
+}
+
+/// The name of what a policy was denied, fit to stand in quotes on a command line that people copy.
+pub fn clean_name(subject: &Subject, name: &str) -> String {
+    clean(subject, name, DETAIL, Lines::One).replace('\'', "\\u{27}")
 }
 
 /// A failure's own words, fit to be shown.

@@ -16,6 +16,9 @@ fn segments(pointer: &str) -> Vec<String> {
 }
 
 fn part<'p>(value: &Value, paths: &[&'p [String]]) -> Option<Value> {
+    if paths.is_empty() {
+        return None; // not even its keys: they are names of accounts and files
+    }
     if paths.iter().any(|path| path.is_empty()) {
         return Some(value.clone());
     }
@@ -51,6 +54,13 @@ mod tests {
 
     fn cut_to(value: &Value, pointers: &[&str]) -> Value {
         cut(value, &pointers.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_not_named_leaves_no_keys_behind() {
+        let config = json!({"gateway": {"auth": {"mode": "none"}}, "channels": {"accounts": {"alice": {}}}, "list": [1]});
+        assert_eq!(cut_to(&config, &[]), json!({}));
+        assert_eq!(cut_to(&config, &["/gateway/bind"]), json!({"gateway": {}}));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use chitin::audit::Planned;
+use chitin::audit::{Planned, visible};
 use chitin::policy::catalog::BUILTIN;
-use chitin::policy::manifest::Manifest;
+use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::sandbox::{Code, check, compile};
+use chitin::target::ReadError;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -135,15 +136,33 @@ pub(super) fn builtin(wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Plann
     Ok(plan)
 }
 
-/// A stranger's policy, with what its manifest declares and the operator grants.
+/// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
+/// and fails in the report: the others run in spite of it.
 pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planned> {
-    let component = read(path)?;
     let name = path.display().to_string();
-    let manifest = check::inspect(&component).map_err(|refusal| refused(&name, &refusal))?.manifest;
+    let component = match chitin::target::read_regular(path, MAX_COMPONENT_BYTES) {
+        Ok(component) => component,
+        Err(ReadError::TooLarge { size, .. }) => {
+            return Ok(unusable(unnamed(&name), check::too_large(size).to_string()));
+        }
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let (manifest, refusal) = match check::inspect(&component) {
+        Ok(inspected) => (inspected.manifest, None),
+        Err(refusal) => match check::claimed(&component) {
+            Some(manifest) => (manifest, Some(refusal)),
+            None => return Ok(unusable(unnamed(&name), refusal.to_string())),
+        },
+    };
+    // Whoever takes a built-in's name must not be reported by it.
     if let Some(owner) = builtin_owner(&manifest) {
-        let help =
-            format!("the built-in policy {owner} owns it; a policy of your own needs names of its own");
-        return Err(UserError::new(format!("cannot use {name}: it takes a built-in's name"), help));
+        let reason = format!(
+            "it takes a name of the built-in policy {owner}; a policy of your own needs names of its own"
+        );
+        return Ok(unusable(unnamed(&name), reason));
+    }
+    if let Some(refusal) = refusal {
+        return Ok(unusable(manifest, refusal.to_string()));
     }
     let declared = manifest.capabilities.names();
     if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
@@ -155,6 +174,17 @@ pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planne
     let program = std::env::current_exe().context("cannot find this program for its compiler")?;
     let code = compile::in_child(&program, &component).map(Code::Compiled).map_err(|error| error.to_string());
     Ok(Planned { manifest, granted, code })
+}
+
+/// A policy that cannot run, and why.
+fn unusable(manifest: Manifest, reason: String) -> Planned {
+    Planned { manifest, granted: Capabilities::default(), code: Err(reason) }
+}
+
+/// Stands for a manifest that is not there, or not to be believed: the file's name, and no checks.
+fn unnamed(name: &str) -> Manifest {
+    let policy = About { id: visible(name), version: String::new(), summary: String::new() };
+    Manifest { policy, checks: Vec::new(), capabilities: Capabilities::default() }
 }
 
 /// The built-in policy whose id, or whose check's id, a stranger's manifest takes.
@@ -182,12 +212,14 @@ fn overlap(one: &str, other: &str) -> bool {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| {
-        UserError::new(
-            format!("cannot read the policy {}: {error}", path.display()),
-            "name a component file, or a built-in ID of `chitin policy list`",
-        )
-    })
+    chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
+    UserError::new(
+        format!("cannot read the policy {}: {error}", path.display()),
+        "name a component file, or a built-in ID of `chitin policy list`",
+    )
 }
 
 fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {

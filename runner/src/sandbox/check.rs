@@ -1,8 +1,8 @@
 //! Looks at a component before anything compiles it: its size, what it imports and in which version, its manifest.
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
 
-use super::limits::{LimitError, MAX_COMPONENT_BYTES};
+use super::limits::{self, LimitError, MAX_COMPONENT_BYTES};
 use super::wasi;
 use crate::policy::manifest::{Manifest, ManifestError};
 
@@ -61,7 +61,55 @@ pub struct Inspected {
 pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let allowed = usize::try_from(MAX_COMPONENT_BYTES).unwrap_or(usize::MAX);
     if bytes.len() > allowed {
-        return Err(LimitError::bytes("component", allowed, bytes.len()).into());
+        return Err(too_large(bytes.len() as u64).into());
+    }
+    let outside = outside(bytes)?;
+    for import in &outside.imports {
+        check_import(import)?;
+    }
+    if !outside.audit {
+        return Err(Refusal::NoAudit);
+    }
+    Ok(Inspected { manifest: outside.manifest()?, imports: outside.imports, size: bytes.len() })
+}
+
+/// What a refused component says of itself, where that can still be read.
+#[must_use]
+pub fn claimed(bytes: &[u8]) -> Option<Manifest> {
+    outside(bytes).ok()?.manifest().ok()
+}
+
+/// It is larger than what is looked at.
+#[must_use]
+pub fn too_large(given: u64) -> LimitError {
+    let given = limits::bytes(usize::try_from(given).unwrap_or(usize::MAX));
+    let allowed = limits::bytes(usize::try_from(MAX_COMPONENT_BYTES).unwrap_or(usize::MAX));
+    LimitError::new("component", allowed, format!("{given} given"))
+}
+
+/// What can be seen of a component without understanding its code.
+struct Outside<'a> {
+    imports: Vec<String>,
+    audit: bool,
+    manifests: Vec<&'a [u8]>,
+}
+
+impl Outside<'_> {
+    fn manifest(&self) -> Result<Manifest, Refusal> {
+        match self.manifests.as_slice() {
+            [] => Err(Refusal::NoManifest),
+            [one] => {
+                let text = std::str::from_utf8(one);
+                Ok(text.map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?.parse()?)
+            }
+            _ => Err(Refusal::TwoManifests),
+        }
+    }
+}
+
+fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
+    if !bytes.starts_with(b"\0asm") {
+        return Err(Refusal::NotWasm("it does not begin like one".to_owned()));
     }
     if !bytes.starts_with(b"\0asm") {
         return Err(Refusal::NotWasm(
@@ -81,7 +129,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     let import = import.map_err(|error| Refusal::NotWasm(error.message().to_owned()))?;
-                    imports.push(import.name.name.to_owned());
+                    // A type by itself is a name and gives nothing.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        imports.push(import.name.name.to_owned());
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
@@ -96,20 +147,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
             _ => {}
         }
     }
-    for import in &imports {
-        check_import(import)?;
-    }
-    if !audit {
-        return Err(Refusal::NoAudit);
-    }
-    let manifest = match manifests.as_slice() {
-        [] => return Err(Refusal::NoManifest),
-        [one] => std::str::from_utf8(one)
-            .map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?
-            .parse()?,
-        _ => return Err(Refusal::TwoManifests),
-    };
-    Ok(Inspected { manifest, imports, size: bytes.len() })
+    Ok(Outside { imports, audit, manifests })
 }
 
 fn check_import(name: &str) -> Result<(), Refusal> {

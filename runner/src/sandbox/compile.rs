@@ -84,7 +84,7 @@ pub fn in_child(program: &Path, component: &[u8]) -> Result<Compiled, CompileErr
         }
         let words = String::from_utf8_lossy(&words);
         let last = words.lines().last().map_or_else(|| status.to_string(), str::to_owned);
-        Err(CompileError::Failed(last))
+        Err(CompileError::Failed(last.trim_start_matches("error: ").to_owned()))
     })
 }
 

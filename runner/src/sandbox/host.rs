@@ -33,6 +33,15 @@ pub mod bindings {
     });
 }
 
+/// Refusals that are told to the operator: enough to see what a policy lacks.
+const DENIED: usize = 16;
+
+/// Characters of such a name that are kept; a policy may ask for a name of 4 MiB.
+const DENIED_CHARACTERS: usize = 300;
+
+/// Longest pattern of a walk. No path is longer, and every object of the walk is matched against it.
+const MAX_GLOB_BYTES: usize = 4096;
+
 /// What is known of a secret; the value stays with the runner.
 pub use secrets::{Facts, Source};
 
@@ -56,6 +65,7 @@ pub struct HostState {
     deadline: Instant,
     table: ResourceTable,
     calls: u64,
+    looks: u64,
     read_bytes: u64,
     entries: u64,
     memory: usize,
@@ -88,6 +98,7 @@ impl HostState {
             deadline,
             table: ResourceTable::new(),
             calls: 0,
+            looks: 0,
             read_bytes: 0,
             entries: 0,
             memory: 0,
@@ -122,14 +133,27 @@ impl HostState {
         self.log.extend(text.iter().take(room));
     }
 
-    /// Time in imports is not covered by fuel, so it is looked at here.
     pub(super) fn count_call(&mut self) -> Result<()> {
         self.calls += 1;
         if self.calls > self.limits.host_calls {
             return Err(Error::new(LimitError::new("host calls", self.limits.host_calls, "more asked for")));
         }
+        self.check_time()
+    }
+
+    /// Time in imports is not covered by fuel, so it is looked at here.
+    fn check_time(&self) -> Result<()> {
         if Instant::now() >= self.deadline {
             return Err(Error::new(wall_limit(self.limits.wall)));
+        }
+        Ok(())
+    }
+
+    fn count_look(&mut self) -> Result<()> {
+        self.count_call()?;
+        self.looks += 1;
+        if self.looks > self.limits.looks {
+            return Err(Error::new(LimitError::new("looks", self.limits.looks, "more asked for")));
         }
         Ok(())
     }
@@ -158,9 +182,16 @@ impl HostState {
         Ok((self.grants.view(&path.view).ok_or(state::Error::NotFound)?, rel))
     }
 
-    fn deny(&mut self, name: String) {
+    fn deny(&mut self, mut name: String) {
         // One list entry per place is enough, and a policy must not fill memory with refusals.
-        if self.denied.len() < 16 && !self.denied.contains(&name) {
+        if self.denied.len() == DENIED {
+            return;
+        }
+        if let Some((end, _)) = name.char_indices().nth(DENIED_CHARACTERS) {
+            name.truncate(end);
+            name.push('…');
+        }
+        if !self.denied.contains(&name) {
             self.denied.push(name);
         }
     }
@@ -203,7 +234,7 @@ impl From<LookError> for state::Error {
 
 impl state::Host for HostState {
     fn stat(&mut self, object: types::Path) -> Result<Result<state::Metadata, state::Error>> {
-        self.count_call()?;
+        self.count_look()?;
         Ok(self.place("stat", &object).and_then(|(view, rel)| {
             let metadata = self.shared.snapshot.stat(view, &rel)?;
             Ok(self.metadata(&metadata))
@@ -211,7 +242,7 @@ impl state::Host for HostState {
     }
 
     fn resolve(&mut self, object: types::Path) -> Result<Result<state::Link, state::Error>> {
-        self.count_call()?;
+        self.count_look()?;
         Ok(self.place("stat", &object).and_then(|(view, rel)| {
             let link = self.shared.snapshot.resolve(view, &rel)?;
             let target = match link.end {
@@ -226,7 +257,7 @@ impl state::Host for HostState {
     }
 
     fn list_entries(&mut self, directory: types::Path) -> Result<Result<Vec<state::Entry>, state::Error>> {
-        self.count_call()?;
+        self.count_look()?;
         let (view, rel) = match self.place("list", &directory) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
@@ -245,7 +276,7 @@ impl state::Host for HostState {
     }
 
     fn read(&mut self, object: types::Path, limit: u32) -> Result<Result<state::Content, state::Error>> {
-        self.count_call()?;
+        self.count_look()?;
         let (view, rel) = match self.place("read", &object) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
@@ -274,11 +305,14 @@ impl state::HostWalk for HostState {
         root: types::Path,
         options: state::WalkOptions,
     ) -> Result<Result<Resource<Walk>, state::Error>> {
-        self.count_call()?;
+        self.count_look()?;
         let (view, rel) = match self.place("list", &root) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
+        if options.glob.as_ref().is_some_and(|glob| glob.len() > MAX_GLOB_BYTES) {
+            return Ok(Err(state::Error::BadPath));
+        }
         let mut walk = Walk {
             view,
             name: root.view,
@@ -300,6 +334,7 @@ impl state::HostWalk for HostState {
         // The walk is taken out of the table while the directories are read.
         let mut walk = std::mem::replace(self.table.get_mut(&this)?, Walk::finished());
         while batch.len() < max as usize {
+            self.check_time()?;
             let Some((path, metadata, depth)) = walk.pending.pop() else { break };
             if metadata.kind == Kind::Directory
                 && depth < walk.max_depth

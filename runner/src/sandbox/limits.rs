@@ -17,6 +17,8 @@ pub struct Limits {
     pub wall: Duration,
     /// Calls of imports.
     pub host_calls: u64,
+    /// Objects asked for by name; each may be a call of the operating system. What a walk gives is not counted here.
+    pub looks: u64,
     /// Bytes read from files.
     pub read_bytes: u64,
     /// Directory entries given.
@@ -45,6 +47,8 @@ impl Default for Limits {
             fuel: 2_000_000_000,
             wall: Duration::from_secs(10),
             host_calls: 1_000_000,
+            // About two seconds of work for paths of the greatest length.
+            looks: 100_000,
             read_bytes: 64 << 20,
             entries: 1_000_000,
             call_bytes: 4 << 20,

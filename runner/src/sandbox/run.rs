@@ -135,7 +135,7 @@ impl Sandbox {
         let started = Instant::now();
         let policy = match self.ready(code) {
             Ok(policy) => policy,
-            Err(error) => return Answer::refused(format!("it cannot be linked: {}", error.root_cause())),
+            Err(error) => return Answer::refused(format!("it does not fit the contract: {error:#}")),
         };
         stages.map = started.elapsed();
         let started = Instant::now();
@@ -187,15 +187,15 @@ fn explain(error: &Error, limits: &Limits) -> Failure {
         Some(Trap::StackOverflow) => {
             LimitError::new("stack", bytes(engine::MAX_STACK_BYTES), "all used").into()
         }
-        Some(trap) => Failure::Trapped(trap.to_string()),
+        Some(trap) => Failure::Trapped(trap.to_string().trim_start_matches("wasm trap: ").to_owned()),
         None => {
             let text = error.root_cause().to_string();
             // The engine has no types for these two.
             if text.contains("fuel allocated for hostcalls") {
                 return LimitError::new("call", bytes(limits.call_bytes), "more passed in one call").into();
             }
-            if text.contains("resource handle") || text.contains("handles") {
-                return LimitError::new("handles", limits.handles, text).into();
+            if text.contains("handle limit exceeded") {
+                return LimitError::new("handles", limits.handles, "more asked for").into();
             }
             if text.contains("resource limit exceeded") {
                 return LimitError::new("instances", limits.instances, text).into();

@@ -162,13 +162,29 @@ impl Call {
             Self::Exit => bail!("the policy called exit"),
             Self::Nothing => match ty.results().next() {
                 Some(ty) => nothing(&mut store, &ty)?,
-                None => return Ok(()),
+                None => return params.iter().try_for_each(|param| let_go(&mut store, param)),
             },
         };
         if let Some(slot) = results.first_mut() {
             *slot = answer;
         }
-        Ok(())
+        // Writing looks into the stream, which ends the loan already.
+        if matches!(self, Self::Write) {
+            return Ok(());
+        }
+        params.iter().try_for_each(|param| let_go(&mut store, param))
+    }
+}
+
+/// Ends the loan of each resource that a call was given: without it the engine takes the call for unfinished.
+fn let_go(store: &mut StoreContextMut<'_, HostState>, value: &Val) -> Result<()> {
+    match value {
+        Val::Resource(resource) => resource.resource_drop(&mut *store),
+        Val::List(values) | Val::Tuple(values) => values.iter().try_for_each(|value| let_go(store, value)),
+        Val::Record(fields) => fields.iter().try_for_each(|(_, value)| let_go(store, value)),
+        Val::Variant(_, Some(value)) | Val::Option(Some(value)) => let_go(store, value),
+        Val::Result(Ok(Some(value)) | Err(Some(value))) => let_go(store, value),
+        _ => Ok(()),
     }
 }
 

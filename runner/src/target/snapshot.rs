@@ -17,8 +17,13 @@ use rustix::io::Errno;
 /// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
 
-/// What all policies together can make the runner keep of the target's files.
+/// What all policies together can make the runner keep of the target's files. Beyond it a file is read anew each time,
+/// so that no policy can use up what another one needs.
 pub const MAX_SNAPSHOT_BYTES: u64 = 64 << 20;
+
+/// What all policies together can make the runner remember of paths that lead to nothing of their own: absent ones,
+/// and those through links, of which there are endlessly many. Beyond it the runner looks, and does not remember.
+const MAX_REMEMBERED_BYTES: usize = 16 << 20;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +148,7 @@ pub enum LookError {
     /// It changed while it was read.
     #[error("it changed while it was read")]
     Changed,
-    /// It is longer than the runner reads, or the runner has read enough.
+    /// It is longer than the runner reads.
     #[error("{0}")]
     TooMuch(String),
     /// Anything else.
@@ -182,6 +187,17 @@ struct Seen {
     contents: HashMap<Key, Look<Arc<[u8]>>>,
     /// Bytes of all contents.
     bytes: u64,
+    /// Bytes of the keys that [`MAX_REMEMBERED_BYTES`] limits.
+    remembered: usize,
+}
+
+impl Seen {
+    /// Whether there is room to remember one more path that an object of the target does not answer for.
+    fn has_room(&mut self, rel: &Path) -> bool {
+        // A short path takes space too.
+        self.remembered += rel.as_os_str().len() + 128;
+        self.remembered <= MAX_REMEMBERED_BYTES
+    }
 }
 
 /// The snapshot. Views are numbered in the order in which they were given.
@@ -206,7 +222,15 @@ impl Snapshot {
     /// Where a path leads when links are followed. Gives facts, never content.
     pub fn resolve(&self, view: usize, rel: &Path) -> Look<Link> {
         let seen = &mut *self.lock();
-        remember(&mut seen.links, (view, rel.to_owned()), || self.follow(view, rel))
+        let key = (view, rel.to_owned());
+        if let Some(known) = seen.links.get(&key) {
+            return known.clone();
+        }
+        let link = self.follow(view, rel);
+        if seen.has_room(rel) {
+            seen.links.insert(key, link.clone());
+        }
+        link
     }
 
     /// The entries of a directory, in byte order of their names.
@@ -217,7 +241,9 @@ impl Snapshot {
             return known.clone();
         }
         let listing = self.read_directory(&mut seen, view, rel);
-        seen.listings.insert(key, listing.clone());
+        if listing.is_ok() || seen.has_room(rel) {
+            seen.listings.insert(key, listing.clone());
+        }
         listing
     }
 
@@ -229,7 +255,15 @@ impl Snapshot {
             return known.clone();
         }
         let content = self.read_file(&mut seen, view, rel);
-        seen.contents.insert(key, content.clone());
+        // Where the store is full, the file is read again: if it changed since it was looked at first, that is told.
+        let keep = match &content {
+            Ok(bytes) => seen.bytes + bytes.len() as u64 <= MAX_SNAPSHOT_BYTES,
+            Err(_) => seen.has_room(rel),
+        };
+        if keep {
+            seen.bytes += content.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            seen.contents.insert(key, content.clone());
+        }
         content
     }
 
@@ -264,14 +298,24 @@ impl Snapshot {
                 .map(|entry| entry.metadata)
                 .ok_or(LookError::NotFound);
         }
-        remember(&mut seen.stats, (view, rel.to_owned()), || {
-            if rel.as_os_str().is_empty() {
-                let stat = rustix::fs::lstat(&self.root(view)?.path)?;
-                return Ok(Metadata::from(&stat));
-            }
-            let handle = open_beneath(self.directory(view)?, rel, OFlags::PATH)?;
-            Ok(Metadata::from(&rustix::fs::fstat(handle)?))
-        })
+        let key = (view, rel.to_owned());
+        if let Some(known) = seen.stats.get(&key) {
+            return known.clone();
+        }
+        let found = self.look(view, rel);
+        if found.is_ok() || seen.has_room(rel) {
+            seen.stats.insert(key, found.clone());
+        }
+        found
+    }
+
+    fn look(&self, view: usize, rel: &Path) -> Look<Metadata> {
+        if rel.as_os_str().is_empty() {
+            let stat = rustix::fs::lstat(&self.root(view)?.path)?;
+            return Ok(Metadata::from(&stat));
+        }
+        let handle = open_beneath(self.directory(view)?, rel, OFlags::PATH)?;
+        Ok(Metadata::from(&rustix::fs::fstat(handle)?))
     }
 
     fn read_directory(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
@@ -322,11 +366,6 @@ impl Snapshot {
                 expected.size
             )));
         }
-        if seen.bytes + expected.size > MAX_SNAPSHOT_BYTES {
-            return Err(LookError::TooMuch(format!(
-                "this audit has read its {MAX_SNAPSHOT_BYTES} bytes of the target"
-            )));
-        }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let handle = if rel.as_os_str().is_empty() {
             rustix::fs::open(
@@ -347,7 +386,6 @@ impl Snapshot {
         if before.identity != expected.identity || after != before || content.len() as u64 != expected.size {
             return Err(LookError::Changed);
         }
-        seen.bytes += expected.size;
         Ok(content.into())
     }
 
@@ -376,14 +414,6 @@ impl Snapshot {
         };
         Ok(Link { text, end: if inside { End::Inside } else { End::Outside }, metadata })
     }
-}
-
-fn remember<T: Clone>(
-    known: &mut HashMap<Key, Look<T>>,
-    key: Key,
-    look: impl FnOnce() -> Look<T>,
-) -> Look<T> {
-    known.entry(key).or_insert_with(look).clone()
 }
 
 /// Opens an object below a directory; no link is followed, not even at the end.
@@ -517,6 +547,37 @@ mod tests {
         let file = std::fs::File::create(home.path().join("state/long")).unwrap();
         file.set_len(MAX_FILE_BYTES + 1).unwrap();
         assert!(matches!(snapshot.read(0, Path::new("long")), Err(LookError::TooMuch(_))));
+    }
+
+    #[test]
+    fn one_policy_cannot_use_up_the_memory_for_contents() {
+        let (home, snapshot) = target();
+        for number in 0..10 {
+            let file = std::fs::File::create(home.path().join(format!("state/long{number}"))).unwrap();
+            file.set_len(MAX_FILE_BYTES).unwrap();
+        }
+        for number in 0..10 {
+            let length = snapshot.read(0, Path::new(&format!("long{number}"))).unwrap().len();
+            assert_eq!(length as u64, MAX_FILE_BYTES);
+        }
+        assert!(snapshot.lock().bytes <= MAX_SNAPSHOT_BYTES);
+        assert_eq!(&*snapshot.read(0, Path::new("a/b/file")).unwrap(), b"text");
+    }
+
+    #[test]
+    fn absent_names_do_not_fill_the_memory() {
+        let (_home, snapshot) = target();
+        let name = |number: usize| PathBuf::from(format!("{}{number}", "way/".repeat(1000)));
+        for number in 0..20_000 {
+            assert_eq!(snapshot.stat(0, &name(number)), Err(LookError::ThroughLink));
+        }
+        assert!(snapshot.lock().stats.len() * 4000 <= MAX_REMEMBERED_BYTES);
+        assert_eq!(snapshot.stat(0, &name(1)), Err(LookError::ThroughLink));
+        assert_eq!(snapshot.stat(0, Path::new("a/b/file")).unwrap().mode, 0o640);
+        assert!(
+            snapshot.lock().stats.contains_key(&(0, PathBuf::from("a/b/file"))),
+            "what is there is remembered"
+        );
     }
 
     #[test]

@@ -1,0 +1,510 @@
+//! Runs every hostile guest in the real program, beside a built-in policy: the guest must be stopped with the exact
+//! words that its file begins with, and nothing else may suffer from it. Damaged components are made here from bytes.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use chitin_test_support::{for_each_hostile_guest, guest};
+use serde_json::Value;
+
+/// Stands in the config and in the credential files; the guests `hunts_the_token` and `tells_the_token` know it.
+const TOKEN: &str = "hostile-test-token-5f0c";
+
+/// What stands outside of the state directory, where links lead.
+const OUTSIDE: &str = "nobody may read this";
+
+/// The audit's time.
+const NOW: u64 = 1_700_000_000;
+
+/// The wall clock behind the fuel is 10 s, the compiler's 60 s; whoever needs more than both hangs.
+const HANGS: Duration = Duration::from_secs(180);
+
+/// A target with everything that a guest could want, and everything that a careless runner trips over.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().unwrap());
+        let state = home.state();
+        for folder in ["credentials", "agents/main/agent", "identity", "empty"] {
+            std::fs::create_dir_all(state.join(folder)).unwrap();
+        }
+        let config = format!(
+            "{{gateway: {{bind: \"loopback\", tailscale: {{mode: \"funnel\"}}, auth: {{mode: \"token\", token: \"{TOKEN}\"}}}}}}"
+        );
+        let secrets = [
+            "openclaw.json.bak",
+            "credentials/oauth.json",
+            "agents/main/agent/auth-profiles.json",
+            "identity/device.json",
+            "plain.pem",
+        ];
+        std::fs::write(state.join("openclaw.json"), config).unwrap();
+        for name in secrets {
+            std::fs::write(state.join(name), TOKEN).unwrap();
+        }
+        std::fs::write(state.join("plain"), "text").unwrap();
+        std::fs::write(state.join(OsStr::from_bytes(b"\xff\xfe")), "odd name").unwrap();
+        std::fs::create_dir(home.0.path().join("outside")).unwrap();
+        std::fs::write(home.0.path().join("outside/secret"), OUTSIDE).unwrap();
+        for (text, name) in [
+            ("../outside/secret", "out"),
+            ("../outside", "outside"),
+            (".", "way"),
+            ("/proc/self", "self"),
+            ("circle", "circle"),
+            ("nothing", "dangling"),
+        ] {
+            symlink(text, state.join(name)).unwrap();
+        }
+        fifo(&state.join("pipe"));
+        drop(UnixListener::bind(state.join("socket")).unwrap());
+        home
+    }
+
+    fn state(&self) -> PathBuf {
+        self.0.path().join("state")
+    }
+
+    /// Puts bytes into a file beside the state directory.
+    fn component(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// What a change would show in: everything there is, with its kind, mode, size, times and content.
+    fn everything(&self) -> BTreeMap<PathBuf, String> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![self.0.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let facts = path.symlink_metadata().unwrap();
+                let content = if facts.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+                let times = (facts.mtime(), facts.mtime_nsec(), facts.ctime(), facts.ctime_nsec());
+                found.insert(path.clone(), format!("{:o} {times:?} {content:?}", facts.mode()));
+                if facts.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// Runs the program in an empty directory, without an environment, and stops it where it hangs.
+    fn run(&self, arguments: &[&str]) -> Run {
+        let before = self.everything();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
+        command.env_clear().env("SOURCE_DATE_EPOCH", NOW.to_string()).current_dir(self.state().join("empty"));
+        command.arg("audit").arg("--state-dir").arg(self.state()).args(arguments);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let collect = |pipe: &mut dyn std::io::Read| {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let stderr = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            err.read_to_end(&mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        });
+        let watch = std::thread::spawn(move || {
+            let begin = Instant::now();
+            loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return status;
+                }
+                if begin.elapsed() > HANGS {
+                    child.kill().unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let stdout = collect(&mut out);
+        let run = Run { stdout, stderr: stderr.join().unwrap(), status: watch.join().unwrap() };
+        assert_eq!(before, self.everything(), "an audit changes nothing");
+        for (name, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
+            assert!(!text.contains(TOKEN) && !text.contains(OUTSIDE), "{name} tells a secret: {text}");
+            assert!(!text.chars().any(|c| c != '\n' && is_invisible(c)), "{name} has raw controls: {text:?}");
+        }
+        assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+        run
+    }
+
+    /// Audits with a built-in policy and a component that has every capability it declares.
+    fn audit(&self, component: &str) -> Run {
+        self.run(&["--json", "--policy", "gateway-exposure", "--policy", component, "--grant", "all"])
+    }
+}
+
+fn fifo(path: &Path) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+/// Must not reach a terminal or a reader as it is.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Where in a component something stands changes with the contract, and is no part of what is expected.
+fn without_offset(reason: &str) -> String {
+    let Some((head, tail)) = reason.split_once("offset ") else { return reason.to_owned() };
+    format!("{head}offset N{}", tail.trim_start_matches(|c: char| c.is_ascii_hexdigit() || c == 'x'))
+}
+
+/// What the program did.
+struct Run {
+    stdout: String,
+    stderr: String,
+    status: ExitStatus,
+}
+
+impl Run {
+    fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {} {}", self.stdout, self.stderr))
+    }
+
+    /// The built-in policy found what is there, whatever the guest did.
+    fn others_findings(&self) -> Value {
+        let report = self.report();
+        let findings = report["findings"].as_array().unwrap();
+        assert!(
+            findings.iter().any(|finding| finding["checkId"] == "gateway.tailscale_funnel"),
+            "{}",
+            self.stdout
+        );
+        report
+    }
+
+    /// The guest failed with exactly these words, and is named so.
+    fn fails(&self, policy: &str, expect: &str) -> Value {
+        let report = self.others_findings();
+        let incomplete = report["incomplete"].as_array().unwrap();
+        assert_eq!(incomplete.len(), 1, "{incomplete:?}");
+        let reason = without_offset(incomplete[0]["reason"].as_str().unwrap());
+        assert_eq!((reason.as_str(), incomplete[0]["policy"].as_str().unwrap()), (expect, policy));
+        assert_eq!(
+            (self.status.code(), &report["exit"]["code"]),
+            (Some(3), &Value::from(3)),
+            "{}",
+            self.stderr
+        );
+        assert_eq!(self.stderr, "");
+        report
+    }
+
+    /// The guest's verdict counts: this is its finding.
+    fn says(&self) -> Value {
+        let report = self.others_findings();
+        assert_eq!(report["incomplete"], Value::Array(Vec::new()));
+        assert_eq!(self.status.code(), Some(1), "the other policy's finding is critical");
+        let findings = report["findings"].as_array().unwrap();
+        findings.iter().find(|finding| finding["policy"] == "hostile").unwrap().clone()
+    }
+}
+
+/// Runs a guest that must be stopped, with the words of its file.
+fn stopped(name: &str) -> Value {
+    let guest = guest(name);
+    Home::new().audit(guest.component).fails("hostile", guest.expect)
+}
+
+/// Runs a guest that must not even be loaded, and whose manifest must not be believed.
+fn refused(name: &str) {
+    let guest = guest(name);
+    Home::new().audit(guest.component).fails(guest.component, guest.expect);
+}
+
+/// Runs a guest that does nothing forbidden.
+fn heard(name: &str) -> Value {
+    let guest = guest(name);
+    assert_eq!(guest.expect, "no failure");
+    Home::new().audit(guest.component).says()
+}
+
+macro_rules! tests {
+    ($how:ident: $($name:ident)*) => { $(#[test] fn $name() { $how(stringify!($name)); })* };
+}
+
+tests! { stopped:
+    loops_forever calls_forever names_forever waits_forever watches_the_clock draws_forever fills_memory_forever starts_forever
+    ends_after_its_answer allocates_forever recurses_forever grows_a_table panics aborts exits
+    floods_findings floods_text floods_fixes floods_places returns_too_much passes_too_much
+    keeps_walks keeps_streams walks_with_a_huge_glob
+    leaves_by_path leaves_by_link walks_out reads_credentials hunts_the_token fails_with_the_token
+    forges_a_check raises_a_severity
+    points_outside points_at_no_view points_at_a_bad_path points_at_a_bad_pointer proposes_a_mode proposes_a_value
+    opens_sockets uses_the_machine lies_about_wasi
+    imports_http imports_the_unknown speaks_another_version exports_another_audit exports_no_audit
+    returns_broken_text returns_a_wild_pointer hands_out_wild_memory calls_back_too_early keeps_two_memories
+}
+
+tests! { refused: takes_a_policy_id takes_a_check_id has_no_manifest has_a_broken_manifest has_a_hostile_manifest }
+
+#[test]
+fn reads_ungranted() {
+    let report = stopped("reads_ungranted");
+    let denied = [
+        "read:state/plain",
+        "list:state",
+        "stat:config",
+        "secret:/gateway/auth/token",
+        "secret:env:PATH",
+        "gateway",
+    ];
+    assert_eq!(report["incomplete"][0]["denied"], Value::from(denied.as_slice()));
+    let check =
+        report["assessment"].as_array().unwrap().iter().find(|check| check["policy"] == "hostile").unwrap();
+    assert_eq!(check["status"], "not-assessed");
+}
+
+#[test]
+fn what_is_declared_is_not_yet_granted() {
+    let guest = guest("leaves_by_path");
+    let home = Home::new();
+    let run = home.run(&["--json", "--policy", "gateway-exposure", "--policy", guest.component]);
+    let report = run.others_findings();
+    assert_eq!(run.status.code(), Some(3));
+    // Paths that break the grammar are refused as such, before grants are asked.
+    assert_eq!(report["incomplete"][0]["reason"], guest.expect);
+    let run = home.run(&["--json", "--policy", chitin_test_support::guest("keeps_walks").component]);
+    assert_eq!(run.report()["incomplete"][0]["denied"], Value::from(["list:state"].as_slice()));
+}
+
+#[test]
+fn floods_denials() {
+    let report = stopped("floods_denials");
+    let denied = report["incomplete"][0]["denied"].as_array().unwrap();
+    assert!(denied.len() <= 16 && denied.iter().all(|name| name.as_str().unwrap().len() < 1_000));
+}
+
+#[test]
+fn asks_with_escapes() {
+    let guest = guest("asks_with_escapes");
+    let home = Home::new();
+    let report = home.audit(guest.component).fails("hostile", guest.expect);
+    let denied = report["incomplete"][0]["denied"].to_string();
+    assert!(denied.contains(r"\\u{1b}[2J\\u{202e}x\\u{a}"), "{denied}");
+    let text = home.run(&["--policy", guest.component]).stdout;
+    assert!(!text.contains("'stat:state/x'"), "a name ends the quotes of the suggested command: {text}");
+}
+
+#[test]
+fn floods_the_log() {
+    let guest = guest("floods_the_log");
+    let home = Home::new();
+    home.audit(guest.component).says();
+    let run = home.run(&["--json", "--verbose", "--policy", guest.component]);
+    let log: usize = run.stderr.lines().map(|line| line.trim_start_matches("hostile: ").len() + 1).sum();
+    assert!((60 << 10..=64 << 10).contains(&log), "{log} bytes");
+}
+
+#[test]
+fn tells_the_token() {
+    let finding = heard("tells_the_token");
+    assert_eq!((&finding["title"], &finding["detail"]), (&Value::from("Token ***"), &Value::from("******")));
+    assert_eq!(finding["remediation"], "***");
+    assert_eq!(finding["locations"][1]["name"], "***");
+}
+
+#[test]
+fn writes_escapes() {
+    let finding = heard("writes_escapes");
+    let evil = r"\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{d}\u{8}\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{7f}";
+    assert_eq!(finding["checkId"], format!("hostile.{evil}.name"));
+    assert_eq!(finding["title"], format!("T{evil}\\u{{a}}FAKE"));
+    assert_eq!(finding["detail"], format!("D{evil}\nexit 0: FAKE"));
+    assert_eq!(finding["locations"][0]["rel"], format!("a{evil}/%FF{evil}"));
+    // Whether people are shown anything raw is looked at in each run.
+    let text = Home::new().run(&["--policy", guest("writes_escapes").component, "--grant", "all"]).stdout;
+    assert!(text.contains(evil) && !text.contains("\nexit 0: FAKE") && !text.contains("\nFAKE"), "{text}");
+}
+
+#[test]
+fn tells_the_time() {
+    let [one, other] = [(); 2].map(|()| heard("tells_the_time")["detail"].as_str().unwrap().to_owned());
+    assert_eq!(one, other, "two runs give the same bytes");
+    let frozen = format!("Some({NOW}000000000) Some({NOW}000000000) {NOW} ");
+    assert!(one.starts_with(&frozen), "{one}");
+}
+
+/// A component that is damaged is refused with these words.
+fn damaged(bytes: &[u8], expect: &str) {
+    let home = Home::new();
+    let component = home.component("damaged.wasm", bytes);
+    home.audit(&component).fails(&component, expect);
+}
+
+fn bytes_of(name: &str) -> Vec<u8> {
+    std::fs::read(guest(name).component).unwrap()
+}
+
+/// A custom section of a component.
+fn section(name: &str, data: &[u8]) -> Vec<u8> {
+    let mut body = vec![u8::try_from(name.len()).unwrap()];
+    body.extend([name.as_bytes(), data].concat());
+    let mut section = vec![0];
+    let mut length = body.len();
+    while length >= 0x80 {
+        section.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+        length >>= 7;
+    }
+    section.push(u8::try_from(length).unwrap());
+    section.extend(body);
+    section
+}
+
+#[test]
+fn an_empty_file() {
+    damaged(b"", "refused: it is no WebAssembly component: it does not begin like one");
+}
+
+#[test]
+fn a_text_file() {
+    damaged(b"#!/bin/sh\nexit 0\n", "refused: it is no WebAssembly component: it does not begin like one");
+}
+
+#[test]
+fn a_core_module() {
+    damaged(b"\0asm\x01\0\0\0", "refused: it is a core module, not a component; build it for wasm32-wasip2");
+}
+
+#[test]
+fn a_component_cut_short() {
+    let bytes = bytes_of("loops_forever");
+    damaged(&bytes[..bytes.len() / 2], "refused: it is no WebAssembly component: unexpected end-of-file");
+    damaged(&bytes[..8], "refused: it exports no audit function: it is no policy");
+}
+
+#[test]
+fn a_component_whose_code_is_broken() {
+    // Its outside is whole, so that only the compiler sees it.
+    let mut bytes = bytes_of("starts_forever");
+    let code = [0x03, 0x40, 0x0c, 0x00, 0x0b]; // loop, br 0, end
+    let at = bytes.windows(code.len()).position(|window| window == code).unwrap();
+    bytes[at + 3] = 0x07;
+    let home = Home::new();
+    let component = home.component("broken.wasm", &bytes);
+    let expect = "refused: it does not compile: failed to compile: wasm[0]::function[1]::start: WebAssembly translation \
+                  error: Invalid input WebAssembly code at offset N: unknown label: branch depth too large";
+    home.audit(&component).fails("hostile", expect);
+}
+
+#[test]
+fn a_component_that_adds_to_the_contract() {
+    // Its import of a known interface has a function that does not exist.
+    let mut bytes = bytes_of("calls_forever");
+    for at in 0..bytes.len() - 5 {
+        if &bytes[at..at + 5] == b"probe" {
+            bytes[at..at + 5].copy_from_slice(b"erase");
+        }
+    }
+    let home = Home::new();
+    let component = home.component("adds.wasm", &bytes);
+    let expect = "refused: it does not fit the contract: component imports instance `chitin:policy/gateway@1.0.0`, but a \
+                  matching implementation was not found in the linker: instance export `erase` has the wrong type: \
+                  function implementation is missing";
+    home.audit(&component).fails("hostile", expect);
+}
+
+#[test]
+fn a_second_manifest() {
+    let more = section("chitin-manifest", b"[policy]\nid = \"kind\"\n");
+    damaged(&[bytes_of("loops_forever"), more].concat(), "refused: it has more than one manifest");
+}
+
+#[test]
+fn a_manifest_that_is_no_text() {
+    let bytes = [bytes_of("has_no_manifest"), section("chitin-manifest", b"\xff\xfe")].concat();
+    damaged(&bytes, "refused: the manifest is not understood: it is not UTF-8");
+}
+
+#[test]
+fn a_manifest_that_is_too_long() {
+    let bytes =
+        [bytes_of("has_no_manifest"), section("chitin-manifest", &b"#".repeat((64 << 10) + 1))].concat();
+    damaged(&bytes, "refused: the manifest has 65537 bytes; 65536 are read at most");
+}
+
+#[test]
+fn a_manifest_that_is_too_deep() {
+    let text = format!("a = {}", "[".repeat(60 << 10));
+    let bytes = [bytes_of("has_no_manifest"), section("chitin-manifest", text.as_bytes())].concat();
+    damaged(
+        &bytes,
+        "refused: the manifest is not understood: cannot recurse further; max recursion depth met",
+    );
+}
+
+#[test]
+fn a_component_that_is_too_large() {
+    let bytes = [bytes_of("loops_forever"), section("padding", &vec![0; 64 << 20])].concat();
+    let given = bytes.len();
+    damaged(&bytes, &format!("refused: component limit: 64 MiB allowed, {given} bytes given"));
+}
+
+#[test]
+fn a_path_that_cannot_be_read() {
+    let home = Home::new();
+    let pipe = home.0.path().join("pipe.wasm");
+    fifo(&pipe);
+    for (path, why) in
+        [(pipe, "a named pipe, not a regular file"), (home.0.path().join("none.wasm"), "does not exist")]
+    {
+        let run = home.audit(path.to_str().unwrap());
+        assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""));
+        let first = run.stderr.lines().next().unwrap();
+        assert!(first.starts_with("error: cannot read the policy ") && first.ends_with(why), "{first}");
+    }
+}
+
+#[test]
+fn all_at_once() {
+    let home = Home::new();
+    let text = home.component("text.wasm", b"no component");
+    let mut arguments =
+        vec!["--json", "--grant", "all", "--policy", "gateway-exposure", "--policy", text.as_str()];
+    let quick = [
+        "loops_forever",
+        "allocates_forever",
+        "recurses_forever",
+        "panics",
+        "floods_findings",
+        "has_no_manifest",
+    ];
+    arguments.extend(quick.iter().flat_map(|name| ["--policy", guest(name).component]));
+    let run = home.run(&arguments);
+    let report = run.others_findings();
+    let reasons: Vec<&str> = report["incomplete"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["reason"].as_str().unwrap())
+        .collect();
+    assert_eq!(reasons[1..], quick.map(|name| guest(name).expect));
+    assert_eq!(run.status.code(), Some(3));
+}
+
+/// A guest without a test does not compile.
+mod every_guest_has_a_test {
+    macro_rules! is_tested {
+        ($name:ident) => {
+            #[allow(unused_imports, reason = "it only has to exist")]
+            use super::$name as _;
+        };
+    }
+    super::for_each_hostile_guest!(is_tested);
+}

@@ -1,0 +1,11 @@
+//! expect: findings limit: 1000 allowed, 1001 given
+//!
+//! One finding too many.
+
+use chitin_hostile::{Input, Verdict, guest, harmless};
+
+fn audit(_: Input) -> Verdict {
+    Ok(vec![harmless(); 1_001])
+}
+
+guest!(audit);

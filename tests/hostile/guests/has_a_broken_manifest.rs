@@ -1,0 +1,11 @@
+//! expect: refused: the manifest is not understood: unknown field `network`, expected one of `config`, `files`, `secrets`, `environment`, `problems`, `gateway`, `fixes`
+//!
+//! Asks for a capability that does not exist.
+
+use chitin_hostile::{Input, Verdict, guest};
+
+fn audit(_: Input) -> Verdict {
+    Ok(Vec::new())
+}
+
+guest!(audit, "network = true");

@@ -1,0 +1,10 @@
+;; expect: refused: it does not compile: failed to parse WebAssembly module: multiple memories (at offset N)
+;;
+;; Uses a feature that the sandbox switches off.
+(module
+  (@custom "chitin-manifest" "[policy]\nid = \"hostile\"\nversion = \"1.0.0\"\nsummary = \"s\"\n[[check]]\nid = \"hostile.finding\"\nseverity = \"warn\"\nsummary = \"s\"\n")
+  (memory (export "memory") 2)
+  (memory 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "audit") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64) (result i32) (unreachable))
+)

@@ -1,0 +1,114 @@
+//! Builds the hostile guests for `wasm32-wasip2` and lists them. Those in Rust are examples of `chitin-hostile`; those
+//! in WebAssembly text are core modules that do what Rust does not let one do, made into components here.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+const WASM_TARGET: &str = "wasm32-wasip2";
+
+fn main() -> Result<()> {
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    for input in ["wit", "policies/sdk", "tests/hostile", "Cargo.toml"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+
+    let examples = build(&root, &out)?;
+    let mut list =
+        String::from("/// All guests, in the order of their names.\npub const GUESTS: &[Guest] = &[\n");
+    let mut calls = String::new();
+    for source in guests(&root.join("tests/hostile/guests"))? {
+        let name = source.file_stem().context("a guest without a name")?.to_string_lossy().into_owned();
+        let expect = expected(&source)?;
+        let component = if source.extension().is_some_and(|extension| extension == "wat") {
+            encode(&root.join("wit"), &source, &out.join(format!("{name}.wasm")))
+                .with_context(|| source.display().to_string())?
+        } else {
+            examples.join(format!("{name}.wasm"))
+        };
+        if !component.is_file() {
+            bail!("{name} was not built; list it as an [[example]] in tests/hostile/Cargo.toml");
+        }
+        writeln!(list, "    Guest {{ name: {name:?}, component: {component:?}, expect: {expect:?} }},")?;
+        writeln!(calls, "        $each!({name});")?;
+    }
+    write!(
+        list,
+        "];\n\n/// Calls a macro with the name of each guest.\n#[macro_export]\nmacro_rules! for_each_hostile_guest {{\n    \
+         ($each:ident) => {{\n{calls}    }};\n}}\n"
+    )?;
+    fs::write(out.join("guests.rs"), list)?;
+    Ok(())
+}
+
+/// The files of all guests, in byte order.
+fn guests(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut files = entries.collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// What stands behind "expect:" in a guest's first line.
+fn expected(source: &Path) -> Result<String> {
+    let text = fs::read_to_string(source)?;
+    let first = text.lines().next().unwrap_or_default();
+    let expect = first.strip_prefix("//! expect: ").or_else(|| first.strip_prefix(";; expect: "));
+    Ok(expect.with_context(|| format!("{} does not begin with what to expect", source.display()))?.to_owned())
+}
+
+/// Builds the guests in Rust with one call of cargo, in the target directory of the policies: the outer cargo holds the
+/// lock of the other.
+fn build(root: &Path, out: &Path) -> Result<PathBuf> {
+    let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.current_dir(root).args([
+        "build",
+        "--package",
+        "chitin-hostile",
+        "--examples",
+        "--profile",
+        "policy",
+    ]);
+    cargo.args(["--target", WASM_TARGET, "--target-dir"]).arg(&target_dir);
+    // What the outer cargo says about its own build is wrong for this one.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let outer = [
+            "CARGO_ENCODED_RUSTFLAGS",
+            "RUSTFLAGS",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "CLIPPY_ARGS",
+        ];
+        let described = ["CARGO_FEATURE_", "CARGO_CFG_"].iter().any(|prefix| name.starts_with(prefix));
+        if described || outer.contains(&name.as_str()) {
+            cargo.env_remove(&name);
+        }
+    }
+    let output = cargo.output().context("cargo could not be started for the hostile guests")?;
+    if !output.status.success() {
+        bail!("the hostile guests do not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(target_dir.join(WASM_TARGET).join("policy/examples"))
+}
+
+/// Makes a core module into a component of the contract.
+fn encode(wit: &Path, source: &Path, component: &Path) -> Result<PathBuf> {
+    let mut module = wat::parse_file(source)?;
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(wit)?;
+    let world = resolve.select_world(&[package], Some("policy"))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    // The guest is to be refused by the runner, not by this tool.
+    fs::write(component, ComponentEncoder::default().module(&module)?.validate(false).encode()?)?;
+    Ok(component.to_owned())
+}
