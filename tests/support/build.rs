@@ -1,6 +1,8 @@
 //! Builds the hostile guests for `wasm32-wasip2` and lists them. Those in Rust are examples of `chitin-hostile`; those
 //! in WebAssembly text are core modules that do what Rust does not let one do, made into components here.
 
+#![allow(clippy::disallowed_methods, reason = "a build script reads and writes files")]
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -37,7 +39,11 @@ fn main() -> Result<()> {
         if !component.is_file() {
             bail!("{name} was not built; list it as an [[example]] in tests/hostile/Cargo.toml");
         }
-        writeln!(list, "    Guest {{ name: {name:?}, component: {component:?}, expect: {expect:?} }},")?;
+        writeln!(
+            list,
+            "    Guest {{ name: {name:?}, component: {:?}, expect: {expect:?} }},",
+            component.to_string_lossy()
+        )?;
         writeln!(calls, "        $each!({name});")?;
     }
     write!(

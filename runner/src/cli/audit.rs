@@ -12,9 +12,10 @@ use chitin::sandbox::limits::Limits;
 use chitin::target::{Environment, LocateError, Request, locate};
 use clap::{Args, ValueEnum};
 
-use super::{UserError, policy, show};
+use super::{policy, show, user_error};
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = super::EXIT_CODES, args_override_self = true)]
 pub(super) struct Arguments {
     /// The state directory [default: as OpenClaw itself finds it, usually ~/.openclaw]
@@ -96,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 fn now() -> anyhow::Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text.trim().parse().map_err(|_| {
-            UserError::new(
+            user_error(
                 format!("SOURCE_DATE_EPOCH is \"{text}\", which is no number of seconds"),
                 "unset it, or set it to seconds since 1970, for example $(git log -1 --format=%ct)",
             )
@@ -111,7 +112,7 @@ fn subject(arguments: &Arguments, now: u64) -> anyhow::Result<Subject> {
         if let Err(error) = path.symlink_metadata() {
             let help =
                 format!("name an existing path, or leave {flag} out to audit what OpenClaw itself would use");
-            return Err(UserError::new(format!("cannot use {flag} {}: {error}", path.display()), help));
+            return Err(user_error(format!("cannot use {flag} {}: {error}", path.display()), help));
         }
     }
     let profile = arguments.profile.clone().or(arguments.dev.then(|| "dev".to_owned()));
@@ -120,7 +121,7 @@ fn subject(arguments: &Arguments, now: u64) -> anyhow::Result<Subject> {
     let cwd = std::env::current_dir().context("the current directory cannot be read")?;
     let mut environment = Environment::from_process();
     let (located, problems) = locate(&request, &mut environment, &cwd)
-        .map_err(|error: LocateError| UserError::new(error.to_string(), "see `chitin audit --help`"))?;
+        .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
     let config = chitin::config::load(&located, &mut environment);
     let mut key = [0; 32];
     rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
@@ -172,6 +173,10 @@ impl Clock {
     }
 
     /// The most memory that this process had at once, as Linux tells it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the kernel's word on this process, not a file of the target"
+    )]
     fn memory(&self) {
         let status = if self.on { std::fs::read_to_string("/proc/self/status").ok() } else { None };
         let peak =

@@ -3,11 +3,11 @@
 use chitin::policy::catalog::BUILTIN;
 use clap::Args;
 
-use super::{UserError, show};
+use super::{show, user_error};
 
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// A check id, for example gateway.bind_no_auth; or a policy's id
+    /// A check id, for example `gateway.bind_no_auth`; or a policy's id
     #[arg(value_name = "CHECK-ID")]
     check: String,
 }
@@ -36,5 +36,5 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         || "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
         |nearest| format!("did you mean `chitin explain {nearest}`?"),
     );
-    Err(UserError::new(format!("there is no check \"{id}\""), help))
+    Err(user_error(format!("there is no check \"{id}\""), help))
 }

@@ -59,10 +59,9 @@ struct UserError {
     help: String,
 }
 
-impl UserError {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> anyhow::Error {
-        Self { message: message.into(), help: help.into() }.into()
-    }
+/// An error with the next thing to do.
+fn user_error(message: impl Into<String>, help: impl Into<String>) -> anyhow::Error {
+    UserError { message: message.into(), help: help.into() }.into()
 }
 
 /// Parses the command line, runs the command, and gives the exit code.

@@ -12,7 +12,7 @@ use chitin::target::ReadError;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{UserError, show};
+use super::{show, user_error};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -167,7 +167,7 @@ pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planne
     let declared = manifest.capabilities.names();
     if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
         let help = format!("`chitin policy inspect {name}` lists what its manifest declares");
-        return Err(UserError::new(format!("{name} does not declare the capability \"{stray}\""), help));
+        return Err(user_error(format!("{name} does not declare the capability \"{stray}\""), help));
     }
     let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
     let granted = manifest.capabilities.granted(given);
@@ -216,14 +216,14 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
-    UserError::new(
+    user_error(
         format!("cannot read the policy {}: {error}", path.display()),
         "name a component file, or a built-in ID of `chitin policy list`",
     )
 }
 
 fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
-    UserError::new(
+    user_error(
         format!("cannot use {name}: {refusal}"),
         "`chitin policy list` names the policies that are built in",
     )
@@ -239,5 +239,5 @@ pub(super) fn unknown(name: &str) -> anyhow::Error {
         },
         |nearest| format!("did you mean {nearest}? `chitin policy list` names them all"),
     );
-    UserError::new(format!("there is no policy \"{name}\""), help)
+    user_error(format!("there is no policy \"{name}\""), help)
 }

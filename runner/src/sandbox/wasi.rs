@@ -182,8 +182,9 @@ fn let_go(store: &mut StoreContextMut<'_, HostState>, value: &Val) -> Result<()>
         Val::Resource(resource) => resource.resource_drop(&mut *store),
         Val::List(values) | Val::Tuple(values) => values.iter().try_for_each(|value| let_go(store, value)),
         Val::Record(fields) => fields.iter().try_for_each(|(_, value)| let_go(store, value)),
-        Val::Variant(_, Some(value)) | Val::Option(Some(value)) => let_go(store, value),
-        Val::Result(Ok(Some(value)) | Err(Some(value))) => let_go(store, value),
+        Val::Variant(_, Some(value))
+        | Val::Option(Some(value))
+        | Val::Result(Ok(Some(value)) | Err(Some(value))) => let_go(store, value),
         _ => Ok(()),
     }
 }
