@@ -367,14 +367,17 @@ fn section(name: &str, data: &[u8]) -> Vec<u8> {
     section
 }
 
+const NO_WASM: &str =
+    "refused: it is no WebAssembly component: it does not begin with the four bytes that mark WebAssembly";
+
 #[test]
 fn an_empty_file() {
-    damaged(b"", "refused: it is no WebAssembly component: it does not begin like one");
+    damaged(b"", NO_WASM);
 }
 
 #[test]
 fn a_text_file() {
-    damaged(b"#!/bin/sh\nexit 0\n", "refused: it is no WebAssembly component: it does not begin like one");
+    damaged(b"#!/bin/sh\nexit 0\n", NO_WASM);
 }
 
 #[test]

@@ -109,9 +109,6 @@ impl Outside<'_> {
 
 fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
     if !bytes.starts_with(b"\0asm") {
-        return Err(Refusal::NotWasm("it does not begin like one".to_owned()));
-    }
-    if !bytes.starts_with(b"\0asm") {
         return Err(Refusal::NotWasm(
             "it does not begin with the four bytes that mark WebAssembly".to_owned(),
         ));
