@@ -95,9 +95,12 @@ fn json5_is_read_as_javascript_does() {
 
 #[test]
 fn not_json5_says_where() {
-    for (text, line, column) in
-        [("{\n  a: nope\n}", 2, 7), ("{", 1, 1), ("{gateway:{}} // é\u{2028} ok", 2, 2)]
-    {
+    for (text, line, column) in [
+        ("{\n  a: nope\n}", 2, 7),
+        ("{", 1, 2),
+        ("{\n  a: [1,", 2, 9),
+        ("{gateway:{}} // é\u{2028} ok", 2, 2),
+    ] {
         let config = load_text(text);
         assert_eq!((kinds(&config), config.understood), (vec!["syntax"], false), "{text}");
         let place = config.problems[0].place.unwrap();
