@@ -28,8 +28,8 @@ fn main() {
             if bless {
                 fs::write(&path, text()).unwrap();
             }
-            let stale = fs::read_to_string(&path).is_ok_and(|written| written == text());
-            if stale { Ok(()) } else { Err(Failed::from(format!("{name} is out of date; run `make docs`"))) }
+            let fresh = fs::read_to_string(&path).is_ok_and(|written| written == text());
+            if fresh { Ok(()) } else { Err(Failed::from(format!("{name} is out of date; run `make docs`"))) }
         })
     };
     let trials = vec![
