@@ -50,21 +50,31 @@ fn main() -> Result<()> {
     }
     let components = build(&root, &out, &policies)?;
     let compiler = engine::compiler(&target)?;
+    // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
+    let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
+    let page = if target.starts_with("x86_64") { 4096 } else { 65536 };
     let mut list = String::from("[\n");
-    for id in &policies {
+    for (number, id) in policies.iter().enumerate() {
         let folder = root.join("policies").join(id);
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = compile(&compiler, &wasm, &out.join(format!("{id}.cwasm")))?;
         let size = fs::metadata(&wasm)?.len();
         writeln!(
+            code_section,
+            ".balign {page}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
+             .globl chitin_code_{number}_end\nchitin_code_{number}_end:",
+            literal(&code)
+        )?;
+        writeln!(
             list,
             "Builtin {{ manifest: include_str!({}), page: include_str!({}), size: {size}, \
-             code: Embedded::new({{ static CODE: &Pages<[u8]> = &Pages(*include_bytes!({})); &CODE.0 }}) }},",
+             code: embedded!(chitin_code_{number}, chitin_code_{number}_end) }},",
             literal(&folder.join("policy.toml")),
             literal(&folder.join("README.md")),
-            literal(&code),
         )?;
     }
+    writeln!(code_section, ".balign {page}\n.text")?;
+    fs::write(out.join("builtin.s"), code_section)?;
     list.push_str("]\n");
     fs::write(out.join("builtin.rs"), list)?;
     Ok(())

@@ -48,12 +48,21 @@ const NATIVE: &[(&str, Audit)] = &[
     ("webhook-ingress", webhook_ingress::audit),
 ];
 
+/// Makes this program a native audit of one target: the floor under the whole process.
+const NATIVE_PROCESS: &str = "--native";
+
 /// Whole processes of each kind.
 const PROCESSES: usize = 41;
 /// Runs of each kind within this process.
 const RUNS: usize = 201;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, target] = arguments.as_slice()
+        && flag == NATIVE_PROCESS
+    {
+        return native_process(Path::new(target));
+    }
     assert_eq!(NATIVE.len(), BUILTIN.len(), "every policy has a native twin here");
     let scratch = tempfile::tempdir().unwrap();
     let small = target(scratch.path(), 3_000);
@@ -69,7 +78,8 @@ fn main() {
     if let [_, small, large] = medians.as_slice() {
         println!("  {:.2} times as long for 33 times the files", ratio(*large, *small));
     }
-    stages(&small);
+    let map = stages(&small);
+    against_native_process(&small, map);
     against_native(&small);
     walks(&small, &large);
 }
@@ -130,7 +140,7 @@ fn process(name: &str, target: &Path) -> Duration {
 }
 
 /// Median of each stage, as the program itself times them.
-fn stages(target: &Path) {
+fn stages(target: &Path) -> f64 {
     println!("\nstages of a cold process, 3,000 files, median of {PROCESSES}");
     let mut stages: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
     let mut policies: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -161,12 +171,56 @@ fn stages(target: &Path) {
     for ((_, stage), mut times) in stages {
         println!("  {:>8.3} ms  {stage}", median(&mut times));
     }
+    let map = policies.get_mut("map").map_or(0.0, |times| median(times));
     for (name, mut times) in policies {
         println!(
             "  {:>8.3} ms  {name}, sum over all {} policies (two or more run at once)",
             median(&mut times),
             BUILTIN.len()
         );
+    }
+    map
+}
+
+/// Cold processes in pairs: sandboxed, and the same logic natively.
+fn against_native_process(target: &Path, map: f64) {
+    let time = |command: &mut Command| {
+        let started = Instant::now();
+        assert!(command.output().unwrap().status.code().is_some());
+        started.elapsed().as_secs_f64() * 1e3
+    };
+    // Mapping is spread over the workers.
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(BUILTIN.len());
+    let map = map / workers as f64;
+    let (mut ratios, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..PROCESSES {
+        let sandboxed = time(
+            Command::new(env!("CARGO_BIN_EXE_chitin"))
+                .args(["audit", "--json", "--state-dir"])
+                .arg(target)
+                .env_clear()
+                .env("HOME", target),
+        );
+        let native =
+            time(Command::new(std::env::current_exe().unwrap()).arg(NATIVE_PROCESS).arg(target).env_clear());
+        ratios.push(sandboxed / native);
+        without.push((sandboxed - map) / native);
+    }
+    println!(
+        "\ncold process sandboxed against cold process native, 3,000 files, pairwise, median of {PROCESSES}"
+    );
+    println!("  {:.2} times; without mapping {:.2} times", median(&mut ratios), median(&mut without));
+}
+
+fn native_process(target: &Path) {
+    let subject = subject(target);
+    let host = Native { shared: subject.shared(), views: subject.view_numbers() };
+    for (builtin, (_, audit)) in BUILTIN.iter().zip(NATIVE) {
+        let manifest = builtin.manifest().unwrap();
+        let input = chitin::audit::input(&subject, &manifest.capabilities, false);
+        for finding in audit(&sdk::Context::new(convert(&input), &host).unwrap()).unwrap() {
+            println!("{finding:#?}");
+        }
     }
 }
 

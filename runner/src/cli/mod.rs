@@ -106,10 +106,12 @@ fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String
     (best.0 > 0.8).then_some(best.1)
 }
 
-/// Writes to standard output. A reader that went away has seen enough.
+/// Writes to standard output, in one piece. A reader that went away has seen enough.
 fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
-    let mut out = io::BufWriter::new(anstream::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
+    let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
+    write(&mut text)?;
+    let mut out = io::stdout().lock();
+    match out.write_all(&text.into_inner()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

@@ -39,7 +39,7 @@ fn ordered(schema: &Schema, value: Value, id: Option<Id>) -> Value {
         Value::Object(mut map) => {
             let mut done = Map::new();
             for (key, member) in node.iter().flat_map(|node| &node.keys) {
-                let default = || schema.node(*member)?.shape.default.clone();
+                let default = || schema.node(*member)?.shape().default.clone();
                 // Not swap_remove: the rest keeps its order.
                 if let Some(value) = map.get_mut(*key).map(Value::take).or_else(default) {
                     done.insert((*key).to_owned(), ordered(schema, value, Some(*member)));

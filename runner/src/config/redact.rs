@@ -128,7 +128,7 @@ impl Work<'_> {
 
     fn fits(&self, text: &str, context: Context<'_>) -> bool {
         let value = json!(text);
-        self.node(context.id).is_some_and(|node| super::schema_type::accepted(&node.shape.kinds, &value))
+        self.node(context.id).is_some_and(|node| super::schema_type::accepted(&node.shape().kinds, &value))
     }
 
     fn source(&self, pointer: &str) -> SecretSource {

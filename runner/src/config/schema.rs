@@ -20,7 +20,9 @@ pub(super) struct Schema {
 /// One key.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub shape: Type,
+    /// The type column; most of them are never asked for.
+    column: &'static str,
+    shape: OnceLock<Type>,
     /// Members with a name, in schema order.
     pub keys: Vec<(&'static str, Id)>,
     /// Every other member.
@@ -30,8 +32,13 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn new(column: &str) -> Self {
-        Self { shape: parse(column), keys: Vec::new(), any_key: None, item: None }
+    fn new(column: &'static str) -> Self {
+        Self { column, shape: OnceLock::new(), keys: Vec::new(), any_key: None, item: None }
+    }
+
+    /// The type of the value.
+    pub(super) fn shape(&self) -> &Type {
+        self.shape.get_or_init(|| parse(self.column))
     }
 
     /// The member called `key`, or what the type says of other members.
@@ -42,7 +49,7 @@ impl Node {
     /// True when the type can only be one of finitely many values: it can't hold a secret.
     pub(super) fn is_closed(&self) -> bool {
         let closed = |kind: &Kind| matches!(kind, Kind::Literal(_) | Kind::Bool | Kind::Number { .. });
-        !self.shape.kinds.is_empty() && self.shape.kinds.iter().all(closed)
+        !self.shape().kinds.is_empty() && self.shape().kinds.iter().all(closed)
     }
 }
 

@@ -25,7 +25,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn value(&mut self, value: &Value, id: Id, pointer: &str) {
         let Some(node) = self.schema.node(id) else { return };
-        let kinds = &node.shape.kinds;
+        let kinds = &node.shape().kinds;
         match value {
             Value::Object(map) if kinds.is_empty() || kinds.contains(&Kind::Object) => {
                 self.object(map, id, pointer);
@@ -62,7 +62,7 @@ impl Walk<'_> {
         let Some(node) = self.schema.node(id) else { return };
         for (key, value) in map {
             let below = join(pointer, key);
-            match (node.member(key), &node.shape.rest) {
+            match (node.member(key), &node.shape().rest) {
                 (Some(member), _) => self.value(value, member, &below),
                 (None, Rest::Kept) => {}
                 (None, Rest::Of(kinds)) => {
@@ -81,7 +81,7 @@ impl Walk<'_> {
             }
         }
         for (key, member) in &node.keys {
-            let required = self.schema.node(*member).is_some_and(|node| node.shape.required);
+            let required = self.schema.node(*member).is_some_and(|node| node.shape().required);
             if required && !map.contains_key(*key) {
                 let message = format!("{} needs the key {key}, which is missing.", readable(pointer));
                 self.problems.push(Problem::new(ProblemKind::InvalidValue, message).at(join(pointer, key)));

@@ -1,7 +1,7 @@
 //! The policies that are built in.
 
 use crate::policy::manifest::{Manifest, ManifestError};
-use crate::sandbox::{Embedded, Pages};
+use crate::sandbox::{Embedded, embedded};
 
 /// A policy that the build script embedded.
 pub struct Builtin {

@@ -9,53 +9,83 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use rustix::mm::MprotectFlags;
 use wasmtime::component::Component;
 use wasmtime::{CustomCodeMemory, Engine, Result};
 
 use super::engine;
+use crate::policy::catalog::{BUILTIN, Builtin};
+
+// Every built-in policy's code, on pages of its own in a section that the loader maps readable and executable. No page
+// of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
+std::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/builtin.s")));
 
 /// Code that the build script compiled with this program's engine configuration, and embedded.
 #[derive(Clone, Copy)]
-pub struct Embedded(&'static [u8]);
-
-/// Bytes on their own pages, so that they can be made executable where they are.
-#[repr(C)]
-#[cfg_attr(target_arch = "x86_64", repr(align(4096)))]
-#[cfg_attr(not(target_arch = "x86_64"), repr(align(65536)))]
-pub struct Pages<T: ?Sized>(pub T);
+pub struct Embedded {
+    start: &'static u8,
+    end: &'static u8,
+}
 
 impl Embedded {
-    /// Wraps what the build script wrote; only the generated list of built-in policies calls this.
-    pub(crate) const fn new(code: &'static [u8]) -> Self {
-        Self(code)
+    /// Only the generated list of built-in policies makes one, by [`embedded!`].
+    pub(crate) const fn new(start: &'static u8, end: &'static u8) -> Self {
+        Self { start, end }
     }
 
-    /// Size of the code in bytes.
-    #[must_use]
-    pub fn size(self) -> usize {
-        self.0.len()
+    /// Where the code lies; no two policies share an address.
+    pub(super) fn address(self) -> usize {
+        std::ptr::from_ref(self.start).addr()
+    }
+
+    fn bytes(self) -> NonNull<[u8]> {
+        let start = NonNull::from(self.start);
+        let length = std::ptr::from_ref(self.end).addr() - start.as_ptr().addr();
+        NonNull::slice_from_raw_parts(start, length)
     }
 }
 
-/// Makes pages executable in place. The embedded code lies in this program's own file mapping; nothing ever
-/// writes to it, so no page is ever writable and executable.
-struct InPlace;
+/// The code between two symbols of the section above.
+macro_rules! embedded {
+    ($start:ident, $end:ident) => {{
+        #[allow(unsafe_code, reason = "symbols of the section that sandbox/load.rs includes")]
+        // SAFETY: the build script writes both symbols, in this order, around one policy's code.
+        unsafe {
+            unsafe extern "C" {
+                static $start: u8;
+                static $end: u8;
+            }
+            $crate::sandbox::Embedded::new(&$start, &$end)
+        }
+    }};
+}
+pub(crate) use embedded;
 
-impl CustomCodeMemory for InPlace {
+/// Makes the pages of compiled components executable. Those of embedded ones are already.
+struct Pages;
+
+impl CustomCodeMemory for Pages {
     fn required_alignment(&self) -> usize {
         rustix::param::page_size()
     }
 
     fn publish_executable(&self, code: *const u8, length: usize) -> Result<()> {
-        protect(code, length, rustix::mm::MprotectFlags::READ | rustix::mm::MprotectFlags::EXEC)
+        protect(code, length, MprotectFlags::READ | MprotectFlags::EXEC)
     }
 
     fn unpublish_executable(&self, code: *const u8, length: usize) -> Result<()> {
-        protect(code, length, rustix::mm::MprotectFlags::READ)
+        protect(code, length, MprotectFlags::READ)
     }
 }
 
-fn protect(code: *const u8, length: usize, flags: rustix::mm::MprotectFlags) -> Result<()> {
+fn protect(code: *const u8, length: usize, flags: MprotectFlags) -> Result<()> {
+    let is_embedded = |builtin: &Builtin| {
+        let own = builtin.code.bytes();
+        (own.as_ptr().addr()..own.as_ptr().addr() + own.len()).contains(&code.addr())
+    };
+    if BUILTIN.iter().any(is_embedded) {
+        return Ok(());
+    }
     // SAFETY: wasmtime passes whole pages of code that it is publishing or has stopped using; READ stays set, and no
     // one holds a mutable reference to code.
     unsafe { rustix::mm::mprotect(code.cast_mut().cast(), length, flags) }
@@ -66,15 +96,15 @@ fn protect(code: *const u8, length: usize, flags: rustix::mm::MprotectFlags) -> 
 pub fn engine() -> Result<Engine> {
     let mut config = engine::configuration();
     config.enable_compiler(false);
-    config.with_custom_code_memory(Some(Arc::new(InPlace)));
+    config.with_custom_code_memory(Some(Arc::new(Pages)));
     Engine::new(&config)
 }
 
 /// Loads an embedded policy without copying it.
-pub fn embedded(engine: &Engine, code: Embedded) -> Result<Component> {
+pub fn builtin(engine: &Engine, code: Embedded) -> Result<Component> {
     // SAFETY: `Embedded` is only made of bytes that this program's build script compiled with the same wasmtime and
     // configuration; they are `'static`, on their own pages, and never written to.
-    unsafe { Component::deserialize_raw(engine, NonNull::from(code.0)) }
+    unsafe { Component::deserialize_raw(engine, code.bytes()) }
 }
 
 /// Loads what [`super::compile::in_child`] returned.

@@ -1,7 +1,8 @@
 //! One engine per process, one pre-linked policy per component, one fresh store per run.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, Error, Store, Trap};
@@ -21,6 +22,8 @@ pub struct Sandbox {
     engine: Engine,
     /// What the built-in policies import, linked once for all of them.
     own: RwLock<wasi::Linked>,
+    /// Built-in policies that were mapped and linked before, by their code's address.
+    known: Mutex<HashMap<usize, PolicyPre<HostState>>>,
     stop: Arc<AtomicBool>,
     clock: Option<std::thread::JoinHandle<()>>,
 }
@@ -100,16 +103,22 @@ impl Sandbox {
             }
         })?;
         let own = RwLock::new(wasi::Linked::new(&engine)?);
-        Ok(Self { engine, own, stop, clock: Some(clock) })
+        Ok(Self { engine, own, known: Mutex::default(), stop, clock: Some(clock) })
     }
 
     /// Maps a policy's code and links its imports.
     fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
         match code {
             Code::Embedded(code) => {
-                let component = load::embedded(&self.engine, *code)?;
+                let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(policy) = known().get(&code.address()) {
+                    return Ok(policy.clone());
+                }
+                let component = load::builtin(&self.engine, *code)?;
                 self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
-                self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
+                let policy = self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)?;
+                known().insert(code.address(), policy.clone());
+                Ok(policy)
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
             Code::Compiled(code) => {
