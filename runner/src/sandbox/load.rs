@@ -29,6 +29,7 @@ pub struct Embedded {
 
 impl Embedded {
     /// Only the generated list of built-in policies makes one, by [`embedded!`].
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "not the byte, its address")]
     pub(crate) const fn new(start: &'static u8, end: &'static u8) -> Self {
         Self { start, end }
     }

@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::disallowed_methods,
     reason = "a test that is set up wrongly must stop"
 )]
 #![allow(dead_code, reason = "no test uses all of it")]
