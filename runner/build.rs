@@ -58,7 +58,6 @@ fn main() -> Result<()> {
         let folder = root.join("policies").join(id);
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = compile(&compiler, &wasm, &out.join(format!("{id}.cwasm")))?;
-        let size = fs::metadata(&wasm)?.len();
         writeln!(
             code_section,
             ".balign {page}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
@@ -67,7 +66,7 @@ fn main() -> Result<()> {
         )?;
         writeln!(
             list,
-            "Builtin {{ manifest: include_str!({}), page: include_str!({}), size: {size}, \
+            "Builtin {{ manifest: include_str!({}), page: include_str!({}), \
              code: embedded!(chitin_code_{number}, chitin_code_{number}_end) }},",
             literal(&folder.join("policy.toml")),
             literal(&folder.join("README.md")),

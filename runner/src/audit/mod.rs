@@ -7,7 +7,7 @@ mod outlet;
 mod plan;
 mod report;
 mod subtree;
-mod visible;
+pub mod visible;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use plan::{Plan, Planned, Subject};

@@ -136,16 +136,15 @@ fn plan(arguments: &Arguments) -> anyhow::Result<Vec<Planned>> {
         return policy::builtin(|_| true);
     }
     let mut plan = Vec::new();
-    for name in &arguments.policy {
-        if policy::is_file(name) {
-            plan.push(policy::from_file(name.as_ref(), &arguments.grant)?);
-            continue;
+    for (number, name) in arguments.policy.iter().enumerate() {
+        if arguments.policy.iter().take(number).any(|known| known == name) {
+            return Err(user_error(format!("the policy {name} is asked for twice"), "name each policy once"));
         }
-        let mut found = policy::builtin(|id| id == name)?;
-        if found.is_empty() {
-            return Err(policy::unknown(name));
-        }
-        plan.append(&mut found);
+        plan.push(if policy::is_file(name) {
+            policy::from_file(name.as_ref(), &arguments.grant)?
+        } else {
+            policy::builtin(|id| id == name)?.pop().ok_or_else(|| policy::unknown(name))?
+        });
     }
     Ok(plan)
 }

@@ -7,6 +7,7 @@ mod policy;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use chitin::audit::visible::visible;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -93,9 +94,9 @@ fn complain(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
     let bold = anstyle::AnsiColor::Red.on_default().bold();
     // Where standard error is gone, nobody is left to be told.
-    let _ = writeln!(err, "{bold}error:{bold:#} {error:#}");
+    let _ = writeln!(err, "{bold}error:{bold:#} {}", visible(&format!("{error:#}")));
     if let Some(error) = error.downcast_ref::<UserError>() {
-        let _ = writeln!(err, "help: {}", error.help);
+        let _ = writeln!(err, "help: {}", visible(&error.help));
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use chitin::audit::{Planned, visible};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
-use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
+use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
 use clap::Subcommand;
@@ -62,24 +62,19 @@ fn list(as_json: bool) -> anyhow::Result<()> {
 struct Known {
     manifest: Manifest,
     origin: String,
-    size: u64,
-    imports: Option<Vec<String>>,
+    /// Size in bytes and names of imports of a component from a file.
+    file: Option<(usize, Vec<String>)>,
 }
 
 fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
     let known = if is_file(name) {
         let inspected = check::inspect(&read(name.as_ref())?).map_err(|refusal| refused(name, &refusal))?;
-        let size = inspected.size as u64;
-        Known {
-            manifest: inspected.manifest,
-            origin: name.to_owned(),
-            size,
-            imports: Some(inspected.imports),
-        }
+        let origin = format!("{name}, {}", bytes(inspected.size));
+        Known { manifest: inspected.manifest, origin, file: Some((inspected.size, inspected.imports)) }
     } else {
         let found = BUILTIN.iter().find_map(|builtin| {
             let manifest = builtin.manifest().ok().filter(|manifest| manifest.policy.id == name)?;
-            Some(Known { manifest, origin: "built in".to_owned(), size: builtin.size, imports: None })
+            Some(Known { manifest, origin: "built in".to_owned(), file: None })
         });
         found.ok_or_else(|| unknown(name))?
     };
@@ -88,30 +83,37 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
         if as_json {
             let value = json!({
                 "policy": policy, "check": checks, "capabilities": capabilities.names(),
-                "origin": known.origin, "componentBytes": known.size, "imports": known.imports,
+                "componentBytes": known.file.as_ref().map(|(size, _)| size),
+                "imports": known.file.as_ref().map(|(_, imports)| imports),
             });
             serde_json::to_writer_pretty(&mut *out, &value)?;
             return writeln!(out);
         }
-        writeln!(out, "{} {} ({}, {} bytes)", policy.id, policy.version, known.origin, known.size)?;
-        writeln!(out, "{}", policy.summary)?;
+        writeln!(out, "{} {} ({})", policy.id, policy.version, visible(&known.origin))?;
+        writeln!(out, "{}", visible(&policy.summary))?;
         writeln!(out, "\nchecks")?;
         for check in checks {
             let generations = if check.generations.is_empty() {
                 String::new()
             } else {
-                format!(" [{}]", check.generations.join(", "))
+                format!(" [{}]", visible(&check.generations.join(", ")))
             };
-            writeln!(out, "  {} ({}){generations}\n    {}", check.id, check.severity, check.summary)?;
+            writeln!(
+                out,
+                "  {} ({}){generations}\n    {}",
+                check.id,
+                check.severity,
+                visible(&check.summary)
+            )?;
         }
         writeln!(out, "\ncapabilities")?;
         for capability in capabilities.names() {
-            writeln!(out, "  {capability}")?;
+            writeln!(out, "  {}", visible(&capability))?;
         }
-        if let Some(imports) = &known.imports {
+        if let Some((_, imports)) = &known.file {
             writeln!(out, "\nimports")?;
             for import in imports {
-                writeln!(out, "  {import}")?;
+                writeln!(out, "  {}", visible(import))?;
             }
         }
         Ok(())

@@ -9,14 +9,11 @@ pub struct Builtin {
     pub manifest: &'static str,
     /// `README.md`.
     pub page: &'static str,
-    /// Size of the component in bytes.
-    pub size: u64,
     /// The component, compiled ahead of time.
     pub code: Embedded,
 }
 
 /// All built-in policies, in byte order of their ids.
-#[allow(clippy::unreadable_literal, reason = "sizes that the build script wrote")]
 pub static BUILTIN: &[Builtin] = &include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
 impl Builtin {
