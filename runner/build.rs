@@ -24,6 +24,7 @@ use anyhow::{Context as _, Result, bail};
 )]
 #[path = "src/sandbox/engine.rs"]
 mod engine;
+mod nested_cargo;
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
@@ -52,30 +53,26 @@ fn main() -> Result<()> {
     let compiler = engine::compiler(&target)?;
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
-    let page = if target.starts_with("x86_64") { 4096 } else { 65536 };
-    let mut list = String::from("[\n");
+    let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };
+    let (mut list, mut codes) = (String::new(), String::new());
     for (number, id) in policies.iter().enumerate() {
         let folder = root.join("policies").join(id);
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = compile(&compiler, &wasm, &out.join(format!("{id}.cwasm")))?;
         writeln!(
             code_section,
-            ".balign {page}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
+            ".balign {alignment}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
              .globl chitin_code_{number}_end\nchitin_code_{number}_end:",
             literal(&code)
         )?;
-        writeln!(
-            list,
-            "Builtin {{ manifest: include_str!({}), page: include_str!({}), \
-             code: embedded!(chitin_code_{number}, chitin_code_{number}_end) }},",
-            literal(&folder.join("policy.toml")),
-            literal(&folder.join("README.md")),
-        )?;
+        writeln!(codes, "embedded!(chitin_code_{number}, chitin_code_{number}_end),")?;
+        let (manifest, page) = (literal(&folder.join("policy.toml")), literal(&folder.join("README.md")));
+        writeln!(list, "Builtin {{ manifest: include_str!({manifest}), page: include_str!({page}) }},")?;
     }
-    writeln!(code_section, ".balign {page}\n.text")?;
+    writeln!(code_section, ".balign {alignment}\n.text")?;
     fs::write(out.join("builtin.s"), code_section)?;
-    list.push_str("]\n");
-    fs::write(out.join("builtin.rs"), list)?;
+    fs::write(out.join("builtin.rs"), format!("[\n{list}]\n"))?;
+    fs::write(out.join("code.rs"), format!("[\n{codes}]\n"))?;
     Ok(())
 }
 
@@ -98,8 +95,7 @@ fn policies(folder: &Path) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Builds all policies with one call of cargo, in a target directory of its own: the outer cargo holds the lock of
-/// the other.
+/// Builds all policies with one call of cargo.
 fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let sysroot =
@@ -110,30 +106,9 @@ fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
             "the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)"
         );
     }
-    // Beside the profile folders of the outer target directory, so that all profiles share it.
-    let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
-    let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.current_dir(root).args(["build", "--profile", "policy", "--target", WASM_TARGET, "--target-dir"]);
-    cargo.arg(&target_dir);
+    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
     for id in policies {
         cargo.args(["--package", id]);
-    }
-    // What the outer cargo says about its own build is wrong for this one.
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let outer = [
-            "CARGO_ENCODED_RUSTFLAGS",
-            "RUSTFLAGS",
-            "RUSTC_WRAPPER",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "CLIPPY_ARGS",
-        ];
-        if outer.contains(&name.as_str())
-            || name.starts_with("CARGO_FEATURE_")
-            || name.starts_with("CARGO_CFG_")
-        {
-            cargo.env_remove(&name);
-        }
     }
     let output = cargo.output().context("cargo could not be started for the policies")?;
     if !output.status.success() {

@@ -241,13 +241,10 @@ fn against_native(target: &Path) {
     let limits = Limits::default();
     let plan: Vec<Planned> = BUILTIN
         .iter()
-        .map(|builtin| {
+        .enumerate()
+        .map(|(number, builtin)| {
             let manifest = builtin.manifest().unwrap();
-            Planned {
-                granted: manifest.capabilities.clone(),
-                manifest,
-                code: Ok(Code::Embedded(builtin.code)),
-            }
+            Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(Code::Builtin(number)) }
         })
         .collect();
     let (mut whole, mut calls) = (Vec::new(), Vec::new());

@@ -7,18 +7,20 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
+
+#[path = "../../runner/nested_cargo.rs"]
+mod nested_cargo;
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for input in ["wit", "policies/sdk", "tests/hostile", "Cargo.toml"] {
+    for input in ["runner/nested_cargo.rs", "wit", "policies/sdk", "tests/hostile", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -71,35 +73,10 @@ fn expected(source: &Path) -> Result<String> {
     Ok(expect.with_context(|| format!("{} does not begin with what to expect", source.display()))?.to_owned())
 }
 
-/// Builds the guests in Rust with one call of cargo, in the target directory of the policies: the outer cargo holds the
-/// lock of the other.
+/// Builds the guests in Rust with one call of cargo.
 fn build(root: &Path, out: &Path) -> Result<PathBuf> {
-    let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
-    let mut cargo = Command::new(env::var("CARGO")?);
-    cargo.current_dir(root).args([
-        "build",
-        "--package",
-        "chitin-hostile",
-        "--examples",
-        "--profile",
-        "policy",
-    ]);
-    cargo.args(["--target", WASM_TARGET, "--target-dir"]).arg(&target_dir);
-    // What the outer cargo says about its own build is wrong for this one.
-    for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let outer = [
-            "CARGO_ENCODED_RUSTFLAGS",
-            "RUSTFLAGS",
-            "RUSTC_WRAPPER",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "CLIPPY_ARGS",
-        ];
-        let described = ["CARGO_FEATURE_", "CARGO_CFG_"].iter().any(|prefix| name.starts_with(prefix));
-        if described || outer.contains(&name.as_str()) {
-            cargo.env_remove(&name);
-        }
-    }
+    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
+    cargo.args(["--package", "chitin-hostile", "--examples"]);
     let output = cargo.output().context("cargo could not be started for the hostile guests")?;
     if !output.status.success() {
         bail!("the hostile guests do not build:\n{}", String::from_utf8_lossy(&output.stderr));

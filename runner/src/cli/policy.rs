@@ -128,11 +128,11 @@ pub(super) fn is_file(name: &str) -> bool {
 /// The built-in policies that are wanted, ready to run, with all that they declare.
 pub(super) fn builtin(wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Planned>> {
     let mut plan = Vec::new();
-    for builtin in BUILTIN {
+    for (number, builtin) in BUILTIN.iter().enumerate() {
         let manifest = builtin.manifest()?;
         if wanted(&manifest.policy.id) {
             let granted = manifest.capabilities.clone();
-            plan.push(Planned { manifest, granted, code: Ok(Code::Embedded(builtin.code)) });
+            plan.push(Planned { manifest, granted, code: Ok(Code::Builtin(number)) });
         }
     }
     Ok(plan)

@@ -14,7 +14,6 @@ use wasmtime::component::Component;
 use wasmtime::{CustomCodeMemory, Engine, Result};
 
 use super::engine;
-use crate::policy::catalog::{BUILTIN, Builtin};
 
 // Every built-in policy's code, on pages of its own in a section that the loader maps readable and executable. No page
 // of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
@@ -22,23 +21,12 @@ std::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/builtin.s")));
 
 /// Code that the build script compiled with this program's engine configuration, and embedded.
 #[derive(Clone, Copy)]
-pub struct Embedded {
+struct Embedded {
     start: &'static u8,
     end: &'static u8,
 }
 
 impl Embedded {
-    /// Only the generated list of built-in policies makes one, by [`embedded!`].
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "not the byte, its address")]
-    pub(crate) const fn new(start: &'static u8, end: &'static u8) -> Self {
-        Self { start, end }
-    }
-
-    /// Where the code lies; no two policies share an address.
-    pub(super) fn address(self) -> usize {
-        std::ptr::from_ref(self.start).addr()
-    }
-
     fn bytes(self) -> NonNull<[u8]> {
         let start = NonNull::from(self.start);
         let length = std::ptr::from_ref(self.end).addr() - start.as_ptr().addr();
@@ -49,18 +37,19 @@ impl Embedded {
 /// The code between two symbols of the section above.
 macro_rules! embedded {
     ($start:ident, $end:ident) => {{
-        #[allow(unsafe_code, reason = "symbols of the section that sandbox/load.rs includes")]
         // SAFETY: the build script writes both symbols, in this order, around one policy's code.
         unsafe {
             unsafe extern "C" {
                 static $start: u8;
                 static $end: u8;
             }
-            $crate::sandbox::Embedded::new(&$start, &$end)
+            Embedded { start: &$start, end: &$end }
         }
     }};
 }
-pub(crate) use embedded;
+
+/// The code of every built-in policy, in the order of the catalog.
+static CODES: &[Embedded] = &include!(concat!(env!("OUT_DIR"), "/code.rs"));
 
 /// Makes the pages of compiled components executable. Those of embedded ones are already.
 struct Pages;
@@ -80,11 +69,11 @@ impl CustomCodeMemory for Pages {
 }
 
 fn protect(code: *const u8, length: usize, flags: MprotectFlags) -> Result<()> {
-    let is_embedded = |builtin: &Builtin| {
-        let own = builtin.code.bytes();
+    let is_embedded = |embedded: &Embedded| {
+        let own = embedded.bytes();
         (own.as_ptr().addr()..own.as_ptr().addr() + own.len()).contains(&code.addr())
     };
-    if BUILTIN.iter().any(is_embedded) {
+    if CODES.iter().any(is_embedded) {
         return Ok(());
     }
     // SAFETY: wasmtime passes whole pages of code that it is publishing or has stopped using; READ stays set, and no
@@ -101,8 +90,9 @@ pub fn engine() -> Result<Engine> {
     Engine::new(&config)
 }
 
-/// Loads an embedded policy without copying it.
-pub fn builtin(engine: &Engine, code: Embedded) -> Result<Component> {
+/// Loads a built-in policy by its number, without copying it.
+pub fn builtin(engine: &Engine, number: usize) -> Result<Component> {
+    let code = CODES.get(number).ok_or_else(|| wasmtime::Error::msg("there is no such built-in policy"))?;
     // SAFETY: `Embedded` is only made of bytes that this program's build script compiled with the same wasmtime and
     // configuration; they are `'static`, on their own pages, and never written to.
     unsafe { Component::deserialize_raw(engine, code.bytes()) }

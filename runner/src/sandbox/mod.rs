@@ -17,6 +17,4 @@ mod wasi;
 pub use host::bindings::chitin::policy::types;
 pub use host::bindings::{Input, Platform, Problem, Variable, View};
 pub use host::{Facts, Shared, Source};
-pub use load::Embedded;
-pub(crate) use load::embedded;
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

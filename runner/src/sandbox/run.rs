@@ -12,7 +12,7 @@ use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::{Input, PolicyPre};
 use super::host::{HostState, Shared, wall_limit};
 use super::limits::{LimitError, Limits, bytes};
-use super::load::{self, Embedded};
+use super::load;
 use super::types::{self, Finding};
 use super::view::Grants;
 use super::{engine, wasi};
@@ -22,7 +22,7 @@ pub struct Sandbox {
     engine: Engine,
     /// What the built-in policies import, linked once for all of them.
     own: RwLock<wasi::Linked>,
-    /// Built-in policies that were mapped and linked before, by their code's address.
+    /// Built-in policies that were mapped and linked before, by their numbers.
     known: Mutex<HashMap<usize, PolicyPre<HostState>>>,
     stop: Arc<AtomicBool>,
     clock: Option<std::thread::JoinHandle<()>>,
@@ -30,8 +30,8 @@ pub struct Sandbox {
 
 /// A policy's code.
 pub enum Code {
-    /// Built in.
-    Embedded(Embedded),
+    /// Built in: its number in the catalog.
+    Builtin(usize),
     /// Compiled from a component of the operator's.
     Compiled(Compiled),
 }
@@ -109,15 +109,15 @@ impl Sandbox {
     /// Maps a policy's code and links its imports.
     fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
         match code {
-            Code::Embedded(code) => {
+            Code::Builtin(number) => {
                 let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(policy) = known().get(&code.address()) {
+                if let Some(policy) = known().get(number) {
                     return Ok(policy.clone());
                 }
-                let component = load::builtin(&self.engine, *code)?;
+                let component = load::builtin(&self.engine, *number)?;
                 self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
                 let policy = self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)?;
-                known().insert(code.address(), policy.clone());
+                known().insert(*number, policy.clone());
                 Ok(policy)
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.

@@ -1,0 +1,28 @@
+//! A call of cargo from a build script: its own target directory, and nothing of what the outer cargo says about the
+//! outer build. `tests/support/build.rs` includes this file too.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+/// A `cargo build` of guests, and the target directory that it builds into: all build scripts share one, because the
+/// outer cargo holds the lock of the other.
+pub(crate) fn build(root: &Path, out: &Path, target: &str) -> Result<(Command, PathBuf)> {
+    // OUT_DIR is TARGET/PROFILE/build/PACKAGE/out; the directory lies beside the profiles, and serves them all.
+    let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
+    let mut cargo = Command::new(env::var("CARGO")?);
+    cargo.current_dir(root).args(["build", "--locked", "--profile", "policy", "--target", target]);
+    cargo.arg("--target-dir").arg(&target_dir);
+    let outer =
+        ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let described = ["CARGO_FEATURE_", "CARGO_CFG_"].iter().any(|prefix| name.starts_with(prefix));
+        if described || outer.contains(&name.as_ref()) {
+            cargo.env_remove(name.as_ref());
+        }
+    }
+    Ok((cargo, target_dir))
+}
