@@ -31,7 +31,7 @@ const OUTSIDE: &str = "nobody may read this";
 /// The audit's time.
 const NOW: u64 = 1_700_000_000;
 
-/// The wall clock behind the fuel is 10 s, the compiler's 60 s; whoever needs more than both hangs.
+/// The time limit behind the fuel is 10 s, the compiler's 60 s; whoever needs more than both hangs.
 const HANGS: Duration = Duration::from_mins(3);
 
 /// A target with everything that a guest could want, and everything that a careless runner trips over.

@@ -6,7 +6,7 @@ use wasmtime::{Config, Engine, OptLevel, Result, Strategy, WasmFeatures};
 /// Native stack that a policy may use: enough for a deep JSON document, far below a thread's 2 MiB.
 pub const MAX_STACK_BYTES: usize = 512 << 10;
 
-/// One tick of the wall clock behind the fuel budget.
+/// How often a running policy is looked at, beside its fuel.
 pub const EPOCH_MILLISECONDS: u64 = 100;
 
 /// The configuration. Every proposal that a policy does not need is switched off by name.

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use wasmtime::{Engine, Error, Store, Trap};
+use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
 use super::compile::Compiled;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::{Input, PolicyPre};
-use super::host::{HostState, Shared, wall_limit};
+use super::host::{HostState, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;
 use super::types::{self, Finding};
@@ -152,9 +152,12 @@ impl Sandbox {
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_max_component_handles(limits.handles);
-        store.epoch_deadline_trap();
-        let ticks = limits.wall.as_millis() / u128::from(EPOCH_MILLISECONDS);
+        let ticks = limits.time.as_millis() / u128::from(EPOCH_MILLISECONDS);
         store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+        store.epoch_deadline_callback(|store| {
+            store.data().check_time()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
         let verdict = store.set_fuel(limits.fuel).and_then(|()| {
             let instance = policy.instantiate(&mut store)?;
             stages.instantiate = started.elapsed();
@@ -192,7 +195,6 @@ fn explain(error: &Error, limits: &Limits) -> Failure {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => LimitError::new("fuel", limits.fuel, "all used").into(),
-        Some(Trap::Interrupt) => wall_limit(limits.wall).into(),
         Some(Trap::StackOverflow) => {
             LimitError::new("stack", bytes(engine::MAX_STACK_BYTES), "all used").into()
         }

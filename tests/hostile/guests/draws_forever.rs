@@ -1,6 +1,6 @@
 //! expect: time limit: 10 s allowed, still running
 //!
-//! Makes the runner work for little fuel: this is what the wall clock behind the fuel is for.
+//! Makes the runner work for little fuel: this is what the time limit behind the fuel is for.
 
 use chitin_hostile::{Input, Verdict, guest};
 

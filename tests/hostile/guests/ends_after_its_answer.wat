@@ -1,4 +1,4 @@
-;; expect: fuel limit: 2000000000 allowed, all used
+;; expect: fuel limit: 1000000000 allowed, all used
 ;;
 ;; Answers that all is clean, and then does not end.
 (module

@@ -1,4 +1,4 @@
-;; expect: fuel limit: 2000000000 allowed, all used
+;; expect: fuel limit: 1000000000 allowed, all used
 ;;
 ;; Fills its memory again and again: each instruction is much work, and costs as much fuel.
 (module

@@ -1,4 +1,4 @@
-;; expect: fuel limit: 2000000000 allowed, all used
+;; expect: fuel limit: 1000000000 allowed, all used
 ;;
 ;; Does not end before its audit even begins.
 (module
