@@ -117,6 +117,14 @@ fn a_secret_is_nowhere_in_the_output() {
 }
 
 #[test]
+fn a_secret_that_is_a_word_of_a_check_id_hides_no_finding() {
+    let config = "{ gateway: { bind: 'lan', auth: { token: 'gateway' } }, hooks: { enabled: true, token: 'gateway' } }";
+    let (report, code) = Home::new(config).report(&[]);
+    assert_eq!(code, 1);
+    assert!(ids(&report).contains(&"hooks.token_reuse_gateway_token".to_owned()), "{report:#}");
+}
+
+#[test]
 fn the_exit_code_is_the_verdict() {
     let guarded = Home::new(
         "{ gateway: { auth: { token: '0123456789abcdef0123456789abcdef' }, trustedProxies: ['10.0.0.1'] } }",

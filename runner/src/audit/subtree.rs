@@ -42,7 +42,7 @@ fn part<'p>(value: &Value, paths: &[&'p [String]]) -> Option<Value> {
             Some(Value::Array(items.iter().enumerate().map(item).collect()))
         }
         // The path leads on, and there is nothing more; what stands here instead is part of the answer.
-        scalar => (!paths.is_empty()).then(|| scalar.clone()),
+        scalar => Some(scalar.clone()),
     }
 }
 
