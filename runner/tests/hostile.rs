@@ -321,6 +321,23 @@ fn floods_the_log() {
 }
 
 #[test]
+fn stays_silent() {
+    let component = guest("stays_silent").component;
+    let status = |run: Run| {
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        (
+            report["assessment"][0]["status"].clone(),
+            report["incomplete"][0]["denied"][0].clone(),
+            run.status.code(),
+        )
+    };
+    let granted = Home::new().run(&["--json", "--policy", component, "--grant", "all"]);
+    assert_eq!(status(granted), ("clean".into(), Value::Null, Some(0)));
+    let withheld = Home::new().run(&["--json", "--policy", component]);
+    assert_eq!(status(withheld), ("not-assessed".into(), "config:/gateway".into(), Some(3)));
+}
+
+#[test]
 fn tells_the_token() {
     let finding = heard("tells_the_token");
     assert_eq!((&finding["title"], &finding["detail"]), (&Value::from("Token ***"), &Value::from("******")));

@@ -8,6 +8,7 @@ use crate::audit::finding::Finding;
 use crate::audit::outlet;
 use crate::audit::plan::{ConfigGap, Planned, Subject};
 use crate::audit::subtree;
+use crate::audit::visible::visible;
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::view::Grants;
@@ -22,6 +23,8 @@ pub struct Outcome {
     pub verdict: Result<Vec<Finding>, Failure>,
     /// What it could not have seen, though it ran.
     pub gap: Option<&'static str>,
+    /// What it declares and was not granted: it could not have seen that either.
+    pub ungranted: Vec<String>,
     /// What it wrote to standard output and error.
     pub log: String,
     /// What it asked for without a grant.
@@ -84,6 +87,7 @@ fn one(
         manifest: planned.manifest.clone(),
         verdict: Ok(Vec::new()),
         gap: gap.map(ConfigGap::reason),
+        ungranted: ungranted(planned),
         log: String::new(),
         denied: Vec::new(),
         stages: Stages::default(),
@@ -109,6 +113,12 @@ fn one(
         .and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
     outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
     outcome
+}
+
+fn ungranted(planned: &Planned) -> Vec<String> {
+    let granted = planned.granted.names();
+    let declared = planned.manifest.capabilities.names();
+    declared.into_iter().filter(|name| !granted.contains(name)).map(|name| visible(&name)).collect()
 }
 
 /// What a policy with these capabilities is given.

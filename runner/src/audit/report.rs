@@ -11,6 +11,9 @@ use crate::policy::manifest::Severity;
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Why a policy's silence says nothing, where the operator granted less than its manifest declares.
+const WITHHELD: &str = "it was not granted all that it declares, so its silence says nothing";
+
 /// What an audit says. The fields up to `findings` have the reference's names and meanings.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,10 +144,14 @@ impl Report {
             if let Some(gap) = outcome.gap.filter(|gap| !gaps.contains(gap)) {
                 gaps.push(gap);
             }
+            let withheld = (!outcome.ungranted.is_empty()).then(|| WITHHELD.to_owned());
             let found = outcome.verdict.as_deref().unwrap_or_default();
+            let mut silent = false;
             for check in outcome.manifest.checks.iter().filter(|check| check.applies_to(generation)) {
                 let fired = found.iter().any(|finding| finding.check == check.id);
-                let reason = failure.clone().or(outcome.gap.map(str::to_owned)).filter(|_| !fired);
+                silent |= !fired;
+                let gap = || outcome.gap.map(str::to_owned);
+                let reason = failure.clone().or_else(gap).or_else(|| withheld.clone()).filter(|_| !fired);
                 let status = match (fired, &reason) {
                     (true, _) => Status::Finding,
                     (false, Some(_)) => Status::NotAssessed,
@@ -156,6 +163,10 @@ impl Report {
                     status,
                     reason,
                 });
+            }
+            if let (None, Some(reason), true) = (failure, withheld, silent) {
+                let (policy, denied) = (Some(policy.clone()), outcome.ungranted.clone());
+                incomplete.push(Incomplete { policy, reason, denied });
             }
             // A check that does not exist in this generation says nothing about it.
             let applies = |finding: &&Finding| {
