@@ -1,8 +1,7 @@
 //! Runs the planned policies in parallel. Data in, outcomes out; nothing here prints or changes anything.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::audit::finding::Finding;
 use crate::audit::outlet;
@@ -54,10 +53,9 @@ pub fn evaluate(
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.len());
     let redacted = subject.config.redact();
     let work = || {
-        while let Some((index, planned)) = {
+        loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            plan.get(index).map(|planned| (index, planned))
-        } {
+            let Some(planned) = plan.get(index) else { break };
             let outcome = one(sandbox, subject, &redacted, planned, limits, deep);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
         }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::segments;
 use crate::policy::manifest::Severity;
 
 /// One statement about the target.
@@ -112,6 +113,5 @@ impl Location {
 
 /// A pointer as people write it: `gateway.auth.mode`.
 fn dotted(pointer: &str) -> String {
-    let keys = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"));
-    keys.collect::<Vec<_>>().join(".")
+    segments(pointer).unwrap_or_default().join(".")
 }

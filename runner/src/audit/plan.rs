@@ -42,9 +42,6 @@ pub struct Planned {
     pub code: Result<Code, String>,
 }
 
-/// The policies of one audit.
-pub type Plan = Vec<Planned>;
-
 impl Subject {
     /// Takes stock of a target. `located_problems` are what locating it met. `key` makes the fingerprints of
     /// secrets comparable within this audit, and with nothing else.

@@ -2,17 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use crate::config::segments;
+
 /// What of a value the pointers name; `*` stands for every key or item. Lists keep their length, so that an item
 /// keeps its place: what is not named in them is null.
 #[must_use]
 pub fn cut(value: &Value, pointers: &[String]) -> Value {
-    let paths: Vec<Vec<String>> = pointers.iter().map(|pointer| segments(pointer)).collect();
+    let paths: Vec<Vec<String>> = pointers.iter().filter_map(|pointer| segments(pointer)).collect();
     let paths: Vec<&[String]> = paths.iter().map(Vec::as_slice).collect();
     part(value, &paths).unwrap_or_else(|| Value::Object(Map::new()))
-}
-
-fn segments(pointer: &str) -> Vec<String> {
-    pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect()
 }
 
 fn part<'p>(value: &Value, paths: &[&'p [String]]) -> Option<Value> {
