@@ -53,6 +53,17 @@ pub fn ids(config: &Node<'_>) -> Vec<String> {
     ids
 }
 
+/// The entry of `agents.list` that answers to an id: the first whose id is the same when normalised.
+#[must_use]
+pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
+    let name = normalise(id);
+    config
+        .at("agents.list")
+        .items()
+        .filter(|entry| entry.object().is_some())
+        .find(|entry| normalise(entry.get("id").text().unwrap_or_default()) == name)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

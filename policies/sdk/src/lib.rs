@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod guest;
 pub mod js;
 pub mod permissions;
+pub mod sandbox;
 pub mod testing;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
