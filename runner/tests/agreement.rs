@@ -68,8 +68,18 @@ fn file() -> String {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Differences {
+    own: Vec<OwnCheck>,
     difference: Vec<Difference>,
+}
+
+/// A check that the reference does not have, so that no case can expect it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnCheck {
+    check: String,
+    reason: String,
 }
 
 /// A case where the verdict differs, and how exactly.
@@ -94,6 +104,7 @@ struct Count {
 /// What all trials share.
 struct World {
     checks: Vec<Check>,
+    own: Vec<OwnCheck>,
     differences: Vec<Difference>,
     deep: bool,
     ids: Mutex<BTreeMap<String, Count>>,
@@ -110,6 +121,7 @@ impl World {
         let differences: Differences = toml::from_str(&text).expect("known-differences.toml");
         Self {
             checks: checks.flat_map(|manifest| manifest.checks).collect(),
+            own: differences.own,
             differences: differences.difference,
             deep: run(&["audit", "--help"]).contains("--deep"),
             ids: Mutex::default(),
@@ -228,10 +240,11 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
             balance.entry(verdict).or_default().0 += 1;
         }
     }
+    let comparable = |id: &str| of_channel(id) && !world.own.iter().any(|own| own.check == id);
     let ours = report
         .findings
         .iter()
-        .filter(|finding| finding.policy != OWN_POLICY && of_channel(&finding.check_id));
+        .filter(|finding| finding.policy != OWN_POLICY && comparable(&finding.check_id));
     let ours: Vec<String> =
         ours.map(|finding| format!("{}:{}", finding.check_id, finding.severity)).collect();
     for verdict in &ours {
@@ -368,6 +381,18 @@ fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
 }
 
 fn names(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
+    for own in &world.own {
+        if own.reason.trim().is_empty() || !world.checks.iter().any(|check| check.id == own.check) {
+            return Err(format!("{} is no check, or has no reason", own.check).into());
+        }
+        if cases
+            .iter()
+            .flat_map(|(_, case)| &case.expect)
+            .any(|verdict| verdict.starts_with(&format!("{}:", own.check)))
+        {
+            return Err(format!("{} is a check of the reference", own.check).into());
+        }
+    }
     let mut seen = BTreeSet::new();
     for known in &world.differences {
         let name = format!("{}::{}", known.file, known.case);

@@ -1,6 +1,7 @@
 //! Which agents an installation has, and their ids (reference: state-checks 1.5).
 
-use crate::{Node, js};
+use crate::context::unseen;
+use crate::{Context, Failure, Kind, Node, Path, StateError, js};
 
 /// The id of an agent that has none.
 pub const MAIN: &str = "main";
@@ -53,6 +54,28 @@ pub fn ids(config: &Node<'_>) -> Vec<String> {
     ids
 }
 
+/// The folders below `agents/` of the state directory: those of all configured agents, then those that exist on disk
+/// alone, in byte order. Where `agents` is not a directory itself, only the configured ones are known. Needs `list` on
+/// `state/agents`.
+///
+/// # Errors
+/// `inconclusive` where the directory cannot be listed.
+pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
+    let mut folders = ids(&cx.config());
+    let path = Path::new("state", "agents");
+    let entries = match cx.host().list(&path) {
+        Ok(entries) => entries,
+        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Vec::new(),
+        Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
+    };
+    for entry in entries {
+        if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !folders.contains(&entry.name) {
+            folders.push(entry.name);
+        }
+    }
+    Ok(folders)
+}
+
 /// The entry of `agents.list` that answers to an id: the first whose id is the same when normalised.
 #[must_use]
 pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
@@ -69,6 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::MemoryHost;
 
     #[test]
     fn normalise_makes_a_folder_name() {
@@ -93,5 +117,28 @@ mod tests {
             json!({"agents": {"list": [{"id": "Work"}, {"id": "home", "default": true}, {"id": "work"}, 5]}});
         assert_eq!(ids(&Node::root(&config)), ["home", "work"]);
         assert_eq!(ids(&Node::root(&json!({}))), ["main"]);
+    }
+
+    #[test]
+    fn folders_on_disk_come_after_the_configured_ones() {
+        let config = r#"{agents: {list: [{id: "work"}]}}"#;
+        let host = MemoryHost::new(config)
+            .file("state", "agents/work/a", 0o600, "")
+            .file("state", "agents/old/a", 0o600, "")
+            .file("state", "agents/main/a", 0o600, "")
+            .file("state", "agents/notes.txt", 0o600, "")
+            .symlink("state", "agents/linked", None);
+        assert_eq!(host.with(folders).expect("the folder can be listed"), ["work", "linked", "main", "old"]);
+    }
+
+    #[test]
+    fn a_folder_of_agents_that_cannot_be_listed_is_not_called_empty() {
+        let folders = |host: MemoryHost| host.with(folders);
+        assert_eq!(folders(MemoryHost::new("{}")), Ok(vec!["main".to_owned()]));
+        assert_eq!(
+            folders(MemoryHost::new("{}").symlink("state", "agents", None)),
+            Ok(vec!["main".to_owned()])
+        );
+        assert!(folders(MemoryHost::new("{}").deny("state", "agents")).is_err());
     }
 }

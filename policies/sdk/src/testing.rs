@@ -35,6 +35,13 @@ struct Object {
     denied: bool,
 }
 
+impl Object {
+    fn private_directory() -> Self {
+        let metadata = metadata(Kind::Directory, 0o700, 0);
+        Self { metadata, content: Vec::new(), link: None, denied: false }
+    }
+}
+
 fn metadata(kind: Kind, mode: u32, size: usize) -> Metadata {
     Metadata { kind, mode, uid: 1000, gid: 1000, owned: true, links: 1, size: size as u64 }
 }
@@ -61,7 +68,7 @@ impl MemoryHost {
         self
     }
 
-    /// Adds a regular file.
+    /// Adds a regular file, and below the view's root the directories on the way to it.
     #[must_use]
     pub fn file(self, view: &str, rel: &str, mode: u32, content: &str) -> Self {
         let metadata = metadata(Kind::File, mode, content.len());
@@ -94,6 +101,10 @@ impl MemoryHost {
     fn object(mut self, view: &str, rel: &str, object: Object) -> Self {
         if !self.views.iter().any(|known| known.name == view) {
             self = self.view(view, &format!("/{view}"));
+        }
+        for (slash, _) in rel.match_indices('/') {
+            let parent = (view.to_owned(), rel.split_at(slash).0.to_owned());
+            self.objects.entry(parent).or_insert_with(Object::private_directory);
         }
         self.objects.insert((view.to_owned(), rel.to_owned()), object);
         self
