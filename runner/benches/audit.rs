@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Evaluation, Planned, Report, Subject, evaluate};
+use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, evaluate};
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
@@ -232,7 +232,7 @@ fn subject(target: &Path) -> Subject {
     let mut environment: Environment = [("HOME", target.to_str().unwrap())].into_iter().collect();
     let (located, problems) = locate(&request, &mut environment, target).unwrap();
     let config = chitin::config::load(&located, &mut environment);
-    Subject::new(located, environment, config, problems, 0, b"bench")
+    Subject::new(located, environment, config, problems, &Basis::default())
 }
 
 fn against_native(target: &Path) {

@@ -102,6 +102,9 @@ fn cli() -> String {
     for words in [
         &[][..],
         &["audit"],
+        &["fix"],
+        &["fix", "history"],
+        &["undo"],
         &["explain"],
         &["policy"],
         &["policy", "list"],

@@ -35,7 +35,7 @@ fn credentials(directory: &Permissions) -> Option<Finding> {
             "{seen}: {who} can see which accounts there are, and read each login that is not protected by itself."
         ))
     };
-    Some(finding.remediation(directory.owner_only()).at_object(&directory.path))
+    Some(directory.complete(finding))
 }
 
 fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
@@ -50,7 +50,7 @@ fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
         warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
             .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
     };
-    Some(finding.remediation(profiles.owner_only()).at_object(&profiles.path))
+    Some(profiles.complete(finding))
 }
 
 chitin_policy_sdk::policy!(audit);

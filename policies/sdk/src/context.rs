@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem, StateError,
-    Subject, View,
+    Allowed, Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem,
+    StateError, Subject, View,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
@@ -89,6 +89,12 @@ impl<'h> Context<'h> {
     #[must_use]
     pub fn platform(&self) -> &Platform {
         &self.input.platform
+    }
+
+    /// The most permission bits that the site allows.
+    #[must_use]
+    pub fn allowed(&self) -> &Allowed {
+        &self.input.permissions
     }
 
     /// The audit asked for slow and live checks too.

@@ -1,7 +1,9 @@
 //! Builds a finding in one chain.
 
+use serde_json::Value;
+
 use crate::gateway::Credential;
-use crate::{Finding, Location, Node, Path, Severity};
+use crate::{Finding, Fix, Location, Node, Path, SetValue, Severity};
 
 /// A finding of severity critical.
 #[must_use]
@@ -61,6 +63,14 @@ impl Finding {
     #[must_use]
     pub fn at_object(mut self, path: &Path) -> Self {
         self.locations.push(Location::Object(path.clone()));
+        self
+    }
+
+    /// The value that would cure it, in place of the one that was seen.
+    #[must_use]
+    pub fn fix_value(mut self, node: &Node<'_>, value: &Value) -> Self {
+        let (pointer, expected) = (node.pointer().to_owned(), node.value().map(Value::to_string));
+        self.fixes.push(Fix::SetValue(SetValue { pointer, expected, value: value.to_string() }));
         self
     }
 

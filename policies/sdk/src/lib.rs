@@ -21,7 +21,7 @@ pub use bindings::chitin::policy::state::{
 pub use bindings::chitin::policy::types::{
     Failure, Finding, Fix, Location, Path, SetMode, SetValue, Severity, TextPosition,
 };
-pub use bindings::{Input, Platform, Problem, Variable, View};
+pub use bindings::{Input, Permissions as Allowed, Platform, Problem, Variable, View};
 pub use config::Node;
 pub use context::{Context, Host};
 pub use finding::{critical, finding, info, warn};

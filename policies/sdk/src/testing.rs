@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::guest::not_granted;
 use crate::{
-    Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path, Platform,
-    Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
+    Allowed, Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path,
+    Platform, Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
 };
 
 /// A host that lives in memory. Everything is granted, except what [`MemoryHost::deny`] takes away.
@@ -24,6 +24,7 @@ pub struct MemoryHost {
     environment: Vec<(String, String)>,
     problems: Vec<Problem>,
     generation: String,
+    allowed: (u32, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl MemoryHost {
     /// Where the config is not JSON.
     #[must_use]
     pub fn new(config: &str) -> Self {
-        let mut host = Self { generation: "2026.2".to_owned(), ..Self::default() };
+        let mut host = Self { generation: "2026.2".to_owned(), allowed: (0o700, 0o600), ..Self::default() };
         host.config = serde_json::from_str(&quote_bare_keys(config)).expect("the test's config is JSON");
         let mut config = host.config.take();
         hide("", &mut config, &mut host.secrets);
@@ -117,6 +118,13 @@ impl MemoryHost {
         self
     }
 
+    /// Sets the permission bits that the site allows a directory and a file.
+    #[must_use]
+    pub fn allowing(mut self, directory: u32, file: u32) -> Self {
+        self.allowed = (directory, file);
+        self
+    }
+
     /// Sets the generation of the config.
     #[must_use]
     pub fn generation(mut self, generation: &str) -> Self {
@@ -162,6 +170,7 @@ impl MemoryHost {
             views: self.views.clone(),
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
+            permissions: Allowed { directory: self.allowed.0, file: self.allowed.1 },
             deep: false,
             now: 1_700_000_000,
         };

@@ -53,8 +53,7 @@ fn log_file(log: &Permissions) -> Vec<Finding> {
 
 /// Reading and writing are two harms, each with its own finding; one command cures both.
 fn both(seen: &Permissions, readable: Option<Finding>, writable: Option<Finding>) -> Vec<Finding> {
-    let complete = |finding: Finding| finding.remediation(seen.owner_only()).at_object(&seen.path);
-    readable.into_iter().chain(writable).map(complete).collect()
+    readable.into_iter().chain(writable).map(|finding| seen.complete(finding)).collect()
 }
 
 chitin_policy_sdk::policy!(audit);

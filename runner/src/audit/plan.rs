@@ -11,9 +11,10 @@ use crate::audit::finding::Location;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::{Code, Facts, Platform, Problem, Shared, Source, Variable, View};
+use crate::sandbox::{Code, Facts, Permissions, Platform, Problem, Shared, Source, Variable, View};
+use crate::settings::Settings;
 use crate::target::snapshot::{LookError, Metadata, Snapshot};
-use crate::target::{self, Environment, Located, js_trim};
+use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
 const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
@@ -29,7 +30,21 @@ pub struct Subject {
     environment: Environment,
     problems: Vec<target::Problem>,
     views: Vec<(String, PathBuf)>,
+    permissions: Permissions,
     shared: Arc<Shared>,
+}
+
+/// What an audit goes by, besides its target.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// Seconds since the epoch, the same for the whole audit.
+    pub now: u64,
+    /// Makes the fingerprints of secrets comparable within this audit, and with nothing else.
+    pub key: [u8; 32],
+    /// What the site has decided.
+    pub settings: Settings,
+    /// Changes to imagine. The config must have been read with them.
+    pub preview: Preview,
 }
 
 /// A policy that is to run.
@@ -43,17 +58,16 @@ pub struct Planned {
 }
 
 impl Subject {
-    /// Takes stock of a target. `located_problems` are what locating it met. `key` makes the fingerprints of
-    /// secrets comparable within this audit, and with nothing else.
+    /// Takes stock of a target. `located_problems` are what locating it met.
     #[must_use]
     pub fn new(
         located: Located,
         environment: Environment,
         config: Config,
         located_problems: Vec<target::Problem>,
-        now: u64,
-        key: &[u8],
+        basis: &Basis,
     ) -> Self {
+        let Basis { now, key, settings, preview } = basis;
         let mut views = vec![
             ("state".to_owned(), located.state_dir.clone()),
             ("config".to_owned(), located.config_audit.clone()),
@@ -64,7 +78,7 @@ impl Subject {
         }
         let includes = config.includes.iter().enumerate();
         views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
-        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()));
+        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()), preview);
         let owner = snapshot
             .stat(0, Path::new(""))
             .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
@@ -85,8 +99,10 @@ impl Subject {
         }
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
-        let shared = Arc::new(Shared { snapshot, secrets, owner, now });
-        Self { located, config, now, environment, problems, views, shared }
+        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now });
+        let permissions =
+            Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
+        Self { located, config, now: *now, environment, problems, views, permissions, shared }
     }
 
     /// What all runs of this audit share.
@@ -170,6 +186,10 @@ impl Subject {
             }
         };
         self.problems.iter().map(problem).collect()
+    }
+
+    pub(super) fn permissions(&self) -> Permissions {
+        self.permissions
     }
 
     pub(super) fn platform() -> Platform {
