@@ -42,6 +42,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("gateway-http", gateway_http::audit),
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
+    ("private-files", private_files::audit),
     ("session-permissions", session_permissions::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),

@@ -23,13 +23,15 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use serde_json::Value;
 
+use support::fixes::{Expected, Fix};
 use support::{Answer, Home, Report, root};
 
 /// Each case file, and whether the reference refuses what is in it.
-const FILES: [(&str, bool); 5] = [
+const FILES: [(&str, bool); 6] = [
     ("config-cases", false),
     ("state-cases", false),
     ("channel-cases", false),
+    ("fix-cases", false),
     ("config-cases-rejected", true),
     ("state-cases-rejected", true),
 ];
@@ -45,8 +47,11 @@ struct Case {
     #[serde(default)]
     env: BTreeMap<String, String>,
     args: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, alias = "expect_report")]
     expect: Vec<String>,
+    /// What the reference's fix did.
+    #[serde(flatten)]
+    fix: Expected,
     exit: Option<i32>,
     mode: Option<String>,
     #[serde(default)]
@@ -61,6 +66,13 @@ struct Object {
     mode: Option<String>,
     content: Option<String>,
     target: Option<String>,
+}
+
+/// The answer of an audit with a fix.
+#[derive(Debug, Deserialize)]
+struct Both {
+    fix: Fix,
+    report: Report,
 }
 
 fn file() -> String {
@@ -182,15 +194,22 @@ fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Fa
     let arguments = arguments(case, world.deep);
     let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
     let mut answer = audit();
-    if answer.code == 4 && case.exit.is_none() {
+    if answer.code == 4 && case.exit.is_none_or(|exit| exit == 0) {
         // The reference creates a state directory that is missing before it looks (state-checks 1.6).
-        let state = answer.report()?.target.state_dir.replacen('~', home.path().to_str().unwrap(), 1);
+        let state = report(&answer)?.target.state_dir.replacen('~', home.path().to_str().unwrap(), 1);
         fs::create_dir_all(&state).unwrap();
         rustix::fs::chmod(state.as_str(), 0o700.into()).unwrap();
         answer = audit();
     }
-    let found = if rejects || case.exit.is_some() {
+    let found = if rejects || case.exit.is_some_and(|exit| exit != 0) {
         refused(case, &answer)
+    } else if file == "fix-cases" {
+        let Both { fix, report } =
+            serde_json::from_str(&answer.stdout).map_err(|error| format!("{error}: {answer:?}"))?;
+        let mut found = compared(world, case, &report, answer.code);
+        found.extend(case.fix.differences(&home, &fix, &case.env));
+        found.sort();
+        found
     } else {
         compared(world, case, &answer.report()?, answer.code)
     };
@@ -213,6 +232,13 @@ fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Fa
     Err(format!("differs by {found:?}, expected {expected:?} ({reason})\n{}", answer.stderr).into())
 }
 
+/// The report, alone or behind what a fix did.
+fn report(answer: &Answer) -> Result<Report, String> {
+    answer.report().or_else(|error| {
+        serde_json::from_str::<Both>(&answer.stdout).map(|both| both.report).map_err(|_| error)
+    })
+}
+
 /// The reference gives no report; we give one that says what is wrong with the config.
 fn refused(case: &Case, answer: &Answer) -> Vec<String> {
     if case.name.starts_with("args-") {
@@ -222,7 +248,7 @@ fn refused(case: &Case, answer: &Answer) -> Vec<String> {
         return vec![format!("exit {}", answer.code)];
     }
     let own = |report: Report| report.findings.iter().any(|finding| finding.policy == OWN_POLICY);
-    if answer.report().is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
+    if report(answer).is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
 }
 
 /// The difference between the reference's verdict and ours, over the checks that we have.

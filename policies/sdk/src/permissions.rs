@@ -117,14 +117,20 @@ impl Permissions {
         let mut finding = finding
             .remediation(format!("Run: chmod {:03o} {}", self.allowed, shell_quote(&self.display)))
             .at_object(&self.path);
+        finding.fixes.extend(self.cure());
+        finding
+    }
+
+    /// The proposal to leave it to whom the site allows it; none for what a link leads to.
+    #[must_use]
+    pub fn cure(&self) -> Option<Fix> {
         let proposal = self.end.as_ref().filter(|_| !self.is_symlink).map(|end| SetMode {
             target: self.path.clone(),
             expected: end.mode,
             // Set-user-id, set-group-id and sticky bits are not what the finding is about.
             mode: end.mode & (self.allowed | 0o7000),
         });
-        finding.fixes.extend(proposal.map(Fix::SetMode));
-        finding
+        proposal.map(Fix::SetMode)
     }
 }
 

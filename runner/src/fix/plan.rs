@@ -8,7 +8,7 @@ use super::guard::{self, Refusal};
 use crate::audit::finding::{Finding, Fix};
 use crate::audit::{Subject, visible};
 use crate::config::Edit;
-use crate::target::snapshot::{Identity, LookError};
+use crate::target::snapshot::{Identity, Kind, LookError};
 
 /// What will be done, and what will not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -177,13 +177,17 @@ fn mode_change(
     mode: u32,
 ) -> Result<ModeChange, Refusal> {
     let shared = subject.shared();
+    let root = std::path::Path::new("");
+    if rel != root && shared.snapshot.stat(view, root).is_ok_and(|root| root.kind == Kind::Symlink) {
+        return Err(Refusal::ThroughLink);
+    }
     let object = shared.snapshot.stat(view, rel).map_err(|error| match error {
         LookError::ThroughLink => Refusal::ThroughLink,
         other => Refusal::Unseen(other.to_string()),
     })?;
     guard::mode(&object, rustix::process::geteuid().as_raw(), expected, mode)?;
     Ok(ModeChange {
-        root: subject.path(view, std::path::Path::new("")),
+        root: subject.path(view, root),
         rel: rel.to_owned(),
         identity: object.identity,
         before: object.mode,

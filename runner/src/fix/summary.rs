@@ -91,6 +91,9 @@ impl Summary {
         for place in places(subject) {
             let at = rest.iter().position(|change| change.path() == place.path);
             let change = at.map(|at| rest.remove(at));
+            // A file that was written anew got its mode with its text.
+            let change =
+                change.filter(|change| !proven.files.iter().any(|file| file.identity.is(change.identity)));
             let error = failed(&place.path).map(|failed| failed.error.to_string());
             let refused = plan.refused.iter().find(|refused| refused.what == visible::path(&place.path));
             actions.push(action(
@@ -147,6 +150,7 @@ fn action(place: &Place, changed: Option<u32>, error: Option<String>, refused: O
             State::OtherKind if place.directory => action.skipped = Some("not-a-directory"),
             State::OtherKind => action.skipped = Some("not-a-file"),
             State::Private => action.skipped = Some("already"),
+            State::Unseen(errno) => action.error = Some(std::io::Error::from(errno).to_string()),
             State::Open => action.error = Some(refused.unwrap_or_else(|| "no check proposes it".to_owned())),
         }
     }

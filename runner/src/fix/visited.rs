@@ -31,14 +31,19 @@ pub enum State {
     Symlink,
     /// Something of another kind is there.
     OtherKind,
+    /// It cannot be looked at.
+    Unseen(rustix::io::Errno),
 }
 
 impl Place {
     /// Looks at the place as it is now.
     #[must_use]
     pub fn look(&self) -> State {
-        let Ok(stat) = rustix::fs::lstat(&self.path) else { return State::Missing };
-        let object = Metadata::from(&stat);
+        let object = match rustix::fs::lstat(&self.path) {
+            Ok(stat) => Metadata::from(&stat),
+            Err(rustix::io::Errno::NOENT) => return State::Missing,
+            Err(errno) => return State::Unseen(errno),
+        };
         match object.kind {
             Kind::Symlink => State::Symlink,
             Kind::Directory if self.directory => private(object.mode),

@@ -57,7 +57,8 @@ impl Default for Limits {
             call_bytes: 4 << 20,
             handles: 1_000,
             findings: 1_000,
-            fixes: 1_000,
+            // Every transcript of a long-lived agent may need one.
+            fixes: 5_000,
             text_bytes: 1 << 20,
             log_bytes: 64 << 10,
         }
