@@ -43,6 +43,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
     ("model-tier", model_tier::audit),
+    ("open-groups", open_groups::audit),
     ("session-permissions", session_permissions::audit),
     ("small-models", small_models::audit),
     ("state-permissions", state_permissions::audit),
