@@ -44,6 +44,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("logging-redaction", logging_redaction::audit),
     ("model-tier", model_tier::audit),
     ("open-groups", open_groups::audit),
+    ("plugin-trust", plugin_trust::audit),
     ("session-permissions", session_permissions::audit),
     ("small-models", small_models::audit),
     ("state-permissions", state_permissions::audit),
