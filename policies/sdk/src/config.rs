@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Location, js};
+use crate::{Failure, Location, js};
+
+/// What stands in place of each secret, and of each free text that a variable gives (`wit/secrets.wit`).
+const HIDDEN: &str = "[secret]";
 
 /// A value of the config, or the place where one could stand.
 #[derive(Clone, Debug)]
@@ -96,6 +99,20 @@ impl<'a> Node<'a> {
         self.text().map(js::trim).filter(|text| !text.is_empty())
     }
 
+    /// This node, where its text has to be seen for a verdict.
+    ///
+    /// # Errors
+    /// `inconclusive` where the runner hides it.
+    pub fn shown(self) -> Result<Self, Failure> {
+        if self.text() == Some(HIDDEN) {
+            let place = &self.pointer;
+            return Err(Failure::Inconclusive(format!(
+                "{place} cannot be judged: its value comes from a variable or is kept secret"
+            )));
+        }
+        Ok(self)
+    }
+
     /// The members of an object in config order.
     #[must_use]
     pub fn object(&self) -> Option<&'a Map<String, Value>> {
@@ -147,6 +164,13 @@ mod tests {
         let config = json!([null, false, 0, "", " ", {}, [], 1, true]);
         let truth: Vec<bool> = Node::root(&config).items().map(|node| node.is_truthy()).collect();
         assert_eq!(truth, [false, false, false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn a_hidden_text_is_not_taken_for_the_value() {
+        let config = json!(["gpt-4", "[secret]", 5, null]);
+        let shown: Vec<bool> = Node::root(&config).items().map(|node| node.shown().is_ok()).collect();
+        assert_eq!(shown, [true, false, true, true]);
     }
 
     #[test]

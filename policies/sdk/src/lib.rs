@@ -9,10 +9,14 @@ pub mod context;
 pub mod finding;
 pub mod gateway;
 pub mod guest;
+pub mod installs;
 pub mod js;
+pub mod listing;
+pub mod models;
 pub mod permissions;
 pub mod sandbox;
 pub mod testing;
+pub mod tools;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{

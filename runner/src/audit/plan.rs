@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac as _};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::audit::finding::Location;
@@ -18,6 +19,15 @@ use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
 const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+
+/// What is installed from npm: the name of its views, where its records stand, and its folder in the state directory.
+const INSTALLS: [(&str, &str, &str); 2] = [
+    ("plugin-package", "/plugins/installs", "extensions"),
+    ("hook-package", "/hooks/internal/installs", "hooks"),
+];
+
+/// Packages of one kind that are looked at: some hundred times an ordinary installation.
+const MAX_PACKAGES: usize = 500;
 
 /// The target of one audit, located and read.
 pub struct Subject {
@@ -78,6 +88,7 @@ impl Subject {
         }
         let includes = config.includes.iter().enumerate();
         views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
+        views.extend(packages(&located, &config.effective));
         let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()), preview);
         let owner = snapshot
             .stat(0, Path::new(""))
@@ -249,6 +260,25 @@ fn log_file(located: &Located, config: &Config) -> Option<PathBuf> {
     Some(target::absolute(&located.cwd, Path::new(text)))
 }
 
+/// The `package.json` of everything that the config records as installed from npm, numbered like its records. The view
+/// is that one file: whatever folder a record names, nothing else of it can be seen.
+fn packages(located: &Located, config: &Value) -> Vec<(String, PathBuf)> {
+    let mut views = Vec::new();
+    for (view, pointer, folder) in INSTALLS {
+        let records = config.pointer(pointer).and_then(Value::as_object).into_iter().flatten().enumerate();
+        let from_npm = records.filter(|(_, (_, record))| record.get("source") == Some(&Value::from("npm")));
+        views.extend(from_npm.take(MAX_PACKAGES).map(|(number, (id, record))| {
+            let path = match record.get("installPath").and_then(Value::as_str) {
+                Some(path) => located.cwd.join(path),
+                // An id is a name, also where it begins with "/".
+                None => located.state_dir.join(folder).join(id.trim_start_matches('/')),
+            };
+            (format!("{view}/{number}"), target::normalise(&path.join("package.json")))
+        }));
+    }
+    views
+}
+
 /// The value is a string, or lies in a secret store.
 fn is_text(config: &Config, pointer: &str) -> bool {
     config.effective.pointer(pointer).is_some_and(|value| value.is_string() || value.is_object())
@@ -284,7 +314,68 @@ fn fingerprint(text: &str, key: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn located() -> Located {
+        let path = PathBuf::from;
+        Located {
+            home: path("/home/a"),
+            state_dir: path("/home/a/.openclaw"),
+            state_exists: true,
+            config_load: path("/home/a/.openclaw/openclaw.json"),
+            config_audit: path("/home/a/.openclaw/openclaw.json"),
+            config_exists: true,
+            credentials_dir: path("/home/a/.openclaw/credentials"),
+            origin: String::new(),
+            config_origin: String::new(),
+            cwd: path("/work"),
+        }
+    }
+
+    #[test]
+    fn an_install_is_looked_for_where_its_record_says_and_else_where_installs_go() {
+        let config = json!({
+            "plugins": {"installs": {
+                "copied": {"source": "path"},
+                "foo": {"source": "npm"},
+                "@scope/foo": {"source": "npm", "installPath": null},
+                "elsewhere": {"source": "npm", "installPath": "/opt/x/../elsewhere"},
+                "relative": {"source": "npm", "installPath": "custom/foo"},
+                "here": {"source": "npm", "installPath": ""},
+                "odd": 5,
+            }},
+            "hooks": {"internal": {"installs": {"hk": {"source": "npm", "installPath": 5}}}},
+        });
+        let views = packages(&located(), &config);
+        let views: Vec<(&str, &str)> =
+            views.iter().map(|(name, path)| (name.as_str(), path.to_str().unwrap())).collect();
+        assert_eq!(
+            views,
+            [
+                ("plugin-package/1", "/home/a/.openclaw/extensions/foo/package.json"),
+                ("plugin-package/2", "/home/a/.openclaw/extensions/@scope/foo/package.json"),
+                ("plugin-package/3", "/opt/elsewhere/package.json"),
+                ("plugin-package/4", "/work/custom/foo/package.json"),
+                ("plugin-package/5", "/work/package.json"),
+                ("hook-package/0", "/home/a/.openclaw/hooks/hk/package.json"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_can_name_no_other_file_and_not_without_end() {
+        for (id, path) in
+            [("/etc", "/home/a/.openclaw/hooks/etc/package.json"), ("../../../../etc", "/etc/package.json")]
+        {
+            let config = json!({"hooks": {"internal": {"installs": {id: {"source": "npm"}}}}});
+            assert_eq!(packages(&located(), &config), [("hook-package/0".to_owned(), PathBuf::from(path))]);
+        }
+        let endless: Value = (0..10_000).map(|id| (id.to_string(), json!({"source": "npm"}))).collect();
+        let config = json!({"plugins": {"installs": endless}});
+        assert_eq!(packages(&located(), &config).len(), MAX_PACKAGES);
+    }
 
     #[test]
     fn facts_measure_the_trimmed_value() {
