@@ -4,14 +4,17 @@
 
 pub mod agents;
 mod bindings;
+pub mod channels;
 pub mod config;
 pub mod context;
 pub mod finding;
 pub mod gateway;
 pub mod guest;
 pub mod js;
+pub mod pairing;
 pub mod permissions;
 pub mod sandbox;
+pub mod senders;
 pub mod testing;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};

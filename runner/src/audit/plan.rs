@@ -16,7 +16,8 @@ use crate::target::snapshot::{LookError, Metadata, Snapshot};
 use crate::target::{self, Environment, Located, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
-const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+const PUBLIC_VARIABLES: [&str; 5] =
+    ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT", "IRC_HOST", "IRC_NICK", "IRC_TLS"];
 
 /// The target of one audit, located and read.
 pub struct Subject {
