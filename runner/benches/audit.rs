@@ -34,6 +34,7 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
     ("attack-surface", attack_surface::audit),
+    ("channel-warnings", channel_warnings::audit),
     ("config-problems", config_problems::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
