@@ -38,6 +38,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("config-problems", config_problems::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
+    ("direct-messages", direct_messages::audit),
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
