@@ -47,6 +47,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("session-permissions", session_permissions::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
+    ("telegram", telegram::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
 ];
