@@ -39,6 +39,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
     ("direct-messages", direct_messages::audit),
+    ("discord", discord::audit),
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
