@@ -46,6 +46,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
     ("session-permissions", session_permissions::audit),
+    ("slack", slack::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
     ("telegram", telegram::audit),
