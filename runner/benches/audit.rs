@@ -34,9 +34,12 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
     ("attack-surface", attack_surface::audit),
+    ("channel-warnings", channel_warnings::audit),
     ("config-problems", config_problems::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
+    ("direct-messages", direct_messages::audit),
+    ("discord", discord::audit),
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
@@ -49,9 +52,11 @@ const NATIVE: &[(&str, Audit)] = &[
     ("plugin-trust", plugin_trust::audit),
     ("private-files", private_files::audit),
     ("session-permissions", session_permissions::audit),
+    ("slack", slack::audit),
     ("small-models", small_models::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
+    ("telegram", telegram::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
 ];

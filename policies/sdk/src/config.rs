@@ -9,7 +9,7 @@ use crate::{Failure, Location, js};
 const HIDDEN: &str = "[secret]";
 
 /// A value of the config, or the place where one could stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node<'a> {
     value: Option<&'a Value>,
     pointer: String,
@@ -44,6 +44,13 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
+    }
+
+    /// This place as people write it: `channels.telegram.dmPolicy`.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        let keys = self.pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"));
+        keys.collect::<Vec<_>>().join(".")
     }
 
     /// This place, for a finding.
@@ -113,6 +120,15 @@ impl<'a> Node<'a> {
         Ok(self)
     }
 
+    /// The text of an id, which may be written as a number; trimmed, none where nothing is left of it.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        match self.value {
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => self.trimmed().map(str::to_owned),
+        }
+    }
+
     /// The members of an object in config order.
     #[must_use]
     pub fn object(&self) -> Option<&'a Map<String, Value>> {
@@ -155,8 +171,16 @@ mod tests {
         assert_eq!(root.at("a.b.c").pointer(), "/a/b/c");
         assert!(root.at("a.b.c").is_nullish());
         assert!(root.get("n").is_nullish());
-        let item = root.get("a").get("x/y").get("~").items().next().map(|node| node.pointer().to_owned());
-        assert_eq!(item.as_deref(), Some("/a/x~1y/~0/0"));
+        let item = root.get("a").get("x/y").get("~").items().next().expect("there is an item");
+        assert_eq!((item.pointer(), item.dotted().as_str()), ("/a/x~1y/~0/0", "a.x/y.~.0"));
+        assert_eq!(root.dotted(), "");
+    }
+
+    #[test]
+    fn an_id_is_a_text_or_a_number() {
+        let config = json!([" a ", 5, -100_123, "", " ", null, true, {}, ["b"]]);
+        let ids: Vec<String> = Node::root(&config).items().filter_map(|node| node.id()).collect();
+        assert_eq!(ids, ["a", "5", "-100123"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod agents;
 mod bindings;
+pub mod channels;
 pub mod config;
 pub mod context;
 pub mod finding;
@@ -13,8 +14,10 @@ pub mod installs;
 pub mod js;
 pub mod listing;
 pub mod models;
+pub mod pairing;
 pub mod permissions;
 pub mod sandbox;
+pub mod senders;
 pub mod testing;
 pub mod tools;
 

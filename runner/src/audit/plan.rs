@@ -18,7 +18,8 @@ use crate::target::snapshot::{LookError, Metadata, Snapshot};
 use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
-const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+const PUBLIC_VARIABLES: [&str; 5] =
+    ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT", "IRC_HOST", "IRC_NICK", "IRC_TLS"];
 
 /// What is installed from npm: the name of its views, where its records stand, and its folder in the state directory.
 const INSTALLS: [(&str, &str, &str); 2] = [

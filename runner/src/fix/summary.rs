@@ -91,9 +91,12 @@ impl Summary {
         for place in places(subject) {
             let at = rest.iter().position(|change| change.path() == place.path);
             let change = at.map(|at| rest.remove(at));
-            // A file that was written anew got its mode with its text.
-            let change =
-                change.filter(|change| !proven.files.iter().any(|file| file.identity.is(change.identity)));
+            // A config that was written anew got its mode with its text.
+            let is_config = place.path == subject.located.config_audit;
+            let is_written = |change: &&super::plan::ModeChange| {
+                is_config && proven.files.iter().any(|file| file.identity.is(change.identity))
+            };
+            let change = change.filter(|change| !is_written(change));
             let error = failed(&place.path).map(|failed| failed.error.to_string());
             let refused = plan.refused.iter().find(|refused| refused.what == visible::path(&place.path));
             actions.push(action(
