@@ -410,6 +410,7 @@ impl sdk::Host for Native {
             units: facts.units,
             bytes: facts.bytes,
             padded: facts.padded,
+            placeholder: facts.placeholder,
             classes: facts.classes,
             fingerprint: facts.fingerprint,
         }))
