@@ -57,6 +57,13 @@ impl Finding {
         self
     }
 
+    /// A place that is the evidence.
+    #[must_use]
+    pub fn at_location(mut self, location: &Location) -> Self {
+        self.locations.push(location.clone());
+        self
+    }
+
     /// An object that is the evidence.
     #[must_use]
     pub fn at_object(mut self, path: &Path) -> Self {

@@ -4,6 +4,7 @@
 
 pub mod agents;
 mod bindings;
+pub mod browser;
 pub mod config;
 pub mod context;
 pub mod finding;
@@ -13,6 +14,7 @@ pub mod js;
 pub mod permissions;
 pub mod sandbox;
 pub mod testing;
+pub mod url;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
