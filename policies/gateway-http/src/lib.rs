@@ -1,6 +1,7 @@
 //! HTTP endpoints of the gateway that do too much for too many.
 
 use chitin_policy_sdk::gateway::Gateway;
+use chitin_policy_sdk::text::listing;
 use chitin_policy_sdk::{Context, Finding, Node, Severity, Verdict, finding, info};
 
 /// Tools that the HTTP endpoint refuses unless the config lists them (2026.2).
@@ -99,14 +100,6 @@ fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
     Some(endpoints.iter().fold(start, |finding, endpoint| finding.at(&endpoint.switch)))
 }
 
-/// As people list things: `a, b and c`.
-fn listing(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
-    }
-}
-
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
@@ -196,12 +189,5 @@ mod tests {
         let findings = host.run(audit).expect("a verdict");
         assert!(findings[0].detail.contains("/tools/invoke, /v1/chat/completions and /v1/responses can"));
         assert!(findings[1].detail.starts_with("/v1/chat/completions and /v1/responses accept the header"));
-    }
-
-    #[test]
-    fn a_listing_reads_like_a_sentence() {
-        assert_eq!(listing(&["a"]), "a");
-        assert_eq!(listing(&["a", "b"]), "a and b");
-        assert_eq!(listing(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -5,6 +5,8 @@
 
 use std::net::Ipv4Addr;
 
+use serde_json::Value;
+
 use crate::url::{Host, HttpUrl};
 use crate::{Context, Location, Node, js};
 
@@ -26,11 +28,11 @@ const OWN_PROFILE: &str = "openclaw";
 pub struct Profile<'a> {
     /// Its key below `browser.profiles`.
     pub name: &'a str,
-    /// Where its DevTools protocol is spoken to.
+    /// Where its debugging protocol is spoken.
     pub endpoint: Result<Endpoint<'a>, Defect>,
 }
 
-/// Where a browser's DevTools protocol is spoken to.
+/// Where a browser's debugging protocol is spoken.
 #[derive(Clone, Debug)]
 pub struct Endpoint<'a> {
     /// Scheme, host and port.
@@ -46,11 +48,16 @@ pub struct Defect {
     pub location: Location,
     /// What is wrong, as a sentence without its full stop.
     pub reason: String,
+    /// What should stand there.
+    pub wanted: &'static str,
 }
 
+/// What a `cdpUrl` should be.
+const WANTED_URL: &str = "an http:// or https:// URL such as \"http://127.0.0.1:9222\"";
+
 impl Defect {
-    fn at(node: &Node<'_>, reason: impl Into<String>) -> Self {
-        Self { location: node.location(), reason: reason.into() }
+    fn of_url(node: &Node<'_>, reason: impl Into<String>) -> Self {
+        Self { location: node.location(), reason: reason.into(), wanted: WANTED_URL }
     }
 }
 
@@ -93,23 +100,28 @@ impl<'a> Endpoint<'a> {
             reason: format!(
                 "the gateway's port {gateway_port} puts the browser's at {port}, beyond the last port"
             ),
+            wanted: "a port up to 65532",
         })?;
         let url = HttpUrl { is_encrypted: false, host: Host::V4(Ipv4Addr::LOCALHOST), port };
         Ok(Self { url, nodes: Vec::new() })
     }
 
     fn of_profile(profile: &Node<'a>, base: &Self) -> Result<Self, Defect> {
-        let (named, node) = (profile.get("cdpUrl"), profile.get("cdpPort"));
-        if let Some(url) = url(&named)? {
-            return Ok(Self { url, nodes: vec![named] });
+        let (at_url, at_port) = (profile.get("cdpUrl"), profile.get("cdpPort"));
+        if let Some(url) = url(&at_url)? {
+            return Ok(Self { url, nodes: vec![at_url] });
         }
-        if !node.is_truthy() {
-            return Err(Defect::at(&named, "the profile has neither cdpUrl nor cdpPort"));
+        if !at_port.is_truthy() {
+            return Err(Defect::of_url(&at_url, "the profile has neither cdpUrl nor cdpPort"));
         }
-        let number = node.value().and_then(serde_json::Value::as_u64).and_then(|port| port.try_into().ok());
-        let port = number.ok_or_else(|| Defect::at(&node, "cdpPort is no port number"))?;
+        let number = at_port.value().and_then(Value::as_u64).and_then(|port| port.try_into().ok());
+        let port = number.ok_or_else(|| Defect {
+            location: at_port.location(),
+            reason: "cdpPort is no port number".to_owned(),
+            wanted: "a number from 1 to 65535",
+        })?;
         let url = HttpUrl { port, ..base.url.clone() };
-        Ok(Self { url, nodes: [vec![node], base.nodes.clone()].concat() })
+        Ok(Self { url, nodes: [vec![at_port], base.nodes.clone()].concat() })
     }
 }
 
@@ -117,10 +129,10 @@ impl<'a> Endpoint<'a> {
 fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Defect> {
     match node.trimmed() {
         Some(text) => {
-            HttpUrl::parse(text).map(Some).map_err(|error| Defect::at(node, format!("cdpUrl {error}")))
+            HttpUrl::parse(text).map(Some).map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")))
         }
         None if node.is_nullish() || node.text().is_some() => Ok(None),
-        None => Err(Defect::at(node, "cdpUrl is no text")),
+        None => Err(Defect::of_url(node, "cdpUrl is no text")),
     }
 }
 
@@ -133,7 +145,7 @@ fn gateway_port(cx: &Context<'_>) -> (u64, Location) {
         return (port, Location::Env(name.to_owned()));
     }
     let node = cx.config().at("gateway.port");
-    let port = node.value().and_then(serde_json::Value::as_u64).filter(|port| *port > 0);
+    let port = node.value().and_then(Value::as_u64).filter(|port| *port > 0);
     (port.unwrap_or(GATEWAY_PORT), node.location())
 }
 

@@ -3,6 +3,9 @@
 use crate::gateway::Credential;
 use crate::{Finding, Location, Node, Path, Severity};
 
+/// Places that the runner takes of one finding.
+const MAX_LOCATIONS: usize = 100;
+
 /// A finding of severity critical.
 #[must_use]
 pub fn critical(check_id: &str, title: &str) -> Finding {
@@ -54,6 +57,14 @@ impl Finding {
     #[must_use]
     pub fn at(mut self, node: &Node<'_>) -> Self {
         self.locations.push(node.location());
+        self
+    }
+
+    /// Places of evidence, as many of them as a finding may have.
+    #[must_use]
+    pub fn at_each<'n>(mut self, nodes: impl IntoIterator<Item = &'n Node<'n>>) -> Self {
+        let room = MAX_LOCATIONS.saturating_sub(self.locations.len());
+        self.locations.extend(nodes.into_iter().take(room).map(Node::location));
         self
     }
 

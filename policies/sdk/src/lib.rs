@@ -14,6 +14,7 @@ pub mod js;
 pub mod permissions;
 pub mod sandbox;
 pub mod testing;
+pub mod text;
 pub mod url;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};

@@ -55,18 +55,13 @@ impl HttpUrl {
         let authority = rest.trim_start_matches(['/', '\\']).split(['/', '\\', '?', '#']).next();
         let authority = authority.unwrap_or_default();
         let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-        let (host, port) = match place.strip_prefix('[') {
-            Some(inner) => {
-                let (address, after) = inner.split_once(']').ok_or(UrlError::Host)?;
-                let host = Host::V6(address.parse().map_err(|_| UrlError::Host)?);
-                let port =
-                    if after.is_empty() { after } else { after.strip_prefix(':').ok_or(UrlError::Host)? };
-                (host, port)
-            }
-            None => {
-                let (host, port) = place.split_once(':').unwrap_or((place, ""));
-                (Host::parse(host).ok_or(UrlError::Host)?, port)
-            }
+        let (host, port) = if let Some(inner) = place.strip_prefix('[') {
+            let (address, after) = inner.split_once(']').ok_or(UrlError::Host)?;
+            let host = Host::V6(address.parse().map_err(|_| UrlError::Host)?);
+            (host, if after.is_empty() { "" } else { after.strip_prefix(':').ok_or(UrlError::Host)? })
+        } else {
+            let (name, port) = place.split_once(':').unwrap_or((place, ""));
+            (Host::parse(name).ok_or(UrlError::Host)?, port)
         };
         // The reference takes port 0 for none.
         let port = match self::port(port)? {
@@ -92,7 +87,7 @@ fn port(text: &str) -> Result<u16, UrlError> {
 impl Host {
     /// Reads a host that stands in no brackets (WHATWG URL, section 3.5).
     fn parse(text: &str) -> Option<Self> {
-        let name = percent_decode(text)?.to_lowercase();
+        let name = percent_decode(text)?.to_ascii_lowercase();
         let forbidden = |c: char| c <= ' ' || c == '\u{7f}' || "#%/:<>?@[\\]^|".contains(c);
         if name.is_empty() || name.contains(forbidden) {
             return None;
@@ -207,7 +202,7 @@ mod tests {
             ("http://@host", "http://host:80"),
             ("http://%6cocal%48ost", "http://localhost:80"),
             ("http://localhost.:1", "http://localhost.:1"),
-            ("http://Ünï.example", "http://ünï.example:80"),
+            ("http://Ünï.Example", "http://Ünï.example:80"),
             ("http://a_b.-c", "http://a_b.-c:80"),
             ("http://1.2.3.4.example", "http://1.2.3.4.example:80"),
             ("http://0x.g", "http://0x.g:80"),
