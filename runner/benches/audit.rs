@@ -34,6 +34,7 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
     ("attack-surface", attack_surface::audit),
+    ("browser-control", browser_control::audit),
     ("config-problems", config_problems::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
@@ -42,6 +43,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("gateway-http", gateway_http::audit),
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
+    ("remote-cdp", remote_cdp::audit),
     ("session-permissions", session_permissions::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
