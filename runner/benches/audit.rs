@@ -38,6 +38,8 @@ const NATIVE: &[(&str, Audit)] = &[
     ("config-problems", config_problems::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
+    ("elevated-tools", elevated_tools::audit),
+    ("exec-host", exec_host::audit),
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
@@ -47,6 +49,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("session-permissions", session_permissions::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
+    ("tool-profiles", tool_profiles::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
 ];
