@@ -46,6 +46,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
     ("remote-cdp", remote_cdp::audit),
+    ("sandbox-docker", sandbox_docker::audit),
     ("session-permissions", session_permissions::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
