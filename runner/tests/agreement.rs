@@ -25,13 +25,25 @@ use serde_json::Value;
 
 use support::{Answer, Home, Report, root};
 
-/// Each case file, and whether the reference refuses what is in it.
-const FILES: [(&str, bool); 5] = [
-    ("config-cases", false),
-    ("state-cases", false),
-    ("channel-cases", false),
-    ("config-cases-rejected", true),
-    ("state-cases-rejected", true),
+/// What the reference did with the cases of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Its command audited them.
+    Command,
+    /// Its command refused them.
+    Refused,
+    /// Its audit was called without the command, and so without validation, without the checks of files and channels.
+    Library,
+}
+
+/// Each case file.
+const FILES: [(&str, Source); 6] = [
+    ("config-cases", Source::Command),
+    ("state-cases", Source::Command),
+    ("channel-cases", Source::Command),
+    ("config-cases-rejected", Source::Refused),
+    ("state-cases-rejected", Source::Refused),
+    ("config-cases-direct", Source::Library),
 ];
 
 /// The policy that reports what the reference prints before it refuses to audit.
@@ -51,6 +63,9 @@ struct Case {
     mode: Option<String>,
     #[serde(default)]
     audited: Vec<String>,
+    /// The reference's audit broke off.
+    #[serde(default)]
+    throws: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,7 +153,7 @@ fn main() -> ExitCode {
     let world = Arc::new(World::new());
     let mut trials = Vec::new();
     let mut all = Vec::new();
-    for (file, rejects) in FILES {
+    for (file, source) in FILES {
         let text = fs::read_to_string(root().join(format!("tests/corpus/reference/{file}.jsonl"))).unwrap();
         for line in text.lines() {
             let case: Case =
@@ -147,7 +162,7 @@ fn main() -> ExitCode {
             all.push((file, Arc::clone(&case)));
             let world = Arc::clone(&world);
             trials.push(Trial::test(format!("{file}::{}", case.name), move || {
-                agree(&world, file, &case, rejects)
+                agree(&world, file, &case, source)
             }));
         }
     }
@@ -165,7 +180,7 @@ fn main() -> ExitCode {
 }
 
 /// One case: build, audit, compare.
-fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Failed> {
+fn agree(world: &World, file: &str, case: &Case, source: Source) -> Result<(), Failed> {
     let home = build(case);
     let arguments = arguments(case, world.deep);
     let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
@@ -177,10 +192,12 @@ fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Fa
         rustix::fs::chmod(state.as_str(), 0o700.into()).unwrap();
         answer = audit();
     }
-    let found = if rejects || case.exit.is_some() {
+    let found = if source == Source::Refused || case.exit.is_some() {
         refused(case, &answer)
+    } else if case.throws {
+        failures(&answer.report()?)
     } else {
-        compared(world, case, &answer.report()?, answer.code)
+        compared(world, case, source, &answer)?
     };
     let (known, reason) = match world.known(file, &case.name) {
         Some(known) => (known.expect.clone(), format!("known difference: {}", known.reason)),
@@ -213,9 +230,16 @@ fn refused(case: &Case, answer: &Answer) -> Vec<String> {
     if answer.report().is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
 }
 
+/// Policies without a verdict: whatever is wrong with a config, each has one.
+fn failures(report: &Report) -> Vec<String> {
+    let policies = report.incomplete.iter().filter_map(|gap| Some((gap.policy.as_ref()?, &gap.reason)));
+    policies.map(|(policy, reason)| format!("{policy}: {reason}")).collect()
+}
+
 /// The difference between the reference's verdict and ours, over the checks that we have.
-fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<String> {
-    let from_library = case.mode.as_deref() == Some("registry");
+fn compared(world: &World, case: &Case, source: Source, answer: &Answer) -> Result<Vec<String>, String> {
+    let report = answer.report()?;
+    let from_library = source == Source::Library || case.mode.as_deref() == Some("registry");
     // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
     let of_channel = |id: &str| match id.strip_prefix("channels.") {
         Some(rest) => from_library && case.audited.iter().any(|name| rest.starts_with(&format!("{name}."))),
@@ -237,7 +261,7 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
     for verdict in &ours {
         balance.entry(verdict).or_default().1 += 1;
     }
-    let mut difference = Vec::new();
+    let mut difference = failures(&report);
     let mut ids = world.ids.lock().unwrap();
     for (verdict, (expected, found)) in balance {
         let id = world.check(verdict).map_or_else(|| verdict.to_owned(), |check| check.id.clone());
@@ -253,12 +277,12 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
         // The reference took this config, so nothing may be wrong with it.
         let own = report.findings.iter().filter(|finding| finding.policy == OWN_POLICY);
         difference.extend(own.map(|finding| format!("+{}:{}", finding.check_id, finding.severity)));
-        if ![0, 1].contains(&code) {
-            difference.push(format!("exit {code}"));
+        if ![0, 1].contains(&answer.code) {
+            difference.push(format!("exit {}", answer.code));
         }
     }
     difference.sort();
-    difference
+    Ok(difference)
 }
 
 /// Findings of the code scan and of the live probe.
