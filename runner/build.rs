@@ -55,7 +55,8 @@ fn main() -> Result<()> {
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = out.join(format!("{id}.cwasm"));
         let key = compile(&compiler, &wasm, &code)?;
-        // Code that changed has to change this text: the compiler does not look into the files that it names.
+        // The key is there for rustc: as long as this text is the same, an incremental build keeps the section that it
+        // made of it, whatever the files have come to hold.
         writeln!(
             code_section,
             "/* {key} */\n.balign {alignment}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
@@ -114,8 +115,7 @@ fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
     Ok(target_dir.join(WASM_TARGET).join("policy"))
 }
 
-/// Compiles a component, unless the code at this place was made from the same bytes by the same engine. Gives the key
-/// of both.
+/// Compiles a component, unless its code was made from the same bytes by the same engine. Gives the code's key.
 fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<String> {
     let component = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
     let mut hasher = DefaultHasher::new();

@@ -26,14 +26,26 @@ use serde_json::Value;
 use support::fixes::{Expected, Fix};
 use support::{Answer, Home, Report, root};
 
-/// Each case file, and whether the reference refuses what is in it.
-const FILES: [(&str, bool); 6] = [
-    ("config-cases", false),
-    ("state-cases", false),
-    ("channel-cases", false),
-    ("fix-cases", false),
-    ("config-cases-rejected", true),
-    ("state-cases-rejected", true),
+/// What the reference did with the cases of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Its command audited them.
+    Command,
+    /// Its command refused them.
+    Refused,
+    /// Its audit was called without the command, and so without validation, without the checks of files and channels.
+    Library,
+}
+
+/// Each case file.
+const FILES: [(&str, Source); 7] = [
+    ("config-cases", Source::Command),
+    ("state-cases", Source::Command),
+    ("channel-cases", Source::Command),
+    ("fix-cases", Source::Command),
+    ("config-cases-rejected", Source::Refused),
+    ("state-cases-rejected", Source::Refused),
+    ("config-cases-direct", Source::Library),
 ];
 
 /// The policy that reports what the reference prints before it refuses to audit.
@@ -54,6 +66,9 @@ struct Case {
     fix: Expected,
     exit: Option<i32>,
     mode: Option<String>,
+    /// The reference's audit broke off.
+    #[serde(default)]
+    throws: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,7 +176,7 @@ fn main() -> ExitCode {
     let world = Arc::new(World::new());
     let mut trials = Vec::new();
     let mut all = Vec::new();
-    for (file, rejects) in FILES {
+    for (file, source) in FILES {
         let text = fs::read_to_string(root().join(format!("tests/corpus/reference/{file}.jsonl"))).unwrap();
         for line in text.lines() {
             let mut case: Case =
@@ -171,7 +186,7 @@ fn main() -> ExitCode {
             all.push((file, Arc::clone(&case)));
             let world = Arc::clone(&world);
             trials.push(Trial::test(format!("{file}::{}", case.name), move || {
-                agree(&world, file, &case, rejects)
+                agree(&world, file, &case, source)
             }));
         }
     }
@@ -189,7 +204,7 @@ fn main() -> ExitCode {
 }
 
 /// One case: build, audit, compare.
-fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Failed> {
+fn agree(world: &World, file: &str, case: &Case, source: Source) -> Result<(), Failed> {
     let home = build(case);
     let arguments = arguments(case, world.deep);
     let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
@@ -201,17 +216,19 @@ fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Fa
         rustix::fs::chmod(state.as_str(), 0o700.into()).unwrap();
         answer = audit();
     }
-    let found = if rejects || case.exit.is_some_and(|exit| exit != 0) {
+    let found = if source == Source::Refused || case.exit.is_some_and(|exit| exit != 0) {
         refused(case, &answer)
+    } else if case.throws {
+        failures(&answer.report()?)
     } else if file == "fix-cases" {
-        let Both { fix, report } =
+        let Both { fix, .. } =
             serde_json::from_str(&answer.stdout).map_err(|error| format!("{error}: {answer:?}"))?;
-        let mut found = compared(world, case, &report, answer.code);
+        let mut found = compared(world, case, source, &answer)?;
         found.extend(case.fix.differences(&home, &fix, &case.env));
         found.sort();
         found
     } else {
-        compared(world, case, &answer.report()?, answer.code)
+        compared(world, case, source, &answer)?
     };
     let (known, reason) = match world.known(file, &case.name) {
         Some(known) => (known.expect.clone(), format!("known difference: {}", known.reason)),
@@ -251,12 +268,20 @@ fn refused(case: &Case, answer: &Answer) -> Vec<String> {
     if report(answer).is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
 }
 
+/// Policies without a verdict: whatever is wrong with a config, each has one.
+fn failures(report: &Report) -> Vec<String> {
+    let policies = report.incomplete.iter().filter_map(|gap| Some((gap.policy.as_ref()?, &gap.reason)));
+    policies.map(|(policy, reason)| format!("{policy}: {reason}")).collect()
+}
+
 /// The difference between the reference's verdict and ours, over the checks that we have.
-fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<String> {
-    let from_library = case.mode.as_deref() == Some("registry");
+fn compared(world: &World, case: &Case, source: Source, answer: &Answer) -> Result<Vec<String>, String> {
+    let report = report(answer)?;
+    let knows_channels = case.mode.as_deref() == Some("registry");
+    let from_library = source == Source::Library || knows_channels;
     // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
     let comparable = |id: &str| {
-        (from_library || !id.starts_with("channels.")) && !world.own.iter().any(|own| own.check == id)
+        (knows_channels || !id.starts_with("channels.")) && !world.own.iter().any(|own| own.check == id)
     };
     let deep = case.args.iter().flatten().any(|argument| argument == "--deep");
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -274,7 +299,7 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
     for verdict in &ours {
         balance.entry(verdict).or_default().1 += 1;
     }
-    let mut difference = Vec::new();
+    let mut difference = failures(&report);
     let mut ids = world.ids.lock().unwrap();
     for (verdict, (expected, found)) in balance {
         let id = world.check(verdict).map_or_else(|| verdict.to_owned(), |check| check.id.clone());
@@ -290,12 +315,12 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
         // The reference took this config, so nothing may be wrong with it.
         let own = report.findings.iter().filter(|finding| finding.policy == OWN_POLICY);
         difference.extend(own.map(|finding| format!("+{}:{}", finding.check_id, finding.severity)));
-        if ![0, 1].contains(&code) {
-            difference.push(format!("exit {code}"));
+        if ![0, 1].contains(&answer.code) {
+            difference.push(format!("exit {}", answer.code));
         }
     }
     difference.sort();
-    difference
+    Ok(difference)
 }
 
 /// `channels.irc.warning.3:warn` without the number. In the reference it counts the findings about all channels so far

@@ -10,7 +10,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     if open.is_empty() || elevated.is_false() {
         return Ok(Vec::new());
     }
-    let names: Vec<String> = open.iter().map(dotted).collect();
+    let names: Vec<String> = open.iter().map(Node::dotted).collect();
     let finding = critical(
         "security.exposure.open_groups_with_elevated",
         "Everyone in open groups can talk to an agent with elevated tools",
@@ -43,11 +43,6 @@ fn open_policies<'a>(channels: &Node<'a>) -> Vec<Node<'a>> {
 /// The members of an object, or the items of a list, which the reference takes for one.
 fn members<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
     node.entries().map(|(_, member)| member).chain(node.items()).collect()
-}
-
-/// The place as people write it: `channels.telegram.groupPolicy`.
-fn dotted(node: &Node<'_>) -> String {
-    node.pointer().trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
 }
 
 chitin_policy_sdk::policy!(audit);

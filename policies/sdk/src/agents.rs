@@ -76,15 +76,27 @@ pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
     Ok(folders)
 }
 
-/// The entry of `agents.list` that answers to an id: the first whose id is the same when normalised.
+/// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
+/// a text (2026.2), then those of `agents.entries` (2026.9).
+#[must_use]
+pub fn named<'a>(config: &Node<'a>) -> Vec<(&'a str, Node<'a>)> {
+    described(config).into_iter().filter_map(|(id, entry)| Some((id?, entry))).collect()
+}
+
+/// The description that answers to an id: the first whose id is the same when normalised.
 #[must_use]
 pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
     let name = normalise(id);
-    config
-        .at("agents.list")
-        .items()
-        .filter(|entry| entry.object().is_some())
-        .find(|entry| normalise(entry.get("id").text().unwrap_or_default()) == name)
+    let mut described = described(config).into_iter();
+    described.find(|(id, _)| normalise(id.unwrap_or_default()) == name).map(|(_, entry)| entry)
+}
+
+/// As [`named`], and those without an id.
+fn described<'a>(config: &Node<'a>) -> Vec<(Option<&'a str>, Node<'a>)> {
+    let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
+    let listed = list.items().map(|entry| (entry.get("id").text(), entry));
+    let keyed = entries.entries().map(|(id, entry)| (Some(id), entry));
+    listed.chain(keyed).filter(|(_, entry)| entry.object().is_some()).collect()
 }
 
 #[cfg(test)]
@@ -140,5 +152,25 @@ mod tests {
             Ok(vec!["main".to_owned()])
         );
         assert!(folders(MemoryHost::new("{}").deny("state", "agents")).is_err());
+    }
+
+    #[test]
+    fn agents_are_described_in_a_list_or_by_their_ids() {
+        let config = json!({"agents": {
+            "list": [{"id": "A"}, {"id": ""}, {"id": 5}, {}, null, "x"],
+            "entries": {"b": {}, "c": null},
+        }});
+        let config = Node::root(&config);
+        let seen: Vec<(&str, String)> =
+            named(&config).iter().map(|(id, node)| (*id, node.pointer().to_owned())).collect();
+        let place = |id, pointer: &str| (id, pointer.to_owned());
+        assert_eq!(
+            seen,
+            [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/entries/b")]
+        );
+        let pointer = |id| entry(&config, id).map(|node| node.pointer().to_owned());
+        assert_eq!(pointer("a").as_deref(), Some("/agents/list/0"));
+        assert_eq!(pointer("B").as_deref(), Some("/agents/entries/b"));
+        assert_eq!(pointer("c"), None);
     }
 }

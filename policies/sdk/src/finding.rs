@@ -73,6 +73,13 @@ impl Finding {
         MAX_PLACES.saturating_sub(self.locations.len())
     }
 
+    /// A place that is the evidence.
+    #[must_use]
+    pub fn at_location(mut self, location: &Location) -> Self {
+        self.locations.push(location.clone());
+        self
+    }
+
     /// An object that is the evidence.
     #[must_use]
     pub fn at_object(mut self, path: &Path) -> Self {

@@ -4,6 +4,7 @@
 
 pub mod agents;
 mod bindings;
+pub mod browser;
 pub mod channels;
 pub mod config;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod sandbox;
 pub mod senders;
 pub mod testing;
 pub mod tools;
+pub mod url;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{

@@ -283,6 +283,7 @@ fn facts(value: &str, source: SecretSource) -> Facts {
         units: u32::try_from(js::units(trimmed)).unwrap_or(u32::MAX),
         bytes: u32::try_from(trimmed.len()).unwrap_or(u32::MAX),
         padded: trimmed.len() != value.len(),
+        placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: hasher.finish(),
     }

@@ -299,6 +299,7 @@ fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
         units: count(trimmed.encode_utf16().count()),
         bytes: count(trimmed.len()),
         padded: trimmed.len() != value.len(),
+        placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: fingerprint(trimmed, key),
     }
@@ -382,6 +383,15 @@ mod tests {
     fn facts_measure_the_trimmed_value() {
         let facts = facts(" aB3\u{1f600} ", Source::Literal, b"k");
         assert_eq!((facts.units, facts.bytes, facts.padded, facts.classes), (5, 7, true, 15));
+    }
+
+    #[test]
+    fn a_placeholder_is_a_variable_that_nothing_filled_in() {
+        let placeholder = |value: &str| facts(value, Source::Literal, b"k").placeholder;
+        assert!(placeholder(" ${NAME} ") && placeholder("${a}x${b}") && placeholder("${}"));
+        assert!(
+            !placeholder("x${NAME}") && !placeholder("${NAME}x") && !placeholder("${") && !placeholder("")
+        );
     }
 
     #[test]
