@@ -448,7 +448,12 @@ fn convert(input: &Input) -> sdk::Input {
             .iter()
             .map(|view| sdk::View { name: view.name.clone(), display: view.display.clone() })
             .collect(),
-        environment: Vec::new(),
+        environment: input
+            .environment
+            .iter()
+            .map(|variable| sdk::Variable { name: variable.name.clone(), value: variable.value.clone() })
+            .collect(),
+        permissions: sdk::Allowed { directory: input.permissions.directory, file: input.permissions.file },
         platform: sdk::Platform { os: input.platform.os.clone(), arch: input.platform.arch.clone() },
         deep: input.deep,
         now: input.now,

@@ -94,8 +94,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let (subject, report, proven) = work.prepare()?;
     let count = proven.plan.values.len() + proven.plan.modes.len();
     if arguments.options.dry_run || count == 0 {
-        return if arguments.json {
-            work.print_json(&Summary::new(&subject, &proven, None), &report)
+        if arguments.json {
+            print_json(&Summary::new(&subject, &proven, None), &report)?;
         } else {
             print(|out| {
                 show::write_plan(&subject, &proven, out)?;
@@ -104,8 +104,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                     _ => writeln!(out, "{}; nothing was changed", changes(count, "would be made")),
                 }
             })?;
-            Ok(0)
-        };
+        }
+        return Ok(0);
     }
     if !arguments.json {
         print(|out| show::write_plan(&subject, &proven, out))?;
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     drop(lock);
     let (_, after) = work.audit(&Preview::default())?;
     if arguments.json {
-        work.print_json(&Summary::new(&subject, &proven, Some(&applied)), &after)?;
+        print_json(&Summary::new(&subject, &proven, Some(&applied)), &after)?;
     } else {
         print(|out| {
             write_applied(count, &applied, out)?;
@@ -148,7 +148,7 @@ pub(super) fn run_in_audit(
     drop(lock);
     let after = if applied.is_some() { work.audit(&Preview::default())?.1 } else { report };
     if json {
-        work.print_json(&Summary::new(&subject, &proven, applied.as_ref()), &after)?;
+        print_json(&Summary::new(&subject, &proven, applied.as_ref()), &after)?;
     } else {
         let count = proven.plan.values.len() + proven.plan.modes.len();
         print(|out| {
@@ -173,17 +173,15 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
     let (located, environment, _) = arguments.target.locate()?;
     let journal = Journal::of(&environment)?;
     let help = "`chitin fix history` lists the runs";
-    let mut record = match &arguments.run {
-        Some(run) => journal.load(run).map_err(|error| user_error(error.to_string(), help))?,
-        None => {
-            let state_dir = located.state_dir.to_string_lossy();
-            let last =
-                |record: &Record| record.state_dir == state_dir && record.outcome != Some(Outcome::Undone);
-            let record = journal.runs()?.into_iter().find(last);
-            record.ok_or_else(|| {
-                user_error(format!("there is no fix of {} to take back", visible(&state_dir)), help)
-            })?
-        }
+    let mut record = if let Some(run) = &arguments.run {
+        journal.load(run).map_err(|error| user_error(error.to_string(), help))?
+    } else {
+        let state_dir = located.state_dir.to_string_lossy();
+        let last = |record: &Record| record.state_dir == state_dir && record.outcome != Some(Outcome::Undone);
+        let record = journal.runs()?.into_iter().find(last);
+        record.ok_or_else(|| {
+            user_error(format!("there is no fix of {} to take back", visible(&state_dir)), help)
+        })?
     };
     let _lock = take_lock(std::path::Path::new(&record.state_dir), None)?;
     let all = undo(&journal, &mut record, &mut |_| Ok(()))?;
@@ -193,16 +191,16 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
             let path = visible(&entry.path().to_string_lossy());
             match (done, entry) {
                 (Undone::Restored, Entry::Mode { before, .. }) => {
-                    writeln!(out, "{path}: mode {before:04o} again")?
+                    writeln!(out, "{path}: mode {before:04o} again")
                 }
                 (Undone::Restored, Entry::Text { .. }) => {
-                    writeln!(out, "{path}: the text before the fix again")?
+                    writeln!(out, "{path}: the text before the fix again")
                 }
-                (Undone::NothingToDo, _) => writeln!(out, "{path}: as before the fix already")?,
+                (Undone::NothingToDo, _) => writeln!(out, "{path}: as before the fix already"),
                 (Undone::Kept(why), _) => {
-                    writeln!(out, "{BOLD}left as it is:{BOLD:#} {path}: {}", visible(&why.to_string()))?
+                    writeln!(out, "{BOLD}left as it is:{BOLD:#} {path}: {}", visible(&why.to_string()))
                 }
-            }
+            }?;
         }
         Ok(())
     })?;
@@ -303,14 +301,13 @@ impl<'a> Work<'a> {
             other => other.into(),
         })
     }
+}
 
-    fn print_json(&self, summary: &Summary, report: &Report) -> anyhow::Result<u8> {
-        print(|out| {
-            serde_json::to_writer_pretty(&mut *out, &Both { fix: summary, report })?;
-            writeln!(out)
-        })?;
-        Ok(0)
-    }
+fn print_json(summary: &Summary, report: &Report) -> anyhow::Result<()> {
+    print(|out| {
+        serde_json::to_writer_pretty(&mut *out, &Both { fix: summary, report })?;
+        writeln!(out)
+    })
 }
 
 fn take_lock(state_dir: &std::path::Path, config: Option<&std::path::Path>) -> anyhow::Result<Option<Lock>> {

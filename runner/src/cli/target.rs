@@ -26,7 +26,7 @@ pub(super) struct TargetArguments {
     /// The profile "dev"
     #[arg(long)]
     dev: bool,
-    /// What your site has decided [default: chitin/chitin.toml in $XDG_CONFIG_HOME or ~/.config, if there is one]
+    /// What your site has decided [default: `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
 }

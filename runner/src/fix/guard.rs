@@ -168,8 +168,8 @@ pub fn value(
             Value::Number(_) => true,
             _ => false,
         };
-        let names = after.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(named));
-        return match (is_empty, names) {
+        let all_named = after.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(named));
+        return match (is_empty, all_named) {
             (true, true) => Ok(()),
             (true, false) => Err(Refusal::AllowsAll),
             (false, _) => Err(Refusal::Laxer { from: shown(before), to: shown(Some(after)) }),

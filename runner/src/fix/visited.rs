@@ -53,8 +53,11 @@ impl Place {
     }
 }
 
+/// All that group and others may be allowed.
+const OTHERS: u32 = 0o077;
+
 fn private(mode: u32) -> State {
-    if mode & 0o077 == 0 { State::Private } else { State::Open }
+    if mode & OTHERS == 0 { State::Private } else { State::Open }
 }
 
 /// All places, each once.

@@ -1,4 +1,4 @@
-//! expect: refused: it proposes a value for /gateway/bind that is not JSON: trailing characters at line 1 column 6
+//! expect: refused: it proposes a value for /gateway/bind that is not JSON: trailing characters at line 1 column 4
 //!
 //! Hopes that its text is put into the config as it stands.
 
