@@ -218,6 +218,22 @@ fn a_fix_changes_what_it_shows_and_undo_takes_it_back() {
 }
 
 #[test]
+fn an_included_file_is_edited_where_the_value_stands() {
+    let home = Home::new();
+    let main = "{ channels: { $include: './channels.json5' }, /* secrets stay apart */ }";
+    let include = "// channels\n{ telegram: { botToken: '1:a', groupPolicy: \"open\" /* for now */ } }";
+    home.file("state/openclaw.json", 0o600, main);
+    home.file("state/channels.json5", 0o640, include);
+    let done = home.run(&["fix", "--yes"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert_eq!(home.config(), main);
+    let edited = fs::read_to_string(home.path("state/channels.json5")).unwrap();
+    assert_eq!(edited, include.replace("\"open\"", "\"allowlist\""));
+    assert_eq!(home.mode("state/channels.json5"), 0o600);
+    assert_eq!(home.leftovers(), [""; 0]);
+}
+
+#[test]
 fn without_a_terminal_nothing_is_done_unasked() {
     let home = Home::new();
     let run = home.run(&["fix"]);
