@@ -5,6 +5,7 @@
 
 mod defaults;
 mod discover;
+mod extensions;
 mod generation;
 mod include;
 mod plugins;
