@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN = $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test lint fmt docs bless bench ci clean
+.PHONY: help setup build run demo test lint fmt docs bless bench parity ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bless: build ## Write the expected outputs anew, after a look at what changed
 
 bench: build ## Measure; prints times and ratios taken in one run
 	$(CARGO) bench --locked --package chitin --bench audit --profile dev
+
+parity: build ## Compare with the reference program over N generated installations (SEED repeats a run)
+	@N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)
 
 ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
 	@set -e; for step in lint test; do \

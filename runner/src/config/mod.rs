@@ -6,6 +6,7 @@
 mod defaults;
 mod discover;
 mod edit;
+mod extensions;
 mod generation;
 mod include;
 mod plugins;

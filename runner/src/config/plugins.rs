@@ -1,15 +1,15 @@
 //! Channel and plugin ids that a config names: known ones are built in, bundled, or declared by a manifest in the
 //! extensions directory. An approximation of the gateway's plugin registry, which runs code to find out.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::extensions::{self, Extensions};
 use super::pointer::join;
 use super::rules::invalid;
 use super::{Problem, ProblemKind, Problems};
-use crate::target::{Located, absolute, expand_home, js_trim, read_regular};
+use crate::target::{Located, absolute, expand_home, js_trim};
 
 /// Channels that need no plugin, and the section with defaults for all.
 const BUILT_IN: [&str; 9] =
@@ -105,22 +105,11 @@ const PLUGIN_KEYS: [(&str, &[&str]); 5] = [
     ),
 ];
 
-/// Name of a plugin's manifest in its folder.
-const MANIFEST: &str = "openclaw.plugin.json";
-/// Largest manifest that is read, in bytes: some hundred times an ordinary one.
-const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
-/// Most folders of extensions that are looked at.
-const MAX_EXTENSIONS: usize = 500;
-
-/// What the extensions directory declares.
-#[derive(Default)]
+/// What is installed beside the bundled plugins.
 struct Found {
-    ids: HashSet<String>,
-    channels: HashSet<String>,
+    installed: Extensions,
     /// Plugins can come from elsewhere or could not all be looked at: an unknown id proves nothing.
     open_ended: bool,
-    /// A folder with code and without a manifest.
-    without_manifest: Option<String>,
 }
 
 /// Checks the ids a config names.
@@ -142,11 +131,11 @@ pub(super) fn check(config: &Value, located: &Located, problems: &mut Problems) 
     }
     // Only a config that makes the gateway look at its plugins makes it stumble over a broken one.
     let foreign = channels.is_some_and(|channels| channels.keys().any(|id| !BUILT_IN.contains(&js_trim(id))));
-    if let (Some(folder), true) = (&found.without_manifest, plugins.is_some() || foreign) {
+    if let (Some(broken), true) = (&found.installed.broken, plugins.is_some() || foreign) {
         let pointer = if plugins.is_some() { "/plugins" } else { "/channels" };
         let message = format!(
-            "The extension folder {folder} has no {MANIFEST}. This config makes the gateway read its plugins, so it \
-             refuses to start; complete or remove the folder."
+            "{broken} This config makes the gateway read its plugins, so it refuses to start; complete or remove the \
+             folder."
         );
         invalid(problems, pointer, message);
     }
@@ -168,7 +157,7 @@ fn load_paths(plugins: &Value, located: &Located, problems: &mut Problems) {
 fn is_channel(id: &str, found: &Found) -> bool {
     BUILT_IN.contains(&id)
         || BUNDLED_CHANNELS.contains(&id)
-        || found.channels.contains(id)
+        || found.installed.channels.contains(id)
         || found.open_ended
 }
 
@@ -199,7 +188,7 @@ fn plugin_ids(plugins: &Value, found: &Found, problems: &mut Problems) {
         (BUILT_IN.contains(&id) && id != "defaults")
             || BUNDLED_CHANNELS.contains(&id)
             || BUNDLED.contains(&id)
-            || found.ids.contains(id)
+            || found.installed.ids.contains(id)
     };
     let message = "No plugin of this name is bundled or installed.";
     let entries = plugins.get("entries").and_then(Value::as_object);
@@ -246,49 +235,7 @@ fn plugin_configs(plugins: &Value, problems: &mut Problems) {
 }
 
 fn discover(config: &Value, state: &Path) -> Found {
-    let mut found = Found::default();
     let load_paths = config.pointer("/plugins/load/paths").and_then(Value::as_array);
-    found.open_ended = load_paths.is_some_and(|paths| !paths.is_empty());
-    let Ok(folders) = std::fs::read_dir(state.join("extensions")) else { return found };
-    for (number, folder) in folders.flatten().enumerate() {
-        if number >= MAX_EXTENSIONS {
-            found.open_ended = true;
-            break;
-        }
-        let path = folder.path();
-        let manifest = read_regular(&path.join(MANIFEST), MAX_MANIFEST_BYTES);
-        let manifest = manifest.ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        let name = folder.file_name().to_string_lossy().into_owned();
-        match manifest {
-            Some(manifest) => {
-                let id = manifest.get("id").and_then(Value::as_str).map_or(name, str::to_owned);
-                found.ids.insert(id);
-                let channels = manifest.get("channels").and_then(Value::as_array).into_iter().flatten();
-                found.channels.extend(channels.filter_map(Value::as_str).map(str::to_owned));
-            }
-            None if has_code(&path) => {
-                found.ids.insert(name.clone());
-                found.without_manifest.get_or_insert(name);
-            }
-            None => {}
-        }
-    }
-    found
-}
-
-/// A folder the gateway would take for a plugin. It passes over those that anybody can write to.
-fn has_code(folder: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let world_writable = std::fs::metadata(folder).is_ok_and(|metadata| metadata.mode() & 0o002 != 0);
-    if world_writable {
-        return false;
-    }
-    ["index.ts", "index.js", "index.mjs", "index.cjs"].iter().any(|file| folder.join(file).exists())
-        || declares_extensions(folder)
-}
-
-fn declares_extensions(folder: &Path) -> bool {
-    let bytes = read_regular(&folder.join("package.json"), MAX_MANIFEST_BYTES).ok();
-    let package = bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-    package.is_some_and(|package| package.pointer("/openclaw/extensions").is_some())
+    let installed = extensions::discover(&state.join("extensions"));
+    Found { open_ended: installed.cut || load_paths.is_some_and(|paths| !paths.is_empty()), installed }
 }

@@ -69,8 +69,7 @@ impl Environment {
         if self.variables.contains_key(name) {
             return false;
         }
-        self.variables.insert(name.to_owned(), (value.to_owned(), origin));
-        true
+        self.insert(name, value, origin)
     }
 
     /// Sets a variable that is missing or blank (the rule of the config's `env` block). Says whether it was set.
@@ -78,6 +77,12 @@ impl Environment {
         if self.non_blank(name).is_some() {
             return false;
         }
+        self.insert(name, value, origin)
+    }
+
+    /// A variable ends at its first NUL, as the operating system keeps it.
+    fn insert(&mut self, name: &str, value: &str, origin: Origin) -> bool {
+        let value = value.split('\0').next().unwrap_or_default();
         self.variables.insert(name.to_owned(), (value.to_owned(), origin));
         true
     }

@@ -260,3 +260,13 @@ fn environment_shows_no_values() {
     let shown = format!("{env:?}");
     assert!(shown.contains("\"A\"") && !shown.contains("hidden"), "{shown}");
 }
+
+#[test]
+fn a_variable_ends_at_a_nul() {
+    let mut env = Environment::default();
+    assert!(
+        env.insert_blank("A", "one\0two", Origin::Config)
+            && env.insert_missing("B", "\0", Origin::StateDotenv)
+    );
+    assert_eq!((env.get("A"), env.get("B")), (Some("one"), Some("")));
+}

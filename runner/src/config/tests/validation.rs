@@ -112,11 +112,40 @@ fn accepted() {
 #[test]
 fn installed_plugins_are_known() {
     let config = "{channels:{mychan:{}},plugins:{allow:['foo']}}";
-    let manifest = "{\"id\":\"foo\",\"channels\":[\"mychan\"]}";
+    let manifest = "{\"id\":\"foo\",\"channels\":[\"mychan\"],\"configSchema\":{}}";
     let home = Home::new(&[("openclaw.json", config), ("extensions/dir/openclaw.plugin.json", manifest)]);
+    assert_eq!(
+        kinds(&home.load(&[]).0),
+        ["unknown-key", "invalid-value"],
+        "a manifest without code is no plugin"
+    );
+    home.write("extensions/dir/index.js", b"");
     assert_eq!(kinds(&home.load(&[]).0), Vec::<&str>::new());
-    home.write("extensions/junk/index.js", b"");
-    assert_eq!(kinds(&home.load(&[]).0), ["invalid-value"]);
+}
+
+#[test]
+fn a_broken_plugin_breaks_a_config_that_looks_at_plugins() {
+    let code = ("extensions/dir/index.js", "");
+    let package = ("extensions/dir/package.json", "{\"openclaw\":{\"extensions\":[\"a.js\"]}}");
+    let cases: [(&[(&str, &str)], &str); 6] = [
+        (&[code], "has no openclaw.plugin.json"),
+        (&[code, ("extensions/dir/openclaw.plugin.json", "{")], "no JSON"),
+        (
+            &[code, ("extensions/dir/openclaw.plugin.json", "{\"id\":\" \",\"configSchema\":{}}")],
+            "without an id",
+        ),
+        (&[code, ("extensions/dir/openclaw.plugin.json", "{\"id\":\"x\"}")], "without a configSchema"),
+        (&[code, package], "names the entry a.js"),
+        (&[("extensions/single.mjs", "")], "The extension folder extensions has no"),
+    ];
+    for (files, expected) in cases {
+        let home = Home::new(&[&[("openclaw.json", "{plugins:{}}")], files].concat());
+        let (config, _) = home.load(&[]);
+        let messages: Vec<&str> = config.problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert!(matches!(messages[..], [message] if message.contains(expected)), "{expected}: {messages:?}");
+        home.write("openclaw.json", b"{}");
+        assert_eq!(kinds(&home.load(&[]).0), Vec::<&str>::new());
+    }
 }
 
 #[test]

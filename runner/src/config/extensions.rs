@@ -1,0 +1,136 @@
+//! Plugins in the extensions directory, as the gateway finds them: by their code, and then by the manifest beside it.
+//! Nothing of them is run.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::target::{absolute, js_trim, read_regular};
+
+/// Name of a plugin's manifest in its folder.
+const MANIFEST: &str = "openclaw.plugin.json";
+/// Largest manifest that is read, in bytes: some hundred times an ordinary one.
+const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
+/// Most entries of the directory that are looked at.
+const MAX_EXTENSIONS: usize = 500;
+/// Endings of code.
+const CODE: [&str; 6] = ["ts", "js", "mts", "cts", "mjs", "cjs"];
+/// The code of a folder whose package names none, the first that is there.
+const INDEX: [&str; 4] = ["index.ts", "index.js", "index.mjs", "index.cjs"];
+
+/// What the extensions directory declares.
+#[derive(Default)]
+pub(super) struct Extensions {
+    /// Ids of plugins.
+    pub ids: HashSet<String>,
+    /// Channels that they add.
+    pub channels: HashSet<String>,
+    /// They could not all be looked at: an unknown id proves nothing.
+    pub cut: bool,
+    /// What is wrong with one of them, if anything is: the gateway refuses a config that makes it read its plugins.
+    pub broken: Option<String>,
+}
+
+/// Looks at all of them.
+pub(super) fn discover(directory: &Path) -> Extensions {
+    let mut found = Extensions::default();
+    let Ok(entries) = std::fs::read_dir(directory) else { return found };
+    let mut entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
+    found.cut = entries.len() > MAX_EXTENSIONS;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.folder(&path),
+            Ok(kind) if kind.is_file() && is_code(&path) => found.candidate(directory, &path),
+            _ => {} // a link is no plugin
+        }
+    }
+    found
+}
+
+impl Extensions {
+    /// A folder is a plugin by the entries that its package names, else by an index file.
+    fn folder(&mut self, folder: &Path) {
+        let entries = package_entries(folder);
+        if entries.is_empty() {
+            if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
+                self.candidate(folder, &index);
+            }
+            return;
+        }
+        for entry in entries {
+            let source = absolute(folder, Path::new(&entry));
+            if lies_in(folder, &source) {
+                self.candidate(folder, &source);
+            } else {
+                self.breaks(folder, &format!("names the entry {entry}, which is missing or lies elsewhere"));
+            }
+        }
+    }
+
+    /// Code, and the folder with its manifest. The gateway passes over what anybody can write to.
+    fn candidate(&mut self, folder: &Path, source: &Path) {
+        if [folder, source].into_iter().any(is_world_writable) {
+            return;
+        }
+        match manifest(folder) {
+            Ok((id, channels)) => {
+                self.ids.insert(id);
+                self.channels.extend(channels);
+            }
+            Err(reason) => self.breaks(folder, &reason),
+        }
+    }
+
+    /// One complaint is enough: the id that the folder was to have is not reported as unknown, too.
+    fn breaks(&mut self, folder: &Path, reason: &str) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.broken.get_or_insert_with(|| format!("The extension folder {name} {reason}."));
+        self.ids.insert(name);
+    }
+}
+
+/// Id and channels of a plugin; otherwise why it has none.
+fn manifest(folder: &Path) -> Result<(String, Vec<String>), String> {
+    let path = folder.join(MANIFEST);
+    if !path.exists() {
+        return Err(format!("has no {MANIFEST}"));
+    }
+    let manifest = read_json(&path).ok_or_else(|| format!("has an {MANIFEST} that is no JSON document"))?;
+    let id = manifest.get("id").and_then(Value::as_str).map(js_trim).filter(|id| !id.is_empty());
+    let id = id.ok_or_else(|| format!("has an {MANIFEST} without an id"))?;
+    if !manifest.get("configSchema").is_some_and(Value::is_object) {
+        return Err(format!("has an {MANIFEST} without a configSchema"));
+    }
+    let channels = manifest.get("channels").and_then(Value::as_array).into_iter().flatten();
+    Ok((id.to_owned(), channels.filter_map(Value::as_str).map(|name| js_trim(name).to_owned()).collect()))
+}
+
+fn package_entries(folder: &Path) -> Vec<String> {
+    let package = read_json(&folder.join("package.json")).unwrap_or_default();
+    let entries = package.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
+    let entries = entries.filter_map(Value::as_str).map(js_trim).filter(|entry| !entry.is_empty());
+    entries.map(str::to_owned).collect()
+}
+
+fn read_json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&read_regular(path, MAX_MANIFEST_BYTES).ok()?).ok()
+}
+
+fn is_code(path: &Path) -> bool {
+    let ending = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    CODE.contains(&ending) && !path.to_string_lossy().ends_with(".d.ts")
+}
+
+/// It exists, and all links resolved it is in the folder.
+fn lies_in(folder: &Path, source: &Path) -> bool {
+    let real = |path: &Path| -> Option<PathBuf> { path.canonicalize().ok() };
+    matches!((real(folder), real(source)), (Some(folder), Some(source)) if source.starts_with(&folder))
+}
+
+fn is_world_writable(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().is_ok_and(|metadata| metadata.mode() & 0o002 != 0)
+}

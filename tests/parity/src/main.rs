@@ -1,0 +1,171 @@
+//! `make parity`: the real reference program and ours over the same generated installations. `docs/parity.md` explains
+//! what it prints.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a development tool: it makes its targets, prints what it saw, and stops where it cannot go on"
+)]
+
+mod difference;
+mod install;
+mod known;
+mod ours;
+mod recorded;
+mod reference;
+mod tally;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chitin_parity::installation::Installation;
+use chitin_parity::shrink::shrink;
+use chitin_parity::{Kind, installation};
+use serde_json::Value;
+
+use difference::{Seen, differences};
+use ours::Ours;
+use reference::{Reference, Verdict};
+use tally::Tally;
+
+/// Of this many installations, one is odd.
+const ODD: u64 = 8;
+
+/// Both programs, and a home directory for them.
+struct Pair {
+    reference: Reference,
+    ours: Ours,
+    home: PathBuf,
+}
+
+impl Pair {
+    fn new(root: &Path, node: &Path, number: usize) -> Self {
+        let home = root.join(format!("target/parity/home-{number}"));
+        Self { reference: Reference::new(root, node, &home), ours: Ours::new(root), home }
+    }
+
+    /// Runs both. Ours goes first: it writes nothing.
+    fn look(&mut self, installation: &Installation) -> Seen {
+        self.reference.ready();
+        installation.place(&self.home).expect("an installation can be made");
+        let ours = self.ours.audit(&self.home, &installation.environment(&self.home));
+        let reference = self.reference.audit(&self.home, installation, &[]);
+        Seen { installation: installation.clone(), home: self.home.clone(), ours, reference }
+    }
+}
+
+fn main() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders up").to_owned();
+    let Some(node) = install::reference(&root) else { return ExitCode::SUCCESS };
+    match std::env::args().nth(1).as_deref() {
+        Some("recorded") => recorded::run(&root, &node),
+        Some("case") => case(&root, &node),
+        _ => generated(&root, &node, number("N", 2000), number("SEED", fresh_seed())),
+    }
+}
+
+/// A number from the environment.
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        _ => default,
+    }
+}
+
+fn fresh_seed() -> u64 {
+    std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs())
+}
+
+/// Many installations, shared out between as many pairs as there are processors.
+fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
+    println!("{count} installations, SEED={seed}");
+    let next = AtomicU64::new(0);
+    let tally = Mutex::new(Tally::new(Ours::new(root).checks().to_vec()));
+    let work = |worker: usize| {
+        let mut pair = Pair::new(root, node, worker);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            let kind = if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary };
+            let both = pair.look(&installation(seed, number, kind));
+            let name = format!("parity-{seed}-{number}");
+            let found = differences(&both, pair.ours.checks());
+            let wanted = tally.lock().unwrap().add(&both, &found);
+            for difference in wanted {
+                let line = shrunk(&mut pair, &both.installation, &difference, &name);
+                tally.lock().unwrap().show(&difference, line);
+            }
+            if number % 500 == 499 {
+                eprintln!("  {} of {count}", number + 1);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        for worker in 0..workers {
+            let work = &work;
+            scope.spawn(move || work(worker));
+        }
+    });
+    let tally = tally.into_inner().unwrap();
+    print!("{tally}");
+    if tally.agrees() {
+        ExitCode::SUCCESS
+    } else {
+        println!("\nTo see the same again: make parity N={count} SEED={seed}");
+        ExitCode::FAILURE
+    }
+}
+
+/// The smallest installation that shows the same unknown difference, as a recorded case.
+fn shrunk(pair: &mut Pair, installation: &Installation, difference: &str, name: &str) -> String {
+    let small = shrink(installation, |smaller| {
+        let seen = pair.look(smaller);
+        differences(&seen, pair.ours.checks())
+            .iter()
+            .any(|found| found.text == difference && found.known.is_none())
+    });
+    let seen = pair.look(&small);
+    let mut case = small.case(name);
+    match &seen.reference {
+        Verdict::Findings { findings, audited } => {
+            if small.registry {
+                case.insert("audited".to_owned(), audited.clone().into());
+            }
+            case.insert("expect".to_owned(), findings.clone().into());
+        }
+        Verdict::Refused { why, .. } => {
+            case.insert("exit".to_owned(), 1.into());
+            case.insert("why".to_owned(), why.clone().into());
+        }
+    }
+    Value::Object(case).to_string()
+}
+
+/// Cases from standard input, one a line, with what both programs say of them.
+fn case(root: &Path, node: &Path) -> ExitCode {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).expect("cases on standard input");
+    let mut pair = Pair::new(root, node, 0);
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let case: Value = serde_json::from_str(line).expect("a case is a line of JSON");
+        let seen = pair.look(&Installation::from_case(&case));
+        println!("{}", case["name"]);
+        println!("  reference: {}", seen.reference);
+        println!("  ours:      {} (exit {})", seen.ours.all.join(" "), seen.ours.code);
+        for found in differences(&seen, pair.ours.checks()) {
+            println!("  {} ({})", found.text, found.known.unwrap_or("not known"));
+        }
+    }
+    ExitCode::SUCCESS
+}

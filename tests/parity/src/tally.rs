@@ -1,0 +1,161 @@
+//! What was seen, counted and printed.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::difference::{Difference, Seen, balance, check_of, gist};
+use crate::known::KNOWN;
+use crate::reference::Verdict;
+
+/// Disagreements of one kind that are shrunk and shown.
+const SHOWN: usize = 2;
+
+/// Reasons of the reference to refuse a config that are shown.
+const REASONS: usize = 8;
+
+/// Counts over all installations.
+#[derive(Default)]
+pub struct Tally {
+    checks: Vec<String>,
+    audited: usize,
+    refused: BTreeMap<String, usize>,
+    by_check: BTreeMap<String, Count>,
+    missing: BTreeMap<String, usize>,
+    known: BTreeMap<&'static str, usize>,
+    disagreements: BTreeMap<String, Disagreement>,
+}
+
+#[derive(Default)]
+struct Count {
+    reference: usize,
+    both: usize,
+    ours_alone: usize,
+    reference_alone: usize,
+    known: usize,
+}
+
+#[derive(Default)]
+struct Disagreement {
+    count: usize,
+    asked: usize,
+    lines: Vec<String>,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new(checks: Vec<String>) -> Self {
+        let by_check = checks.iter().map(|check| (check.clone(), Count::default())).collect();
+        Self { checks, by_check, ..Self::default() }
+    }
+
+    /// Counts an installation. Answers with the differences that are still to be shown.
+    pub fn add(&mut self, seen: &Seen, differences: &[Difference]) -> Vec<String> {
+        match &seen.reference {
+            Verdict::Refused { why, message } => {
+                let reason = format!("{why}: {}", gist(message, &seen.home));
+                *self.refused.entry(reason).or_default() += 1;
+            }
+            Verdict::Findings { findings, .. } => {
+                self.audited += 1;
+                for verdict in findings.iter().filter(|verdict| check_of(verdict, &self.checks).is_none()) {
+                    *self.missing.entry(family(verdict, &self.checks)).or_default() += 1;
+                }
+            }
+        }
+        for (verdict, (reference, ours)) in balance(seen, &self.checks) {
+            let count = self.by_check.entry(family(verdict, &self.checks)).or_default();
+            count.reference += reference;
+            count.both += reference.min(ours);
+        }
+        let mut wanted = Vec::new();
+        for difference in differences {
+            let verdict = difference.text.trim_start_matches(['+', '-']);
+            let verdict = verdict.split(" (").next().unwrap_or_default();
+            let count = self.by_check.entry(family(verdict, &self.checks));
+            match (difference.known, difference.text.starts_with('+')) {
+                (Some(_), _) => count.or_default().known += 1,
+                (None, true) => count.or_default().ours_alone += 1,
+                (None, false) => count.or_default().reference_alone += 1,
+            }
+            if let Some(name) = difference.known {
+                *self.known.entry(name).or_default() += 1;
+                continue;
+            }
+            let disagreement = self.disagreements.entry(difference.text.clone()).or_default();
+            disagreement.count += 1;
+            if disagreement.asked < SHOWN && !wanted.contains(&difference.text) {
+                disagreement.asked += 1;
+                wanted.push(difference.text.clone());
+            }
+        }
+        wanted
+    }
+
+    /// Keeps a line that shows a disagreement.
+    pub fn show(&mut self, difference: &str, line: String) {
+        self.disagreements.entry(difference.to_owned()).or_default().lines.push(line);
+    }
+
+    /// No difference is unknown.
+    pub fn agrees(&self) -> bool {
+        self.disagreements.is_empty()
+    }
+}
+
+/// The check that a verdict belongs to; for one that we do not have its id, with `*` for names and numbers.
+fn family(verdict: &str, checks: &[String]) -> String {
+    if let Some(check) = check_of(verdict, checks) {
+        return check.to_owned();
+    }
+    let id = verdict.rsplit_once(':').map_or(verdict, |(id, _)| id);
+    if let Some((_, rest)) = id.strip_prefix("channels.").and_then(|rest| rest.split_once('.')) {
+        return format!("channels.*.{}", rest.trim_end_matches(|c: char| c.is_ascii_digit()));
+    }
+    match (id.strip_prefix("tools.elevated.allowFrom."), id.rsplit_once('.')) {
+        (Some(_), Some((_, end))) => format!("tools.elevated.allowFrom.*.{end}"),
+        _ => id.to_owned(),
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused: usize = self.refused.values().sum();
+        writeln!(f, "audited by the reference: {}; refused: {refused}, most of them for", self.audited)?;
+        let mut reasons: Vec<(&String, &usize)> = self.refused.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for (reason, count) in reasons.into_iter().take(REASONS) {
+            writeln!(f, "  {count:5}  {reason}")?;
+        }
+        writeln!(f)?;
+        let (reference, known) = ("reference", "known");
+        writeln!(f, "  {:56} {reference:>9} both  ours alone  reference alone  {known}", "check")?;
+        for (check, count) in &self.by_check {
+            let mark = if count.ours_alone + count.reference_alone == 0 { ' ' } else { '!' };
+            let Count { reference, both, ours_alone, reference_alone, known } = count;
+            writeln!(
+                f,
+                "{mark} {check:56} {reference:9} {both:4} {ours_alone:11} {reference_alone:16} {known:6}"
+            )?;
+        }
+        if !self.missing.is_empty() {
+            writeln!(f, "\nnot built in, found by the reference so often:")?;
+            for (check, count) in &self.missing {
+                writeln!(f, "  {check:56} {count:9}")?;
+            }
+        }
+        if !self.known.is_empty() {
+            writeln!(f, "\nknown differences:")?;
+            for known in KNOWN.iter().filter(|known| self.known.contains_key(known.name)) {
+                writeln!(f, "  {:22} {:6}  {}", known.name, self.known[known.name], known.reason)?;
+            }
+        }
+        writeln!(f, "\n{} disagreements", self.disagreements.len())?;
+        for (text, disagreement) in &self.disagreements {
+            writeln!(f, "\n{text} ({} times)", disagreement.count)?;
+            for line in &disagreement.lines {
+                writeln!(f, "{line}")?;
+            }
+        }
+        Ok(())
+    }
+}
