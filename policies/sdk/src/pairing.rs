@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::channels::{Account, Channel};
 use crate::context::unseen;
-use crate::{Context, Failure, Node, Path, StateError, agents, js};
+use crate::{Context, Failure, Kind, Node, Path, StateError, agents, js};
 
 /// A list of people has kilobytes; what is longer is not judged.
 const MAX_STORE_BYTES: u32 = 1 << 20;
@@ -49,6 +49,12 @@ impl Store {
             }
             Ok(content) => content,
             Err(StateError::NotFound | StateError::BadPath) => return Ok(None),
+            // Nobody is let in by a directory or the like. A link is another matter: the gateway follows it.
+            Err(StateError::WrongKind) => {
+                let is_link = cx.host().stat(&path).is_ok_and(|found| found.kind == Kind::Symlink);
+                let linked = || unseen(&cx.display_path(&path), &StateError::ThroughLink);
+                return if is_link { Err(linked()) } else { Ok(None) };
+            }
             Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
         };
         // What is no JSON lets nobody in: the gateway takes it for an empty store, too.
@@ -60,7 +66,8 @@ impl Store {
     }
 }
 
-/// The accounts of a channel, with their stores. Needs the capability `read:credentials/*-allowFrom.json`.
+/// The accounts of a channel, with their stores. Needs the capabilities `read` and `stat` on
+/// `credentials/*-allowFrom.json`.
 ///
 /// # Errors
 /// `inconclusive` where a store exists and cannot be read.
