@@ -56,9 +56,11 @@ impl Pair {
     fn look(&mut self, installation: &Installation) -> Seen {
         self.reference.ready();
         installation.place(&self.home).expect("an installation can be made");
-        let ours = self.ours.audit(&self.home, &installation.environment(&self.home));
-        let reference = self.reference.audit(&self.home, installation, &[]);
-        Seen { installation: installation.clone(), home: self.home.clone(), ours, reference }
+        let installation = Installation { deep: installation.deep && self.ours.deep, ..installation.clone() };
+        let ours = self.ours.audit(&self.home, &installation);
+        let arguments: Vec<String> = installation.deep.then(|| "--deep".to_owned()).into_iter().collect();
+        let reference = self.reference.audit(&self.home, &installation, &arguments);
+        Seen { installation, home: self.home.clone(), ours, reference }
     }
 }
 
