@@ -15,6 +15,26 @@ static SCHEMA: LazyLock<Table> = LazyLock::new(|| {
     Table::parse(&format!("@key = \"k\" | \"k\" | ?\"K.1\"\n{}", lines.join("\n")))
 });
 
+/// Texts that some rule beside the schema may look at.
+const TEXTS: [&str; 16] = [
+    "x",
+    "~/x",
+    "/x",
+    "x/../y",
+    " ",
+    "10",
+    "10m",
+    "1.5h",
+    "2d",
+    "10mb",
+    "24:00",
+    "8:00",
+    "https://x.example",
+    "last",
+    "discord",
+    "a b;c",
+];
+
 /// Puts a few keys of the schema into a config.
 pub fn add(config: &mut Value, rng: &mut Rng) {
     let wanted = 1 + rng.below(3);
@@ -66,7 +86,8 @@ fn choices(kind: &str) -> Vec<String> {
         }
         "string" => {
             let long = |length| format!("?\"{}\"", "x".repeat(length));
-            texts(&["\"x\"", "\"x\"", "\"~/x\"", "?\"\"", "?\" \"", &long(50), &long(51), &long(201)])
+            let rare = [long(50), long(51), long(201)].into_iter();
+            TEXTS.iter().map(|text| format!("\"{text}\"")).chain(["?\"\"".to_owned()]).chain(rare).collect()
         }
         "boolean" => texts(&["true", "false", "?\"true\"", "?0"]),
         "integer" | "number" => {
