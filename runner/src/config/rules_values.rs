@@ -70,12 +70,15 @@ fn loop_detection(map: &Map<String, Value>, pointer: &str, problems: &mut Proble
 }
 
 fn heartbeat(map: &Map<String, Value>, pointer: &str, problems: &mut Problems) {
-    let text = |key: &str| map.get(key).and_then(Value::as_str);
-    if text("every").is_some_and(|every| !is_duration(every, &["ms", "s", "m", "h"])) {
+    // The gateway looks at the hours only where there is an interval.
+    let Some(every) = map.get("every").and_then(Value::as_str).filter(|every| !every.is_empty()) else {
+        return;
+    };
+    if !is_duration(every, &["ms", "s", "m", "h", "d"]) {
         invalid(
             problems,
             format!("{pointer}/every"),
-            "The interval must be a duration such as 30m (ms, s, m or h).",
+            "The interval must be a duration such as 30m (ms, s, m, h or d).",
         );
     }
     let hours = map.get("activeHours").and_then(Value::as_object);
@@ -196,12 +199,17 @@ fn is_duration(text: &str, units: &[&str]) -> bool {
     let text = js_trim(text).to_ascii_lowercase();
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let Some((number, unit)) = text.split_at_checked(end) else { return false };
-    number.parse::<f64>().is_ok() && (unit.trim().is_empty() || units.contains(&unit.trim()))
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    is_digits(whole) && is_digits(part) && (unit.is_empty() || units.contains(&unit))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_time(text: &str, last: bool) -> bool {
     let Some((hour, minute)) = text.split_once(':') else { return false };
-    let two = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
+    let two = |text: &str| (text.len() == 2 && is_digits(text)).then(|| text.parse::<u8>().ok()).flatten();
     match (two(hour), two(minute)) {
         (Some(hour), Some(minute)) => (hour < 24 && minute < 60) || (last && hour == 24 && minute == 0),
         _ => false,

@@ -65,20 +65,33 @@ fn refused(seen: &Seen) -> bool {
 
 /// How often the reference and we found the same thing, for the checks that we have. Of channels only those count
 /// whose plugins were loaded: without, the reference never says anything of them.
-pub fn balance<'a>(seen: &'a Seen, checks: &[String]) -> BTreeMap<&'a str, (usize, usize)> {
-    let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+pub fn balance(seen: &Seen, checks: &[String]) -> BTreeMap<String, (usize, usize)> {
+    let mut balance: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let Verdict::Findings { findings, audited } = &seen.reference else { return balance };
-    for verdict in findings.iter().filter(|verdict| check_of(verdict, checks).is_some()) {
-        balance.entry(verdict).or_default().0 += 1;
+    for verdict in findings.iter().map(|verdict| unnumbered(verdict)) {
+        if check_of(&verdict, checks).is_some() {
+            balance.entry(verdict).or_default().0 += 1;
+        }
     }
     let compared = |id: &str| match id.strip_prefix("channels.") {
         Some(rest) => audited.iter().any(|name| rest.starts_with(&format!("{name}."))),
         None => true,
     };
     for verdict in seen.ours.findings.iter().filter(|verdict| compared(verdict)) {
-        balance.entry(verdict).or_default().1 += 1;
+        balance.entry(verdict.clone()).or_default().1 += 1;
     }
     balance
+}
+
+/// `channels.irc.warning.3:warn` without the number. In the reference it counts the findings about all channels so far, in
+/// ours it names the warning.
+pub fn unnumbered(verdict: &str) -> String {
+    let (id, severity) = verdict.split_once(':').map_or((verdict, None), |(id, end)| (id, Some(end)));
+    let id = match id.rsplit_once('.') {
+        Some((warning, _)) if id.starts_with("channels.") && warning.ends_with(".warning") => warning,
+        _ => id,
+    };
+    severity.map_or_else(|| id.to_owned(), |severity| format!("{id}:{severity}"))
 }
 
 /// The check of ours that an `id:severity` belongs to.

@@ -25,6 +25,7 @@ pub fn around(config: &Value, installation: &mut Installation, rng: &mut Rng) {
     agents(config, installation, rng);
     plugins(config, installation, rng);
     packages(config, installation, rng);
+    skills(installation, rng);
     dotenv(installation, rng);
     if config.to_string().contains("bot-token") && rng.chance(60) {
         installation.text("bot-token", 0o600, rng.text(&["1:a\n", "", "  \n"]));
@@ -209,6 +210,19 @@ fn packages(config: &Value, installation: &mut Installation, rng: &mut Rng) {
         if rng.chance(likely) {
             let package = json!({"name": "foo", "version": version(rng)});
             installation.json(&format!("{path}/package.json"), 0o644, package);
+        }
+    }
+}
+
+/// Skills of a workspace, with code.
+fn skills(installation: &mut Installation, rng: &mut Rng) {
+    for folder in [".openclaw/workspace/skills/one", ".openclaw/skills/two", "workspace/skills/three"] {
+        if rng.chance(if installation.deep { 40 } else { 2 }) {
+            let manifest =
+                rng.text(&["---\nname: one\ndescription: x\n---\n", "---\ndescription: x\n---\n", "# no\n"]);
+            installation.text(&format!("{folder}/SKILL.md"), 0o644, manifest);
+            let file = rng.text(&["run.js", "lib/run.mjs", ".hidden.js", "node_modules/x.js", "run.py"]);
+            installation.text(&format!("{folder}/{file}"), 0o644, code(rng));
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Installation {
     pub env: BTreeMap<String, String>,
     /// Audited with the reference's channel plugins loaded.
     pub registry: bool,
+    /// Audited with `--deep`.
+    pub deep: bool,
 }
 
 /// A file, folder or link.
@@ -130,7 +132,8 @@ impl Installation {
     #[must_use]
     pub fn from_case(case: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let mut installation = Self { registry: case["mode"] == "registry", ..Self::default() };
+        let deep = case["args"].as_array().is_some_and(|args| args.iter().any(|arg| arg == "--deep"));
+        let mut installation = Self { registry: case["mode"] == "registry", deep, ..Self::default() };
         for (name, value) in case["env"].as_object().into_iter().flatten() {
             installation.env.insert(name.clone(), text(value).unwrap());
         }
@@ -167,6 +170,9 @@ impl Installation {
         case.insert("name".to_owned(), name.into());
         if self.registry {
             case.insert("mode".to_owned(), "registry".into());
+        }
+        if self.deep {
+            case.insert("args".to_owned(), json!(["--deep"]));
         }
         match (self.tree.as_slice(), self.config()) {
             ([state, file], Some(config)) if (state.mode, file.mode) == (0o700, 0o600) => {

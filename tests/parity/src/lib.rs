@@ -13,6 +13,7 @@ pub mod installation;
 mod mend;
 mod odd;
 pub mod rng;
+mod schema;
 pub mod shrink;
 pub mod table;
 
@@ -28,16 +29,26 @@ pub enum Kind {
     Odd,
 }
 
+/// Of a hundred configs, so many have keys that no check reads.
+const SCHEMA: usize = 35;
+
+/// Of a hundred installations, so many are audited with `--deep`.
+const DEEP: usize = 8;
+
 /// The installation of this number.
 #[must_use]
 pub fn installation(seed: u64, number: u64, kind: Kind) -> Installation {
     let mut rng = Rng::new(seed, number);
     let mut config = table::TABLE.config(&mut rng);
+    if rng.chance(SCHEMA) {
+        schema::add(&mut config, &mut rng);
+    }
     let mut env = table::TABLE.environment(&mut rng);
     mend::config(&mut config, &mut rng);
     mend::environment(&config, &mut env, &mut rng);
     let registry = config.get("channels").is_some() && rng.chance(70);
-    let mut installation = Installation { env, registry, ..Installation::default() };
+    let deep = rng.chance(DEEP);
+    let mut installation = Installation { env, registry, deep, ..Installation::default() };
     files::around(&config, &mut installation, &mut rng);
     if kind == Kind::Odd {
         odd::spoil(&mut installation, &mut rng);

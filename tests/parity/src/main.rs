@@ -39,6 +39,9 @@ use tally::Tally;
 /// Of this many installations, one is odd.
 const ODD: u64 = 8;
 
+/// Steps towards a smaller installation; each runs both programs.
+const TRIES: usize = 60;
+
 /// Both programs, and a home directory for them.
 struct Pair {
     reference: Reference,
@@ -56,9 +59,11 @@ impl Pair {
     fn look(&mut self, installation: &Installation) -> Seen {
         self.reference.ready();
         installation.place(&self.home).expect("an installation can be made");
-        let ours = self.ours.audit(&self.home, &installation.environment(&self.home));
-        let reference = self.reference.audit(&self.home, installation, &[]);
-        Seen { installation: installation.clone(), home: self.home.clone(), ours, reference }
+        let installation = Installation { deep: installation.deep && self.ours.deep, ..installation.clone() };
+        let ours = self.ours.audit(&self.home, &installation);
+        let arguments: Vec<String> = installation.deep.then(|| "--deep".to_owned()).into_iter().collect();
+        let reference = self.reference.audit(&self.home, &installation, &arguments);
+        Seen { installation, home: self.home.clone(), ours, reference }
     }
 }
 
@@ -129,7 +134,10 @@ fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
 
 /// The smallest installation that shows the same unknown difference, as a recorded case.
 fn shrunk(pair: &mut Pair, installation: &Installation, difference: &str, name: &str) -> String {
+    let mut tries = TRIES;
     let small = shrink(installation, |smaller| {
+        let Some(left) = tries.checked_sub(1) else { return false };
+        tries = left;
         let seen = pair.look(smaller);
         differences(&seen, pair.ours.checks())
             .iter()

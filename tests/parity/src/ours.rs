@@ -6,7 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use chitin_parity::installation::Installation;
 use serde::Deserialize;
+
+use crate::difference::unnumbered;
 
 /// The policy that reports what the reference prints before it refuses to audit.
 pub const OWN_POLICY: &str = "config-problems";
@@ -15,6 +18,8 @@ pub const OWN_POLICY: &str = "config-problems";
 pub struct Ours {
     program: PathBuf,
     checks: Vec<String>,
+    /// It knows `--deep`.
+    pub deep: bool,
 }
 
 /// What it says of an installation.
@@ -77,8 +82,11 @@ impl Ours {
         let list = Command::new(&program).args(["policy", "list", "--json"]).output().expect("chitin runs");
         let manifests: Vec<Manifest> = serde_json::from_slice(&list.stdout).expect("a list of manifests");
         let manifests = manifests.into_iter().filter(|manifest| manifest.policy.id != OWN_POLICY);
-        let checks = manifests.flat_map(|manifest| manifest.check).map(|check| check.id).collect();
-        Self { program, checks }
+        let checks =
+            manifests.flat_map(|manifest| manifest.check).map(|check| unnumbered(&check.id)).collect();
+        let help = Command::new(&program).args(["audit", "--help"]).output().expect("chitin runs");
+        let deep = String::from_utf8_lossy(&help.stdout).contains("--deep");
+        Self { program, checks, deep }
     }
 
     /// The ids that built-in policies check, with `*` for a name.
@@ -87,15 +95,16 @@ impl Ours {
     }
 
     /// Its verdict on what lies in `home`.
-    pub fn audit(&self, home: &Path, environment: &BTreeMap<String, String>) -> Verdict {
-        let mut output = self.run(home, environment);
+    pub fn audit(&self, home: &Path, installation: &Installation) -> Verdict {
+        let environment = &installation.environment(home);
+        let mut output = self.run(home, environment, installation.deep);
         if output.status.code() == Some(4)
             && let Ok(report) = serde_json::from_slice::<Report>(&output.stdout)
         {
             // The reference creates a state directory that is missing before it looks.
             let _ = fs::create_dir_all(&report.target.state_dir);
             let _ = fs::set_permissions(&report.target.state_dir, fs::Permissions::from_mode(0o700));
-            output = self.run(home, environment);
+            output = self.run(home, environment, installation.deep);
         }
         let code = output.status.code().unwrap_or(-1);
         let Ok(report) = serde_json::from_slice::<Report>(&output.stdout) else {
@@ -104,7 +113,7 @@ impl Ours {
         };
         let mut verdict = Verdict { code, ..Verdict::default() };
         for finding in report.findings {
-            let text = format!("{}:{}", finding.check_id, finding.severity);
+            let text = unnumbered(&format!("{}:{}", finding.check_id, finding.severity));
             verdict.all.push(text.clone());
             if finding.policy == OWN_POLICY { &mut verdict.own } else { &mut verdict.findings }.push(text);
         }
@@ -114,9 +123,10 @@ impl Ours {
         verdict
     }
 
-    fn run(&self, home: &Path, environment: &BTreeMap<String, String>) -> Output {
+    fn run(&self, home: &Path, environment: &BTreeMap<String, String>, deep: bool) -> Output {
         Command::new(&self.program)
             .args(["audit", "--json"])
+            .args(deep.then_some("--deep"))
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("SOURCE_DATE_EPOCH", "1771545600")])
             .env("HOME", home)

@@ -52,13 +52,16 @@ fn without(whole: &Installation, number: usize) -> Option<Installation> {
         return Some(smaller);
     }
     number -= whole.tree.len();
-    if number == 0 && whole.registry {
-        smaller.registry = false;
-        return Some(smaller);
+    match number {
+        0 => smaller.registry = false,
+        1 => smaller.deep = false,
+        _ => {
+            number -= 2;
+            let removed = smaller.documents().find_map(|document| remove_node(document, &mut number));
+            return removed.map(|()| smaller);
+        }
     }
-    number -= usize::from(whole.registry);
-    let removed = smaller.documents().find_map(|document| remove_node(document, &mut number));
-    removed.map(|()| smaller)
+    Some(smaller)
 }
 
 /// An object goes with all that lies in it; what every case has stays.

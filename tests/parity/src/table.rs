@@ -68,7 +68,11 @@ impl Table {
     pub fn parse(text: &str) -> Self {
         let mut table = Self::default();
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let (path, choices) = line.split_once(" = ").unwrap_or_else(|| panic!("no \" = \" in {line}"));
+            let Some((path, choices)) = line.split_once(" = ") else {
+                assert!(line.ends_with('!'), "neither a value nor always there: {line}");
+                table.config.at(line);
+                continue;
+            };
             let choices: Vec<Choice> = choices.split(" | ").flat_map(choice).collect();
             for path in expand(path) {
                 if let Some(pool) = path.strip_prefix('@') {
@@ -87,8 +91,18 @@ impl Table {
 
     /// A config: some places that are drawn are there for sure, and much of what stands beside them.
     pub fn config(&self, rng: &mut Rng) -> Value {
-        let wanted: Vec<&[Key]> = (0..rng.below(9)).map(|_| rng.pick(&self.places).as_slice()).collect();
-        self.make(&self.config, &wanted, rng)
+        let wanted = self.wanted(rng.below(9), rng);
+        self.make(&self.config, &wanted, false, rng)
+    }
+
+    /// So many places of a config, and nothing that need not be there for them.
+    pub fn few(&self, count: usize, rng: &mut Rng) -> Value {
+        let wanted = self.wanted(count, rng);
+        self.make(&self.config, &wanted, true, rng)
+    }
+
+    fn wanted(&self, count: usize, rng: &mut Rng) -> Vec<&[Key]> {
+        (0..count).map(|_| rng.pick(&self.places).as_slice()).collect()
     }
 
     /// An environment.
@@ -96,7 +110,7 @@ impl Table {
         let mut variables = BTreeMap::new();
         for (name, node) in &self.variables {
             if rng.chance(VARIABLE)
-                && let Value::String(value) = self.make(node, &[], rng)
+                && let Value::String(value) = self.make(node, &[], false, rng)
             {
                 variables.insert(name.clone(), value);
             }
@@ -105,7 +119,7 @@ impl Table {
     }
 
     /// A value for a node; of the places below it that are wanted, each is given from here.
-    fn make(&self, node: &Node, wanted: &[&[Key]], rng: &mut Rng) -> Value {
+    fn make(&self, node: &Node, wanted: &[&[Key]], sparse: bool, rng: &mut Rng) -> Value {
         if !node.values.is_empty() && (node.members.is_empty() || rng.chance(30)) {
             return self.choose(&node.values, rng);
         }
@@ -115,24 +129,25 @@ impl Table {
         };
         if let [(Key::Element, element)] = node.members.as_slice() {
             let wanted = below(&Key::Element);
-            return (0..=rng.below(3)).map(|_| self.make(element, &wanted, rng)).collect();
+            return (0..=rng.below(3)).map(|_| self.make(element, &wanted, sparse, rng)).collect();
         }
-        let density = *rng.pick(if wanted.is_empty() { &DENSITIES } else { &BESIDE });
+        let densities = if wanted.is_empty() { &DENSITIES } else { &BESIDE };
+        let density = if sparse { 0 } else { *rng.pick(densities) };
         let mut object = Map::new();
         for (key, member) in &node.members {
             let wanted = below(key);
             match key {
                 Key::Name(name) if member.always || !wanted.is_empty() || rng.chance(density) => {
-                    object.insert(name.clone(), self.make(member, &wanted, rng));
+                    object.insert(name.clone(), self.make(member, &wanted, sparse, rng));
                 }
-                Key::Pool(pool) => {
+                Key::Pool(pool) if !sparse || member.always || !wanted.is_empty() => {
                     for _ in 0..=rng.below(3) {
                         if let Value::String(name) = self.one_of(pool, rng) {
-                            object.insert(name, self.make(member, &wanted, rng));
+                            object.insert(name, self.make(member, &wanted, sparse, rng));
                         }
                     }
                 }
-                Key::Name(_) | Key::Element => {}
+                _ => {}
             }
         }
         Value::Object(object)
@@ -243,7 +258,7 @@ mod tests {
     #[test]
     fn every_place_of_the_table_is_made() {
         for place in &TABLE.places {
-            let made = TABLE.make(&TABLE.config, &[place], &mut Rng::new(3, 0));
+            let made = TABLE.make(&TABLE.config, &[place], false, &mut Rng::new(3, 0));
             assert!(has(&made, place), "{place:?} is not in {made}");
         }
     }

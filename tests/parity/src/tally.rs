@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::difference::{Difference, Seen, balance, check_of, gist};
+use crate::difference::{Difference, Seen, balance, check_of, gist, unnumbered};
 use crate::known::KNOWN;
 use crate::reference::Verdict;
 
@@ -57,13 +57,15 @@ impl Tally {
             }
             Verdict::Findings { findings, .. } => {
                 self.audited += 1;
-                for verdict in findings.iter().filter(|verdict| check_of(verdict, &self.checks).is_none()) {
-                    *self.missing.entry(family(verdict, &self.checks)).or_default() += 1;
+                for verdict in findings.iter().map(|verdict| unnumbered(verdict)) {
+                    if check_of(&verdict, &self.checks).is_none() {
+                        *self.missing.entry(family(&verdict, &self.checks)).or_default() += 1;
+                    }
                 }
             }
         }
         for (verdict, (reference, ours)) in balance(seen, &self.checks) {
-            let count = self.by_check.entry(family(verdict, &self.checks)).or_default();
+            let count = self.by_check.entry(family(&verdict, &self.checks)).or_default();
             count.reference += reference;
             count.both += reference.min(ours);
         }
@@ -109,7 +111,7 @@ fn family(verdict: &str, checks: &[String]) -> String {
     }
     let id = verdict.rsplit_once(':').map_or(verdict, |(id, _)| id);
     if let Some((_, rest)) = id.strip_prefix("channels.").and_then(|rest| rest.split_once('.')) {
-        return format!("channels.*.{}", rest.trim_end_matches(|c: char| c.is_ascii_digit()));
+        return format!("channels.*.{rest}");
     }
     match (id.strip_prefix("tools.elevated.allowFrom."), id.rsplit_once('.')) {
         (Some(_), Some((_, end))) => format!("tools.elevated.allowFrom.*.{end}"),

@@ -41,6 +41,12 @@ fn refused() {
             "invalid-value /agents/defaults/heartbeat/target",
         ),
         ("{agents:{defaults:{heartbeat:{every:'soon'}}}}", "invalid-value /agents/defaults/heartbeat/every"),
+        ("{agents:{defaults:{heartbeat:{every:'5 m'}}}}", "invalid-value /agents/defaults/heartbeat/every"),
+        ("{session:{maintenance:{pruneAfter:'.5h'}}}", "invalid-value /session/maintenance/pruneAfter"),
+        (
+            "{agents:{defaults:{heartbeat:{every:'5m',activeHours:{end:'25:00'}}}}}",
+            "invalid-value /agents/defaults/heartbeat/activeHours/end",
+        ),
         ("{agents:{list:[{id:'a'}]},broadcast:{g:['b']}}", "invalid-value /broadcast/g/0"),
         (
             "{agents:{defaults:{sandbox:{docker:{network:' Host '}}}}}",
@@ -93,6 +99,8 @@ fn accepted() {
     for text in [
         "{$schema:'x'}",
         "{agents:{list:[{id:'',model:'m'}],defaults:{heartbeat:{target:'gchat',every:'5m'}}}}",
+        "{agents:{defaults:{heartbeat:{every:'',activeHours:{end:'25:00'}}}}}",
+        "{agents:{defaults:{heartbeat:{every:' 1.5D '}}}}",
         "{agents:{list:[{id:'a',identity:{avatar:'pics/a.png'}}]}}",
         "{agents:{defaults:{sandbox:{docker:{binds:['/var/run/docker.sock:/x'],network:'bridge'}}}}}",
         "{tools:{allow:['a'],alsoAllow:[]}}",
