@@ -53,10 +53,13 @@ fn main() -> Result<()> {
     for (number, id) in policies.iter().enumerate() {
         let folder = root.join("policies").join(id);
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
-        let code = compile(&compiler, &wasm, &out.join(format!("{id}.cwasm")))?;
+        let code = out.join(format!("{id}.cwasm"));
+        let key = compile(&compiler, &wasm, &code)?;
+        // The key is there for rustc: as long as this text is the same, an incremental build keeps the section that it
+        // made of it, whatever the files have come to hold.
         writeln!(
             code_section,
-            ".balign {alignment}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
+            "/* {key} */\n.balign {alignment}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
              .globl chitin_code_{number}_end\nchitin_code_{number}_end:",
             literal(&code)
         )?;
@@ -112,8 +115,8 @@ fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
     Ok(target_dir.join(WASM_TARGET).join("policy"))
 }
 
-/// Compiles a component, unless the code beside it was made from the same bytes by the same engine.
-fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<PathBuf> {
+/// Compiles a component, unless its code was made from the same bytes by the same engine. Gives the code's key.
+fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<String> {
     let component = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
     let mut hasher = DefaultHasher::new();
     component.hash(&mut hasher);
@@ -123,7 +126,7 @@ fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<Path
     if !(code.is_file() && fs::read_to_string(&key_file).is_ok_and(|known| known == key)) {
         let machine_code = compiler.precompile_component(&component).map_err(anyhow::Error::from);
         fs::write(code, machine_code.with_context(|| format!("{} does not compile", wasm.display()))?)?;
-        fs::write(&key_file, key)?;
+        fs::write(&key_file, &key)?;
     }
-    Ok(code.to_owned())
+    Ok(key)
 }

@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Evaluation, Planned, Report, Subject, evaluate};
+use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, evaluate};
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
@@ -34,17 +34,37 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
     ("attack-surface", attack_surface::audit),
+    ("browser-control", browser_control::audit),
+    ("channel-warnings", channel_warnings::audit),
     ("config-problems", config_problems::audit),
+    ("config-secrets", config_secrets::audit),
     ("control-ui", control_ui::audit),
     ("credential-permissions", credential_permissions::audit),
+    ("direct-messages", direct_messages::audit),
+    ("discord", discord::audit),
+    ("elevated-tools", elevated_tools::audit),
+    ("exec-host", exec_host::audit),
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
+    ("hook-installs", hook_installs::audit),
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
+    ("model-tier", model_tier::audit),
+    ("node-commands", node_commands::audit),
+    ("open-groups", open_groups::audit),
+    ("plugin-installs", plugin_installs::audit),
+    ("plugin-trust", plugin_trust::audit),
+    ("private-files", private_files::audit),
+    ("remote-cdp", remote_cdp::audit),
+    ("sandbox-docker", sandbox_docker::audit),
     ("session-permissions", session_permissions::audit),
+    ("slack", slack::audit),
+    ("small-models", small_models::audit),
     ("state-permissions", state_permissions::audit),
     ("synced-folders", synced_folders::audit),
+    ("telegram", telegram::audit),
+    ("tool-profiles", tool_profiles::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
 ];
@@ -232,7 +252,7 @@ fn subject(target: &Path) -> Subject {
     let mut environment: Environment = [("HOME", target.to_str().unwrap())].into_iter().collect();
     let (located, problems) = locate(&request, &mut environment, target).unwrap();
     let config = chitin::config::load(&located, &mut environment);
-    Subject::new(located, environment, config, problems, 0, b"bench")
+    Subject::new(located, environment, config, problems, &Basis::default())
 }
 
 fn against_native(target: &Path) {
@@ -410,6 +430,7 @@ impl sdk::Host for Native {
             units: facts.units,
             bytes: facts.bytes,
             padded: facts.padded,
+            placeholder: facts.placeholder,
             classes: facts.classes,
             fingerprint: facts.fingerprint,
         }))
@@ -427,7 +448,12 @@ fn convert(input: &Input) -> sdk::Input {
             .iter()
             .map(|view| sdk::View { name: view.name.clone(), display: view.display.clone() })
             .collect(),
-        environment: Vec::new(),
+        environment: input
+            .environment
+            .iter()
+            .map(|variable| sdk::Variable { name: variable.name.clone(), value: variable.value.clone() })
+            .collect(),
+        permissions: sdk::Allowed { directory: input.permissions.directory, file: input.permissions.file },
         platform: sdk::Platform { os: input.platform.os.clone(), arch: input.platform.arch.clone() },
         deep: input.deep,
         now: input.now,

@@ -1,7 +1,7 @@
 //! Chitin audits an OpenClaw installation. Every check is a WebAssembly component that can only look; this program
 //! runs the checks and is the only code that ever changes anything.
 //!
-//! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `output`.
+//! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `fix` -> `output`.
 
 #![cfg_attr(
     test,
@@ -14,7 +14,9 @@
 
 pub mod audit;
 pub mod config;
+pub mod fix;
 pub mod output;
 pub mod policy;
 pub mod sandbox;
+pub mod settings;
 pub mod target;

@@ -23,15 +23,29 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 use serde_json::Value;
 
+use support::fixes::{Expected, Fix};
 use support::{Answer, Home, Report, root};
 
-/// Each case file, and whether the reference refuses what is in it.
-const FILES: [(&str, bool); 5] = [
-    ("config-cases", false),
-    ("state-cases", false),
-    ("channel-cases", false),
-    ("config-cases-rejected", true),
-    ("state-cases-rejected", true),
+/// What the reference did with the cases of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Its command audited them.
+    Command,
+    /// Its command refused them.
+    Refused,
+    /// Its audit was called without the command, and so without validation, without the checks of files and channels.
+    Library,
+}
+
+/// Each case file.
+const FILES: [(&str, Source); 7] = [
+    ("config-cases", Source::Command),
+    ("state-cases", Source::Command),
+    ("channel-cases", Source::Command),
+    ("fix-cases", Source::Command),
+    ("config-cases-rejected", Source::Refused),
+    ("state-cases-rejected", Source::Refused),
+    ("config-cases-direct", Source::Library),
 ];
 
 /// The policy that reports what the reference prints before it refuses to audit.
@@ -45,12 +59,16 @@ struct Case {
     #[serde(default)]
     env: BTreeMap<String, String>,
     args: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, alias = "expect_report")]
     expect: Vec<String>,
+    /// What the reference's fix did.
+    #[serde(flatten)]
+    fix: Expected,
     exit: Option<i32>,
     mode: Option<String>,
+    /// The reference's audit broke off.
     #[serde(default)]
-    audited: Vec<String>,
+    throws: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,13 +81,30 @@ struct Object {
     target: Option<String>,
 }
 
+/// The answer of an audit with a fix.
+#[derive(Debug, Deserialize)]
+struct Both {
+    fix: Fix,
+    report: Report,
+}
+
 fn file() -> String {
     "file".to_owned()
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Differences {
+    own: Vec<OwnCheck>,
     difference: Vec<Difference>,
+}
+
+/// A check that the reference does not have, so that no case can expect it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnCheck {
+    check: String,
+    reason: String,
 }
 
 /// A case where the verdict differs, and how exactly.
@@ -94,6 +129,7 @@ struct Count {
 /// What all trials share.
 struct World {
     checks: Vec<Check>,
+    own: Vec<OwnCheck>,
     differences: Vec<Difference>,
     deep: bool,
     ids: Mutex<BTreeMap<String, Count>>,
@@ -106,10 +142,12 @@ impl World {
         let manifests: Vec<Manifest> =
             serde_json::from_str(&text).expect("policy list --json gives manifests");
         let checks = manifests.into_iter().filter(|manifest| manifest.policy.id != OWN_POLICY);
+        let checks = checks.flat_map(|manifest| manifest.checks);
         let text = fs::read_to_string(root().join("tests/corpus/known-differences.toml")).unwrap();
         let differences: Differences = toml::from_str(&text).expect("known-differences.toml");
         Self {
-            checks: checks.flat_map(|manifest| manifest.checks).collect(),
+            checks: checks.map(|check| Check { id: unnumbered(&check.id), ..check }).collect(),
+            own: differences.own,
             differences: differences.difference,
             deep: run(&["audit", "--help"]).contains("--deep"),
             ids: Mutex::default(),
@@ -138,16 +176,17 @@ fn main() -> ExitCode {
     let world = Arc::new(World::new());
     let mut trials = Vec::new();
     let mut all = Vec::new();
-    for (file, rejects) in FILES {
+    for (file, source) in FILES {
         let text = fs::read_to_string(root().join(format!("tests/corpus/reference/{file}.jsonl"))).unwrap();
         for line in text.lines() {
-            let case: Case =
+            let mut case: Case =
                 serde_json::from_str(line).unwrap_or_else(|error| panic!("{file}: {error}: {line}"));
+            case.expect = case.expect.iter().map(|verdict| unnumbered(verdict)).collect();
             let case = Arc::new(case);
             all.push((file, Arc::clone(&case)));
             let world = Arc::clone(&world);
             trials.push(Trial::test(format!("{file}::{}", case.name), move || {
-                agree(&world, file, &case, rejects)
+                agree(&world, file, &case, source)
             }));
         }
     }
@@ -165,22 +204,31 @@ fn main() -> ExitCode {
 }
 
 /// One case: build, audit, compare.
-fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Failed> {
+fn agree(world: &World, file: &str, case: &Case, source: Source) -> Result<(), Failed> {
     let home = build(case);
     let arguments = arguments(case, world.deep);
     let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
     let mut answer = audit();
-    if answer.code == 4 && case.exit.is_none() {
+    if answer.code == 4 && case.exit.is_none_or(|exit| exit == 0) {
         // The reference creates a state directory that is missing before it looks (state-checks 1.6).
-        let state = answer.report()?.target.state_dir.replacen('~', home.path().to_str().unwrap(), 1);
+        let state = report(&answer)?.target.state_dir.replacen('~', home.path().to_str().unwrap(), 1);
         fs::create_dir_all(&state).unwrap();
         rustix::fs::chmod(state.as_str(), 0o700.into()).unwrap();
         answer = audit();
     }
-    let found = if rejects || case.exit.is_some() {
+    let found = if source == Source::Refused || case.exit.is_some_and(|exit| exit != 0) {
         refused(case, &answer)
+    } else if case.throws {
+        failures(&answer.report()?)
+    } else if file == "fix-cases" {
+        let Both { fix, .. } =
+            serde_json::from_str(&answer.stdout).map_err(|error| format!("{error}: {answer:?}"))?;
+        let mut found = compared(world, case, source, &answer)?;
+        found.extend(case.fix.differences(&home, &fix, &case.env));
+        found.sort();
+        found
     } else {
-        compared(world, case, &answer.report()?, answer.code)
+        compared(world, case, source, &answer)?
     };
     let (known, reason) = match world.known(file, &case.name) {
         Some(known) => (known.expect.clone(), format!("known difference: {}", known.reason)),
@@ -201,6 +249,13 @@ fn agree(world: &World, file: &str, case: &Case, rejects: bool) -> Result<(), Fa
     Err(format!("differs by {found:?}, expected {expected:?} ({reason})\n{}", answer.stderr).into())
 }
 
+/// The report, alone or behind what a fix did.
+fn report(answer: &Answer) -> Result<Report, String> {
+    answer.report().or_else(|error| {
+        serde_json::from_str::<Both>(&answer.stdout).map(|both| both.report).map_err(|_| error)
+    })
+}
+
 /// The reference gives no report; we give one that says what is wrong with the config.
 fn refused(case: &Case, answer: &Answer) -> Vec<String> {
     if case.name.starts_with("args-") {
@@ -210,16 +265,23 @@ fn refused(case: &Case, answer: &Answer) -> Vec<String> {
         return vec![format!("exit {}", answer.code)];
     }
     let own = |report: Report| report.findings.iter().any(|finding| finding.policy == OWN_POLICY);
-    if answer.report().is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
+    if report(answer).is_ok_and(own) { Vec::new() } else { vec!["-config.*".to_owned()] }
+}
+
+/// Policies without a verdict: whatever is wrong with a config, each has one.
+fn failures(report: &Report) -> Vec<String> {
+    let policies = report.incomplete.iter().filter_map(|gap| Some((gap.policy.as_ref()?, &gap.reason)));
+    policies.map(|(policy, reason)| format!("{policy}: {reason}")).collect()
 }
 
 /// The difference between the reference's verdict and ours, over the checks that we have.
-fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<String> {
-    let from_library = case.mode.as_deref() == Some("registry");
+fn compared(world: &World, case: &Case, source: Source, answer: &Answer) -> Result<Vec<String>, String> {
+    let report = report(answer)?;
+    let knows_channels = case.mode.as_deref() == Some("registry");
+    let from_library = source == Source::Library || knows_channels;
     // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
-    let of_channel = |id: &str| match id.strip_prefix("channels.") {
-        Some(rest) => from_library && case.audited.iter().any(|name| rest.starts_with(&format!("{name}."))),
-        None => true,
+    let comparable = |id: &str| {
+        (knows_channels || !id.starts_with("channels.")) && !world.own.iter().any(|own| own.check == id)
     };
     let deep = case.args.iter().flatten().any(|argument| argument == "--deep");
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -231,13 +293,13 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
     let ours = report
         .findings
         .iter()
-        .filter(|finding| finding.policy != OWN_POLICY && of_channel(&finding.check_id));
+        .filter(|finding| finding.policy != OWN_POLICY && comparable(&finding.check_id));
     let ours: Vec<String> =
-        ours.map(|finding| format!("{}:{}", finding.check_id, finding.severity)).collect();
+        ours.map(|finding| format!("{}:{}", unnumbered(&finding.check_id), finding.severity)).collect();
     for verdict in &ours {
         balance.entry(verdict).or_default().1 += 1;
     }
-    let mut difference = Vec::new();
+    let mut difference = failures(&report);
     let mut ids = world.ids.lock().unwrap();
     for (verdict, (expected, found)) in balance {
         let id = world.check(verdict).map_or_else(|| verdict.to_owned(), |check| check.id.clone());
@@ -253,12 +315,23 @@ fn compared(world: &World, case: &Case, report: &Report, code: i32) -> Vec<Strin
         // The reference took this config, so nothing may be wrong with it.
         let own = report.findings.iter().filter(|finding| finding.policy == OWN_POLICY);
         difference.extend(own.map(|finding| format!("+{}:{}", finding.check_id, finding.severity)));
-        if ![0, 1].contains(&code) {
-            difference.push(format!("exit {code}"));
+        if ![0, 1].contains(&answer.code) {
+            difference.push(format!("exit {}", answer.code));
         }
     }
     difference.sort();
-    difference
+    Ok(difference)
+}
+
+/// `channels.irc.warning.3:warn` without the number. In the reference it counts the findings about all channels so far
+/// (channel-checks 5), in ours it names the warning: the numbers can't agree, the warnings can.
+fn unnumbered(verdict: &str) -> String {
+    let (id, severity) = verdict.split_once(':').map_or((verdict, None), |(id, end)| (id, Some(end)));
+    let id = match id.rsplit_once('.') {
+        Some((warning, _)) if id.starts_with("channels.") && warning.ends_with(".warning") => warning,
+        _ => id,
+    };
+    severity.map_or_else(|| id.to_owned(), |severity| format!("{id}:{severity}"))
 }
 
 /// Findings of the code scan and of the live probe.
@@ -368,6 +441,18 @@ fn listed(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
 }
 
 fn names(world: &World, cases: &[(&str, Arc<Case>)]) -> Result<(), Failed> {
+    for own in &world.own {
+        if own.reason.trim().is_empty() || !world.checks.iter().any(|check| check.id == own.check) {
+            return Err(format!("{} is no check, or has no reason", own.check).into());
+        }
+        if cases
+            .iter()
+            .flat_map(|(_, case)| &case.expect)
+            .any(|verdict| verdict.starts_with(&format!("{}:", own.check)))
+        {
+            return Err(format!("{} is a check of the reference", own.check).into());
+        }
+    }
     let mut seen = BTreeSet::new();
     for known in &world.differences {
         let name = format!("{}::{}", known.file, known.case);

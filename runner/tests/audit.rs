@@ -217,6 +217,20 @@ fn odd_objects_do_not_stop_an_audit() {
 }
 
 #[test]
+fn more_install_records_than_are_looked_at_are_not_called_clean() {
+    let audit = |number: usize| {
+        let record = |id| format!("p{id}: {{ source: 'npm', integrity: 'sha512-x', version: '1.0.0' }}");
+        let records: Vec<String> = (0..number).map(record).collect();
+        let home = Home::new(&format!("{{ plugins: {{ installs: {{ {} }} }} }}", records.join(", ")));
+        home.report(&["--policy", "plugin-installs"])
+    };
+    assert_eq!(audit(500).1, 0);
+    let (report, code) = audit(501);
+    assert_eq!(code, 3);
+    assert!(report["incomplete"][0]["reason"].as_str().unwrap().contains("plugin-package/500"), "{report:#}");
+}
+
+#[test]
 fn colour_is_for_terminals_and_for_those_who_ask() {
     let home = Home::new("{}");
     assert!(!text(&home.audit(&[]).stdout).contains('\x1b'));

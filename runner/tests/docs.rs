@@ -1,5 +1,5 @@
-//! The generated pages are what the code says: docs/checks.md, docs/cli.md and docs/report.schema.json. Run with
-//! `-- --bless` they are written anew. Every report that the tests can make is of the schema's form.
+//! The generated pages are what the code says: docs/checks.md, docs/differences.md and docs/cli.md. Run with `-- --bless`
+//! they are written anew. Every report that the tests can make is of the schema's form.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,6 +34,7 @@ fn main() {
     };
     let trials = vec![
         page("docs/checks.md", checks),
+        page("docs/differences.md", differences),
         page("docs/cli.md", cli),
         Trial::test("the reports are of the schema's form", reports_are_of_the_schemas_form),
     ];
@@ -48,9 +49,9 @@ fn checks() -> String {
     let mut text = "# Checks\n\nWritten by `make docs` from the policies' manifests. `chitin explain CHECK-ID` prints a \
                     check's page.\n\n| check | severity | policy | what it finds |\n| --- | --- | --- | --- |\n"
         .to_owned();
-    let manifests: Vec<Manifest> = BUILTIN.iter().map(|builtin| builtin.manifest().unwrap()).collect();
+    let policies = policies();
     let mut rows: Vec<String> = Vec::new();
-    for manifest in &manifests {
+    for (manifest, _) in &policies {
         let id = &manifest.policy.id;
         let row = |check: &chitin::policy::manifest::Check| {
             format!(
@@ -62,9 +63,10 @@ fn checks() -> String {
     }
     rows.sort();
     text.push_str(&rows.join("\n"));
-    text.push_str("\n\n# What each policy may look at\n\nNothing else is given to it.\n");
-    for manifest in &manifests {
-        writeln!(text, "\n## {}\n\n{}.\n", manifest.policy.id, manifest.policy.summary).unwrap();
+    text.push_str("\n\n# What each policy may look at, and why\n\nNothing else is given to it.\n");
+    for (manifest, page) in &policies {
+        let why = section(page, "Capabilities");
+        writeln!(text, "\n## {}\n\n{}. {why}\n", manifest.policy.id, manifest.policy.summary).unwrap();
         for name in manifest.capabilities.names() {
             writeln!(text, "- `{name}`").unwrap();
         }
@@ -72,11 +74,37 @@ fn checks() -> String {
     text
 }
 
+/// Where the verdicts differ from the reference's, as each policy's page says it.
+fn differences() -> String {
+    let mut text = "# Differences from the reference\n\nWritten by `make docs` from the policies' pages: where Chitin's verdict \
+                    differs from that of `openclaw security audit`, and why.\n"
+        .to_owned();
+    for (manifest, page) in policies() {
+        let differences = section(page, "Differences from the reference");
+        write!(text, "\n## {}\n\n{differences}\n", manifest.policy.id).unwrap();
+    }
+    text
+}
+
+/// Each built-in policy's manifest and page.
+fn policies() -> Vec<(Manifest, &'static str)> {
+    BUILTIN.iter().map(|builtin| (builtin.manifest().unwrap(), builtin.page)).collect()
+}
+
+/// What stands below a heading of a page.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("## {heading}\n")).unwrap();
+    rest.split_once("\n## ").map_or(rest, |(section, _)| section).trim()
+}
+
 fn cli() -> String {
     let mut text = "# Command line\n\nWritten by `make docs` from `--help`.\n".to_owned();
     for words in [
         &[][..],
         &["audit"],
+        &["fix"],
+        &["fix", "history"],
+        &["undo"],
         &["explain"],
         &["policy"],
         &["policy", "list"],

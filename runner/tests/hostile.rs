@@ -255,12 +255,19 @@ tests! { stopped:
     leaves_by_path leaves_by_link walks_out reads_credentials hunts_the_token fails_with_the_token
     forges_a_check raises_a_severity
     points_outside points_at_no_view points_at_a_bad_path points_at_a_bad_pointer proposes_a_mode proposes_a_value
+    proposes_too_much proposes_no_json proposes_outside
     opens_sockets uses_the_machine lies_about_wasi
     imports_http imports_the_unknown speaks_another_version exports_another_audit exports_no_audit
     returns_broken_text returns_a_wild_pointer hands_out_wild_memory calls_back_too_early keeps_two_memories
 }
 
 tests! { refused: takes_a_policy_id takes_a_check_id has_no_manifest has_a_broken_manifest has_a_hostile_manifest }
+
+#[test]
+fn proposes_harm() {
+    // An audit only carries proposals; tests/fix.rs has them refused.
+    heard("proposes_harm");
+}
 
 #[test]
 fn reads_ungranted() {

@@ -1,6 +1,6 @@
 //! Every policy says what it does, and does what it says: each folder below `policies/` is whole, and each of its
-//! cases, run by the real program in the sandbox, gives the text that stands beside it. `CHITIN_BLESS=1` writes the
-//! texts anew.
+//! cases, run by the real program in the sandbox, gives the text that stands beside it; where a fix edits the config, the
+//! edited text stands there too, byte for byte (`.cured`). `CHITIN_BLESS=1` writes the texts anew.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -131,7 +131,7 @@ fn stray_files(folder: &Path, wrong: &mut Vec<String>) {
     let cases = cases(folder);
     for file in entries(&folder.join("cases")) {
         let file = name(&file);
-        let known = [".json5", ".state.toml", ".findings"];
+        let known = [".json5", ".state.toml", ".findings", ".cured"];
         if !known.iter().any(|ending| {
             file.strip_suffix(ending).is_some_and(|case| cases.iter().any(|known| known == case))
         }) {
@@ -187,11 +187,20 @@ fn findings_file(folder: &Path, case: &str) -> PathBuf {
 }
 
 fn golden(id: &str, folder: &Path, case: &str) -> Result<(), Failed> {
-    let seen = render(id, folder, case)?;
+    let (seen, cured) = render(id, folder, case)?;
     let file = findings_file(folder, case);
+    let cured_file = folder.join("cases").join(format!("{case}.cured"));
     if blessing() {
         fs::write(&file, seen)?;
+        match cured {
+            Some(text) => fs::write(&cured_file, text)?,
+            None => drop(fs::remove_file(&cured_file)),
+        }
         return Ok(());
+    }
+    if fs::read(&cured_file).ok() != cured {
+        let cured = cured.map_or("(not edited)".into(), |text| String::from_utf8_lossy(&text).into_owned());
+        return Err(format!("{} is not what the fix makes:\n{cured}", cured_file.display()).into());
     }
     let expected = fs::read_to_string(&file).unwrap_or_default();
     if seen == expected {
@@ -204,8 +213,8 @@ fn golden(id: &str, folder: &Path, case: &str) -> Result<(), Failed> {
     .into())
 }
 
-/// Builds the case and gives the policy's words about it.
-fn render(id: &str, folder: &Path, case: &str) -> Result<String, Failed> {
+/// Builds the case and gives the policy's words about it, and the config as a fix leaves it, where the fix edits it.
+fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>>), Failed> {
     let config = fs::read(folder.join("cases").join(format!("{case}.json5")))?;
     let state: State = match fs::read_to_string(folder.join("cases").join(format!("{case}.state.toml"))) {
         Ok(text) => toml::from_str(&text).map_err(|error| format!("{case}.state.toml: {error}"))?,
@@ -244,7 +253,16 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<String, Failed> {
         text.push_str("(clean)\n");
     }
     writeln!(text, "exit {}", answer.code)?;
-    Ok(text)
+    let file = home.path().join(".openclaw/openclaw.json");
+    // A case may have something else there, a FIFO for one.
+    let read =
+        || file.symlink_metadata().is_ok_and(|found| found.is_file()).then(|| fs::read(&file).ok()).flatten();
+    let before = read();
+    if !manifest(folder)?.capabilities.fixes.is_empty() {
+        home.chitin(["fix", "--yes", "--policy", id], &state.environment);
+    }
+    let after = read();
+    Ok((text, after.filter(|after| before.as_ref() != Some(after))))
 }
 
 fn push(text: &mut String, finding: &Finding) {

@@ -1,6 +1,6 @@
 //! What this installation offers to those who would attack it.
 
-use chitin_policy_sdk::{Context, Node, Verdict, info};
+use chitin_policy_sdk::{Context, Node, Verdict, browser, info};
 
 /// Sums up what is open; always one finding.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -9,11 +9,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let elevated = config.at("tools.elevated.enabled");
     let webhooks = config.at("hooks.enabled");
     let internal = config.at("hooks.internal.enabled");
-    let browser = config.at("browser.enabled");
+    let browser_control = config.at("browser.enabled");
 
     // A summary points at what is written down; the first place is the config as a whole.
-    let written =
-        [&channels, &elevated, &webhooks, &internal, &browser].into_iter().filter(|node| !node.is_nullish());
+    let written = [&channels, &elevated, &webhooks, &internal, &browser_control]
+        .into_iter()
+        .filter(|node| !node.is_nullish());
     let finding = info("summary.attack_surface", "What this installation exposes")
         .detail(format!(
             "Channels whose groups are open to everyone: {}, open to an allowlist: {}. Elevated tools: {}. Webhooks: \
@@ -23,7 +24,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
             on_off(!elevated.is_false()),
             on_off(webhooks.is_true()),
             on_off(internal.is_true()),
-            on_off(browser.is_nullish() || browser.is_truthy()),
+            on_off(browser::is_enabled(&config)),
         ))
         .at(&config);
     Ok(vec![written.fold(finding, |finding, node| finding.at(node))])

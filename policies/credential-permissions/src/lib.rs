@@ -9,7 +9,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     if let Some(directory) = Permissions::inspect(cx, &Path::new("credentials", ""))? {
         findings.extend(credentials(&directory));
     }
-    for agent in agents::ids(&cx.config()) {
+    for agent in agents::folders(cx)? {
         let path = Path::new("state", &format!("agents/{agent}/agent/auth-profiles.json"));
         if let Some(profiles) = Permissions::inspect(cx, &path)? {
             findings.extend(auth_profiles(&agent, &profiles));
@@ -35,7 +35,7 @@ fn credentials(directory: &Permissions) -> Option<Finding> {
             "{seen}: {who} can see which accounts there are, and read each login that is not protected by itself."
         ))
     };
-    Some(finding.remediation(directory.owner_only()).at_object(&directory.path))
+    Some(directory.complete(finding))
 }
 
 fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
@@ -50,7 +50,7 @@ fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
         warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
             .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
     };
-    Some(finding.remediation(profiles.owner_only()).at_object(&profiles.path))
+    Some(profiles.complete(finding))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -125,15 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn the_configured_agents_are_looked_at_each_once_and_no_other() {
+    fn configured_agents_and_those_on_disk_are_looked_at_each_once() {
         let config = r#"{agents: {list: [{id: "Work"}, {id: "home", default: true}, {id: "work"}]}}"#;
         let host = ["main", "work", "home"].iter().fold(MemoryHost::new(config), |host, agent| {
             host.file("state", &format!("agents/{agent}/agent/auth-profiles.json"), 0o644, "{}")
         });
         let findings = host.run(audit).expect("a verdict");
-        assert_eq!(findings.len(), 2);
-        assert!(findings[0].detail.ends_with("of agent \"home\"."));
-        assert!(findings[1].detail.ends_with("of agent \"work\"."));
+        let agents: Vec<_> = findings.iter().filter_map(|finding| finding.detail.split('"').nth(1)).collect();
+        assert_eq!(agents, ["home", "work", "main"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! HTTP endpoints of the gateway that do too much for too many.
 
 use chitin_policy_sdk::gateway::Gateway;
-use chitin_policy_sdk::{Context, Finding, Node, Severity, Verdict, finding, info};
+use chitin_policy_sdk::{Context, Finding, Node, Severity, Verdict, finding, info, listing};
 
 /// Tools that the HTTP endpoint refuses unless the config lists them (2026.2).
 const DANGEROUS_TOOLS: [&str; 4] = ["sessions_spawn", "sessions_send", "gateway", "whatsapp_login"];
@@ -50,12 +50,12 @@ fn dangerous_tools(gateway: &Gateway<'_>) -> Option<Finding> {
             .detail(format!(
                 "gateway.tools.allow lists {}, which POST /tools/invoke refuses by default: one HTTP request \
                  can start sessions, speak in them or reconfigure the gateway, with no agent in between.",
-                listing(&names)
+                listing::words(&names)
             ))
             .remediation(format!(
                 "Remove {} from gateway.tools.allow; where that cannot be done, set gateway.bind to \"loopback\" and guard the \
                  gateway's secret like an administrator's",
-                listing(&names)
+                listing::words(&names)
             ));
     Some(listed.iter().fold(start, |finding, (_, node)| finding.at(node)))
 }
@@ -71,7 +71,7 @@ fn no_auth(gateway: &Gateway<'_>, endpoints: &[Endpoint<'_>]) -> Option<Finding>
     let start = finding("gateway.http.no_auth", severity, "HTTP endpoints answer without a secret")
         .detail(format!(
             "gateway.auth.mode is \"none\": {} can be called without a secret, {}.",
-            listing(&paths),
+            listing::words(&paths),
             if gateway.is_remote() { "and not from this machine alone" } else { "by every local process and account" }
         ))
         .remediation(
@@ -93,18 +93,10 @@ fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
     )
     .detail(format!(
         "{} accept{} the header x-openclaw-session-key: every caller can continue, and so read, any session.",
-        listing(&paths),
+        listing::words(&paths),
         if paths.len() == 1 { "s" } else { "" }
     ));
     Some(endpoints.iter().fold(start, |finding, endpoint| finding.at(&endpoint.switch)))
-}
-
-/// As people list things: `a, b and c`.
-fn listing(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -196,12 +188,5 @@ mod tests {
         let findings = host.run(audit).expect("a verdict");
         assert!(findings[0].detail.contains("/tools/invoke, /v1/chat/completions and /v1/responses can"));
         assert!(findings[1].detail.starts_with("/v1/chat/completions and /v1/responses accept the header"));
-    }
-
-    #[test]
-    fn a_listing_reads_like_a_sentence() {
-        assert_eq!(listing(&["a"]), "a");
-        assert_eq!(listing(&["a", "b"]), "a and b");
-        assert_eq!(listing(&["a", "b", "c"]), "a, b and c");
     }
 }

@@ -35,7 +35,7 @@ fn mode(file: &Permissions) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(finding.remediation(file.owner_only()).at_object(&file.path))
+    Some(file.complete(finding))
 }
 
 chitin_policy_sdk::policy!(audit);

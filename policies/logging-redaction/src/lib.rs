@@ -14,7 +14,8 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
              stand readable in log files, and in whatever collects them.",
         )
         .remediation("Set logging.redactSensitive to \"tools\"")
-        .at(&redact);
+        .at(&redact)
+        .fix_value(&redact, &"tools".into());
     Ok(vec![finding])
 }
 

@@ -1,6 +1,7 @@
 //! Which agents an installation has, and their ids (reference: state-checks 1.5).
 
-use crate::{Node, js};
+use crate::context::unseen;
+use crate::{Context, Failure, Kind, Node, Path, StateError, js};
 
 /// The id of an agent that has none.
 pub const MAIN: &str = "main";
@@ -53,15 +54,49 @@ pub fn ids(config: &Node<'_>) -> Vec<String> {
     ids
 }
 
-/// The entry of `agents.list` that answers to an id: the first whose id is the same when normalised.
+/// The folders below `agents/` of the state directory: those of all configured agents, then those that exist on disk
+/// alone, in byte order. Where `agents` is not a directory itself, only the configured ones are known. Needs `list` on
+/// `state/agents`.
+///
+/// # Errors
+/// `inconclusive` where the directory cannot be listed.
+pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
+    let mut folders = ids(&cx.config());
+    let path = Path::new("state", "agents");
+    let entries = match cx.host().list(&path) {
+        Ok(entries) => entries,
+        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Vec::new(),
+        Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
+    };
+    for entry in entries {
+        if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !folders.contains(&entry.name) {
+            folders.push(entry.name);
+        }
+    }
+    Ok(folders)
+}
+
+/// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
+/// a text (2026.2), then those of `agents.entries` (2026.9).
+#[must_use]
+pub fn named<'a>(config: &Node<'a>) -> Vec<(&'a str, Node<'a>)> {
+    described(config).into_iter().filter_map(|(id, entry)| Some((id?, entry))).collect()
+}
+
+/// The description that answers to an id: the first whose id is the same when normalised.
 #[must_use]
 pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
     let name = normalise(id);
-    config
-        .at("agents.list")
-        .items()
-        .filter(|entry| entry.object().is_some())
-        .find(|entry| normalise(entry.get("id").text().unwrap_or_default()) == name)
+    let mut described = described(config).into_iter();
+    described.find(|(id, _)| normalise(id.unwrap_or_default()) == name).map(|(_, entry)| entry)
+}
+
+/// As [`named`], and those without an id.
+fn described<'a>(config: &Node<'a>) -> Vec<(Option<&'a str>, Node<'a>)> {
+    let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
+    let listed = list.items().map(|entry| (entry.get("id").text(), entry));
+    let keyed = entries.entries().map(|(id, entry)| (Some(id), entry));
+    listed.chain(keyed).filter(|(_, entry)| entry.object().is_some()).collect()
 }
 
 #[cfg(test)]
@@ -69,6 +104,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::MemoryHost;
 
     #[test]
     fn normalise_makes_a_folder_name() {
@@ -93,5 +129,48 @@ mod tests {
             json!({"agents": {"list": [{"id": "Work"}, {"id": "home", "default": true}, {"id": "work"}, 5]}});
         assert_eq!(ids(&Node::root(&config)), ["home", "work"]);
         assert_eq!(ids(&Node::root(&json!({}))), ["main"]);
+    }
+
+    #[test]
+    fn folders_on_disk_come_after_the_configured_ones() {
+        let config = r#"{agents: {list: [{id: "work"}]}}"#;
+        let host = MemoryHost::new(config)
+            .file("state", "agents/work/a", 0o600, "")
+            .file("state", "agents/old/a", 0o600, "")
+            .file("state", "agents/main/a", 0o600, "")
+            .file("state", "agents/notes.txt", 0o600, "")
+            .symlink("state", "agents/linked", None);
+        assert_eq!(host.with(folders).expect("the folder can be listed"), ["work", "linked", "main", "old"]);
+    }
+
+    #[test]
+    fn a_folder_of_agents_that_cannot_be_listed_is_not_called_empty() {
+        let folders = |host: MemoryHost| host.with(folders);
+        assert_eq!(folders(MemoryHost::new("{}")), Ok(vec!["main".to_owned()]));
+        assert_eq!(
+            folders(MemoryHost::new("{}").symlink("state", "agents", None)),
+            Ok(vec!["main".to_owned()])
+        );
+        assert!(folders(MemoryHost::new("{}").deny("state", "agents")).is_err());
+    }
+
+    #[test]
+    fn agents_are_described_in_a_list_or_by_their_ids() {
+        let config = json!({"agents": {
+            "list": [{"id": "A"}, {"id": ""}, {"id": 5}, {}, null, "x"],
+            "entries": {"b": {}, "c": null},
+        }});
+        let config = Node::root(&config);
+        let seen: Vec<(&str, String)> =
+            named(&config).iter().map(|(id, node)| (*id, node.pointer().to_owned())).collect();
+        let place = |id, pointer: &str| (id, pointer.to_owned());
+        assert_eq!(
+            seen,
+            [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/entries/b")]
+        );
+        let pointer = |id| entry(&config, id).map(|node| node.pointer().to_owned());
+        assert_eq!(pointer("a").as_deref(), Some("/agents/list/0"));
+        assert_eq!(pointer("B").as_deref(), Some("/agents/entries/b"));
+        assert_eq!(pointer("c"), None);
     }
 }

@@ -3,10 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Location, js};
+use crate::{Failure, Location, js};
+
+/// What stands in place of each secret, and of each free text that a variable gives (`wit/secrets.wit`).
+const HIDDEN: &str = "[secret]";
 
 /// A value of the config, or the place where one could stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node<'a> {
     value: Option<&'a Value>,
     pointer: String,
@@ -41,6 +44,13 @@ impl<'a> Node<'a> {
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
+    }
+
+    /// This place as people write it: `channels.telegram.dmPolicy`.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        let keys = self.pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"));
+        keys.collect::<Vec<_>>().join(".")
     }
 
     /// This place, for a finding.
@@ -96,6 +106,29 @@ impl<'a> Node<'a> {
         self.text().map(js::trim).filter(|text| !text.is_empty())
     }
 
+    /// This node, where its text has to be seen for a verdict.
+    ///
+    /// # Errors
+    /// `inconclusive` where the runner hides it.
+    pub fn shown(self) -> Result<Self, Failure> {
+        if self.text() == Some(HIDDEN) {
+            let place = &self.pointer;
+            return Err(Failure::Inconclusive(format!(
+                "{place} cannot be judged: its value comes from a variable or is kept secret"
+            )));
+        }
+        Ok(self)
+    }
+
+    /// The text of an id, which may be written as a number; trimmed, none where nothing is left of it.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        match self.value {
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => self.trimmed().map(str::to_owned),
+        }
+    }
+
     /// The members of an object in config order.
     #[must_use]
     pub fn object(&self) -> Option<&'a Map<String, Value>> {
@@ -138,8 +171,16 @@ mod tests {
         assert_eq!(root.at("a.b.c").pointer(), "/a/b/c");
         assert!(root.at("a.b.c").is_nullish());
         assert!(root.get("n").is_nullish());
-        let item = root.get("a").get("x/y").get("~").items().next().map(|node| node.pointer().to_owned());
-        assert_eq!(item.as_deref(), Some("/a/x~1y/~0/0"));
+        let item = root.get("a").get("x/y").get("~").items().next().expect("there is an item");
+        assert_eq!((item.pointer(), item.dotted().as_str()), ("/a/x~1y/~0/0", "a.x/y.~.0"));
+        assert_eq!(root.dotted(), "");
+    }
+
+    #[test]
+    fn an_id_is_a_text_or_a_number() {
+        let config = json!([" a ", 5, -100_123, "", " ", null, true, {}, ["b"]]);
+        let ids: Vec<String> = Node::root(&config).items().filter_map(|node| node.id()).collect();
+        assert_eq!(ids, ["a", "5", "-100123"]);
     }
 
     #[test]
@@ -147,6 +188,13 @@ mod tests {
         let config = json!([null, false, 0, "", " ", {}, [], 1, true]);
         let truth: Vec<bool> = Node::root(&config).items().map(|node| node.is_truthy()).collect();
         assert_eq!(truth, [false, false, false, false, true, true, true, true, true]);
+    }
+
+    #[test]
+    fn a_hidden_text_is_not_taken_for_the_value() {
+        let config = json!(["gpt-4", "[secret]", 5, null]);
+        let shown: Vec<bool> = Node::root(&config).items().map(|node| node.shown().is_ok()).collect();
+        assert_eq!(shown, [true, false, true, true]);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem, StateError,
-    Subject, View,
+    Allowed, Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem,
+    SecretSource, StateError, Subject, View,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
@@ -91,6 +91,12 @@ impl<'h> Context<'h> {
         &self.input.platform
     }
 
+    /// The most permission bits that the site allows.
+    #[must_use]
+    pub fn allowed(&self) -> &Allowed {
+        &self.input.permissions
+    }
+
     /// The audit asked for slow and live checks too.
     #[must_use]
     pub fn deep(&self) -> bool {
@@ -127,6 +133,20 @@ impl<'h> Context<'h> {
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, Failure> {
         self.host.secret(subject).map_err(Failure::Internal)
+    }
+}
+
+impl Facts {
+    /// A text with something left of it after trimming, or a reference to a secret store.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.units > 0 || self.source == SecretSource::Reference
+    }
+
+    /// JavaScript's truth of the text: white space alone counts.
+    #[must_use]
+    pub fn is_truthy(&self) -> bool {
+        self.is_set() || self.padded
     }
 }
 

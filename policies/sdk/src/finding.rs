@@ -1,7 +1,12 @@
 //! Builds a finding in one chain.
 
+use serde_json::Value;
+
 use crate::gateway::Credential;
-use crate::{Finding, Location, Node, Path, Severity};
+use crate::{Finding, Fix, Location, Node, Path, SetValue, Severity};
+
+/// Most places that one finding may have; the runner refuses more.
+const MAX_PLACES: usize = 100;
 
 /// A finding of severity critical.
 #[must_use]
@@ -57,11 +62,44 @@ impl Finding {
         self
     }
 
+    /// Values that are the evidence, as many of them as a finding can name.
+    #[must_use]
+    pub fn at_all<'n, 'v: 'n>(self, nodes: impl IntoIterator<Item = &'n Node<'v>>) -> Self {
+        let room = self.room();
+        nodes.into_iter().take(room).fold(self, Self::at)
+    }
+
+    fn room(&self) -> usize {
+        MAX_PLACES.saturating_sub(self.locations.len())
+    }
+
+    /// A place that is the evidence.
+    #[must_use]
+    pub fn at_location(mut self, location: &Location) -> Self {
+        self.locations.push(location.clone());
+        self
+    }
+
     /// An object that is the evidence.
     #[must_use]
     pub fn at_object(mut self, path: &Path) -> Self {
         self.locations.push(Location::Object(path.clone()));
         self
+    }
+
+    /// The value that would cure it, in place of the one that was seen.
+    #[must_use]
+    pub fn fix_value(mut self, node: &Node<'_>, value: &Value) -> Self {
+        let (pointer, expected) = (node.pointer().to_owned(), node.value().map(Value::to_string));
+        self.fixes.push(Fix::SetValue(SetValue { pointer, expected, value: value.to_string() }));
+        self
+    }
+
+    /// Objects that are the evidence, as many of them as a finding can name.
+    #[must_use]
+    pub fn at_objects<'p>(self, paths: impl IntoIterator<Item = &'p Path>) -> Self {
+        let room = self.room();
+        paths.into_iter().take(room).fold(self, Self::at_object)
     }
 
     /// An environment variable that is the evidence.
@@ -78,5 +116,20 @@ impl Finding {
             Some(node) => self.at(node),
             None => self.at_env(credential.variable),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_finding_names_no_more_places_than_the_runner_takes() {
+        let config = json!(vec![1; 150]);
+        let nodes: Vec<Node<'_>> = Node::root(&config).items().collect();
+        let finding = info("id", "title").at(&Node::root(&config)).at_all(&nodes);
+        assert_eq!(finding.locations.len(), MAX_PLACES);
     }
 }

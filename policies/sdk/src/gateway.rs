@@ -1,6 +1,6 @@
 //! How the gateway is reached and what protects it (reference: config-checks 1.1 and 1.2).
 
-use crate::{Context, Facts, Failure, Node, SecretSource};
+use crate::{Context, Facts, Failure, Node};
 
 /// The environment variable that stands in for `gateway.auth.token`.
 pub const TOKEN_VARIABLE: &str = "OPENCLAW_GATEWAY_TOKEN";
@@ -30,18 +30,15 @@ impl<'a> Credential<'a> {
             let facts = cx.config_secret(&node)?;
             (Some(node), facts)
         };
-        let truthy = facts.as_ref().map_or_else(
-            || node.as_ref().is_some_and(Node::is_truthy),
-            |facts| facts.bytes > 0 || facts.padded || facts.source == SecretSource::Reference,
-        );
+        let truthy =
+            facts.as_ref().map_or_else(|| node.as_ref().is_some_and(Node::is_truthy), Facts::is_truthy);
         Ok(Self { node, variable, facts, truthy })
     }
 
     /// A string with something left of it after trimming, or a reference to a secret store.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        let set = |facts: &Facts| facts.units > 0 || facts.source == SecretSource::Reference;
-        self.facts.as_ref().is_some_and(set)
+        self.facts.as_ref().is_some_and(Facts::is_set)
     }
 }
 
@@ -135,6 +132,7 @@ impl<'a> Gateway<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SecretSource;
     use crate::testing::MemoryHost;
 
     fn mode_and_secret(host: &MemoryHost) -> (String, bool) {

@@ -1,4 +1,6 @@
-//! The two string measures of the reference program, which is written in JavaScript.
+//! Texts as the reference program sees them, which is written in JavaScript.
+
+use serde_json::Value;
 
 /// White space as JavaScript's `trim` sees it (ECMA-262, `WhiteSpace` and `LineTerminator`):
 /// without U+0085 and U+001C to U+001F, with U+FEFF.
@@ -20,9 +22,37 @@ pub fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
 
+/// What `String()` makes of a value.
+#[must_use]
+pub fn string(value: &Value) -> String {
+    let item = |item: &Value| if item.is_null() { String::new() } else { string(item) };
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(item).collect::<Vec<_>>().join(","),
+        Value::Object(_) => "[object Object]".to_owned(),
+        scalar => scalar.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn string_takes_lists_apart_and_keeps_the_rest() {
+        for (value, text) in [
+            (json!("*"), "*"),
+            (json!([["*"]]), "*"),
+            (json!([null, 5, "a"]), ",5,a"),
+            (json!(null), "null"),
+            (json!(true), "true"),
+            (json!({"a": 1}), "[object Object]"),
+        ] {
+            assert_eq!(string(&value), text);
+        }
+    }
 
     #[test]
     fn trim_knows_the_javascript_set() {

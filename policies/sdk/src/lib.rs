@@ -4,15 +4,24 @@
 
 pub mod agents;
 mod bindings;
+pub mod browser;
+pub mod channels;
 pub mod config;
 pub mod context;
 pub mod finding;
 pub mod gateway;
 pub mod guest;
+pub mod installs;
 pub mod js;
+pub mod listing;
+pub mod models;
+pub mod pairing;
 pub mod permissions;
 pub mod sandbox;
+pub mod senders;
 pub mod testing;
+pub mod tools;
+pub mod url;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
@@ -21,7 +30,7 @@ pub use bindings::chitin::policy::state::{
 pub use bindings::chitin::policy::types::{
     Failure, Finding, Fix, Location, Path, SetMode, SetValue, Severity, TextPosition,
 };
-pub use bindings::{Input, Platform, Problem, Variable, View};
+pub use bindings::{Input, Permissions as Allowed, Platform, Problem, Variable, View};
 pub use config::Node;
 pub use context::{Context, Host};
 pub use finding::{critical, finding, info, warn};

@@ -2,7 +2,7 @@
 //! where it is a symbolic link, what it leads to.
 
 use crate::context::unseen;
-use crate::{Context, Failure, Kind, Metadata, Path, StateError, Target};
+use crate::{Context, Failure, Finding, Fix, Kind, Metadata, Path, SetMode, StateError, Target};
 
 /// What is known of an object's permissions.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Permissions {
     pub is_symlink: bool,
     /// The object, or what a link on the path leads to; none where a link leads nowhere.
     pub end: Option<Metadata>,
+    /// The most permission bits that the site allows it.
+    allowed: u32,
 }
 
 impl Permissions {
@@ -32,7 +34,7 @@ impl Permissions {
         };
         let is_symlink = own.as_ref().is_some_and(|metadata| metadata.kind == Kind::Symlink);
         if let Some(metadata) = own.filter(|_| !is_symlink) {
-            return Ok(Some(Self { path: path.clone(), display, is_symlink, end: Some(metadata) }));
+            return Ok(Some(Self::new(cx, path, display, is_symlink, Some(metadata))));
         }
         let link = match cx.host().resolve(path) {
             Ok(link) => link,
@@ -45,11 +47,17 @@ impl Permissions {
         if link.metadata.is_none() && matches!(link.target, Target::Inside | Target::Outside) {
             return Err(refused(&display, &StateError::Denied));
         }
-        Ok(Some(Self { path: path.clone(), display, is_symlink, end: link.metadata }))
+        Ok(Some(Self::new(cx, path, display, is_symlink, link.metadata)))
+    }
+
+    fn new(cx: &Context<'_>, path: &Path, display: String, is_symlink: bool, end: Option<Metadata>) -> Self {
+        let is_directory = end.as_ref().is_some_and(|end| end.kind == Kind::Directory);
+        let allowed = if is_directory { cx.allowed().directory } else { cx.allowed().file };
+        Self { path: path.clone(), display, is_symlink, end, allowed }
     }
 
     fn has(&self, bits: u32) -> bool {
-        self.end.as_ref().is_some_and(|end| end.mode & bits != 0)
+        self.end.as_ref().is_some_and(|end| end.mode & bits & !self.allowed != 0)
     }
 
     /// Everyone may write.
@@ -102,17 +110,27 @@ impl Permissions {
         accounts(self.world_readable(), self.group_readable())
     }
 
-    /// The remediation that leaves it to its owner: mode 700 for a directory, 600 for anything else.
+    /// Completes a finding about these permissions: where it is, the command that leaves it to whom the site allows it,
+    /// and the proposal to do so. What a link leads to is not proposed for.
     #[must_use]
-    pub fn owner_only(&self) -> String {
-        let mode = if self.is_directory() { 0o700 } else { 0o600 };
-        format!("Run: {}", self.chmod(mode))
+    pub fn complete(&self, finding: Finding) -> Finding {
+        let mut finding = finding
+            .remediation(format!("Run: chmod {:03o} {}", self.allowed, shell_quote(&self.display)))
+            .at_object(&self.path);
+        finding.fixes.extend(self.cure());
+        finding
     }
 
-    /// The command that sets the mode.
+    /// The proposal to leave it to whom the site allows it; none for what a link leads to.
     #[must_use]
-    pub fn chmod(&self, mode: u32) -> String {
-        format!("chmod {mode:03o} {}", shell_quote(&self.display))
+    pub fn cure(&self) -> Option<Fix> {
+        let proposal = self.end.as_ref().filter(|_| !self.is_symlink).map(|end| SetMode {
+            target: self.path.clone(),
+            expected: end.mode,
+            // Set-user-id, set-group-id and sticky bits are not what the finding is about.
+            mode: end.mode & (self.allowed | 0o7000),
+        });
+        proposal.map(Fix::SetMode)
     }
 }
 
@@ -165,16 +183,34 @@ mod tests {
         assert_eq!(folder(0o772).writers(), Some("every account on this machine"));
     }
 
+    fn cure(host: &MemoryHost) -> (Option<String>, Vec<(u32, u32)>) {
+        let finding = inspect(host).complete(crate::warn("x", "x"));
+        let modes = finding.fixes.iter().map(|fix| match fix {
+            Fix::SetMode(change) => (change.expected, change.mode),
+            Fix::SetValue(_) => panic!("a mode was wanted"),
+        });
+        (finding.remediation.clone(), modes.collect())
+    }
+
     #[test]
-    fn a_directory_keeps_the_bit_that_lets_its_owner_enter() {
-        assert_eq!(
-            inspect(&MemoryHost::new("{}").directory("state", "", 0o777)).owner_only(),
-            "Run: chmod 700 /state"
-        );
-        assert_eq!(
-            inspect(&MemoryHost::new("{}").file("state", "", 0o777, "")).owner_only(),
-            "Run: chmod 600 /state"
-        );
+    fn the_cure_takes_bits_away_and_leaves_its_owner_what_the_owner_had() {
+        let run = |command: &str| Some(format!("Run: {command} /state"));
+        let folder = |mode| cure(&MemoryHost::new("{}").directory("state", "", mode));
+        let file = |mode| cure(&MemoryHost::new("{}").file("state", "", mode, ""));
+        assert_eq!(folder(0o777), (run("chmod 700"), vec![(0o777, 0o700)]));
+        assert_eq!(folder(0o2755), (run("chmod 700"), vec![(0o2755, 0o2700)]));
+        assert_eq!(file(0o777), (run("chmod 600"), vec![(0o777, 0o600)]));
+        assert_eq!(file(0o444), (run("chmod 600"), vec![(0o444, 0o400)]));
+        let link = MemoryHost::new("{}").file("state", "x", 0o644, "").symlink("state", "", Some("x"));
+        assert_eq!(cure(&link), (run("chmod 600"), vec![]));
+    }
+
+    #[test]
+    fn what_the_site_allows_is_no_finding_and_stays() {
+        let host = |mode| MemoryHost::new("{}").allowing(0o2770, 0o660).directory("state", "", mode);
+        assert_eq!(inspect(&host(0o2770)).writers(), None);
+        assert_eq!(inspect(&host(0o2775)).readers(), Some("every account on this machine"));
+        assert_eq!(cure(&host(0o2775)), (Some("Run: chmod 2770 /state".to_owned()), vec![(0o2775, 0o2770)]));
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::guest::not_granted;
 use crate::{
-    Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path, Platform,
-    Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
+    Allowed, Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path,
+    Platform, Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
 };
 
 /// A host that lives in memory. Everything is granted, except what [`MemoryHost::deny`] takes away.
@@ -24,6 +24,7 @@ pub struct MemoryHost {
     environment: Vec<(String, String)>,
     problems: Vec<Problem>,
     generation: String,
+    allowed: (u32, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +34,13 @@ struct Object {
     /// Of a symbolic link: its text, and where it leads in the same view ("" leads nowhere).
     link: Option<(String, Option<(String, String)>)>,
     denied: bool,
+}
+
+impl Object {
+    fn private_directory() -> Self {
+        let metadata = metadata(Kind::Directory, 0o700, 0);
+        Self { metadata, content: Vec::new(), link: None, denied: false }
+    }
 }
 
 fn metadata(kind: Kind, mode: u32, size: usize) -> Metadata {
@@ -46,7 +54,7 @@ impl MemoryHost {
     /// Where the config is not JSON.
     #[must_use]
     pub fn new(config: &str) -> Self {
-        let mut host = Self { generation: "2026.2".to_owned(), ..Self::default() };
+        let mut host = Self { generation: "2026.2".to_owned(), allowed: (0o700, 0o600), ..Self::default() };
         host.config = serde_json::from_str(&quote_bare_keys(config)).expect("the test's config is JSON");
         let mut config = host.config.take();
         hide("", &mut config, &mut host.secrets);
@@ -61,7 +69,7 @@ impl MemoryHost {
         self
     }
 
-    /// Adds a regular file.
+    /// Adds a regular file, and below the view's root the directories on the way to it.
     #[must_use]
     pub fn file(self, view: &str, rel: &str, mode: u32, content: &str) -> Self {
         let metadata = metadata(Kind::File, mode, content.len());
@@ -95,6 +103,10 @@ impl MemoryHost {
         if !self.views.iter().any(|known| known.name == view) {
             self = self.view(view, &format!("/{view}"));
         }
+        for (slash, _) in rel.match_indices('/') {
+            let parent = (view.to_owned(), rel.split_at(slash).0.to_owned());
+            self.objects.entry(parent).or_insert_with(Object::private_directory);
+        }
         self.objects.insert((view.to_owned(), rel.to_owned()), object);
         self
     }
@@ -103,6 +115,13 @@ impl MemoryHost {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets the permission bits that the site allows a directory and a file.
+    #[must_use]
+    pub fn allowing(mut self, directory: u32, file: u32) -> Self {
+        self.allowed = (directory, file);
         self
     }
 
@@ -151,6 +170,7 @@ impl MemoryHost {
             views: self.views.clone(),
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
+            permissions: Allowed { directory: self.allowed.0, file: self.allowed.1 },
             deep: false,
             now: 1_700_000_000,
         };
@@ -263,6 +283,7 @@ fn facts(value: &str, source: SecretSource) -> Facts {
         units: u32::try_from(js::units(trimmed)).unwrap_or(u32::MAX),
         bytes: u32::try_from(trimmed.len()).unwrap_or(u32::MAX),
         padded: trimmed.len() != value.len(),
+        placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: hasher.finish(),
     }

@@ -1,12 +1,12 @@
-//! Records of conversations that other accounts can read.
+//! Records of conversations that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, agents, warn};
+use chitin_policy_sdk::{Context, Finding, Path, Verdict, agents, critical, warn};
 
 /// Judges each agent's session store and the configured log file by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut findings = Vec::new();
-    for agent in agents::ids(&cx.config()) {
+    for agent in agents::folders(cx)? {
         let path = Path::new("state", &format!("agents/{agent}/sessions/sessions.json"));
         if let Some(store) = Permissions::inspect(cx, &path)? {
             findings.extend(sessions(&agent, &store));
@@ -18,29 +18,42 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     Ok(findings)
 }
 
-fn sessions(agent: &str, store: &Permissions) -> Option<Finding> {
-    let who = store.readers()?;
-    let finding =
-        warn("fs.sessions_store.perms_readable", "Other accounts can read an agent's session store")
-            .detail(format!(
-                "{}: {who} can see with whom agent \"{agent}\" speaks, where, and about which transcripts.",
-                store.seen()
-            ))
-            .remediation(store.owner_only())
-            .at_object(&store.path);
-    Some(finding)
+fn sessions(agent: &str, store: &Permissions) -> Vec<Finding> {
+    let seen = store.seen();
+    let readable = store.readers().map(|who| {
+        warn("fs.sessions_store.perms_readable", "Other accounts can read an agent's session store").detail(
+            format!("{seen}: {who} can see with whom agent \"{agent}\" speaks, where, and about which transcripts."),
+        )
+    });
+    let writable = store.writers().map(|who| {
+        critical("fs.sessions_store.perms_writable", "Other accounts can change an agent's session store").detail(
+            format!(
+                "{seen}: {who} can lead a conversation of agent \"{agent}\" to another transcript, and its answers to \
+                 another person."
+            ),
+        )
+    });
+    both(store, readable, writable)
 }
 
-fn log_file(log: &Permissions) -> Option<Finding> {
-    let who = log.readers()?;
-    let finding = warn("fs.log_file.perms_readable", "Other accounts can read the log file")
-        .detail(format!(
-            "{}, and logging.file names it: {who} can read the private messages and tool output that went into the log.",
-            log.seen()
+fn log_file(log: &Permissions) -> Vec<Finding> {
+    let seen = format!("{}, and logging.file names it", log.seen());
+    let readable = log.readers().map(|who| {
+        warn("fs.log_file.perms_readable", "Other accounts can read the log file").detail(format!(
+            "{seen}: {who} can read the private messages and tool output that went into the log."
         ))
-        .remediation(log.owner_only())
-        .at_object(&log.path);
-    Some(finding)
+    });
+    let writable = log.writers().map(|who| {
+        warn("fs.log_file.perms_writable", "Other accounts can change the log file").detail(format!(
+            "{seen}: {who} can delete from the log what they did, and forge what others did."
+        ))
+    });
+    both(log, readable, writable)
+}
+
+/// Reading and writing are two harms, each with its own finding; one command cures both.
+fn both(seen: &Permissions, readable: Option<Finding>, writable: Option<Finding>) -> Vec<Finding> {
+    readable.into_iter().chain(writable).map(|finding| seen.complete(finding)).collect()
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -55,17 +68,28 @@ mod tests {
     const NOTHING: [&str; 0] = [];
 
     #[test]
-    fn only_read_bits_count() {
+    fn reading_and_writing_are_told_apart() {
         let store = |mode| MemoryHost::new("{}").file("state", MAIN, mode, "{}").ids(audit);
         let log = |mode| MemoryHost::new("{}").file("log", "", mode, "").ids(audit);
-        for mode in [0o600, 0o602, 0o620, 0o622, 0o711] {
-            assert_eq!(store(mode), NOTHING, "{mode:o}");
-            assert_eq!(log(mode), NOTHING, "{mode:o}");
+        let readable = ["fs.sessions_store.perms_readable:warn", "fs.log_file.perms_readable:warn"];
+        let writable = ["fs.sessions_store.perms_writable:critical", "fs.log_file.perms_writable:warn"];
+        for mode in [0o600, 0o700, 0o711] {
+            assert_eq!((store(mode), log(mode)), (vec![], vec![]), "{mode:o}");
         }
-        for mode in [0o604, 0o640, 0o644, 0o660, 0o666] {
-            assert_eq!(store(mode), ["fs.sessions_store.perms_readable:warn"], "{mode:o}");
-            assert_eq!(log(mode), ["fs.log_file.perms_readable:warn"], "{mode:o}");
+        for mode in [0o604, 0o640, 0o644] {
+            assert_eq!((store(mode), log(mode)), (ids(&readable[..1]), ids(&readable[1..])), "{mode:o}");
         }
+        for mode in [0o602, 0o620, 0o622] {
+            assert_eq!((store(mode), log(mode)), (ids(&writable[..1]), ids(&writable[1..])), "{mode:o}");
+        }
+        for mode in [0o606, 0o660, 0o666] {
+            let expected = [ids(&[readable[0], writable[0]]), ids(&[readable[1], writable[1]])];
+            assert_eq!([store(mode), log(mode)], expected, "{mode:o}");
+        }
+    }
+
+    fn ids(ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
     }
 
     #[test]
@@ -90,12 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn the_configured_agents_are_looked_at_each_once_and_no_other() {
+    fn configured_agents_and_those_on_disk_are_looked_at_each_once() {
         let config = r#"{agents: {list: [{id: "Work"}, {id: "WORK"}]}}"#;
         let host = ["main", "work"].iter().fold(MemoryHost::new(config), |host, agent| {
             host.file("state", &format!("agents/{agent}/sessions/sessions.json"), 0o644, "{}")
         });
-        assert_eq!(host.ids(audit), ["fs.sessions_store.perms_readable:warn"]);
+        let findings = host.run(audit).expect("a verdict");
+        let agents: Vec<_> = findings.iter().filter_map(|finding| finding.detail.split('"').nth(1)).collect();
+        assert_eq!(agents, ["work", "main"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn state_mode(state: &Permissions) -> Option<Finding> {
              protected by itself. Mode 700 keeps them out."
         ))
     };
-    Some(finding.remediation(state.owner_only()).at_object(&state.path))
+    Some(state.complete(finding))
 }
 
 fn config_symlink(config: &Permissions) -> Option<Finding> {
@@ -80,7 +80,7 @@ fn config_mode(config: &Permissions) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(finding.remediation(config.owner_only()).at_object(&config.path))
+    Some(config.complete(finding))
 }
 
 chitin_policy_sdk::policy!(audit);

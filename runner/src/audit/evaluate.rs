@@ -135,6 +135,7 @@ fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants, 
         views: subject.input_views(|view| grants.sees(view)),
         environment: subject.input_variables(&capabilities.environment),
         platform: Subject::platform(),
+        permissions: subject.permissions(),
         deep,
         now: subject.now,
     }

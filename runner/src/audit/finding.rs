@@ -1,6 +1,9 @@
 //! A finding after the outlet: clean text, places resolved.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::segments;
 use crate::policy::manifest::Severity;
@@ -27,6 +30,34 @@ pub struct Finding {
     pub policy: String,
     /// Where the evidence stands, the primary place first; never empty.
     pub locations: Vec<Location>,
+    /// What would cure it, as the policy proposes it. Nothing of it is checked but that the policy may propose it.
+    #[serde(skip)]
+    pub fixes: Vec<Fix>,
+}
+
+/// What a policy proposes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fix {
+    /// Give an object these permission bits.
+    SetMode {
+        /// The number of the view.
+        view: usize,
+        /// The path below it; "" for the view itself.
+        rel: PathBuf,
+        /// The mode that the policy saw.
+        expected: u32,
+        /// The mode to set.
+        mode: u32,
+    },
+    /// Set a config value.
+    SetValue {
+        /// RFC 6901 pointer into the effective config.
+        pointer: String,
+        /// The value that the policy saw; none where there is none.
+        expected: Option<Value>,
+        /// The value to set.
+        value: Value,
+    },
 }
 
 /// Where evidence stands.

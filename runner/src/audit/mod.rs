@@ -10,6 +10,6 @@ mod subtree;
 pub mod visible;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
-pub use plan::{Planned, Subject};
+pub use plan::{Basis, Planned, Subject};
 pub use report::{Assessment, Exit, Report, Status};
 pub use visible::visible;

@@ -1,9 +1,9 @@
 //! The one outlet for what a policy says: its findings are checked against its manifest and its grants, every text is
 //! capped, cleaned and masked. What breaks a rule makes the whole answer worthless.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::audit::finding::{Finding, Location};
+use crate::audit::finding::{Finding, Fix, Location};
 use crate::audit::plan::Subject;
 use crate::audit::visible::is_invisible;
 use crate::policy::manifest::{Manifest, Severity};
@@ -32,6 +32,10 @@ pub fn accept(
 ) -> Result<Vec<Finding>, Failure> {
     if answer.len() > limits.findings {
         return Err(LimitError::new("findings", limits.findings, format!("{} given", answer.len())).into());
+    }
+    let fixes = answer.iter().map(|finding| finding.fixes.len()).sum::<usize>();
+    if fixes > limits.fixes {
+        return Err(LimitError::new("fixes", limits.fixes, format!("{fixes} proposed")).into());
     }
     let text = answer.iter().map(text_bytes).sum::<usize>();
     if text > limits.text_bytes {
@@ -105,6 +109,8 @@ fn one(
     if locations.is_empty() {
         locations.push(subject.config_location(""));
     }
+    let fixes = finding.fixes.into_iter().map(|fix| proposal(grants, subject, fix));
+    let fixes = fixes.collect::<Result<Vec<_>, _>>()?;
     Ok(Finding {
         check_id: id,
         check: check.id.clone(),
@@ -114,7 +120,29 @@ fn one(
         remediation: finding.remediation.map(|text| clean(subject, &text, REMEDIATION, Lines::Many)),
         policy: manifest.policy.id.clone(),
         locations,
+        fixes,
     })
+}
+
+/// A proposal in the runner's terms. What it may do is the guard's to say.
+fn proposal(grants: &Grants, subject: &Subject, fix: types::Fix) -> Result<Fix, String> {
+    match fix {
+        types::Fix::SetMode(change) => {
+            let (view, rel) = object(grants, subject, &change.target)?;
+            Ok(Fix::SetMode { view, rel, expected: change.expected, mode: change.mode })
+        }
+        types::Fix::SetValue(change) => {
+            let parse = |text: &str| {
+                serde_json::from_str(text).map_err(|error| {
+                    let pointer = clean(subject, &change.pointer, TITLE, Lines::One);
+                    format!("it proposes a value for {pointer} that is not JSON: {error}")
+                })
+            };
+            let expected = change.expected.as_deref().map(parse).transpose()?;
+            let value = parse(&change.value)?;
+            Ok(Fix::SetValue { pointer: change.pointer, expected, value })
+        }
+    }
 }
 
 /// The id of a finding. The declared letters stay as they are, or the report would not know the check again: a secret
@@ -134,18 +162,20 @@ fn may_propose(grants: &Grants, fix: &types::Fix) -> bool {
     granted.iter().any(|fix| *fix == name || crate::sandbox::view::pointer_matches(fix, &name))
 }
 
+/// The number of a path's view, and the path below it.
+fn object(grants: &Grants, subject: &Subject, path: &types::Path) -> Result<(usize, PathBuf), String> {
+    let shown = || clean(subject, &format!("{}/{}", path.view, path.rel), DETAIL, Lines::One);
+    let rel = decode(&path.rel).map_err(|_| format!("it names the malformed path \"{}\"", shown()))?;
+    if !grants.sees(&path.view) {
+        return Err(format!("it names \"{}\", in a view that it was not given", shown()));
+    }
+    let view = subject
+        .view(&path.view)
+        .ok_or_else(|| format!("it names \"{}\", in a view that does not exist", shown()))?;
+    Ok((view, rel))
+}
+
 fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Result<Location, String> {
-    let object = |path: &types::Path| {
-        let shown = || clean(subject, &format!("{}/{}", path.view, path.rel), DETAIL, Lines::One);
-        let rel = decode(&path.rel).map_err(|_| format!("it names the malformed path \"{}\"", shown()))?;
-        if !grants.sees(&path.view) {
-            return Err(format!("it names \"{}\", in a view that it was not given", shown()));
-        }
-        let view = subject
-            .view(&path.view)
-            .ok_or_else(|| format!("it names \"{}\", in a view that does not exist", shown()))?;
-        Ok((view, rel))
-    };
     Ok(match location {
         types::Location::Config(pointer) => {
             if !(pointer.is_empty() || pointer.starts_with('/')) {
@@ -164,7 +194,7 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
         }
         types::Location::Env(name) => Location::Env { name: clean(subject, &name, TITLE, Lines::One) },
         types::Location::Object(path) => {
-            let (view, rel) = object(&path)?;
+            let (view, rel) = object(grants, subject, &path)?;
             Location::Object {
                 path: clean_path(subject, &subject.path(view, &rel)),
                 mode: subject.mode(view, &rel),
@@ -173,7 +203,7 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
             }
         }
         types::Location::Text(position) => {
-            let (view, rel) = object(&position.object)?;
+            let (view, rel) = object(grants, subject, &position.object)?;
             Location::Text {
                 path: clean_path(subject, &subject.path(view, &rel)),
                 line: position.line.max(1),

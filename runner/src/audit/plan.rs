@@ -5,18 +5,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac as _};
+use serde_json::Value;
 use sha2::Sha256;
 
 use crate::audit::finding::Location;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::{Code, Facts, Platform, Problem, Shared, Source, Variable, View};
+use crate::sandbox::{Code, Facts, Permissions, Platform, Problem, Shared, Source, Variable, View};
+use crate::settings::Settings;
 use crate::target::snapshot::{LookError, Metadata, Snapshot};
-use crate::target::{self, Environment, Located, js_trim};
+use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
-const PUBLIC_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+const PUBLIC_VARIABLES: [&str; 5] =
+    ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT", "IRC_HOST", "IRC_NICK", "IRC_TLS"];
+
+/// What is installed from npm: the name of its views, where its records stand, and its folder in the state directory.
+const INSTALLS: [(&str, &str, &str); 2] = [
+    ("plugin-package", "/plugins/installs", "extensions"),
+    ("hook-package", "/hooks/internal/installs", "hooks"),
+];
+
+/// Packages of one kind that are looked at: some hundred times an ordinary installation.
+const MAX_PACKAGES: usize = 500;
 
 /// The target of one audit, located and read.
 pub struct Subject {
@@ -29,7 +41,21 @@ pub struct Subject {
     environment: Environment,
     problems: Vec<target::Problem>,
     views: Vec<(String, PathBuf)>,
+    permissions: Permissions,
     shared: Arc<Shared>,
+}
+
+/// What an audit goes by, besides its target.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// Seconds since the epoch, the same for the whole audit.
+    pub now: u64,
+    /// Makes the fingerprints of secrets comparable within this audit, and with nothing else.
+    pub key: [u8; 32],
+    /// What the site has decided.
+    pub settings: Settings,
+    /// Changes to imagine. The config must have been read with them.
+    pub preview: Preview,
 }
 
 /// A policy that is to run.
@@ -43,17 +69,16 @@ pub struct Planned {
 }
 
 impl Subject {
-    /// Takes stock of a target. `located_problems` are what locating it met. `key` makes the fingerprints of
-    /// secrets comparable within this audit, and with nothing else.
+    /// Takes stock of a target. `located_problems` are what locating it met.
     #[must_use]
     pub fn new(
         located: Located,
         environment: Environment,
         config: Config,
         located_problems: Vec<target::Problem>,
-        now: u64,
-        key: &[u8],
+        basis: &Basis,
     ) -> Self {
+        let Basis { now, key, settings, preview } = basis;
         let mut views = vec![
             ("state".to_owned(), located.state_dir.clone()),
             ("config".to_owned(), located.config_audit.clone()),
@@ -64,7 +89,8 @@ impl Subject {
         }
         let includes = config.includes.iter().enumerate();
         views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
-        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()));
+        views.extend(packages(&located, &config.effective));
+        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()), preview);
         let owner = snapshot
             .stat(0, Path::new(""))
             .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
@@ -85,8 +111,10 @@ impl Subject {
         }
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
-        let shared = Arc::new(Shared { snapshot, secrets, owner, now });
-        Self { located, config, now, environment, problems, views, shared }
+        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now });
+        let permissions =
+            Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
+        Self { located, config, now: *now, environment, problems, views, permissions, shared }
     }
 
     /// What all runs of this audit share.
@@ -172,6 +200,10 @@ impl Subject {
         self.problems.iter().map(problem).collect()
     }
 
+    pub(super) fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
     pub(super) fn platform() -> Platform {
         Platform { os: std::env::consts::OS.to_owned(), arch: std::env::consts::ARCH.to_owned() }
     }
@@ -229,6 +261,25 @@ fn log_file(located: &Located, config: &Config) -> Option<PathBuf> {
     Some(target::absolute(&located.cwd, Path::new(text)))
 }
 
+/// The `package.json` of everything that the config records as installed from npm, numbered like its records. The view
+/// is that one file: whatever folder a record names, nothing else of it can be seen.
+fn packages(located: &Located, config: &Value) -> Vec<(String, PathBuf)> {
+    let mut views = Vec::new();
+    for (view, pointer, folder) in INSTALLS {
+        let records = config.pointer(pointer).and_then(Value::as_object).into_iter().flatten().enumerate();
+        let from_npm = records.filter(|(_, (_, record))| record.get("source") == Some(&Value::from("npm")));
+        views.extend(from_npm.take(MAX_PACKAGES).map(|(number, (id, record))| {
+            let path = match record.get("installPath").and_then(Value::as_str) {
+                Some(path) => located.cwd.join(path),
+                // An id is a name, also where it begins with "/".
+                None => located.state_dir.join(folder).join(id.trim_start_matches('/')),
+            };
+            (format!("{view}/{number}"), target::normalise(&path.join("package.json")))
+        }));
+    }
+    views
+}
+
 /// The value is a string, or lies in a secret store.
 fn is_text(config: &Config, pointer: &str) -> bool {
     config.effective.pointer(pointer).is_some_and(|value| value.is_string() || value.is_object())
@@ -248,6 +299,7 @@ fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
         units: count(trimmed.encode_utf16().count()),
         bytes: count(trimmed.len()),
         padded: trimmed.len() != value.len(),
+        placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: fingerprint(trimmed, key),
     }
@@ -264,12 +316,82 @@ fn fingerprint(text: &str, key: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn located() -> Located {
+        let path = PathBuf::from;
+        Located {
+            home: path("/home/a"),
+            state_dir: path("/home/a/.openclaw"),
+            state_exists: true,
+            config_load: path("/home/a/.openclaw/openclaw.json"),
+            config_audit: path("/home/a/.openclaw/openclaw.json"),
+            config_exists: true,
+            credentials_dir: path("/home/a/.openclaw/credentials"),
+            origin: String::new(),
+            config_origin: String::new(),
+            cwd: path("/work"),
+        }
+    }
+
+    #[test]
+    fn an_install_is_looked_for_where_its_record_says_and_else_where_installs_go() {
+        let config = json!({
+            "plugins": {"installs": {
+                "copied": {"source": "path"},
+                "foo": {"source": "npm"},
+                "@scope/foo": {"source": "npm", "installPath": null},
+                "elsewhere": {"source": "npm", "installPath": "/opt/x/../elsewhere"},
+                "relative": {"source": "npm", "installPath": "custom/foo"},
+                "here": {"source": "npm", "installPath": ""},
+                "odd": 5,
+            }},
+            "hooks": {"internal": {"installs": {"hk": {"source": "npm", "installPath": 5}}}},
+        });
+        let views = packages(&located(), &config);
+        let views: Vec<(&str, &str)> =
+            views.iter().map(|(name, path)| (name.as_str(), path.to_str().unwrap())).collect();
+        assert_eq!(
+            views,
+            [
+                ("plugin-package/1", "/home/a/.openclaw/extensions/foo/package.json"),
+                ("plugin-package/2", "/home/a/.openclaw/extensions/@scope/foo/package.json"),
+                ("plugin-package/3", "/opt/elsewhere/package.json"),
+                ("plugin-package/4", "/work/custom/foo/package.json"),
+                ("plugin-package/5", "/work/package.json"),
+                ("hook-package/0", "/home/a/.openclaw/hooks/hk/package.json"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_can_name_no_other_file_and_not_without_end() {
+        for (id, path) in
+            [("/etc", "/home/a/.openclaw/hooks/etc/package.json"), ("../../../../etc", "/etc/package.json")]
+        {
+            let config = json!({"hooks": {"internal": {"installs": {id: {"source": "npm"}}}}});
+            assert_eq!(packages(&located(), &config), [("hook-package/0".to_owned(), PathBuf::from(path))]);
+        }
+        let endless: Value = (0..10_000).map(|id| (id.to_string(), json!({"source": "npm"}))).collect();
+        let config = json!({"plugins": {"installs": endless}});
+        assert_eq!(packages(&located(), &config).len(), MAX_PACKAGES);
+    }
 
     #[test]
     fn facts_measure_the_trimmed_value() {
         let facts = facts(" aB3\u{1f600} ", Source::Literal, b"k");
         assert_eq!((facts.units, facts.bytes, facts.padded, facts.classes), (5, 7, true, 15));
+    }
+
+    #[test]
+    fn a_placeholder_is_a_variable_that_nothing_filled_in() {
+        let placeholder = |value: &str| facts(value, Source::Literal, b"k").placeholder;
+        assert!(placeholder(" ${NAME} ") && placeholder("${a}x${b}") && placeholder("${}"));
+        assert!(
+            !placeholder("x${NAME}") && !placeholder("${NAME}x") && !placeholder("${") && !placeholder("")
+        );
     }
 
     #[test]

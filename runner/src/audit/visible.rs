@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::config::segments;
+
 /// The text with control, bidirectional and zero-width characters written out as `\u{...}`.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -16,6 +18,12 @@ pub fn visible(text: &str) -> String {
 #[must_use]
 pub fn path(path: &Path) -> String {
     visible(&path.to_string_lossy())
+}
+
+/// A config pointer as people write it: `gateway.auth.mode`.
+#[must_use]
+pub fn key(pointer: &str) -> String {
+    visible(&segments(pointer).unwrap_or_default().join("."))
 }
 
 /// Control, bidirectional and zero-width characters.

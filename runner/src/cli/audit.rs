@@ -1,42 +1,29 @@
 //! `chitin audit`: locate, read, run, show.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
-use anyhow::Context as _;
-use chitin::audit::{Planned, Report, Subject, evaluate};
+use chitin::audit::{Report, evaluate};
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
 use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
-use chitin::target::{Environment, LocateError, Request, locate};
+use chitin::target::Preview;
 use clap::{Args, ValueEnum};
 
-use super::{policy, show, user_error};
+use super::target::{PolicyArguments, TargetArguments, now};
+use super::{fix, show, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = super::EXIT_CODES, args_override_self = true)]
 pub(super) struct Arguments {
-    /// The state directory [default: as OpenClaw itself finds it, usually ~/.openclaw]
-    #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-    /// The config file [default: the one in the state directory]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Audit the profile NAME, whose state directory is ~/.openclaw-NAME
-    #[arg(long, value_name = "NAME", conflicts_with = "dev")]
-    profile: Option<String>,
-    /// Audit the profile "dev"
+    #[command(flatten)]
+    target: TargetArguments,
+    #[command(flatten)]
+    policies: PolicyArguments,
+    /// Cure what can be cured safely first, without asking, and audit the result
     #[arg(long)]
-    dev: bool,
-    /// Run this policy only: a built-in ID, or the path of a component (repeatable)
-    #[arg(long, value_name = "ID|FILE")]
-    policy: Vec<String>,
-    /// Give a component from a file this capability, as `chitin policy inspect FILE` names it; "all" gives what its
-    /// manifest declares (repeatable)
-    #[arg(long, value_name = "CAPABILITY")]
-    grant: Vec<String>,
+    fix: bool,
+    #[command(flatten)]
+    fix_options: fix::Options,
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Critical)]
     fail_on: FailOn,
@@ -69,13 +56,20 @@ impl From<FailOn> for Severity {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Arguments { target, policies, fix_options, .. } = arguments;
+    if !arguments.fix && fix_options.is_given() {
+        return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
+    }
+    if arguments.fix {
+        return fix::run_in_audit(target, policies, arguments.fail_on.into(), fix_options, arguments.json);
+    }
     let mut clock = Clock::start(arguments.timings);
     let now = now()?;
-    let subject = subject(arguments, now)?;
+    let subject = target.read(now, &Preview::default())?;
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    let plan = if subject.is_absent() { Vec::new() } else { plan(arguments)? };
+    let plan = if subject.is_absent() { Vec::new() } else { policies.plan()? };
     clock.lap("plan");
     let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default(), false);
     clock.lap("map, link and run the policies");
@@ -93,60 +87,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);
     Ok(report.exit.code)
-}
-
-/// The audit's time: `SOURCE_DATE_EPOCH` where it is set, so that two runs give the same bytes.
-fn now() -> anyhow::Result<u64> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text.trim().parse().map_err(|_| {
-            user_error(
-                format!("SOURCE_DATE_EPOCH is \"{text}\", which is no number of seconds"),
-                "unset it, or set it to seconds since 1970, for example $(git log -1 --format=%ct)",
-            )
-        }),
-        Err(_) => Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs()),
-    }
-}
-
-fn subject(arguments: &Arguments, now: u64) -> anyhow::Result<Subject> {
-    for (flag, path) in [("--state-dir", &arguments.state_dir), ("--config", &arguments.config)] {
-        let Some(path) = path else { continue };
-        if let Err(error) = path.symlink_metadata() {
-            let help =
-                format!("name an existing path, or leave {flag} out to audit what OpenClaw itself would use");
-            return Err(user_error(format!("cannot use {flag} {}: {error}", path.display()), help));
-        }
-    }
-    let profile = arguments.profile.clone().or(arguments.dev.then(|| "dev".to_owned()));
-    let request =
-        Request { state_dir: arguments.state_dir.clone(), config: arguments.config.clone(), profile };
-    let cwd = std::env::current_dir().context("the current directory cannot be read")?;
-    let mut environment = Environment::from_process();
-    let (located, problems) = locate(&request, &mut environment, &cwd)
-        .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
-    let config = chitin::config::load(&located, &mut environment);
-    let mut key = [0; 32];
-    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
-        .context("no randomness for this audit's key")?;
-    Ok(Subject::new(located, environment, config, problems, now, &key))
-}
-
-fn plan(arguments: &Arguments) -> anyhow::Result<Vec<Planned>> {
-    if arguments.policy.is_empty() {
-        return policy::builtin(|_| true);
-    }
-    let mut plan = Vec::new();
-    for (number, name) in arguments.policy.iter().enumerate() {
-        if arguments.policy.iter().take(number).any(|known| known == name) {
-            return Err(user_error(format!("the policy {name} is asked for twice"), "name each policy once"));
-        }
-        plan.push(if policy::is_file(name) {
-            policy::from_file(name.as_ref(), &arguments.grant)?
-        } else {
-            policy::builtin(|id| id == name)?.pop().ok_or_else(|| policy::unknown(name))?
-        });
-    }
-    Ok(plan)
 }
 
 /// A line on standard error. Where that is gone, nobody is left to be told.

@@ -2,7 +2,9 @@
 
 mod audit;
 mod explain;
+mod fix;
 mod policy;
+mod target;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,6 +15,9 @@ use clap_complete::Shell;
 
 /// Exit code for a wrong call or a target that cannot be used.
 const USAGE: u8 = 2;
+
+/// Exit code where something could not be looked at or changed.
+const INCOMPLETE: u8 = 3;
 
 /// The exit codes, for `--help`.
 const EXIT_CODES: &str = "\
@@ -37,6 +42,10 @@ struct Cli {
 enum Command {
     /// Audit an installation: its state directory and its config
     Audit(audit::Arguments),
+    /// Cure what can be cured safely: show it, ask, change it, and keep a journal of it
+    Fix(fix::Arguments),
+    /// Take a fix back
+    Undo(fix::UndoArguments),
     /// Explain a check: what it looks at, why it matters, what to do
     Explain(explain::Arguments),
     /// See which policies there are, and what each may look at
@@ -71,6 +80,8 @@ pub(crate) fn run() -> ExitCode {
     cli.color.write_global();
     let result = match cli.command {
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
+        Command::Undo(arguments) => fix::run_undo(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Completions { shell } => {

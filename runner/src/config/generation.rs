@@ -85,11 +85,6 @@ const NEW_KEYS: [&str; 37] = [
     "/worktreeRoot",
 ];
 
-/// The name of the generation that was asked for, when it is known.
-pub(super) fn named(name: &str) -> Option<&'static str> {
-    [OLD, NEW].into_iter().find(|known| *known == name)
-}
-
 /// The generation and the reason for it.
 pub(super) fn detect(config: &Value, problems: &mut Problems) -> (&'static str, String) {
     let stamp = config.pointer("/meta/lastTouchedVersion").and_then(Value::as_str);

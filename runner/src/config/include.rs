@@ -12,13 +12,14 @@ use super::{
     MAX_VALUES,
 };
 use super::{Problem, ProblemKind, Problems};
-use crate::target::{Place, ReadError, absolute, is_inside, normalise, read_regular};
+use crate::target::{Place, Preview, ReadError, absolute, is_inside, normalise, read_regular};
 
 /// The key that names files.
 pub(super) const INCLUDE: &str = "$include";
 
 /// Reads files and remembers them.
-pub(super) struct Loader {
+pub(super) struct Loader<'p> {
+    preview: &'p Preview,
     /// Directory of the main file, textually: includes must lie in it.
     root: PathBuf,
     /// The same with symbolic links resolved; `None` when that is not possible.
@@ -41,11 +42,19 @@ struct Site<'a> {
     depth: usize,
 }
 
-impl Loader {
-    pub(super) fn new(main: &Path) -> Self {
+impl<'p> Loader<'p> {
+    pub(super) fn new(main: &Path, preview: &'p Preview) -> Self {
         let root = main.parent().unwrap_or(Path::new("/")).to_owned();
         let real_root = std::fs::canonicalize(&root).ok();
-        Self { root, real_root, files: Vec::new(), reads: 0, bytes: 0, pointer_budget: MAX_POINTER_BYTES }
+        Self {
+            preview,
+            root,
+            real_root,
+            files: Vec::new(),
+            reads: 0,
+            bytes: 0,
+            pointer_budget: MAX_POINTER_BYTES,
+        }
     }
 
     pub(super) fn into_files(self) -> Vec<SourceFile> {
@@ -55,7 +64,7 @@ impl Loader {
     /// The main file as it stands, includes not resolved. `None` when it is missing (no problem) or was not
     /// understood (a problem).
     pub(super) fn main(&mut self, path: &Path, problems: &mut Problems) -> Option<Tree> {
-        match read_regular(path, MAX_CONFIG_BYTES) {
+        match self.read(path, path, MAX_CONFIG_BYTES) {
             Ok(bytes) => self.parse(path, bytes, MAX_DEPTH, "", problems),
             Err(ReadError::NotFound(_)) => None,
             Err(error) => {
@@ -63,6 +72,11 @@ impl Loader {
                 None
             }
         }
+    }
+
+    /// The bytes of a file; `real` is where its links lead.
+    fn read(&self, path: &Path, real: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+        self.preview.texts.get(path).map_or_else(|| read_regular(real, cap), |bytes| Ok(bytes.clone()))
     }
 
     /// The same tree with every include in place.
@@ -255,7 +269,7 @@ impl Loader {
         }
         let cap = MAX_CONFIG_BYTES.min(MAX_TOTAL_BYTES.saturating_sub(self.bytes));
         // The resolved path is the one that was checked.
-        let bytes = match read_regular(real.as_deref().unwrap_or(&path), cap) {
+        let bytes = match self.read(&path, real.as_deref().unwrap_or(&path), cap) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let message = format!("The include {} could not be read: {error}.", path.display());

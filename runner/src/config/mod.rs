@@ -5,6 +5,7 @@
 
 mod defaults;
 mod discover;
+mod edit;
 mod extensions;
 mod generation;
 mod include;
@@ -31,12 +32,14 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+pub use edit::{Edit, EditError};
+
 pub use crate::target::{Place, Problem, ProblemKind};
 pub use pointer::{escape, segments};
 pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
 pub use source::SourceFile;
 
-use crate::target::{Environment, Located};
+use crate::target::{Environment, Located, Preview};
 use include::Loader;
 use schema::Schema;
 use tree::Marks;
@@ -62,9 +65,6 @@ pub const MAX_SUBSTITUTED_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_PROBLEMS: usize = 100;
 /// Deepest include level the gateway accepts.
 pub const MAX_INCLUDE_LEVEL: usize = 10;
-
-/// The generations of OpenClaw that are known, oldest first.
-pub const GENERATIONS: [&str; 2] = [generation::OLD, generation::NEW];
 
 /// The text that stands for a secret in what policies see.
 pub const REDACTED: &str = "[secret]";
@@ -123,14 +123,13 @@ impl Config {
 /// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
 /// move the target.
 pub fn load(located: &Located, env: &mut Environment) -> Config {
-    load_as(located, env, None)
+    load_preview(located, env, &Preview::default())
 }
 
-/// The same as [`load`] for a generation that the operator names. An unknown name counts as none, so check it
-/// against [`GENERATIONS`].
-pub fn load_as(located: &Located, env: &mut Environment, wanted: Option<&str>) -> Config {
+/// The same as [`load`], as if files had other texts.
+pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview) -> Config {
     let mut problems = Problems::default();
-    let mut loader = Loader::new(&located.config_load);
+    let mut loader = Loader::new(&located.config_load, preview);
     let raw = loader.main(&located.config_load, &mut problems);
     let includes = discover::includes(located, raw.as_ref());
     let (tree, understood) = match raw {
@@ -152,11 +151,7 @@ pub fn load_as(located: &Located, env: &mut Environment, wanted: Option<&str>) -
     let (mut value, marks) =
         tree.map_or((Value::Object(Map::new()), Marks::default()), tree::Tree::into_parts);
 
-    let (detected, reason) = generation::detect(&value, &mut problems);
-    let (generation, generation_reason) = match wanted.and_then(generation::named) {
-        Some(named) => (named, "named on the command line".to_owned()),
-        None => (detected, reason),
-    };
+    let (generation, generation_reason) = generation::detect(&value, &mut problems);
     let schema = (generation == generation::OLD).then(schema::get);
     // Names first, values after: a reference may name a variable that the block itself sets.
     substitute::apply_env_block(&value, env, &mut problems);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::generation::is_secret_ref;
 use super::pointer::join;
 use super::schema::{Id, Schema};
-use super::sensitive::{Sensitivity, is_path_key, is_url_key, looks_like_token, of_key, redact_url};
+use super::schema_type::Kind;
+use super::sensitive::{Sensitivity, is_url_key, looks_like_token, names_paths, of_key, redact_url};
 use super::{REDACTED, Secret, SecretSource, SecretString, SecretSubject};
 
 /// Names of objects whose members are all secret: environments and HTTP headers.
@@ -70,15 +71,21 @@ impl Work<'_> {
                 }
                 let copy = map.iter().map(|(key, value)| {
                     let below = join(pointer, key);
-                    (key.clone(), self.value(value, &below, self.below(context, key, pointer)))
+                    (key.clone(), self.value(value, &below, self.below(context, key, value, pointer)))
                 });
                 Value::Object(copy.collect())
             }
         }
     }
 
-    fn below<'k>(&self, context: Context<'_>, key: &'k str, pointer: &str) -> Context<'k> {
-        let id = self.node(context.id).and_then(|node| node.member(key));
+    fn below<'k>(&self, context: Context<'_>, key: &'k str, value: &Value, pointer: &str) -> Context<'k> {
+        let parent = self.node(context.id);
+        let id = parent.and_then(|node| node.member(key));
+        // A name that the user chose for a section, such as a browser profile's, says nothing of what is in it.
+        let chosen = parent.is_some_and(|node| node.any_key.is_some() && node.any_key == id)
+            && self.node(id).is_some_and(|node| node.shape().kinds == [Kind::Object])
+            && value.is_object();
+        let key = if chosen { "" } else { key };
         let map = SECRET_MAPS.contains(&context.key) || context.key.ends_with("Headers");
         // Settings of the login shell, no variables. Deeper `env` objects have no such member.
         let setting = pointer == "/env" && key == "shellEnv";
@@ -94,7 +101,7 @@ impl Work<'_> {
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
         let from_env = self.from_env.contains(pointer);
         let closed = self.is_closed(context) && self.fits(text, context);
-        let path = is_path_key(context.key) && !context.inside;
+        let path = names_paths(context.key) && !context.inside;
         if closed || path {
             return json!(text);
         }

@@ -6,8 +6,14 @@ use super::substitute::SHELL_VARIABLES;
 use crate::target::Environment;
 
 /// Other variables with credentials that the gateway or its checks read.
-const OTHER_VARIABLES: [&str; 4] =
-    ["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "MSTEAMS_APP_PASSWORD", "CLAWDBOT_GATEWAY_TOKEN"];
+const OTHER_VARIABLES: [&str; 6] = [
+    "BRAVE_API_KEY",
+    "PERPLEXITY_API_KEY",
+    "MSTEAMS_APP_PASSWORD",
+    "SLACK_USER_TOKEN",
+    "IRC_NICKSERV_PASSWORD",
+    "CLAWDBOT_GATEWAY_TOKEN",
+];
 
 /// A text that `Debug` and `Display` show as `***`.
 #[derive(Clone, PartialEq, Eq)]

@@ -85,6 +85,11 @@ pub(super) fn is_path_key(key: &str) -> bool {
     PATH_ENDS.iter().any(|end| key.ends_with(end))
 }
 
+/// True for keys whose values name paths, which are never secret: path keys, and the mounts of a sandbox.
+pub(super) fn names_paths(key: &str) -> bool {
+    is_path_key(key) || key == "binds"
+}
+
 /// True for keys whose values are URLs.
 pub(super) fn is_url_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();

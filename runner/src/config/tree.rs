@@ -196,6 +196,15 @@ pub(super) fn parse(text: &str, file: u32, base: usize, budget: &mut usize) -> R
     let value: Value =
         json5::from_str(text).map_err(|error| ParseError::Syntax(syntax_error(&error, text)))?;
     spend(&value, base, budget).ok_or(ParseError::Pointers)?;
+    let second = second_reader(text);
+    let mut doubts = Vec::new();
+    let mut builder = Builder { file, doubts: &mut doubts };
+    let tree = builder.build(value, second.as_ref(), "");
+    Ok(Parsed { tree, doubts, placed: second.is_some() })
+}
+
+/// What the second reader, which knows the places, makes of a text.
+pub(super) fn second_reader(text: &str) -> Option<ast::Value<'_>> {
     let collect = jsonc_parser::CollectOptions {
         comments: jsonc_parser::CommentCollectionStrategy::Off,
         tokens: false,
@@ -212,11 +221,7 @@ pub(super) fn parse(text: &str, file: u32, base: usize, budget: &mut usize) -> R
         allow_non_finite_numbers: true,
         allow_extended_string_escapes: true,
     };
-    let second = jsonc_parser::parse_to_ast(text, &collect, &options).ok().and_then(|result| result.value);
-    let mut doubts = Vec::new();
-    let mut builder = Builder { file, doubts: &mut doubts };
-    let tree = builder.build(value, second.as_ref(), "");
-    Ok(Parsed { tree, doubts, placed: second.is_some() })
+    jsonc_parser::parse_to_ast(text, &collect, &options).ok().and_then(|result| result.value)
 }
 
 fn spend(value: &Value, length: usize, budget: &mut usize) -> Option<()> {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub handles: usize,
     /// Findings in one answer.
     pub findings: usize,
+    /// Fixes proposed in one answer.
+    pub fixes: usize,
     /// Bytes of text in one answer.
     pub text_bytes: usize,
     /// Bytes of standard output and error that are kept.
@@ -55,6 +57,8 @@ impl Default for Limits {
             call_bytes: 4 << 20,
             handles: 1_000,
             findings: 1_000,
+            // Every transcript of a long-lived agent may need one.
+            fixes: 5_000,
             text_bytes: 1 << 20,
             log_bytes: 64 << 10,
         }

@@ -15,6 +15,6 @@ pub mod view;
 mod wasi;
 
 pub use host::bindings::chitin::policy::types;
-pub use host::bindings::{Input, Platform, Problem, Variable, View};
+pub use host::bindings::{Input, Permissions, Platform, Problem, Variable, View};
 pub use host::{Facts, Shared, Source};
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

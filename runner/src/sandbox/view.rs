@@ -149,6 +149,8 @@ impl Grants {
             },
             "credentials" => rel.contains('/') || !any(&PUBLIC_FILES, name),
             "log" => false,
+            // One package.json each: a name and a version.
+            _ if view.starts_with("plugin-package/") || view.starts_with("hook-package/") => !rel.is_empty(),
             // The config and its includes are given as JSON, without their secrets.
             _ => true,
         }
@@ -283,6 +285,7 @@ mod tests {
             ("credentials", "creds.json"),
             ("config", ""),
             ("include/0", ""),
+            ("plugin-package/0", "node_modules/x/package.json"),
         ] {
             assert!(grants.is_secret(view, rel), "{view}/{rel}");
         }
@@ -292,6 +295,8 @@ mod tests {
             ("credentials", "telegram-allowFrom.json"),
             ("state", "extensions/x/package.json"),
             ("log", ""),
+            ("plugin-package/0", ""),
+            ("hook-package/12", ""),
         ] {
             assert!(!grants.is_secret(view, rel), "{view}/{rel}");
         }

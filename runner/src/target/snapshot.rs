@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+
+use super::Preview;
 
 /// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -53,15 +55,33 @@ pub struct Metadata {
     pub links: u32,
     /// Size in bytes.
     pub size: u64,
-    identity: Identity,
+    /// Which object it is, and when it was changed last.
+    pub identity: Identity,
 }
 
 /// What stays the same as long as an object is not replaced or changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The file system.
+    pub device: u64,
+    /// The object in it.
+    pub inode: u64,
+    /// When mode, owner or content changed last, in seconds and nanoseconds since the epoch.
     changed: (i64, i64),
+}
+
+impl Identity {
+    /// It is the same object, changed or not.
+    #[must_use]
+    pub fn is(self, other: Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// An object that was met earlier.
+    #[must_use]
+    pub fn of(device: u64, inode: u64) -> Self {
+        Self { device, inode, changed: (0, 0) }
+    }
 }
 
 impl From<&Stat> for Metadata {
@@ -203,15 +223,31 @@ impl Seen {
 /// The snapshot. Views are numbered in the order in which they were given.
 pub struct Snapshot {
     roots: Vec<Root>,
+    /// Modes to tell instead of those that the objects have.
+    modes: HashMap<(u64, u64), u32>,
     seen: Mutex<Seen>,
 }
 
 impl Snapshot {
-    /// A snapshot of these places; nothing is opened yet.
+    /// A snapshot of these places, with the modes of the preview; nothing is opened yet.
     #[must_use]
-    pub fn new(roots: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub fn new(roots: impl IntoIterator<Item = PathBuf>, preview: &Preview) -> Self {
         let root = |path| Root { path, directory: OnceLock::new() };
-        Self { roots: roots.into_iter().map(root).collect(), seen: Mutex::default() }
+        Self {
+            roots: roots.into_iter().map(root).collect(),
+            modes: preview.modes.clone(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Facts as they are told.
+    fn facts(&self, stat: &Stat) -> Metadata {
+        let mut metadata = Metadata::from(stat);
+        let key = (metadata.identity.device, metadata.identity.inode);
+        if let Some(mode) = self.modes.get(&key) {
+            metadata.mode = *mode;
+        }
+        metadata
     }
 
     /// Facts about the object itself.
@@ -312,10 +348,10 @@ impl Snapshot {
     fn look(&self, view: usize, rel: &Path) -> Look<Metadata> {
         if rel.as_os_str().is_empty() {
             let stat = rustix::fs::lstat(&self.root(view)?.path)?;
-            return Ok(Metadata::from(&stat));
+            return Ok(self.facts(&stat));
         }
         let handle = open_beneath(self.directory(view)?, rel, OFlags::PATH)?;
-        Ok(Metadata::from(&rustix::fs::fstat(handle)?))
+        Ok(self.facts(&rustix::fs::fstat(handle)?))
     }
 
     fn read_directory(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
@@ -344,7 +380,7 @@ impl Snapshot {
             let metadata = match known {
                 Some(Ok(metadata)) => metadata,
                 _ => match rustix::fs::statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => Metadata::from(&stat),
+                    Ok(stat) => self.facts(&stat),
                     Err(Errno::NOENT) => continue, // it went away meanwhile
                     Err(errno) => return Err(errno.into()),
                 },
@@ -407,7 +443,7 @@ impl Snapshot {
             }
             Err(errno) => return Err(errno.into()),
         };
-        let metadata = Some(Metadata::from(&rustix::fs::fstat(&handle)?));
+        let metadata = Some(self.facts(&rustix::fs::fstat(&handle)?));
         let inside = match (std::fs::canonicalize(&path), std::fs::canonicalize(&root.path)) {
             (Ok(end), Ok(base)) => end.starts_with(base),
             _ => false,
@@ -417,7 +453,7 @@ impl Snapshot {
 }
 
 /// Opens an object below a directory; no link is followed, not even at the end.
-fn open_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
+pub(crate) fn open_beneath(directory: impl AsFd + Copy, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(directory, rel, flags, Mode::empty(), resolve) {
@@ -428,7 +464,7 @@ fn open_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
 }
 
 /// What [`open_beneath`] does, step by step.
-fn walk_beneath(directory: &Dir, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
+fn walk_beneath(directory: impl AsFd, rel: &Path, flags: OFlags) -> Look<OwnedFd> {
     let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut here =
         directory.as_fd().try_clone_to_owned().map_err(|error| LookError::Io(error.to_string()))?;
@@ -467,7 +503,7 @@ mod tests {
         symlink("a", state.join("way")).unwrap();
         symlink("circle", state.join("circle")).unwrap();
         symlink("nothing", state.join("dangling")).unwrap();
-        let snapshot = Snapshot::new([state]);
+        let snapshot = Snapshot::new([state], &Preview::default());
         (home, snapshot)
     }
 

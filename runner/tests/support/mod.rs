@@ -8,6 +8,8 @@
 )]
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub mod fixes;
+
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};

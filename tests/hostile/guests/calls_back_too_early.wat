@@ -6,5 +6,5 @@
   (import "chitin:policy/gateway@1.0.0" "probe" (func $probe (param i32)))
   (memory (export "memory") 2)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (call $probe (i32.const 1024)) (i32.const 4096))
-  (func (export "audit") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64) (result i32) (unreachable))
+  (func (export "audit") (param i32) (result i32) (unreachable))
 )

@@ -73,6 +73,29 @@ fn names_of_keys() {
 }
 
 #[test]
+fn the_name_of_a_section_makes_no_secrets() {
+    let shown = load_text(
+        "{browser:{profiles:{token:{cdpUrl:'http://a:1'},headers:{cdpUrl:'http://b:1'},secret:'no section'}},
+          channels:{telegram:{accounts:{secret:{name:'n',botToken:'b'}}}}}",
+    )
+    .redact();
+    assert_eq!(shown.pointer("/browser/profiles/token/cdpUrl"), Some(&json!("http://a:1")));
+    assert_eq!(shown.pointer("/browser/profiles/headers/cdpUrl"), Some(&json!("http://b:1")));
+    assert_eq!(shown.pointer("/browser/profiles/secret"), Some(&json!("[secret]")));
+    assert_eq!(shown.pointer("/channels/telegram/accounts/secret/name"), Some(&json!("n")));
+    assert_eq!(shown.pointer("/channels/telegram/accounts/secret/botToken"), Some(&json!("[secret]")));
+}
+
+#[test]
+fn mounts_are_paths_wherever_they_come_from() {
+    let home =
+        Home::new(&[("openclaw.json", "{agents:{defaults:{sandbox:{docker:{binds:['${DATA}:/data']}}}}}")]);
+    let (config, _) = home.load(&[("DATA", "/etc")]);
+    let shown = config.redact();
+    assert_eq!(shown.pointer("/agents/defaults/sandbox/docker/binds/0"), Some(&json!("/etc:/data")));
+}
+
+#[test]
 fn redaction() {
     let home = Home::new(&[(
         "openclaw.json",

@@ -1,0 +1,195 @@
+//! Logins, transcripts and the folders around them that other accounts can use.
+
+use chitin_policy_sdk::permissions::Permissions;
+use chitin_policy_sdk::{
+    Context, Failure, Finding, Kind, Path, Severity, StateError, Verdict, agents, context, finding,
+};
+
+/// Places that a finding names; the rest is counted.
+const NAMED: usize = 20;
+
+/// Objects that a cure is proposed for at once. Beyond that a command for the whole folder is of more use.
+const CURED: usize = 2_000;
+
+/// Looks at what lies directly in the credentials directory and in each agent's folders.
+pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut seen = Vec::new();
+    seen.extend(files(cx, &Path::new("credentials", ""), ".json")?);
+    for agent in agents::folders(cx)? {
+        let folder = format!("agents/{agent}");
+        let sessions = Path::new("state", &format!("{folder}/sessions"));
+        for place in
+            [Path::new("state", &folder), Path::new("state", &format!("{folder}/agent")), sessions.clone()]
+        {
+            seen.extend(Permissions::inspect(cx, &place)?.filter(Permissions::is_directory));
+        }
+        seen.extend(files(cx, &sessions, ".jsonl")?);
+    }
+    let closed = keeps_others_out(cx)?;
+    let writable: Vec<&Permissions> = seen.iter().filter(|place| place.writers().is_some()).collect();
+    let readable: Vec<&Permissions> = seen.iter().filter(|place| place.readers().is_some()).collect();
+    let mut findings = Vec::new();
+    if let Some(first) = writable.first() {
+        let severity = if closed { Severity::Info } else { Severity::Critical };
+        let start =
+            finding("fs.private_files.perms_writable", severity, "Other accounts can change private files");
+        let harm =
+            "whoever can change them can add logins, and put words into an agent's memory of a conversation";
+        findings.push(complete(start, first, &writable, harm, closed));
+    }
+    if let Some(first) = readable.first() {
+        let severity = if closed { Severity::Info } else { Severity::Warn };
+        let start =
+            finding("fs.private_files.perms_readable", severity, "Other accounts can read private files");
+        let harm = "whoever can read them has the channels' logins and what was said in every conversation";
+        findings.push(complete(start, first, &readable, harm, closed));
+    }
+    Ok(findings)
+}
+
+/// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
+/// what it leads to is not below the state directory by right.
+fn files(cx: &Context<'_>, directory: &Path, ending: &str) -> Result<Vec<Permissions>, Failure> {
+    let entries = match cx.host().list(directory) {
+        Ok(entries) => entries,
+        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => return Ok(Vec::new()),
+        Err(error) => return Err(context::unseen(&cx.display_path(directory), &error)),
+    };
+    let mut files = Vec::new();
+    for entry in
+        entries.iter().filter(|entry| entry.metadata.kind == Kind::File && entry.name.ends_with(ending))
+    {
+        let rel = if directory.rel.is_empty() {
+            entry.name.clone()
+        } else {
+            format!("{}/{}", directory.rel, entry.name)
+        };
+        files.extend(Permissions::inspect(cx, &Path::new(&directory.view, &rel))?);
+    }
+    Ok(files)
+}
+
+/// The state directory does not let others pass, and the credentials directory lies in it or does not let them pass
+/// either. Nobody reaches the files then, as long as that stays so.
+fn keeps_others_out(cx: &Context<'_>) -> Result<bool, Failure> {
+    let is_closed = |view: &str| {
+        let seen = Permissions::inspect(cx, &Path::new(view, ""))?;
+        Ok(seen.is_none_or(|seen| seen.end.is_some_and(|end| end.mode & 0o011 == 0)))
+    };
+    let below = match (cx.display("state"), cx.display("credentials")) {
+        (Some(state), Some(credentials)) => credentials.starts_with(&format!("{state}/")),
+        _ => false,
+    };
+    Ok(is_closed("state")? && (below || is_closed("credentials")?))
+}
+
+fn complete(start: Finding, first: &Permissions, all: &[&Permissions], harm: &str, closed: bool) -> Finding {
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        1 => " (one more is open to others)".to_owned(),
+        more => format!(" ({more} more are open to others)"),
+    };
+    let now = if closed {
+        " Today the directory above keeps others out; it is the only thing that does."
+    } else {
+        ""
+    };
+    let detail = format!("{}{more}: {harm}.{now}", first.seen());
+    // The first place stays the same when some of the files are cured.
+    let mut finding = start.detail(detail).at_object(&Path::new("state", ""));
+    for place in all.iter().take(NAMED) {
+        finding = finding.at_object(&place.path);
+    }
+    if all.len() > CURED {
+        return finding.remediation(
+            "Run chmod -R go= on the credentials directory and on agents/ in the state directory",
+        );
+    }
+    for place in all {
+        finding.fixes.extend(place.cure());
+    }
+    finding.remediation("Run `chitin fix`, or chmod go= on each of them")
+}
+
+chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    const TRANSCRIPT: &str = "agents/main/sessions/1.jsonl";
+    const NOTHING: [&str; 0] = [];
+
+    fn open_state() -> MemoryHost {
+        MemoryHost::new("{}").directory("state", "", 0o755).directory("credentials", "", 0o755)
+    }
+
+    #[test]
+    fn reading_and_writing_are_told_apart() {
+        let ids = |mode| open_state().file("state", TRANSCRIPT, mode, "").ids(audit);
+        assert_eq!(ids(0o600), NOTHING);
+        assert_eq!(ids(0o640), ["fs.private_files.perms_readable:warn"]);
+        assert_eq!(ids(0o620), ["fs.private_files.perms_writable:critical"]);
+        assert_eq!(
+            ids(0o666),
+            ["fs.private_files.perms_writable:critical", "fs.private_files.perms_readable:warn"]
+        );
+    }
+
+    #[test]
+    fn what_a_closed_directory_protects_is_told_without_alarm() {
+        let host = MemoryHost::new("{}").directory("state", "", 0o700).file("state", TRANSCRIPT, 0o666, "");
+        assert_eq!(
+            host.ids(audit),
+            ["fs.private_files.perms_writable:info", "fs.private_files.perms_readable:info"]
+        );
+        let elsewhere = MemoryHost::new("{}")
+            .directory("state", "", 0o700)
+            .directory("credentials", "", 0o711)
+            .file("credentials", "oauth.json", 0o644, "");
+        assert_eq!(elsewhere.ids(audit), ["fs.private_files.perms_readable:warn"]);
+    }
+
+    #[test]
+    fn folders_logins_and_transcripts_are_looked_at_and_nothing_else() {
+        let host = open_state()
+            .file("credentials", "oauth.json", 0o644, "")
+            .file("credentials", "notes.txt", 0o644, "")
+            .file("credentials", "whatsapp/default/creds.json", 0o644, "")
+            .directory("state", "agents/a/agent", 0o755)
+            .directory("state", "agents/a/sessions", 0o750)
+            .file("state", "agents/a/sessions/1.jsonl", 0o644, "")
+            .file("state", "agents/a/sessions/sessions.json", 0o644, "")
+            .symlink("state", "agents/a/sessions/2.jsonl", Some("agents/a/sessions/1.jsonl"));
+        let findings = host.run(audit).expect("a verdict");
+        let places: Vec<String> = findings[0].locations.iter().map(|place| format!("{place:?}")).collect();
+        let named = |rel: &str| places.iter().any(|place| place.contains(&format!("\"{rel}\"")));
+        assert_eq!(places.len(), 5, "{places:?}");
+        for rel in ["oauth.json", "agents/a/agent", "agents/a/sessions", "agents/a/sessions/1.jsonl"] {
+            assert!(named(rel), "{rel}: {places:?}");
+        }
+        assert_eq!(findings[0].fixes.len(), 4);
+    }
+
+    #[test]
+    fn many_files_are_one_finding_and_very_many_are_left_to_a_command() {
+        let host = |count| {
+            (0..count).fold(open_state(), |host, number| {
+                host.file("state", &format!("agents/main/sessions/{number}.jsonl"), 0o644, "")
+            })
+        };
+        let finding = |count| host(count).run(audit).expect("a verdict").remove(0);
+        assert_eq!((finding(30).locations.len(), finding(30).fixes.len()), (NAMED + 1, 30));
+        assert!(finding(30).detail.contains("29 more are open"));
+        assert_eq!(finding(CURED + 1).fixes.len(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_called_clean() {
+        assert!(MemoryHost::new("{}").deny("credentials", "").inconclusive(audit).contains("/credentials"));
+        let sessions = "agents/main/sessions";
+        assert!(MemoryHost::new("{}").deny("state", sessions).inconclusive(audit).contains(sessions));
+    }
+}

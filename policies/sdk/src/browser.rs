@@ -1,0 +1,299 @@
+//! How agents reach the browser they control (reference: config-checks 1.3 and 1.4).
+//!
+//! The built-in profile `chrome`, and `openclaw` where no `browser.cdpUrl` is set, use a port of this machine: nothing
+//! that anybody else could reach, so their ports are not worked out here.
+
+use std::net::Ipv4Addr;
+
+use serde_json::Value;
+
+use crate::url::{Host, HttpUrl};
+use crate::{Context, Location, Node, js};
+
+/// The environment variables that stand before `gateway.port`, the stronger one first.
+pub const PORT_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
+
+/// The gateway's port where nothing names another (reference: config-checks 1.3).
+const GATEWAY_PORT: u64 = 18789;
+/// The control port's distance from the gateway's (reference: config-checks 1.4).
+const CONTROL_PORT_OFFSET: u64 = 2;
+/// The control port where that sum is no port (reference: config-checks 1.4).
+const CONTROL_PORT: u64 = 18791;
+
+/// The profile that exists in every installation.
+const OWN_PROFILE: &str = "openclaw";
+
+/// One browser that agents can be pointed at.
+#[derive(Clone, Debug)]
+pub struct Profile<'a> {
+    /// Its key below `browser.profiles`.
+    pub name: &'a str,
+    /// Where its debugging protocol is spoken.
+    pub endpoint: Result<Endpoint<'a>, Defect>,
+}
+
+/// Where a browser's debugging protocol is spoken.
+#[derive(Clone, Debug)]
+pub struct Endpoint<'a> {
+    /// Scheme, host and port.
+    pub url: HttpUrl,
+    /// The config values that say so.
+    pub nodes: Vec<Node<'a>>,
+}
+
+/// Something that cannot be resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Defect {
+    /// Where it stands.
+    pub location: Location,
+    /// What is wrong, as a sentence without its full stop.
+    pub reason: String,
+    /// What should stand there.
+    pub wanted: &'static str,
+}
+
+/// What a `cdpUrl` should be.
+const WANTED_URL: &str = "an http:// or https:// URL such as \"http://127.0.0.1:9222\"";
+
+impl Defect {
+    fn of_url(node: &Node<'_>, reason: impl Into<String>) -> Self {
+        Self { location: node.location(), reason: reason.into(), wanted: WANTED_URL }
+    }
+}
+
+/// Agents can control a browser (reference: config-checks 1.4): unless `browser.enabled` says otherwise.
+#[must_use]
+pub fn is_enabled(config: &Node<'_>) -> bool {
+    let enabled = config.at("browser.enabled");
+    enabled.is_nullish() || enabled.is_truthy()
+}
+
+/// The profiles of the config in its order, and the one that exists without it. Needs the config values
+/// `/browser/cdpUrl`, `/browser/profiles/*/cdpUrl`, `/browser/profiles/*/cdpPort` and `/gateway/port`, and the variables
+/// [`PORT_VARIABLES`].
+///
+/// # Errors
+/// Where the reference program's browser control does not start at all.
+pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Defect> {
+    let base = Endpoint::base(cx)?;
+    let section = cx.config().at("browser.profiles");
+    let configured = section.entries().filter(|(name, node)| *name != OWN_PROFILE || node.is_truthy());
+    let profile = |(name, node)| Profile { name, endpoint: Endpoint::of_profile(&node, &base) };
+    let mut profiles: Vec<Profile<'a>> = configured.map(profile).collect();
+    if !profiles.iter().any(|profile| profile.name == OWN_PROFILE) {
+        profiles.push(Profile { name: OWN_PROFILE, endpoint: Ok(base) });
+    }
+    Ok(profiles)
+}
+
+impl<'a> Endpoint<'a> {
+    /// What profiles without a URL of their own use: `browser.cdpUrl`, or this machine.
+    fn base(cx: &'a Context<'_>) -> Result<Self, Defect> {
+        let node = cx.config().at("browser.cdpUrl");
+        if let Some(url) = url(&node)? {
+            return Ok(Self { url, nodes: vec![node] });
+        }
+        let (gateway_port, location) = gateway_port(cx);
+        let port = control_port(gateway_port) + 1;
+        let port = u16::try_from(port).map_err(|_| Defect {
+            location,
+            reason: format!(
+                "the gateway's port {gateway_port} puts the browser's at {port}, beyond the last port"
+            ),
+            wanted: "a port up to 65532",
+        })?;
+        let url = HttpUrl { is_encrypted: false, host: Host::V4(Ipv4Addr::LOCALHOST), port };
+        Ok(Self { url, nodes: Vec::new() })
+    }
+
+    fn of_profile(profile: &Node<'a>, base: &Self) -> Result<Self, Defect> {
+        let (at_url, at_port) = (profile.get("cdpUrl"), profile.get("cdpPort"));
+        if let Some(url) = url(&at_url)? {
+            return Ok(Self { url, nodes: vec![at_url] });
+        }
+        if !at_port.is_truthy() {
+            return Err(Defect::of_url(&at_url, "the profile has neither cdpUrl nor cdpPort"));
+        }
+        let number = at_port.value().and_then(Value::as_u64).and_then(|port| port.try_into().ok());
+        let port = number.ok_or_else(|| Defect {
+            location: at_port.location(),
+            reason: "cdpPort is no port number".to_owned(),
+            wanted: "a number from 1 to 65535",
+        })?;
+        let url = HttpUrl { port, ..base.url.clone() };
+        Ok(Self { url, nodes: [vec![at_port], base.nodes.clone()].concat() })
+    }
+}
+
+/// The URL of a value; none where it is absent or blank.
+fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Defect> {
+    match node.trimmed() {
+        Some(text) => {
+            HttpUrl::parse(text).map(Some).map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")))
+        }
+        None if node.is_nullish() || node.text().is_some() => Ok(None),
+        None => Err(Defect::of_url(node, "cdpUrl is no text")),
+    }
+}
+
+/// The gateway's port, and where it is said (reference: config-checks 1.3).
+fn gateway_port(cx: &Context<'_>) -> (u64, Location) {
+    let named = |name| Some((name, cx.variable(name).map(js::trim).filter(|value| !value.is_empty())?));
+    // The first variable that says anything hides the other, even where it is no number.
+    let variable = PORT_VARIABLES.into_iter().find_map(named);
+    if let Some((name, port)) = variable.and_then(|(name, value)| Some((name, leading_number(value)?))) {
+        return (port, Location::Env(name.to_owned()));
+    }
+    let node = cx.config().at("gateway.port");
+    let port = node.value().and_then(Value::as_u64).filter(|port| *port > 0);
+    (port.unwrap_or(GATEWAY_PORT), node.location())
+}
+
+/// `65533abc` is 65533; none where there is no number above 0.
+fn leading_number(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    // More digits than a number of ours can have are no port either.
+    let number = digits.get(..end).filter(|digits| !digits.is_empty())?.parse().unwrap_or(u64::MAX);
+    (number > 0).then_some(number)
+}
+
+fn control_port(gateway_port: u64) -> u64 {
+    let port = gateway_port.saturating_add(CONTROL_PORT_OFFSET);
+    if port > u64::from(u16::MAX) { CONTROL_PORT } else { port }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryHost;
+
+    fn show_defect(defect: &Defect) -> String {
+        let (Location::Config(place) | Location::Env(place)) = &defect.location else {
+            panic!("{:?}", defect.location)
+        };
+        format!("!{} at {place}", defect.reason)
+    }
+
+    /// `name endpoint` of each profile; `!` stands before what is wrong.
+    fn show(host: &MemoryHost) -> Vec<String> {
+        host.with(|cx| {
+            let show = |profile: &Profile<'_>| match &profile.endpoint {
+                Ok(endpoint) => format!("{} {}", profile.name, endpoint.url),
+                Err(defect) => format!("{} {}", profile.name, show_defect(defect)),
+            };
+            match profiles(cx) {
+                Ok(profiles) => profiles.iter().map(show).collect(),
+                Err(defect) => vec![show_defect(&defect)],
+            }
+        })
+    }
+
+    fn of(browser: &str) -> Vec<String> {
+        show(&MemoryHost::new(&format!("{{browser: {browser}}}")))
+    }
+
+    #[test]
+    fn a_profile_without_a_url_has_the_host_of_the_section() {
+        assert_eq!(of("{}"), ["openclaw http://127.0.0.1:18792"]);
+        assert_eq!(
+            of(
+                r#"{cdpUrl: " https://h:1/x ", profiles: {a: {cdpPort: 9}, b: {cdpPort: 9, cdpUrl: "http://i"}}}"#
+            ),
+            ["a https://h:9", "b http://i:80", "openclaw https://h:1"]
+        );
+        assert_eq!(
+            of(r#"{cdpUrl: "http://h", profiles: {openclaw: {cdpPort: 9}}}"#),
+            ["openclaw http://h:9"]
+        );
+        assert_eq!(of(r#"{cdpUrl: "http://h", profiles: {openclaw: null}}"#), ["openclaw http://h:80"]);
+    }
+
+    #[test]
+    fn an_endpoint_names_the_values_that_make_it() {
+        let host = MemoryHost::new(r#"{browser: {cdpUrl: "http://h", profiles: {a: {cdpPort: 9}}}}"#);
+        host.with(|cx| {
+            let profiles = profiles(cx).expect("it resolves");
+            let nodes = &profiles[0].endpoint.as_ref().expect("an endpoint").nodes;
+            let pointers: Vec<&str> = nodes.iter().map(Node::pointer).collect();
+            assert_eq!(pointers, ["/browser/profiles/a/cdpPort", "/browser/cdpUrl"]);
+        });
+    }
+
+    #[test]
+    fn a_defect_of_a_profile_is_its_own() {
+        for (profile, defect) in [
+            (
+                r#"{cdpUrl: "nope"}"#,
+                "cdpUrl begins with neither http:// nor https:// at /browser/profiles/x/cdpUrl",
+            ),
+            ("{cdpUrl: 5}", "cdpUrl is no text at /browser/profiles/x/cdpUrl"),
+            ("{cdpPort: 70000}", "cdpPort is no port number at /browser/profiles/x/cdpPort"),
+            (r#"{cdpPort: "9"}"#, "cdpPort is no port number at /browser/profiles/x/cdpPort"),
+            ("{}", "the profile has neither cdpUrl nor cdpPort at /browser/profiles/x/cdpUrl"),
+            ("null", "the profile has neither cdpUrl nor cdpPort at /browser/profiles/x/cdpUrl"),
+            (
+                r#"{cdpUrl: "  ", cdpPort: 0}"#,
+                "the profile has neither cdpUrl nor cdpPort at /browser/profiles/x/cdpUrl",
+            ),
+        ] {
+            let seen = of(&format!("{{profiles: {{x: {profile}}}}}"));
+            assert_eq!(
+                seen,
+                [format!("x !{defect}"), "openclaw http://127.0.0.1:18792".to_owned()],
+                "{profile}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_defect_of_the_section_is_that_of_all() {
+        assert_eq!(of("{cdpUrl: 5}"), ["!cdpUrl is no text at /browser/cdpUrl"]);
+        let seen = of(r#"{cdpUrl: "ws://h", profiles: {a: {cdpPort: 9}}}"#);
+        assert_eq!(seen, ["!cdpUrl begins with neither http:// nor https:// at /browser/cdpUrl"]);
+        for odd in ["null", "5", "[]", r#"{profiles: 5, cdpUrl: " "}"#, "{profiles: [1]}"] {
+            assert_eq!(of(odd), ["openclaw http://127.0.0.1:18792"], "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_port_of_the_gateway_decides_the_browsers() {
+        let [first, second] = PORT_VARIABLES;
+        let last = "!the gateway's port 65533 puts the browser's at 65536, beyond the last port";
+        let at_config = format!("{last} at /gateway/port");
+        let fallback = "openclaw http://127.0.0.1:18792";
+        for (variables, port, expected) in [
+            (vec![], "65533", at_config.clone()),
+            (vec![], "65532", "openclaw http://127.0.0.1:65535".to_owned()),
+            (vec![], "65534", fallback.to_owned()),
+            (vec![], "-1", fallback.to_owned()),
+            (vec![], "\"65533\"", fallback.to_owned()),
+            (vec![(first, "65533abc")], "1", format!("{last} at {first}")),
+            (vec![(first, "+65533")], "1", format!("{last} at {first}")),
+            (vec![(first, " "), (second, " 65533 ")], "1", format!("{last} at {second}")),
+            (vec![(first, "x"), (second, "65533")], "1", "openclaw http://127.0.0.1:4".to_owned()),
+            (vec![(first, "0")], "65533", at_config.clone()),
+            (vec![(first, "-5")], "65533", at_config),
+            (vec![(first, "99999999999999999999")], "65533", fallback.to_owned()),
+        ] {
+            let start = MemoryHost::new(&format!("{{gateway: {{port: {port}}}}}"));
+            let host = variables.iter().fold(start, |host, (name, value)| host.variable(name, value));
+            assert_eq!(show(&host), [expected], "{variables:?} {port}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_controlled_unless_the_config_says_otherwise() {
+        for (browser, enabled) in [
+            ("{}", true),
+            ("null", true),
+            ("{enabled: null}", true),
+            (r#"{enabled: "false"}"#, true),
+            ("{enabled: false}", false),
+            ("{enabled: 0}", false),
+        ] {
+            let host = MemoryHost::new(&format!("{{browser: {browser}}}"));
+            assert_eq!(host.with(|cx| is_enabled(&cx.config())), enabled, "{browser}");
+        }
+    }
+}

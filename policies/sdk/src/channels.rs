@@ -1,0 +1,620 @@
+//! The chat channels that the gateway runs, and the settings that hold for each of their accounts
+//! (reference: channel-checks 1, 2, 4.1 and 6).
+//!
+//! Needs the config pointers `/plugins/enabled`, `/plugins/deny`, `/plugins/allow`, `/plugins/entries/*/enabled`,
+//! `/web/enabled`, and of each channel that is asked for `enabled` and `accounts/*/enabled`. A channel may run without
+//! a section; what tells so is named at the variants of `Elsewhere`.
+
+use crate::{Context, Failure, Kind as ObjectKind, Node, Path, StateError, context, js};
+
+/// The account of a channel that has none by name.
+const DEFAULT_ACCOUNT: &str = "default";
+
+/// A channel that OpenClaw brings along.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Its key below `channels`, and the id of its plugin.
+    pub id: &'static str,
+    /// Its name for people.
+    pub label: &'static str,
+    direct: Direct,
+    accounts: Accounts,
+    elsewhere: Elsewhere,
+}
+
+/// Where the policy and the list for direct messages stand.
+#[derive(Debug, PartialEq, Eq)]
+enum Direct {
+    /// `dmPolicy` and `allowFrom`.
+    Flat,
+    /// The same, and where they are absent `dm.policy` and `dm.allowFrom`, their older names.
+    FlatBeforeNested,
+    /// `dm.policy` and `dm.allowFrom`; an account's `dm` adds to the channel's instead of replacing it.
+    Merged,
+}
+
+/// Which accounts a channel has.
+#[derive(Debug, PartialEq, Eq)]
+enum Accounts {
+    /// The members of `accounts`, or else the section itself.
+    Named,
+    /// The section itself, and the members of `accounts` beside it.
+    BesideSection,
+    /// The section itself.
+    One,
+}
+
+/// What makes the gateway run a channel that has no section in the config.
+#[derive(Debug, PartialEq, Eq)]
+enum Elsewhere {
+    /// One of these variables, which hold secrets: `env:NAME` among the secrets of the manifest.
+    Token(&'static [&'static str]),
+    /// All of these variables: among the environment of the manifest.
+    Variables(&'static [&'static str]),
+    /// The login of a linked device: `stat:credentials/creds.json`, `list:credentials/whatsapp` and
+    /// `stat:credentials/whatsapp/*/creds.json`.
+    LinkedDevice,
+    /// Nothing that can be seen, so a plugin that is switched on by name counts as running.
+    Unseen,
+}
+
+/// Every channel that is audited, in the reference's order.
+static KINDS: [Kind; 18] = [
+    Kind { elsewhere: Elsewhere::Token(&["TELEGRAM_BOT_TOKEN"]), ..kind("telegram", "Telegram") },
+    Kind { elsewhere: Elsewhere::LinkedDevice, ..kind("whatsapp", "WhatsApp") },
+    Kind {
+        direct: Direct::FlatBeforeNested,
+        elsewhere: Elsewhere::Token(&["DISCORD_BOT_TOKEN"]),
+        ..kind("discord", "Discord")
+    },
+    Kind { elsewhere: Elsewhere::Variables(&["IRC_HOST", "IRC_NICK"]), ..kind("irc", "IRC") },
+    Kind { direct: Direct::FlatBeforeNested, ..kind("googlechat", "Google Chat") },
+    Kind {
+        direct: Direct::FlatBeforeNested,
+        elsewhere: Elsewhere::Token(&["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_USER_TOKEN"]),
+        ..kind("slack", "Slack")
+    },
+    kind("signal", "Signal"),
+    kind("imessage", "iMessage"),
+    Kind { accounts: Accounts::One, ..kind("msteams", "Microsoft Teams") },
+    kind("mattermost", "Mattermost"),
+    kind("nextcloud-talk", "Nextcloud Talk"),
+    kind("feishu", "Feishu"),
+    Kind { direct: Direct::Merged, ..kind("matrix", "Matrix") },
+    kind("bluebubbles", "BlueBubbles"),
+    kind("zalo", "Zalo"),
+    kind("zalouser", "Zalo Personal"),
+    Kind { accounts: Accounts::One, ..kind("nostr", "Nostr") },
+    Kind { accounts: Accounts::BesideSection, ..kind("line", "LINE") },
+];
+
+/// A channel as most of them are.
+const fn kind(id: &'static str, label: &'static str) -> Kind {
+    Kind { id, label, direct: Direct::Flat, accounts: Accounts::Named, elsewhere: Elsewhere::Unseen }
+}
+
+impl Kind {
+    /// The gateway runs the channel, or would as soon as it is given what is kept elsewhere.
+    fn takes_part(&self, cx: &Context<'_>) -> Result<bool, Failure> {
+        let config = cx.config();
+        if !self.may_load(&config) || (self.id == "whatsapp" && config.at("web.enabled").is_false()) {
+            return Ok(false);
+        }
+        let allow = config.at("plugins.allow");
+        let allowed = allow.texts().next().is_none() || allow.texts().any(|id| id == self.id);
+        let by_name = allowed && self.plugin(&config).get("enabled").is_true();
+        if self.has_section(&config) {
+            // The gateway itself switches the plugin of a section on and allows it, but for this one.
+            return Ok(by_name || !self.gives_way(&config));
+        }
+        match self.elsewhere {
+            Elsewhere::Token(names) => any_token(cx, names),
+            Elsewhere::Variables(names) => Ok(names.iter().all(|name| is_set(cx, name))),
+            Elsewhere::LinkedDevice => has_linked_device(cx),
+            Elsewhere::Unseen => Ok(by_name),
+        }
+    }
+
+    fn section<'a>(&self, config: &Node<'a>) -> Node<'a> {
+        config.get("channels").get(self.id)
+    }
+
+    fn has_section(&self, config: &Node<'_>) -> bool {
+        self.section(config).object().is_some()
+    }
+
+    fn plugin<'a>(&self, config: &Node<'a>) -> Node<'a> {
+        config.at("plugins.entries").get(self.id)
+    }
+
+    /// Nothing forbids its plugin.
+    fn may_load(&self, config: &Node<'_>) -> bool {
+        let plugins = config.get("plugins");
+        !plugins.get("enabled").is_false()
+            && !plugins.get("deny").texts().any(|id| id == self.id)
+            && !self.plugin(config).get("enabled").is_false()
+    }
+
+    /// Another channel that does the same stands in for it.
+    fn gives_way(&self, config: &Node<'_>) -> bool {
+        let stands_in =
+            |kind: &Kind| kind.id == "bluebubbles" && kind.has_section(config) && kind.may_load(config);
+        self.id == "imessage" && KINDS.iter().any(stands_in)
+    }
+
+    fn read<'a>(&'static self, config: &Node<'a>) -> Channel<'a> {
+        let section = self.section(config);
+        let account = |id, own| Account { kind: self, id, own, section: section.clone() };
+        let mut accounts: Vec<Account<'a>> = section
+            .get("accounts")
+            .entries()
+            .filter(|(id, _)| !id.is_empty() && self.accounts != Accounts::One)
+            .filter(|(id, _)| self.accounts != Accounts::BesideSection || *id != DEFAULT_ACCOUNT)
+            .map(|(id, own)| account(id, Some(own)))
+            .collect();
+        if accounts.is_empty() || self.accounts == Accounts::BesideSection {
+            accounts.insert(0, account(DEFAULT_ACCOUNT, None));
+        }
+        if self.id == "whatsapp" {
+            accounts.retain(|account| !account.is_off());
+        }
+        Channel { kind: self, accounts }
+    }
+}
+
+fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, Failure> {
+    for name in names {
+        if cx.env_secret(name)?.is_some_and(|facts| facts.units > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_set(cx: &Context<'_>, name: &str) -> bool {
+    cx.variable(name).is_some_and(|value| !js::trim(value).is_empty())
+}
+
+/// A device is linked: its login has more than one byte (reference: channel-checks 1.4).
+fn has_linked_device(cx: &Context<'_>) -> Result<bool, Failure> {
+    let is_login = |rel: &str| {
+        let path = Path::new("credentials", rel);
+        match cx.host().stat(&path) {
+            Ok(metadata) => Ok(metadata.kind == ObjectKind::File && metadata.size > 1),
+            Err(StateError::NotFound) => Ok(false),
+            Err(error) => Err(context::unseen(&cx.display_path(&path), &error)),
+        }
+    };
+    if is_login("creds.json")? {
+        return Ok(true);
+    }
+    let directory = Path::new("credentials", "whatsapp");
+    let entries = match cx.host().list(&directory) {
+        Ok(entries) => entries,
+        Err(StateError::NotFound) => return Ok(false),
+        Err(error) => return Err(context::unseen(&cx.display_path(&directory), &error)),
+    };
+    for entry in entries.iter().filter(|entry| entry.metadata.kind == ObjectKind::Directory) {
+        if is_login(&format!("whatsapp/{}/creds.json", entry.name))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A channel that takes part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel<'a> {
+    /// Which one.
+    pub kind: &'static Kind,
+    /// Its accounts in config order.
+    pub accounts: Vec<Account<'a>>,
+}
+
+/// Every channel that takes part, in the reference's order.
+///
+/// # Errors
+/// `internal` where the manifest lacks a capability, `inconclusive` where the credentials cannot be looked at.
+pub fn all<'a>(cx: &'a Context<'_>) -> Result<Vec<Channel<'a>>, Failure> {
+    let mut channels = Vec::new();
+    for kind in &KINDS {
+        if kind.takes_part(cx)? {
+            channels.push(kind.read(&cx.config()));
+        }
+    }
+    Ok(channels)
+}
+
+/// One channel; none where it does not take part.
+///
+/// # Errors
+/// As [`all`].
+pub fn find<'a>(cx: &'a Context<'_>, id: &str) -> Result<Option<Channel<'a>>, Failure> {
+    let Some(kind) = KINDS.iter().find(|kind| kind.id == id) else { return Ok(None) };
+    Ok(kind.takes_part(cx)?.then(|| kind.read(&cx.config())))
+}
+
+/// An account of a channel: its own settings over those of the channel's section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account<'a> {
+    kind: &'static Kind,
+    /// Its key below `accounts`; "default" where it has none.
+    pub id: &'a str,
+    own: Option<Node<'a>>,
+    section: Node<'a>,
+}
+
+impl<'a> Account<'a> {
+    /// The setting that holds: the account's own, or else the channel's, present or not.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Node<'a> {
+        self.merged(|section| section.get(key))
+    }
+
+    /// The same for a member of a section of settings that an account adds to instead of replacing it.
+    #[must_use]
+    pub fn member(&self, section: &str, key: &str) -> Node<'a> {
+        self.merged(|all| all.get(section).get(key))
+    }
+
+    fn merged(&self, setting: impl Fn(&Node<'a>) -> Node<'a>) -> Node<'a> {
+        let own = self.own.as_ref().map(&setting).filter(|node| node.value().is_some());
+        own.unwrap_or_else(|| setting(&self.section))
+    }
+
+    /// The channel or the account is switched off.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.section.get("enabled").is_false() || self.get("enabled").is_false()
+    }
+
+    /// It is the account of a channel without named accounts.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.id == DEFAULT_ACCOUNT
+    }
+
+    /// The policy for direct messages; absent means "pairing".
+    #[must_use]
+    pub fn direct_policy(&self) -> Node<'a> {
+        self.direct("dmPolicy", "policy")
+    }
+
+    /// The list of those who may write directly.
+    #[must_use]
+    pub fn direct_list(&self) -> Node<'a> {
+        self.direct("allowFrom", "allowFrom")
+    }
+
+    fn direct(&self, flat: &str, nested: &str) -> Node<'a> {
+        if self.kind.direct == Direct::Merged {
+            return self.member("dm", nested);
+        }
+        let node = self.get(flat);
+        if self.kind.direct == Direct::FlatBeforeNested && node.is_nullish() {
+            let older = self.get("dm").get(nested);
+            return if older.is_nullish() { node } else { older };
+        }
+        node
+    }
+
+    /// The policy for groups, and its name: the account's, or else `channels.defaults.groupPolicy`, or else
+    /// "allowlist" (reference: channel-checks 5).
+    #[must_use]
+    pub fn group_policy(&self, cx: &'a Context<'_>) -> (Node<'a>, &'a str) {
+        let own = self.get("groupPolicy");
+        let default = cx.config().at("channels.defaults.groupPolicy");
+        if own.is_nullish() && !default.is_nullish() {
+            let name = default.text().unwrap_or("?");
+            return (default, name);
+        }
+        // With a section the schema fills "allowlist" in; newer generations do without one, too.
+        let open = matches!(self.kind.id, "discord" | "slack")
+            && self.section.is_nullish()
+            && cx.generation() == "2026.2";
+        let absent = if open { "open" } else { "allowlist" };
+        let name = if own.is_nullish() { absent } else { own.text().unwrap_or("?") };
+        (own, name)
+    }
+
+    /// The setting that switches native commands on, where they are on: `commands.native` or `commands.nativeSkills`
+    /// of the account, or else of the config (reference: channel-checks 6).
+    #[must_use]
+    pub fn native_commands(&self, config: &Node<'a>, key: &str) -> Option<Node<'a>> {
+        let own = self.get("commands").get(key);
+        let says = own.is_true() || own.is_false() || own.text() == Some("auto");
+        let setting = if says { own } else { config.get("commands").get(key) };
+        let automatic = matches!(self.kind.id, "discord" | "telegram");
+        (setting.is_true() || (automatic && !setting.is_false())).then_some(setting)
+    }
+}
+
+/// What is the same for several accounts, with those accounts: a value that they inherit is one finding.
+pub fn shared<'t, T, K: PartialEq>(items: &'t [T], key: impl Fn(&T) -> Option<K>) -> Vec<(K, Vec<&'t T>)> {
+    let mut groups: Vec<(K, Vec<&'t T>)> = Vec::new();
+    for item in items {
+        let Some(key) = key(item) else { continue };
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, items)) => items.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
+}
+
+/// What a detail says of the accounts that it is about: who they are, in brackets and with a space before them, where
+/// they have names; and as a last sentence that none of them is in use at present, where that is so.
+pub fn told<'t, 'a: 't>(accounts: impl IntoIterator<Item = &'t Account<'a>>) -> (String, &'static str) {
+    let accounts: Vec<&Account<'_>> = accounts.into_iter().collect();
+    let note = if accounts.iter().all(|account| account.is_off()) {
+        " The channel or account is switched off at present (enabled is false); this holds from the day it is switched on."
+    } else {
+        ""
+    };
+    (named(&accounts), note)
+}
+
+fn named(accounts: &[&Account<'_>]) -> String {
+    /// More names than this help nobody.
+    const NAMES: usize = 5;
+    let known = accounts.iter().filter(|account| account.own.is_some());
+    let mut names: Vec<String> = known.map(|account| format!("\"{}\"", account.id)).collect();
+    if names.len() > NAMES {
+        let more = names.len() - NAMES;
+        names.truncate(NAMES);
+        names.push(format!("{more} more"));
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => format!(" (account {one})"),
+        [most @ .., last] => format!(" (accounts {} and {last})", most.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryHost;
+
+    /// The ids of the channels that take part.
+    fn ids(host: &MemoryHost) -> Vec<&'static str> {
+        host.with(|cx| all(cx).expect("all can be seen").iter().map(|channel| channel.kind.id).collect())
+    }
+
+    fn parts(config: &str) -> Vec<&'static str> {
+        ids(&MemoryHost::new(config))
+    }
+
+    /// Runs a function over the accounts of a channel.
+    fn accounts<R>(channel: &str, section: &str, function: impl Fn(&Account<'_>) -> R) -> Vec<R> {
+        let host = MemoryHost::new(&format!(r#"{{channels: {{"{channel}": {section}}}}}"#));
+        host.with(|cx| {
+            let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
+            channel.accounts.iter().map(&function).collect()
+        })
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn a_channel_takes_part_by_its_section() {
+        assert_eq!(
+            parts("{channels: {line: {}, telegram: {}, defaults: {}, tlon: {}}}"),
+            ["telegram", "line"]
+        );
+        for odd in ["null", "5", "[]", r#""on""#, "true"] {
+            assert_eq!(parts(&format!("{{channels: {{telegram: {odd}}}}}")), NOTHING, "{odd}");
+            assert_eq!(parts(&format!("{{channels: {odd}}}")), NOTHING, "{odd}");
+        }
+        assert_eq!(parts("{channels: {telegram: {enabled: false}}}"), ["telegram"]);
+    }
+
+    #[test]
+    fn a_plugin_that_is_forbidden_runs_no_channel() {
+        let with = |plugins: &str| parts(&format!("{{channels: {{telegram: {{}}}}, plugins: {plugins}}}"));
+        for forbids in
+            ["{enabled: false}", r#"{deny: ["telegram"]}"#, "{entries: {telegram: {enabled: false}}}"]
+        {
+            assert_eq!(with(forbids), NOTHING, "{forbids}");
+        }
+        for allows in [r#"{allow: ["discord"]}"#, r#"{deny: "telegram"}"#, "{entries: []}", "5"] {
+            assert_eq!(with(allows), ["telegram"], "{allows}");
+        }
+    }
+
+    #[test]
+    fn bluebubbles_goes_before_imessage() {
+        let both = "channels: {imessage: {}, bluebubbles: {}}";
+        assert_eq!(parts(&format!("{{{both}}}")), ["bluebubbles"]);
+        let by_name = "plugins: {entries: {imessage: {enabled: true}}}";
+        assert_eq!(parts(&format!("{{{both}, {by_name}}}")), ["imessage", "bluebubbles"]);
+        assert_eq!(parts(&format!(r#"{{{both}, plugins: {{deny: ["bluebubbles"]}}}}"#)), ["imessage"]);
+    }
+
+    #[test]
+    fn a_channel_takes_part_by_its_variables() {
+        for (variables, channels) in [
+            (["TELEGRAM_BOT_TOKEN", "DISCORD_BOT_TOKEN"].as_slice(), ["telegram", "discord"].as_slice()),
+            (&["SLACK_APP_TOKEN"], &["slack"]),
+            (&["SLACK_USER_TOKEN"], &["slack"]),
+            (&["IRC_HOST", "IRC_NICK"], &["irc"]),
+            (&["IRC_HOST"], &[]),
+        ] {
+            let host = |value: &str| {
+                variables.iter().fold(MemoryHost::new("{}"), |host, name| host.variable(name, value))
+            };
+            assert_eq!(ids(&host("x")), channels);
+            assert_eq!(ids(&host("  ")), NOTHING);
+        }
+    }
+
+    #[test]
+    fn a_plugin_that_is_switched_on_by_name_runs_its_channel() {
+        let entries = "entries: {msteams: {enabled: true}, discord: {enabled: true}}";
+        assert_eq!(parts(&format!("{{plugins: {{{entries}}}}}")), ["msteams"], "Discord would have a token");
+        assert_eq!(parts(&format!(r#"{{plugins: {{{entries}, allow: ["discord"]}}}}"#)), NOTHING);
+        assert_eq!(parts(&format!(r#"{{plugins: {{{entries}, allow: ["msteams"]}}}}"#)), ["msteams"]);
+    }
+
+    #[test]
+    fn whatsapp_takes_part_by_a_linked_device() {
+        let file = |rel: &str, content: &str| {
+            let host = MemoryHost::new("{}").directory("credentials", "whatsapp", 0o700);
+            ids(&host.directory("credentials", "whatsapp/work", 0o700).file(
+                "credentials",
+                rel,
+                0o600,
+                content,
+            ))
+        };
+        assert_eq!(file("whatsapp/work/creds.json", "{}"), ["whatsapp"]);
+        assert_eq!(file("creds.json", "{}"), ["whatsapp"]);
+        assert_eq!(file("creds.json", "{"), NOTHING);
+        assert_eq!(file("whatsapp/work/x.json", "{}"), NOTHING);
+        let hidden = MemoryHost::new("{}").deny("credentials", "whatsapp");
+        assert!(hidden.with(|cx| all(cx).is_err()));
+    }
+
+    #[test]
+    fn whatsapp_that_is_switched_off_is_left_out() {
+        assert_eq!(parts("{channels: {whatsapp: {}}, web: {enabled: false}}"), NOTHING);
+        let ids =
+            accounts("whatsapp", "{accounts: {a: {enabled: false}, b: {}}}", |account| account.id.to_owned());
+        assert_eq!(ids, ["b"]);
+    }
+
+    #[test]
+    fn every_account_counts_in_whatever_case_it_is_written() {
+        let ids = |channel: &str, section: &str| accounts(channel, section, |account| account.id.to_owned());
+        assert_eq!(ids("discord", r#"{accounts: {Work: {}, "": {}, home: 5}}"#), ["Work", "home"]);
+        assert_eq!(ids("discord", "{accounts: []}"), ["default"]);
+        assert_eq!(ids("msteams", "{accounts: {a: {}}}"), ["default"]);
+        assert_eq!(ids("line", "{accounts: {default: {}, a: {}}}"), ["default", "a"]);
+    }
+
+    #[test]
+    fn an_accounts_own_value_goes_before_the_channels() {
+        let section =
+            r#"{dmPolicy: "open", accounts: {a: {dmPolicy: "disabled"}, b: {}, c: {dmPolicy: null}}}"#;
+        let policy = |account: &Account<'_>| account.direct_policy().pointer().to_owned();
+        assert_eq!(
+            accounts("telegram", section, policy),
+            [
+                "/channels/telegram/accounts/a/dmPolicy",
+                "/channels/telegram/dmPolicy",
+                "/channels/telegram/accounts/c/dmPolicy",
+            ]
+        );
+        assert_eq!(accounts("telegram", "{}", policy), ["/channels/telegram/dmPolicy"]);
+    }
+
+    #[test]
+    fn the_older_names_count_where_the_newer_ones_are_absent() {
+        let policy = |section: &str| {
+            accounts("discord", section, |account| account.direct_policy().pointer().to_owned()).remove(0)
+        };
+        assert_eq!(policy(r#"{dmPolicy: "pairing", dm: {policy: "open"}}"#), "/channels/discord/dmPolicy");
+        assert_eq!(policy(r#"{dm: {policy: "open"}}"#), "/channels/discord/dm/policy");
+        assert_eq!(policy("{dm: 5}"), "/channels/discord/dmPolicy");
+        assert_eq!(
+            policy(r#"{dm: {policy: "open"}, accounts: {a: {dm: {}}}}"#),
+            "/channels/discord/dmPolicy"
+        );
+        let list = r#"{allowFrom: [], dm: {allowFrom: ["5"]}}"#;
+        let list = accounts("slack", list, |account| account.direct_list().pointer().to_owned());
+        assert_eq!(list, ["/channels/slack/allowFrom"]);
+    }
+
+    #[test]
+    fn a_matrix_account_adds_to_the_direct_messages_of_its_channel() {
+        let section = r#"{dmPolicy: "open", dm: {policy: "open", allowFrom: ["*"]}, accounts: {a: {dm: {policy: "pairing"}}}}"#;
+        let places = accounts("matrix", section, |account| {
+            (account.direct_policy().dotted(), account.direct_list().dotted())
+        });
+        let place = "channels.matrix.accounts.a.dm.policy".to_owned();
+        assert_eq!(places, [(place, "channels.matrix.dm.allowFrom".to_owned())]);
+    }
+
+    #[test]
+    fn the_group_policy_has_a_default_for_all_channels() {
+        let policy = |host: &MemoryHost, channel: &str| {
+            host.with(|cx| {
+                let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
+                let (node, name) = channel.accounts[0].group_policy(cx);
+                format!("{} {name}", node.dotted())
+            })
+        };
+        let with = |channels: &str| {
+            MemoryHost::new(&format!("{{channels: {channels}}}")).variable("DISCORD_BOT_TOKEN", "t")
+        };
+        for (channels, channel, expected) in [
+            ("{irc: {}}", "irc", "channels.irc.groupPolicy allowlist"),
+            (r#"{irc: {groupPolicy: "open"}}"#, "irc", "channels.irc.groupPolicy open"),
+            (
+                r#"{defaults: {groupPolicy: "open"}, irc: {groupPolicy: "disabled"}}"#,
+                "irc",
+                "channels.irc.groupPolicy disabled",
+            ),
+            (r#"{defaults: {groupPolicy: "open"}, irc: {}}"#, "irc", "channels.defaults.groupPolicy open"),
+            ("{irc: {groupPolicy: 5}}", "irc", "channels.irc.groupPolicy ?"),
+            ("{}", "discord", "channels.discord.groupPolicy open"),
+            ("{discord: {}}", "discord", "channels.discord.groupPolicy allowlist"),
+        ] {
+            assert_eq!(policy(&with(channels), channel), expected, "{channels}");
+        }
+        assert_eq!(
+            policy(&with("{}").generation("2026.9"), "discord"),
+            "channels.discord.groupPolicy allowlist"
+        );
+    }
+
+    #[test]
+    fn native_commands_are_on_by_themselves_in_some_channels() {
+        let on = |channel: &str, own: &str, global: &str| {
+            let config = format!("{{channels: {{{channel}: {{commands: {own}}}}}, commands: {global}}}");
+            MemoryHost::new(&config).with(|cx| {
+                let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
+                let setting = channel.accounts[0].native_commands(&cx.config(), "native");
+                setting.map_or_else(|| "off".to_owned(), |setting| setting.dotted())
+            })
+        };
+        assert_eq!(on("discord", "{}", "{}"), "commands.native");
+        assert_eq!(on("slack", "{}", "{}"), "off");
+        assert_eq!(on("slack", "{}", "{native: true}"), "commands.native");
+        assert_eq!(on("discord", "{}", "{native: false}"), "off");
+        assert_eq!(
+            on("discord", r#"{native: "auto"}"#, "{native: false}"),
+            "channels.discord.commands.native"
+        );
+        assert_eq!(on("discord", "{native: false}", "{native: true}"), "off");
+        assert_eq!(on("slack", r#"{native: "yes"}"#, "{native: true}"), "commands.native");
+    }
+
+    #[test]
+    fn accounts_that_share_a_value_are_told_together() {
+        let section =
+            r#"{enabled: false, dmPolicy: "open", accounts: {a: {}, b: {}, c: {dmPolicy: "open"}}}"#;
+        let host = MemoryHost::new(&format!("{{channels: {{telegram: {section}}}}}"));
+        host.with(|cx| {
+            let channel = find(cx, "telegram").expect("it can be seen").expect("it takes part");
+            let groups = shared(&channel.accounts, |account| Some(account.direct_policy()));
+            let texts = groups.into_iter().map(|(_, accounts)| told(accounts));
+            let (who, notes): (Vec<String>, Vec<&str>) = texts.unzip();
+            assert_eq!(who, [" (accounts \"a\" and \"b\")", " (account \"c\")"]);
+            assert!(notes.iter().all(|note| note.contains("switched off at present")));
+        });
+        let one = accounts("telegram", "{}", |account| told([account]));
+        assert_eq!(one, [(String::new(), "")]);
+    }
+
+    #[test]
+    fn many_accounts_are_counted() {
+        let section = "{accounts: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}}}";
+        let host = MemoryHost::new(&format!("{{channels: {{telegram: {section}}}}}"));
+        host.with(|cx| {
+            let channel = find(cx, "telegram").expect("it can be seen").expect("it takes part");
+            let (text, _) = told(&channel.accounts);
+            assert!(text.ends_with("\"e\" and 2 more)"), "{text}");
+        });
+    }
+}

@@ -1,0 +1,379 @@
+//! Records of what was installed from npm (reference: state-checks 5.4 to 5.10). Plugins and hooks have the same
+//! records and the same three checks.
+
+use serde_json::Value;
+
+use crate::context::unseen;
+use crate::{Context, Failure, Finding, Kind, Node, Path, StateError, Target, Verdict, js, listing, warn};
+
+/// Longest `package.json` that is read, in bytes.
+const MAX_PACKAGE_BYTES: u32 = 1 << 20;
+
+/// One kind of thing that is installed.
+#[derive(Clone, Copy, Debug)]
+pub struct Installs {
+    /// "Plugin", as a title begins.
+    pub title: &'static str,
+    /// The command that manages them: "openclaw plugins".
+    pub command: &'static str,
+    /// Where the records stand in the config.
+    pub records: &'static str,
+    /// The views of their `package.json`, by the number of the record: `<view>/0` and so on.
+    pub view: &'static str,
+    /// The ids of the checks: unpinned specs, missing integrity, version drift.
+    pub checks: [&'static str; 3],
+}
+
+/// A record of an installation from npm.
+#[derive(Clone, Debug)]
+struct Record<'a> {
+    id: &'a str,
+    node: Node<'a>,
+    /// The view of its `package.json`.
+    package: Path,
+}
+
+/// An installation that is not what its record says.
+struct Drift<'a> {
+    record: Record<'a>,
+    recorded: Node<'a>,
+    installed: String,
+}
+
+/// Judges all records of one kind: one finding for each check that some record does not meet.
+///
+/// # Errors
+/// `inconclusive` where a record or a package cannot be seen.
+pub fn audit(cx: &Context<'_>, installs: &Installs) -> Verdict {
+    let config = cx.config();
+    let records = npm_records(&config.at(installs.records), installs.view);
+    let findings = [
+        unpinned(installs, &records)?,
+        missing_integrity(installs, &records),
+        version_drift(cx, installs, &records)?,
+    ];
+    Ok(findings.into_iter().flatten().collect())
+}
+
+/// The records whose source is exactly "npm". The runner numbers all records, of whatever source.
+fn npm_records<'a>(records: &Node<'a>, view: &str) -> Vec<Record<'a>> {
+    let records = records.entries().enumerate().map(|(number, (id, node))| {
+        let package = Path::new(&format!("{view}/{number}"), "");
+        Record { id, node, package }
+    });
+    records.filter(|record| record.node.get("source").text() == Some("npm")).collect()
+}
+
+fn unpinned(installs: &Installs, records: &[Record<'_>]) -> Result<Option<Finding>, Failure> {
+    let (mut nodes, mut names) = (Vec::new(), Vec::new());
+    for record in records {
+        let node = record.node.get("spec").shown()?;
+        if let Some(spec) = node.text().filter(|spec| !is_pinned(spec)) {
+            names.push(format!("{} from \"{spec}\"", record.id));
+            nodes.push(node);
+        }
+    }
+    let [check, ..] = installs.checks;
+    let title = format!("{} installs are not tied to an exact npm version", installs.title);
+    let finding = warn(check, &title)
+        .detail(format!(
+            "{} records {}: an update takes whatever the registry serves under that name by then, a malicious release \
+             included.",
+            installs.records,
+            listing::words(&names)
+        ))
+        .remediation(format!(
+            "Run for each, with the version that you trust: {} install NAME@1.2.3",
+            installs.command
+        ))
+        .at_all(&nodes);
+    Ok((!names.is_empty()).then_some(finding))
+}
+
+fn missing_integrity(installs: &Installs, records: &[Record<'_>]) -> Option<Finding> {
+    let lacking: Vec<&Record<'_>> =
+        records.iter().filter(|record| record.node.get("integrity").trimmed().is_none()).collect();
+    let ids: Vec<&str> = lacking.iter().map(|record| record.id).collect();
+    let nodes: Vec<Node<'_>> = lacking.iter().map(|record| record.node.get("integrity")).collect();
+    let [_, check, _] = installs.checks;
+    let title = format!("{} installs have no recorded hash", installs.title);
+    let finding = warn(check, &title)
+        .detail(format!(
+            "{} has no integrity for {}: a package that was exchanged under the same version goes unnoticed at the next \
+             install or update.",
+            installs.records,
+            listing::words(&ids)
+        ))
+        .remediation(format!("Run, so that the hash is recorded: {} update --all", installs.command))
+        .at_all(&nodes);
+    (!ids.is_empty()).then_some(finding)
+}
+
+fn version_drift(
+    cx: &Context<'_>,
+    installs: &Installs,
+    records: &[Record<'_>],
+) -> Result<Option<Finding>, Failure> {
+    let drifts = records.iter().filter_map(|record| drift(cx, record).transpose());
+    let drifts = drifts.collect::<Result<Vec<_>, _>>()?;
+    let name = |drift: &Drift<'_>| {
+        let recorded = drift.recorded.text().unwrap_or_default();
+        format!("{} is {} instead of {recorded}", drift.record.id, drift.installed)
+    };
+    let names: Vec<String> = drifts.iter().map(name).collect();
+    let [.., check] = installs.checks;
+    let title = format!("{} files are of another version than recorded", installs.title);
+    let start = warn(check, &title)
+        .detail(format!(
+            "Other than {} records, by package.json {}: something other than the installer changed the files or the record, \
+             and what was reviewed may not be what runs.",
+            installs.records,
+            listing::words(&names)
+        ))
+        .remediation(format!("Find out who changed the files, then run: {} update --all", installs.command));
+    let nodes: Vec<Node<'_>> = drifts.iter().map(|drift| drift.recorded.clone()).collect();
+    let packages: Vec<Path> = drifts.into_iter().map(|drift| drift.record.package).collect();
+    Ok((!names.is_empty()).then(|| start.at_all(&nodes).at_objects(&packages)))
+}
+
+/// The difference between a record and the package; none where there is nothing to compare.
+fn drift<'a>(cx: &Context<'_>, record: &Record<'a>) -> Result<Option<Drift<'a>>, Failure> {
+    let resolved = record.node.get("resolvedVersion");
+    let recorded = if resolved.is_nullish() { record.node.get("version") } else { resolved }.shown()?;
+    let Some(version) = recorded.text().filter(|version| !version.is_empty()) else { return Ok(None) };
+    let installed = installed_version(cx, &record.package)?.filter(|installed| installed != version);
+    Ok(installed.map(|installed| Drift { record: record.clone(), recorded, installed }))
+}
+
+/// `version` of a package; none where there is no package, or none that says its version.
+fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>, Failure> {
+    let Some(display) = cx.display(&package.view) else {
+        return Err(Failure::Inconclusive(format!(
+            "the package of install record {} is not among those that are looked at",
+            package.view
+        )));
+    };
+    let content = match cx.host().read(package, MAX_PACKAGE_BYTES) {
+        Ok(content) => content,
+        // A link on the way that leads to itself leads to nothing.
+        Err(StateError::NotFound | StateError::ThroughLink) => return Ok(None),
+        Err(StateError::WrongKind) if !leads_to_file(cx, package) => return Ok(None),
+        Err(StateError::WrongKind) => return Err(unseen(display, &StateError::ThroughLink)),
+        Err(error) => return Err(unseen(display, &error)),
+    };
+    if content.truncated {
+        let long = format!("it has more than {MAX_PACKAGE_BYTES} bytes");
+        return Err(unseen(display, &StateError::Io(long)));
+    }
+    let package: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
+    let version = package.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
+    Ok(version.map(str::to_owned))
+}
+
+/// It is a symbolic link, which is not followed, and a file lies at its end.
+fn leads_to_file(cx: &Context<'_>, path: &Path) -> bool {
+    cx.host().resolve(path).is_ok_and(|link| {
+        !link.text.is_empty()
+            && matches!(link.target, Target::Inside | Target::Outside)
+            && link.metadata.is_none_or(|end| end.kind == Kind::File)
+    })
+}
+
+/// An npm spec that names one version: `NAME@1.2.3`, after the last `@`, with an optional `v`, pre-release and build.
+fn is_pinned(spec: &str) -> bool {
+    let Some((name, version)) = js::trim(spec).rsplit_once('@') else { return false };
+    let version = js::trim(version);
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let (version, build) = split_off(version, '+');
+    let (numbers, pre) = split_off(version, '-');
+    let numbers: Vec<&str> = numbers.split('.').collect();
+    let digits = |number: &&str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    !name.is_empty()
+        && numbers.len() == 3
+        && numbers.iter().all(digits)
+        && [pre, build].into_iter().flatten().all(is_tag)
+}
+
+fn split_off(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark).map_or((text, None), |(head, tail)| (head, Some(tail)))
+}
+
+fn is_tag(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::MemoryHost;
+
+    const PLUGINS: Installs = Installs {
+        title: "Plugin",
+        command: "openclaw plugins",
+        records: "plugins.installs",
+        view: "plugin-package",
+        checks: ["unpinned", "integrity", "drift"],
+    };
+    const NOTHING: [&str; 0] = [];
+
+    fn plugins(cx: &Context<'_>) -> Verdict {
+        audit(cx, &PLUGINS)
+    }
+
+    #[test]
+    fn a_pinned_spec_names_one_version() {
+        for spec in [
+            "pkg@1.2.3",
+            "@scope/pkg@1.2.3",
+            "pkg@v1.2.3",
+            "pkg@1.2.3-beta.1",
+            "pkg@1.2.3+build.5",
+            "pkg@1.2.3-a-b+c-d",
+            "pkg@ 1.2.3",
+            "  pkg@1.2.3  ",
+            "a@b@1.2.3",
+            "npm:pkg@1.2.3",
+            "https://x/y@1.0.0",
+            "pkg@01.002.3",
+        ] {
+            assert!(is_pinned(spec), "{spec}");
+        }
+        for spec in [
+            "",
+            "pkg",
+            "@scope/pkg",
+            "pkg@latest",
+            "pkg@^1.2.3",
+            "pkg@1.2",
+            "pkg@1.2.3.4",
+            "pkg@1.2.3-",
+            "pkg@1.2.3+",
+            "pkg@1.2.3-beta_1",
+            "pkg@1.2.3+a+b",
+            "pkg@V1.2.3",
+            "pkg@1..3",
+            "@1.2.3",
+            "pkg@",
+            "1.2.3",
+        ] {
+            assert!(!is_pinned(spec), "{spec}");
+        }
+    }
+
+    /// A host with one record, sound but for what is given.
+    fn host(record: &str) -> MemoryHost {
+        MemoryHost::new(&format!(r#"{{plugins: {{installs: {{foo: {{source: "npm", {record}}}}}}}}}"#))
+    }
+
+    const SOUND: &str = r#"spec: "foo@1.2.3", integrity: "sha512-x""#;
+
+    #[test]
+    fn only_npm_records_are_judged() {
+        for source in [r#""archive""#, r#""path""#, r#""NPM""#, "5", "null"] {
+            let config = format!("{{plugins: {{installs: {{foo: {{source: {source}, spec: \"x\"}}}}}}}}");
+            assert_eq!(MemoryHost::new(&config).ids(plugins), NOTHING, "{source}");
+        }
+        for installs in ["5", "[{source: \"npm\"}]", "{a: 5, b: null}", "null"] {
+            let config = format!("{{plugins: {{installs: {installs}}}}}");
+            assert_eq!(MemoryHost::new(&config).ids(plugins), NOTHING, "{installs}");
+        }
+    }
+
+    #[test]
+    fn a_spec_has_to_be_pinned_where_there_is_one() {
+        assert_eq!(host(SOUND).ids(plugins), NOTHING);
+        assert_eq!(host(r#"integrity: "x""#).ids(plugins), NOTHING);
+        assert_eq!(host(r#"integrity: "x", spec: 5"#).ids(plugins), NOTHING);
+        assert_eq!(host(r#"integrity: "x", spec: """#).ids(plugins), ["unpinned:warn"]);
+        assert!(
+            host(r#"integrity: "x", spec: "[secret]""#).inconclusive(plugins).contains("/installs/foo/spec")
+        );
+    }
+
+    #[test]
+    fn an_integrity_is_a_text_that_is_not_blank() {
+        for integrity in ["null", "5", r#""""#, r#"" ""#] {
+            let record = format!(r#"spec: "foo@1.2.3", integrity: {integrity}"#);
+            assert_eq!(host(&record).ids(plugins), ["integrity:warn"], "{integrity}");
+        }
+    }
+
+    fn drifts(versions: &str, package: &str) -> bool {
+        let host = host(&format!("{SOUND}, {versions}")).file("plugin-package/0", "", 0o644, package);
+        let ids = host.ids(plugins);
+        assert!(ids.is_empty() || ids == ["drift:warn"], "{ids:?}");
+        !ids.is_empty()
+    }
+
+    #[test]
+    fn versions_are_compared_to_the_letter() {
+        for (versions, package, expected) in [
+            (r#"version: "1.2.3""#, r#"{"version": "1.2.3"}"#, false),
+            (r#"version: "1.2.3""#, r#"{"version": "1.2.4"}"#, true),
+            (r#"version: "v1.2.3""#, r#"{"version": "1.2.3"}"#, true),
+            (r#"version: "1.2.3 ""#, r#"{"version": "1.2.3"}"#, true),
+            (r#"version: "1.2.4", resolvedVersion: "1.2.3""#, r#"{"version": "1.2.4"}"#, true),
+            (r#"version: "9.9.9", resolvedVersion: "1.2.4""#, r#"{"version": "1.2.4"}"#, false),
+            (r#"version: "1.2.3", resolvedVersion: """#, r#"{"version": "1.2.4"}"#, false),
+            (r#"version: "1.2.3", resolvedVersion: null"#, r#"{"version": "1.2.4"}"#, true),
+            ("version: 5", r#"{"version": "1.2.4"}"#, false),
+            (r#"version: "1.2.3""#, r#"{"version": ""}"#, false),
+            (r#"version: "1.2.3""#, r#"{"version": 2}"#, false),
+            (r#"version: "1.2.3""#, "{nope", false),
+            (r#"version: "1.2.3""#, "[]", false),
+        ] {
+            assert_eq!(drifts(versions, package), expected, "{versions} {package}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_has_no_version() {
+        let host = host(&format!(r#"{SOUND}, version: "1""#));
+        let gone = host.clone().view("plugin-package/0", "/gone/package.json");
+        assert_eq!(gone.ids(plugins), NOTHING);
+        assert_eq!(host.clone().directory("plugin-package/0", "", 0o755).ids(plugins), NOTHING);
+        assert_eq!(host.symlink("plugin-package/0", "", None).ids(plugins), NOTHING);
+    }
+
+    #[test]
+    fn a_package_that_cannot_be_seen_is_not_called_sound() {
+        let host = host(&format!(r#"{SOUND}, version: "1""#));
+        assert!(host.inconclusive(plugins).contains("plugin-package/0"), "the runner gives no such view");
+        assert!(host.clone().deny("plugin-package/0", "").inconclusive(plugins).contains("denied"));
+        let linked = host.clone().file("plugin-package/0", "real", 0o644, "{}").symlink(
+            "plugin-package/0",
+            "",
+            Some("real"),
+        );
+        assert!(linked.inconclusive(plugins).contains("symbolic link"));
+        let long = " ".repeat(MAX_PACKAGE_BYTES as usize + 1);
+        assert!(host.file("plugin-package/0", "", 0o644, &long).inconclusive(plugins).contains("more than"));
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_number_among_all_records() {
+        let config = r#"{plugins: {installs: {
+            a: {source: "path"},
+            b: {source: "npm", integrity: "x", version: "1"}
+        }}}"#;
+        let host = MemoryHost::new(config).file("plugin-package/1", "", 0o644, r#"{"version": "2"}"#);
+        let findings = host.run(plugins).expect("a verdict");
+        assert!(findings[0].detail.contains("b is 2 instead of 1:"));
+        let places = [
+            crate::Location::Config("/plugins/installs/b/version".to_owned()),
+            crate::Location::Object(Path::new("plugin-package/1", "")),
+        ];
+        assert_eq!(findings[0].locations, places);
+    }
+
+    #[test]
+    fn each_check_has_one_finding_for_all_records() {
+        let records: Vec<String> =
+            (0..200).map(|number| format!(r#"p{number}: {{source: "npm", spec: "p"}}"#)).collect();
+        let host = MemoryHost::new(&format!("{{plugins: {{installs: {{{}}}}}}}", records.join(", ")));
+        let findings = host.run(plugins).expect("a verdict");
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].detail.contains("and 188 more"));
+        assert!(findings.iter().all(|finding| finding.locations.len() == 100));
+    }
+}

@@ -1,0 +1,106 @@
+//! Which models the config gives to agents (reference: config-checks 1.8).
+
+use crate::{Failure, Node};
+
+/// A model that an agent uses, or falls back to.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    /// Its id, trimmed: `provider/name`.
+    pub id: &'a str,
+    /// Where it is named.
+    pub node: Node<'a>,
+    /// The same place in words, with the agent's id instead of its number.
+    pub source: String,
+    /// The id of the agent's entry as it is written ("" where it has none); none for what holds for all agents.
+    pub agent: Option<&'a str>,
+    /// It looks at images only.
+    pub is_image: bool,
+}
+
+/// All models, those for all agents first.
+///
+/// # Errors
+/// `inconclusive` where a variable gives a model's name.
+pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, Failure> {
+    let mut models = Vec::new();
+    for (key, is_image) in [("model", false), ("imageModel", true)] {
+        let node = config.at("agents.defaults").get(key);
+        let all = Model { id: "", node, source: format!("agents.defaults.{key}"), agent: None, is_image };
+        add(&mut models, &all)?;
+    }
+    for entry in config.at("agents.list").items() {
+        let id = entry.get("id").text().unwrap_or_default();
+        let (node, source) = (entry.get("model"), format!("agents.list.{id}.model"));
+        add(&mut models, &Model { id: "", node, source, agent: Some(id), is_image: false })?;
+    }
+    Ok(models)
+}
+
+/// Adds the models of one setting: a name, or a primary model and its fallbacks.
+fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) -> Result<(), Failure> {
+    let mut push = |node: Node<'a>, key: &str| {
+        let node = node.shown()?;
+        if let Some(id) = node.trimmed() {
+            models.push(Model { id, node, source: format!("{}{key}", setting.source), ..setting.clone() });
+        }
+        Ok(())
+    };
+    push(setting.node.clone(), "")?;
+    push(setting.node.get("primary"), ".primary")?;
+    setting.node.get("fallbacks").items().try_for_each(|node| push(node, ".fallbacks"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn models_are_collected_in_order_with_their_places() {
+        let config = json!({"agents": {
+            "defaults": {
+                "model": {"primary": " a ", "fallbacks": ["b", "  ", 5, null, "c"]},
+                "imageModel": {"primary": "d"},
+                "models": {"no/model": {}},
+            },
+            "list": [{"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h"],
+        }});
+        let models = collect(&Node::root(&config)).expect("nothing is hidden");
+        let seen: Vec<(&str, &str, &str, Option<&str>)> = models
+            .iter()
+            .map(|model| (model.id, model.source.as_str(), model.node.pointer(), model.agent))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("a", "agents.defaults.model.primary", "/agents/defaults/model/primary", None),
+                ("b", "agents.defaults.model.fallbacks", "/agents/defaults/model/fallbacks/0", None),
+                ("c", "agents.defaults.model.fallbacks", "/agents/defaults/model/fallbacks/4", None),
+                ("d", "agents.defaults.imageModel.primary", "/agents/defaults/imageModel/primary", None),
+                ("e", "agents.list.x.model", "/agents/list/0/model", Some("x")),
+                ("f", "agents.list..model.primary", "/agents/list/1/model/primary", Some("")),
+                ("g", "agents.list..model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
+            ]
+        );
+        assert!(models.iter().all(|model| model.is_image == (model.id == "d")));
+    }
+
+    #[test]
+    fn wrong_types_name_no_model() {
+        for agents in [
+            json!(5),
+            json!({"defaults": {"model": {"primary": 5, "fallbacks": "7b"}}, "list": {"a": {"model": "x"}}}),
+            json!({"defaults": [{"model": "x"}], "list": [["x"], {"model": ["x"]}]}),
+        ] {
+            let config = json!({"agents": agents});
+            assert!(collect(&Node::root(&config)).expect("nothing is hidden").is_empty(), "{config}");
+        }
+    }
+
+    #[test]
+    fn a_model_that_a_variable_names_is_not_passed_over() {
+        let config = json!({"agents": {"defaults": {"model": {"primary": "[secret]"}}}});
+        assert!(collect(&Node::root(&config)).is_err());
+    }
+}

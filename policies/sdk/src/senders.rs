@@ -1,0 +1,136 @@
+//! Who an entry of an allow list or of a pairing store stands for: two entries with the same form are the same person
+//! (reference: channel-checks 4.4).
+
+use crate::js;
+
+/// The form in which a channel compares its senders. An unknown channel's entries stay as they are.
+#[must_use]
+pub fn normalise(channel: &str, entry: &str) -> String {
+    let (prefixes, form): (&[&str], fn(&str) -> String) = match channel {
+        "telegram" => (&["telegram:", "tg:"], str::to_owned),
+        "whatsapp" => (&["whatsapp:"], phone),
+        "discord" => (&["discord:", "user:"], mention),
+        "irc" => (&["irc:", "user:"], str::to_lowercase),
+        "googlechat" => (&["googlechat:", "google-chat:", "gchat:", "user:", "users/"], str::to_lowercase),
+        "slack" => (&["slack:", "user:"], str::to_owned),
+        "signal" => (&["signal:"], phone),
+        "msteams" => (&["msteams:", "user:"], str::to_owned),
+        "mattermost" => (&["mattermost:", "user:", "@"], str::to_lowercase),
+        "nextcloud-talk" => (&["nextcloud-talk:", "nc-talk:", "nc:"], str::to_lowercase),
+        "feishu" => (&["feishu:", "user:", "open_id:"], str::to_owned),
+        "matrix" => (&["matrix:", "user:"], str::to_lowercase),
+        "bluebubbles" => (&["bluebubbles:", "imessage:", "sms:", "auto:"], handle),
+        "zalo" => (&["zalo:", "zl:"], str::to_owned),
+        "zalouser" => (&["zalouser:", "zlu:"], str::to_owned),
+        "nostr" => (&["nostr:"], public_key),
+        "line" => (&["line:user:", "line:"], str::to_owned),
+        _ => (&[], str::to_owned),
+    };
+    form(without(prefixes, entry))
+}
+
+/// The entry without white space around it and without any of the prefixes, in whatever case they are written.
+fn without<'t>(prefixes: &[&str], entry: &'t str) -> &'t str {
+    let mut rest = js::trim(entry);
+    while let Some(shorter) = prefixes.iter().find_map(|prefix| strip(prefix, rest)) {
+        rest = js::trim(shorter);
+    }
+    rest
+}
+
+fn strip<'t>(prefix: &str, text: &'t str) -> Option<&'t str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// A telephone number is a plus and its digits.
+fn phone(entry: &str) -> String {
+    format!("+{}", entry.chars().filter(char::is_ascii_digit).collect::<String>())
+}
+
+/// `<@5>` and `<@!5>` mention the user 5.
+fn mention(entry: &str) -> String {
+    let user = entry.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
+    user.map_or(entry, |user| user.strip_prefix('!').unwrap_or(user)).to_owned()
+}
+
+/// An address goes by lower case, a number without white space.
+fn handle(entry: &str) -> String {
+    if entry.contains('@') { entry.to_lowercase() } else { entry.split(js::is_space).collect() }
+}
+
+/// A public key of Nostr in hexadecimal, also where it is written as `npub1...`.
+fn public_key(entry: &str) -> String {
+    let lower = entry.to_lowercase();
+    lower.strip_prefix("npub1").and_then(from_bech32).unwrap_or(lower)
+}
+
+/// The data of a bech32 text (BIP 173) in hexadecimal. The checksum only guards against slips, and is not looked at.
+fn from_bech32(text: &str) -> Option<String> {
+    const LETTERS: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    const CHECKSUM: usize = 6;
+    let data = text.get(..text.len().checked_sub(CHECKSUM)?)?;
+    let mut bits = Vec::new();
+    for letter in data.chars() {
+        let value = LETTERS.find(letter)?;
+        bits.extend([16, 8, 4, 2, 1].map(|bit| u32::from(value & bit != 0)));
+    }
+    // The text carries whole bytes; what is left over fills the last letter up.
+    let nibbles = bits.chunks_exact(8).flat_map(|byte| byte.chunks_exact(4));
+    nibbles.map(|nibble| char::from_digit(nibble.iter().fold(0, |sum, bit| sum * 2 + bit), 16)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_sender_have_one_form() {
+        for (channel, form, spellings) in [
+            ("telegram", "5", ["5", " TG: 5", "telegram:5"].as_slice()),
+            ("whatsapp", "+1555000", &["+1 (555) 000", "whatsapp:1555000"]),
+            ("signal", "+1", &["signal:+1", "+1 "]),
+            ("signal", "+", &["someone", "signal:"]),
+            ("discord", "5", &["<@!5>", "<@5>", "user:5", "discord:5"]),
+            ("irc", "bob!x@y", &["irc:user:Bob!x@y", "user:bob!x@y"]),
+            ("googlechat", "a@b", &["gchat:users/A@b", "google-chat:user:a@B", "googlechat:a@b"]),
+            ("slack", "U1", &["slack:U1", "user:U1"]),
+            ("msteams", "Ann", &["msteams:Ann", "USER:Ann"]),
+            ("mattermost", "bob", &["mattermost:@Bob", "user:bob", "@bob"]),
+            ("nextcloud-talk", "bob", &["nc:Bob", "NC-Talk:bob", "nextcloud-talk:bob"]),
+            ("feishu", "ou_1", &["feishu:ou_1", "open_id:ou_1", "user:ou_1"]),
+            ("matrix", "@a:m", &["matrix:@A:M", "user:@a:m"]),
+            ("bluebubbles", "a@b", &["bluebubbles:iMessage:A@B", "sms:a@b"]),
+            ("bluebubbles", "+15", &["auto:+1 5", "+15"]),
+            ("zalo", "1", &["zl:1", "zalo:1"]),
+            ("zalouser", "1", &["zlu:1", "zalouser:1"]),
+            ("line", "Uab", &["line:user:Uab", "line:Uab"]),
+        ] {
+            for spelling in spellings {
+                assert_eq!(normalise(channel, spelling), form, "{channel} {spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_channel_tells_apart_keeps_its_spelling() {
+        for (channel, entry) in
+            [("imessage", "A@b"), ("slack", "u1"), ("line", "uab"), ("telegram", "@Bob"), ("new", "new:x")]
+        {
+            assert_eq!(normalise(channel, entry), entry);
+        }
+    }
+
+    /// The example of NIP-19.
+    #[test]
+    fn a_nostr_key_is_the_same_in_both_spellings() {
+        let hex = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e";
+        let npub = "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg";
+        for spelling in [hex, &hex.to_uppercase(), npub, &format!("nostr:{npub}")] {
+            assert_eq!(normalise("nostr", spelling), hex);
+        }
+        for odd in ["npub1", "npub1b", "npub1öäüöäü", "bob"] {
+            assert_eq!(normalise("nostr", odd), odd);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use chitin::audit::{Basis, Planned, Subject};
+use chitin::settings::Settings;
+use chitin::target::{Environment, LocateError, Located, Preview, Problem, Request, locate};
+use clap::Args;
+
+use super::{policy, user_error};
+
+/// Which installation.
+#[derive(Args, Clone)]
+pub(super) struct TargetArguments {
+    /// The state directory [default: as OpenClaw itself finds it, usually ~/.openclaw]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// The config file [default: the one in the state directory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The profile NAME, whose state directory is ~/.openclaw-NAME
+    #[arg(long, value_name = "NAME", conflicts_with = "dev")]
+    profile: Option<String>,
+    /// The profile "dev"
+    #[arg(long)]
+    dev: bool,
+    /// What your site has decided [default: `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, if it exists]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+/// Which policies.
+#[derive(Args, Clone)]
+pub(super) struct PolicyArguments {
+    /// Run this policy only: a built-in ID, or the path of a component (repeatable)
+    #[arg(long, value_name = "ID|FILE")]
+    policy: Vec<String>,
+    /// Give a component from a file this capability, as `chitin policy inspect FILE` names it; "all" gives what its
+    /// manifest declares (repeatable)
+    #[arg(long, value_name = "CAPABILITY")]
+    grant: Vec<String>,
+}
+
+impl TargetArguments {
+    /// Finds the installation.
+    pub(super) fn locate(&self) -> anyhow::Result<(Located, Environment, Vec<Problem>)> {
+        for (flag, path) in [("--state-dir", &self.state_dir), ("--config", &self.config)] {
+            let Some(path) = path else { continue };
+            if let Err(error) = path.symlink_metadata() {
+                let help = format!(
+                    "name an existing path, or leave {flag} out to use what OpenClaw itself would use"
+                );
+                return Err(user_error(format!("cannot use {flag} {}: {error}", path.display()), help));
+            }
+        }
+        let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
+        let request = Request { state_dir: self.state_dir.clone(), config: self.config.clone(), profile };
+        let cwd = std::env::current_dir().context("the current directory cannot be read")?;
+        let mut environment = Environment::from_process();
+        let (located, problems) = locate(&request, &mut environment, &cwd)
+            .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
+        Ok((located, environment, problems))
+    }
+
+    /// Reads the installation, as if the preview's changes were made.
+    pub(super) fn read(&self, now: u64, preview: &Preview) -> anyhow::Result<Subject> {
+        let (located, mut environment, problems) = self.locate()?;
+        let settings = match &self.settings {
+            Some(path) => Settings::read(path),
+            None => Settings::of(&environment),
+        };
+        let settings = settings.map_err(|error| {
+            user_error(
+                error.to_string(),
+                "docs/settings.md says what can be set; --settings FILE names another file",
+            )
+        })?;
+        let config = chitin::config::load_preview(&located, &mut environment, preview);
+        let mut key = [0; 32];
+        rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+            .context("no randomness for this audit's key")?;
+        let basis = Basis { now, key, settings, preview: preview.clone() };
+        Ok(Subject::new(located, environment, config, problems, &basis))
+    }
+}
+
+impl PolicyArguments {
+    /// The policies, ready to run.
+    pub(super) fn plan(&self) -> anyhow::Result<Vec<Planned>> {
+        if self.policy.is_empty() {
+            return policy::builtin(|_| true);
+        }
+        let mut plan = Vec::new();
+        for (number, name) in self.policy.iter().enumerate() {
+            if self.policy.iter().take(number).any(|known| known == name) {
+                return Err(user_error(
+                    format!("the policy {name} is asked for twice"),
+                    "name each policy once",
+                ));
+            }
+            plan.push(if policy::is_file(name) {
+                policy::from_file(name.as_ref(), &self.grant)?
+            } else {
+                policy::builtin(|id| id == name)?.pop().ok_or_else(|| policy::unknown(name))?
+            });
+        }
+        Ok(plan)
+    }
+}
+
+/// The audit's time: `SOURCE_DATE_EPOCH` where it is set, so that two runs give the same bytes.
+pub(super) fn now() -> anyhow::Result<u64> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text.trim().parse().map_err(|_| {
+            user_error(
+                format!("SOURCE_DATE_EPOCH is \"{text}\", which is no number of seconds"),
+                "unset it, or set it to seconds since 1970, for example $(git log -1 --format=%ct)",
+            )
+        }),
+        Err(_) => Ok(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs()),
+    }
+}

@@ -1,0 +1,175 @@
+//! What a fix did, as JSON: a superset of the reference program's form (cli-contract 4.2).
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::apply::Applied;
+use super::guard::ALLOWLIST_KEY;
+use super::plan::ValueChange;
+use super::prove::Proven;
+use super::show;
+use super::visited::{Place, State, places};
+use crate::audit::{Subject, visible};
+
+/// What was done, or would be.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Nothing failed.
+    pub ok: bool,
+    /// The state directory.
+    pub state_dir: String,
+    /// The config file.
+    pub config_path: String,
+    /// A config file was written.
+    pub config_written: bool,
+    /// The config values that changed, or that would.
+    pub changes: Vec<String>,
+    /// The places whose mode was looked at.
+    pub actions: Vec<Action>,
+    /// What failed.
+    pub errors: Vec<String>,
+    /// Nothing was changed, on request.
+    pub dry_run: bool,
+    /// The run in the journal, for `chitin undo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// What was proposed and is not done, and why.
+    pub refused: Vec<Refused>,
+    /// The unified difference of each config file.
+    pub differences: Vec<Difference>,
+}
+
+/// A mode that was set, or why not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Action {
+    /// "chmod".
+    pub kind: &'static str,
+    /// The absolute path.
+    pub path: String,
+    /// The mode that it has now, or that it should have.
+    pub mode: u32,
+    /// It was set.
+    pub ok: bool,
+    /// Why it was not looked at, or needed nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<&'static str>,
+    /// Why it could not be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A proposal that is not followed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    what: String,
+    check_id: String,
+    why: String,
+}
+
+/// The unified difference of a file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    path: String,
+    diff: String,
+}
+
+impl Summary {
+    /// Puts it together; `applied` is none for a dry run. `subject` is the target as it was read before the fix.
+    #[must_use]
+    pub fn new(subject: &Subject, proven: &Proven, applied: Option<&Applied>) -> Self {
+        let failures = applied.map_or(&[][..], |applied| applied.failed.as_slice());
+        let failed = |path: &std::path::Path| failures.iter().find(|failed| failed.path == path);
+        let file_failed = |file: usize| {
+            proven.files.iter().any(|change| change.file == file && failed(&change.path()).is_some())
+        };
+        let plan = &proven.plan;
+        let changed = plan.values.iter().filter(|change| !file_failed(change.file)).map(sentence);
+        let mut actions: Vec<Action> = Vec::new();
+        let mut rest: Vec<&super::plan::ModeChange> = plan.modes.iter().collect();
+        for place in places(subject) {
+            let at = rest.iter().position(|change| change.path() == place.path);
+            let change = at.map(|at| rest.remove(at));
+            // A config that was written anew got its mode with its text.
+            let is_config = place.path == subject.located.config_audit;
+            let is_written = |change: &&super::plan::ModeChange| {
+                is_config && proven.files.iter().any(|file| file.identity.is(change.identity))
+            };
+            let change = change.filter(|change| !is_written(change));
+            let error = failed(&place.path).map(|failed| failed.error.to_string());
+            let refused = plan.refused.iter().find(|refused| refused.what == visible::path(&place.path));
+            actions.push(action(
+                &place,
+                change.map(|change| change.after),
+                error,
+                refused.map(|no| no.why.to_string()),
+            ));
+        }
+        for change in rest {
+            let place = Place { path: change.path(), directory: false };
+            let error = failed(&place.path).map(|failed| failed.error.to_string());
+            actions.push(action(&place, Some(change.after), error, None));
+        }
+        let refused = plan.refused.iter().map(|refused| Refused {
+            what: refused.what.clone(),
+            check_id: refused.check.clone(),
+            why: refused.why.to_string(),
+        });
+        let error =
+            |failed: &super::apply::Failed| format!("{}: {}", visible::path(&failed.path), failed.error);
+        let differences = show::differences(subject, plan).into_iter();
+        Self {
+            ok: failures.is_empty(),
+            state_dir: visible::path(&subject.located.state_dir),
+            config_path: visible::path(&subject.located.config_audit),
+            config_written: applied.is_some()
+                && proven.files.iter().any(|change| failed(&change.path()).is_none()),
+            changes: changed.collect(),
+            actions,
+            errors: failures.iter().map(error).collect(),
+            dry_run: applied.is_none(),
+            run: applied.and_then(|applied| applied.run.clone()),
+            refused: refused.collect(),
+            differences: differences.map(|(path, diff)| Difference { path, diff }).collect(),
+        }
+    }
+}
+
+fn action(place: &Place, changed: Option<u32>, error: Option<String>, refused: Option<String>) -> Action {
+    let wanted = if place.directory { 0o700 } else { 0o600 };
+    let mut action = Action {
+        kind: "chmod",
+        path: visible::path(&place.path),
+        mode: changed.unwrap_or(wanted),
+        ok: changed.is_some() && error.is_none(),
+        skipped: None,
+        error,
+    };
+    if changed.is_none() && action.error.is_none() {
+        match place.look() {
+            State::Missing => action.skipped = Some("missing"),
+            State::Symlink => action.skipped = Some("symlink"),
+            State::OtherKind if place.directory => action.skipped = Some("not-a-directory"),
+            State::OtherKind => action.skipped = Some("not-a-file"),
+            State::Private => action.skipped = Some("already"),
+            State::Unseen(errno) => action.error = Some(std::io::Error::from(errno).to_string()),
+            State::Open => action.error = Some(refused.unwrap_or_else(|| "no check proposes it".to_owned())),
+        }
+    }
+    action
+}
+
+/// A change the way the reference program names it.
+fn sentence(change: &ValueChange) -> String {
+    let key = visible::key(&change.pointer);
+    match (&change.before, &change.after) {
+        // The reference's words for an allowlist that is filled from the stored pairings.
+        (_, Value::Array(_)) if key.ends_with(ALLOWLIST_KEY) => format!("{key}=pairing-store"),
+        (Some(Value::String(before)), Value::String(after)) => format!("{key}={before} -> {after}"),
+        (before, after) => {
+            let before = before.as_ref().map_or("nothing".to_owned(), Value::to_string);
+            format!("{key}={before} -> {after}")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `chitin.toml`: what a site has decided for itself. It is read from the operator's own configuration directory or
+//! from where the command line says, never from the target.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::target::{Environment, ReadError, read_regular};
+
+/// The largest settings file that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The settings of a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Who may use the files of an installation.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+/// The most permission bits that an object of an installation may have: the rule of the checks and of the fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permissions {
+    /// Of a directory; 0700 unless the site says otherwise.
+    #[serde(default = "owner_of_directory", deserialize_with = "octal")]
+    pub directory: u32,
+    /// Of a file; 0600 unless the site says otherwise.
+    #[serde(default = "owner_of_file", deserialize_with = "octal")]
+    pub file: u32,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self { directory: owner_of_directory(), file: owner_of_file() }
+    }
+}
+
+/// What an owner needs of a directory.
+fn owner_of_directory() -> u32 {
+    0o700
+}
+
+/// What an owner needs of a file.
+fn owner_of_file() -> u32 {
+    0o600
+}
+
+fn octal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o7777 && mode & 0o600 == 0o600);
+    mode.ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "\"{text}\" is no mode: write octal digits in quotes, such as \"2770\", with what the owner needs in it"
+        ))
+    })
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The file is not what it should be.
+    #[error("{}: {reason}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Settings {
+    /// The settings in a file.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let malformed = |reason: String| SettingsError::Malformed { path: path.to_owned(), reason };
+        let text = String::from_utf8(read_regular(path, MAX_BYTES)?)
+            .map_err(|_| malformed("it is not UTF-8".to_owned()))?;
+        toml::from_str(&text).map_err(|error| malformed(error.to_string()))
+    }
+
+    /// The settings of this user: `chitin/chitin.toml` in `XDG_CONFIG_HOME`, by default `~/.config`. The defaults where
+    /// there is no such file.
+    pub fn of(environment: &Environment) -> Result<Self, SettingsError> {
+        let set = |name: &str| environment.get(name).filter(|value| Path::new(value).is_absolute());
+        let base = match (set("XDG_CONFIG_HOME"), set("HOME")) {
+            (Some(config), _) => PathBuf::from(config),
+            (None, Some(home)) => Path::new(home).join(".config"),
+            (None, None) => return Ok(Self::default()),
+        };
+        match Self::read(&base.join("chitin/chitin.toml")) {
+            Err(SettingsError::Read(ReadError::NotFound(_))) => Ok(Self::default()),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Permissions, String> {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("chitin.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::read(&path).map(|settings| settings.permissions).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_not_said_is_the_owner_alone() {
+        assert_eq!(read(""), Ok(Permissions { directory: 0o700, file: 0o600 }));
+        let text = "[permissions]\ndirectory = \"2770\"\n";
+        assert_eq!(read(text), Ok(Permissions { directory: 0o2770, file: 0o600 }));
+    }
+
+    #[test]
+    fn a_mode_that_locks_the_owner_out_or_is_none_is_refused() {
+        for mode in ["\"0070\"", "\"0400\"", "\"rwx\"", "\"17770\"", "770", "\"\""] {
+            assert!(read(&format!("[permissions]\nfile = {mode}\n")).is_err(), "{mode}");
+        }
+        assert!(read("[permission]\n").unwrap_err().contains("unknown field"));
+    }
+}
