@@ -45,8 +45,9 @@ fn filled(section: &Section, key: &str) -> bool {
     text(section, key).is_some_and(|text| !js_trim(text).is_empty())
 }
 
-fn off(section: &Section) -> bool {
-    section.get("enabled") == Some(&Value::Bool(false))
+/// An account that is off needs nothing. A channel that is off does.
+fn is_off_account(section: &Section, base: &Section) -> bool {
+    !std::ptr::eq(section, base) && section.get("enabled") == Some(&Value::Bool(false))
 }
 
 fn open_needs_star(channel: &str, section: &Section, pointer: &str, problems: &mut Problems) {
@@ -76,7 +77,7 @@ fn telegram(section: &Section, base: &Section, pointer: &str, problems: &mut Pro
     if filled(section, "webhookUrl")
         && !filled(section, "webhookSecret")
         && !filled(base, "webhookSecret")
-        && !off(section)
+        && !is_off_account(section, base)
     {
         invalid(problems, join(pointer, "webhookSecret"), "A Telegram webhook needs a webhookSecret.");
     }
@@ -98,15 +99,21 @@ fn telegram(section: &Section, base: &Section, pointer: &str, problems: &mut Pro
 }
 
 fn is_command(name: &str) -> bool {
-    let name = js_trim(name);
-    let name = name.strip_prefix('/').unwrap_or(name).to_lowercase().replace('-', "_");
+    // The gateway takes white space and a slash away as it reads, and again as it checks.
+    let bare = |name| {
+        let name = js_trim(name);
+        js_trim(name.strip_prefix('/').unwrap_or(name))
+    };
+    let name = bare(bare(name)).to_lowercase().replace('-', "_");
     (1..=32).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn slack(section: &Section, base: &Section, pointer: &str, problems: &mut Problems) {
     let http = text(section, "mode").or_else(|| text(base, "mode")) == Some("http");
-    if http && !filled(section, "signingSecret") && !filled(base, "signingSecret") && !off(section) {
+    // An account's own secret counts where it is given, even where it is empty.
+    let secret = text(section, "signingSecret").or_else(|| text(base, "signingSecret"));
+    if http && secret.is_none_or(str::is_empty) && !is_off_account(section, base) {
         invalid(problems, join(pointer, "signingSecret"), "Slack over HTTP needs a signingSecret.");
     }
 }
@@ -180,7 +187,7 @@ fn phone(section: &Section, pointer: &str, problems: &mut Problems) {
     for key in ["attachmentRoots", "remoteAttachmentRoots"] {
         let roots = section.get(key).and_then(Value::as_array).into_iter().flatten();
         for (index, root) in roots.enumerate() {
-            if root.as_str().is_some_and(|root| !js_trim(root).starts_with('/')) {
+            if root.as_str().is_some_and(|root| !is_root(root)) {
                 invalid(
                     problems,
                     format!("{pointer}/{key}/{index}"),
@@ -201,14 +208,38 @@ fn is_safe_program(path: &str) -> bool {
     !path.contains(SHELL) && (is_path || bare)
 }
 
+/// An absolute path with something below the root, in which a `*` stands for a whole name.
+fn is_root(path: &str) -> bool {
+    let path = js_trim(path).replace('\\', "/");
+    let on_drive =
+        path.strip_prefix(|c: char| c.is_ascii_alphabetic()).and_then(|rest| rest.strip_prefix(":/"));
+    let Some(rest) = on_drive.or_else(|| path.strip_prefix('/')) else { return false };
+    let mut names = Vec::new();
+    for name in rest.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    !names.is_empty() && names.iter().all(|name| *name == "*" || !name.contains('*'))
+}
+
 fn is_ssh_host(host: &str) -> bool {
-    let part = |text: &str| {
+    let name = |text: &str| {
         !text.is_empty()
             && !text.starts_with('-')
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:[]%".contains(&byte))
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
+    let address = |text: &str| {
+        let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        inner.is_some_and(|text| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte))
+        })
+    };
+    let host_part = |text: &str| name(text) || address(text);
     match host.split_once('@') {
-        Some((user, host)) => part(user) && part(host),
-        None => part(host),
+        Some((user, host)) => name(user) && host_part(host),
+        None => host_part(host),
     }
 }

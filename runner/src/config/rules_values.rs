@@ -59,8 +59,9 @@ fn allow_lists(map: &Map<String, Value>, pointer: &str, problems: &mut Problems)
 
 fn loop_detection(map: &Map<String, Value>, pointer: &str, problems: &mut Problems) {
     let keys = ["warningThreshold", "criticalThreshold", "globalCircuitBreakerThreshold"];
-    let levels: Vec<f64> = keys.iter().filter_map(|key| map.get(*key)?.as_f64()).collect();
-    if !levels.is_sorted_by(|first, second| first < second) {
+    let levels = keys.map(|key| map.get(key).and_then(Value::as_f64));
+    // Neighbours are compared; where the one between is missing, the gateway compares nothing.
+    if levels.windows(2).any(|pair| matches!(pair, [Some(first), Some(second)] if first >= second)) {
         invalid(
             problems,
             pointer,
@@ -190,8 +191,9 @@ fn is_safe_module(module: &str) -> bool {
 
 fn is_http(url: &str) -> bool {
     let url = js_trim(url).to_ascii_lowercase();
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    host.is_some_and(|host| !host.is_empty())
+    let rest = url.strip_prefix("http:").or_else(|| url.strip_prefix("https:"));
+    let host = rest.map(|rest| rest.trim_start_matches(['/', '\\']));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with(['?', '#']))
 }
 
 /// A number, possibly with one of `units`.

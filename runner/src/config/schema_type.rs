@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::target::js_trim;
+
 /// One alternative of a type.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kind {
@@ -205,7 +207,7 @@ impl Form {
                 let digits = text.strip_prefix('#').unwrap_or(text);
                 digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
             }
-            Self::Uri => text.split_once(':').is_some_and(|(scheme, rest)| {
+            Self::Uri => js_trim(text).split_once(':').is_some_and(|(scheme, rest)| {
                 !rest.is_empty()
                     && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
                     && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))

@@ -71,6 +71,20 @@ fn refused() {
         ("{channels:{slack:{dm:{policy:'open'}}}}", "invalid-value /channels/slack/allowFrom"),
         ("{channels:{telegram:{webhookUrl:'https://x'}}}", "invalid-value /channels/telegram/webhookSecret"),
         ("{channels:{slack:{mode:'http'}}}", "invalid-value /channels/slack/signingSecret"),
+        ("{channels:{slack:{mode:'http',enabled:false}}}", "invalid-value /channels/slack/signingSecret"),
+        (
+            "{channels:{slack:{mode:'http',signingSecret:'s',accounts:{a:{signingSecret:''}}}}}",
+            "invalid-value /channels/slack/accounts/a/signingSecret",
+        ),
+        ("{channels:{imessage:{remoteHost:'u@h:22'}}}", "invalid-value /channels/imessage/remoteHost"),
+        (
+            "{channels:{imessage:{attachmentRoots:['/a*']}}}",
+            "invalid-value /channels/imessage/attachmentRoots/0",
+        ),
+        (
+            "{channels:{imessage:{attachmentRoots:['/x/..']}}}",
+            "invalid-value /channels/imessage/attachmentRoots/0",
+        ),
         ("{channels:{discord:{activityType:1,activity:'a'}}}", "invalid-value /channels/discord/activityUrl"),
         ("{channels:{discord:{allowFrom:[1]}}}", "invalid-value /channels/discord/allowFrom/0"),
         ("{channels:{irc:{nickserv:{register:true}}}}", "invalid-value /channels/irc/nickserv/registerEmail"),
@@ -112,6 +126,10 @@ fn accepted() {
         "{cron:{sessionRetention:false,webhook:'https://x'}}",
         "{plugins:{entries:{telegram:{enabled:false,config:{x:1}}},slots:{memory:'none'}}}",
         "{session:{maintenance:{rotateBytes:'10mb',pruneAfter:7}}}",
+        "{channels:{imessage:{remoteHost:'u@[::1]',attachmentRoots:['/a/*/b','C:\\\\x']}}}",
+        "{channels:{telegram:{customCommands:[{command:'//a',description:'d'}]}}}",
+        "{tools:{loopDetection:{warningThreshold:10,globalCircuitBreakerThreshold:9}}}",
+        "{cron:{webhook:' HTTPS:x '}}",
     ] {
         assert_eq!(problems_of(text), Vec::<String>::new(), "{text}");
     }
