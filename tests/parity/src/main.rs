@@ -40,7 +40,7 @@ use tally::Tally;
 const ODD: u64 = 8;
 
 /// Steps towards a smaller installation; each runs both programs.
-const TRIES: usize = 60;
+const TRIES: usize = 40;
 
 /// Both programs, and a home directory for them.
 struct Pair {
