@@ -481,6 +481,20 @@ fn without_a_journal_nothing_is_changed() {
 }
 
 #[test]
+fn the_target_chooses_neither_the_rule_nor_the_journal() {
+    let home = Home::new();
+    fs::create_dir_all(home.path("state/evil/chitin")).unwrap();
+    home.file("state/evil/chitin/chitin.toml", 0o600, "[permissions]\ndirectory = \"777\"\nfile = \"666\"\n");
+    let evil = home.path("state/evil").display().to_string();
+    home.file("state/.env", 0o600, &format!("XDG_CONFIG_HOME={evil}\nXDG_STATE_HOME={evil}\n"));
+    let done = home.chitin(&["fix", "--yes"]).env_remove("XDG_STATE_HOME").output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    home.is_fixed();
+    assert!(!home.path("state/evil/chitin/runs").exists());
+    assert!(home.path(".local/state/chitin/runs").exists());
+}
+
+#[test]
 fn undo_leaves_what_was_changed_since() {
     let home = Home::new();
     home.run(&["fix", "--yes"]);

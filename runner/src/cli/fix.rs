@@ -13,7 +13,7 @@ use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
 use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
-use chitin::target::Preview;
+use chitin::target::{Environment, Preview};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -170,8 +170,8 @@ pub(super) fn run_in_audit(
 
 /// `chitin undo`.
 pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
-    let (located, environment, _) = arguments.target.locate()?;
-    let journal = Journal::of(&environment)?;
+    let (located, _, _) = arguments.target.locate()?;
+    let journal = journal()?;
     let help = "`chitin fix history` lists the runs";
     let mut record = if let Some(run) = &arguments.run {
         journal.load(run).map_err(|error| user_error(error.to_string(), help))?
@@ -208,7 +208,7 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
 }
 
 fn history() -> anyhow::Result<u8> {
-    let journal = Journal::of(&chitin::target::Environment::from_process())?;
+    let journal = journal()?;
     let runs = journal.runs()?;
     print(|out| {
         if runs.is_empty() {
@@ -290,11 +290,10 @@ impl<'a> Work<'a> {
     }
 
     fn apply(&self, subject: &Subject, proven: &Proven) -> anyhow::Result<Applied> {
-        let (_, environment, _) = self.target.locate()?;
         if proven.plan.is_empty() {
             return Ok(Applied::default());
         }
-        let journal = Journal::of(&environment).map_err(|error| journal_error(&error))?;
+        let journal = journal()?;
         clean_up(&journal, &subject.located.state_dir).map_err(|error| journal_error(&error))?;
         apply(proven, &subject.located.state_dir, &journal, &mut |_| Ok(())).map_err(|error| match error {
             ApplyError::Journal(error) => journal_error(&error),
@@ -320,6 +319,11 @@ fn take_lock(state_dir: &std::path::Path, config: Option<&std::path::Path>) -> a
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The journal of whoever runs this. The target's .env files have no say in where it lies: it holds secrets.
+fn journal() -> anyhow::Result<Journal> {
+    Journal::of(&Environment::from_process()).map_err(|error| journal_error(&error))
 }
 
 fn journal_error(error: &JournalError) -> anyhow::Error {

@@ -69,7 +69,8 @@ impl TargetArguments {
         let (located, mut environment, problems) = self.locate()?;
         let settings = match &self.settings {
             Some(path) => Settings::read(path),
-            None => Settings::of(&environment),
+            // The process's own environment: the target's .env files must not choose the rule they are judged by.
+            None => Settings::of(&Environment::from_process()),
         };
         let settings = settings.map_err(|error| {
             user_error(
