@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         print(|out| writeln!(out, "nothing was changed"))?;
         return Ok(0);
     }
-    let applied = work.apply(&subject, &proven)?;
+    let applied = carry_out(&subject, &proven)?;
     drop(lock);
     let (_, after) = work.audit(&Preview::default())?;
     if arguments.json {
@@ -144,7 +144,7 @@ pub(super) fn run_in_audit(
     let work = Work::new(target, policies, fail_on, options)?;
     let lock = work.lock()?;
     let (subject, report, proven) = work.prepare()?;
-    let applied = if options.dry_run { None } else { Some(work.apply(&subject, &proven)?) };
+    let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven)?) };
     drop(lock);
     let after = if applied.is_some() { work.audit(&Preview::default())?.1 } else { report };
     if json {
@@ -288,18 +288,19 @@ impl<'a> Work<'a> {
         let proven = prove(&subject, &report, plan, &wanted, &|preview| self.audit(preview))?;
         Ok((subject, report, proven))
     }
+}
 
-    fn apply(&self, subject: &Subject, proven: &Proven) -> anyhow::Result<Applied> {
-        if proven.plan.is_empty() {
-            return Ok(Applied::default());
-        }
-        let journal = journal()?;
-        clean_up(&journal, &subject.located.state_dir).map_err(|error| journal_error(&error))?;
-        apply(proven, &subject.located.state_dir, &journal, &mut |_| Ok(())).map_err(|error| match error {
-            ApplyError::Journal(error) => journal_error(&error),
-            other => other.into(),
-        })
+/// Carries the plan out, with a journal of it.
+fn carry_out(subject: &Subject, proven: &Proven) -> anyhow::Result<Applied> {
+    if proven.plan.is_empty() {
+        return Ok(Applied::default());
     }
+    let journal = journal()?;
+    clean_up(&journal, &subject.located.state_dir).map_err(|error| journal_error(&error))?;
+    apply(proven, &subject.located.state_dir, &journal, &mut |_| Ok(())).map_err(|error| match error {
+        ApplyError::Journal(error) => journal_error(&error),
+        other => other.into(),
+    })
 }
 
 fn print_json(summary: &Summary, report: &Report) -> anyhow::Result<()> {

@@ -115,7 +115,8 @@ pub fn apply(
         }
     }
     record.outcome = Some(if applied.failed.is_empty() { Outcome::Complete } else { Outcome::Partial });
-    journal.save(&record)?;
+    // Where this cannot be written any more, the run counts as broken off, and can be taken back all the same.
+    let _ = journal.save(&record);
     journal.prune();
     Ok(applied)
 }
