@@ -5,7 +5,7 @@
 //! `/web/enabled`, and of each channel that is asked for `enabled` and `accounts/*/enabled`. A channel may run without
 //! a section; what tells so is named at the variants of `Elsewhere`.
 
-use crate::{Context, Failure, Kind as ObjectKind, Node, Path, StateError, context, js};
+use crate::{Context, Failure, Kind as ObjectKind, Node, Path, StateError, agents, context, js};
 
 /// The account of a channel that has none by name.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -150,7 +150,12 @@ impl Kind {
             .entries()
             .filter(|(id, _)| !id.is_empty() && self.accounts != Accounts::One)
             .filter(|(id, _)| self.accounts != Accounts::BesideSection || *id != DEFAULT_ACCOUNT)
-            .map(|(id, own)| account(id, Some(own)))
+            .flat_map(|(id, own)| {
+                // Where the key is not found, the section alone holds, and is judged as well.
+                let missed = EXACT_KEYS.contains(&self.id) && agents::normalise(id) != id;
+                let alone = missed.then(|| account(id, None));
+                [account(id, Some(own))].into_iter().chain(alone)
+            })
             .collect();
         if accounts.is_empty() || self.accounts == Accounts::BesideSection {
             accounts.insert(0, account(DEFAULT_ACCOUNT, None));
@@ -161,6 +166,21 @@ impl Kind {
         Channel { kind: self, accounts }
     }
 }
+
+/// Channels that look an account up by the tidy form of its id, and miss a key that is written otherwise (reference:
+/// channel-checks 2.2).
+const EXACT_KEYS: [&str; 10] = [
+    "discord",
+    "slack",
+    "signal",
+    "imessage",
+    "googlechat",
+    "mattermost",
+    "feishu",
+    "zalo",
+    "zalouser",
+    "bluebubbles",
+];
 
 fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, Failure> {
     for name in names {
@@ -486,7 +506,8 @@ mod tests {
     #[test]
     fn every_account_counts_in_whatever_case_it_is_written() {
         let ids = |channel: &str, section: &str| accounts(channel, section, |account| account.id.to_owned());
-        assert_eq!(ids("discord", r#"{accounts: {Work: {}, "": {}, home: 5}}"#), ["Work", "home"]);
+        assert_eq!(ids("discord", r#"{accounts: {Work: {}, "": {}, home: 5}}"#), ["Work", "Work", "home"]);
+        assert_eq!(ids("telegram", "{accounts: {Work: {}}}"), ["Work"]);
         assert_eq!(ids("discord", "{accounts: []}"), ["default"]);
         assert_eq!(ids("msteams", "{accounts: {a: {}}}"), ["default"]);
         assert_eq!(ids("line", "{accounts: {default: {}, a: {}}}"), ["default", "a"]);

@@ -84,10 +84,19 @@ fn port(text: &str) -> Result<u16, UrlError> {
     }
 }
 
+/// Full-width letters, digits and full stops mean the same as the narrow ones (UTS #46, which WHATWG URL follows).
+fn narrow(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3002}' | '\u{ff61}' => '.',
+        other => other,
+    }
+}
+
 impl Host {
     /// Reads a host that stands in no brackets (WHATWG URL, section 3.5).
     fn parse(text: &str) -> Option<Self> {
-        let name = percent_decode(text)?.to_ascii_lowercase();
+        let name: String = percent_decode(text)?.chars().map(narrow).collect::<String>().to_ascii_lowercase();
         let forbidden = |c: char| c <= ' ' || c == '\u{7f}' || "#%/:<>?@[\\]^|".contains(c);
         if name.is_empty() || name.contains(forbidden) {
             return None;
@@ -202,6 +211,7 @@ mod tests {
             ("http://@host", "http://host:80"),
             ("http://%6cocal%48ost", "http://localhost:80"),
             ("http://localhost.:1", "http://localhost.:1"),
+            ("http://\u{ff11}\u{ff12}\u{ff17}\u{3002}0\u{ff0e}0.1:1", "http://127.0.0.1:1"),
             ("http://Ünï.Example", "http://Ünï.example:80"),
             ("http://a_b.-c", "http://a_b.-c:80"),
             ("http://1.2.3.4.example", "http://1.2.3.4.example:80"),
