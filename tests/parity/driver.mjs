@@ -2,7 +2,7 @@
 // takes seconds. It only calls what the installed package exports: it finds the audit's module through the command's.
 //
 // One request a line on standard input: {"home", "env", "args", "registry"}. One answer a line on standard output:
-// {"findings": ["checkId:severity", ...], "audited": [...]} or {"refused": "invalid" | "crash", "message"}.
+// {"findings": ["checkId:severity", ...], "audited": [...], "configured": [...]} or {"refused": "invalid" | "crash", "message"}.
 //
 // What the command does before an audit is done here too, in its order: `.env` files, the check of the config, the config's
 // `env` block. With "registry" the channel plugins are there, as the reference's `status` has them; the command itself
@@ -97,6 +97,18 @@ function registry(config) {
   return { ...everyChannel, channels: loaded };
 }
 
+/** The channels whose default account has a login, as their plugins see it: the audit passes over the others. */
+async function withLogin(entries, config) {
+  const ids = [];
+  for (const { plugin } of entries) {
+    const accounts = plugin.config.listAccountIds(config);
+    const account = plugin.config.resolveAccount(config, plugin.config.defaultAccountId?.(config) ?? accounts[0] ?? "default");
+    const [enabled, configured] = [plugin.config.isEnabled, plugin.config.isConfigured];
+    if ((enabled?.(account, config) ?? true) && ((await configured?.(account, config)) ?? true)) ids.push(plugin.id);
+  }
+  return ids;
+}
+
 async function audit(request) {
   modules.setActivePluginRegistry(modules.createEmptyPluginRegistry());
   modules.loadDotEnv({ quiet: true });
@@ -106,11 +118,12 @@ async function audit(request) {
     return { refused: "invalid", message: snapshot.issues.map((issue) => `${issue.path}: ${issue.message}`).join("\n") };
   }
   const config = modules.loadConfig();
-  let audited;
+  let [audited, configured] = [[], []];
   if (request.registry) {
     const active = registry(config);
     modules.setActivePluginRegistry(active);
     audited = active.channels.map((entry) => entry.plugin.id);
+    configured = await withLogin(active.channels, config);
   }
   const report = await modules.runSecurityAudit({
     config,
@@ -119,7 +132,7 @@ async function audit(request) {
     includeFilesystem: true,
     includeChannelSecurity: true,
   });
-  return { findings: findings(report), audited };
+  return { findings: findings(report), audited, configured };
 }
 
 const findings = (report) => report.findings.map((finding) => `${finding.checkId}:${finding.severity}`);

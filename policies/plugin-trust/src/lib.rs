@@ -189,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_is_not_loaded_switches_nothing_on() {
+        for (plugins, id) in [
+            ("{enabled: true, deny: [], entries: {discord: {enabled: true}}}", EXPOSED),
+            ("{entries: {discord: {enabled: false}}}", UNCHOSEN),
+            (r#"{deny: ["discord"]}"#, UNCHOSEN),
+        ] {
+            let ids =
+                host(&format!("{{plugins: {plugins}, channels: {{discord: {{token: \"t\"}}}}}}")).ids(audit);
+            assert_eq!(ids, [id, REACHABLE], "{plugins}");
+        }
+        let off = host(r#"{plugins: {enabled: false}, channels: {discord: {token: "t"}}}"#);
+        assert_eq!(off.ids(audit), [UNCHOSEN]);
+    }
+
+    #[test]
     fn the_global_switch_of_native_skills_stands_in_for_the_channels() {
         let severity = |global: &str, slack: &str| {
             let commands = format!(r#"{{botToken: "t", commands: {{nativeSkills: {slack}}}}}"#);

@@ -58,7 +58,8 @@ pub fn channels<'a>(cx: &'a Context<'_>) -> Result<Vec<Chat<'a>>, Failure> {
         let channel = config.get("channels").get(service.key);
         let own = channel.at("commands.nativeSkills");
         let switch = if own.is_nullish() { config.at("commands.nativeSkills") } else { own };
-        let on = switch.is_true() || (service.by_itself && !switch.is_false());
+        let by_itself = service.by_itself && !switch.is_false() && service.loads(&config.get("plugins"));
+        let on = switch.is_true() || by_itself;
         if on && service.is_configured(cx, &channel)? {
             chats.push(Chat { name: service.name, switch });
         }
@@ -67,6 +68,13 @@ pub fn channels<'a>(cx: &'a Context<'_>) -> Result<Vec<Chat<'a>>, Failure> {
 }
 
 impl Service {
+    /// The channel is a plugin itself; where that is not loaded, the gateway switches nothing on.
+    fn loads(&self, plugins: &Node<'_>) -> bool {
+        !plugins.get("enabled").is_false()
+            && !plugins.get("deny").texts().any(|id| id == self.key)
+            && !plugins.get("entries").get(self.key).get("enabled").is_false()
+    }
+
     fn is_configured(&self, cx: &Context<'_>, channel: &Node<'_>) -> Result<bool, Failure> {
         let accounts = channel.get("accounts");
         for place in [channel.clone()].into_iter().chain(accounts.entries().map(|(_, account)| account)) {

@@ -67,7 +67,7 @@ fn refused(seen: &Seen) -> bool {
 /// whose plugins were loaded: without, the reference never says anything of them.
 pub fn balance(seen: &Seen, checks: &[String]) -> BTreeMap<String, (usize, usize)> {
     let mut balance: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let Verdict::Findings { findings, audited } = &seen.reference else { return balance };
+    let Verdict::Findings { findings, audited, .. } = &seen.reference else { return balance };
     for verdict in findings.iter().map(|verdict| unnumbered(verdict)) {
         if check_of(&verdict, checks).is_some() {
             balance.entry(verdict).or_default().0 += 1;

@@ -81,6 +81,14 @@ impl Installation {
     }
 
     /// Every JSON document of it.
+    pub fn json_documents(&self) -> impl Iterator<Item = &Value> {
+        self.tree.iter().filter_map(|object| match &object.kind {
+            Kind::Json(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// The same, to change them.
     pub fn documents(&mut self) -> impl Iterator<Item = &mut Value> {
         self.tree.iter_mut().filter_map(|object| match &mut object.kind {
             Kind::Json(value) => Some(value),

@@ -1,8 +1,10 @@
 //! Differences that are meant. Each says by itself where it holds; whatever none of them explains is a disagreement.
 
 use chitin_parity::installation::Kind;
+use serde_json::Value;
 
 use crate::difference::Seen;
+use crate::reference::Verdict;
 
 /// A decision to differ.
 pub struct Known {
@@ -86,53 +88,117 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "checks-of-our-own",
-        reason: "private files, and the write bits of session stores and logs: the reference does not look at them",
-        holds: |_, text| {
-            ["+fs.private_files.", "+fs.sessions_store.perms_writable", "+fs.log_file.perms_writable"]
-                .iter()
-                .any(|start| text.starts_with(start))
+        name: "agents-on-disk",
+        reason: "an agent that exists on disk alone has logins and conversations to protect, too",
+        holds: |seen, text| {
+            let listed: Vec<String> = texts_at(seen, "id").iter().filter_map(|id| agent_id(id)).collect();
+            let unlisted = |id: &str| !listed.iter().any(|known| known == id);
+            let on_disk =
+                seen.installation.tree.iter().filter_map(|object| object.path.split_once("/agents/"));
+            (text.starts_with("+fs.auth_profiles.") || text.starts_with("+fs.sessions_store."))
+                && on_disk.filter_map(|(_, rest)| rest.split('/').next()).any(unlisted)
         },
     },
     Known {
-        name: "agents-on-disk",
-        reason: "an agent that exists only on disk has logins and conversations too",
+        name: "true-loopback",
+        reason: "a host is this machine by its address, not by how it is spelt; names beyond ASCII are not converted",
         holds: |seen, text| {
-            (text.starts_with("+fs.auth_profiles.") || text.starts_with("+fs.sessions_store."))
-                && seen.installation.tree.iter().any(|object| object.path.starts_with(".openclaw/agents/"))
+            let odd = |url: &String| url.contains("127.evil") || url.contains("::ffff:") || !url.is_ascii();
+            text[1..].starts_with("browser.") && texts_at(seen, "cdpUrl").iter().any(odd)
+        },
+    },
+    Known {
+        name: "older-claude",
+        reason: "claude-3-5-sonnet is older than 4.5; the reference takes its 5 for a major version",
+        holds: |seen, text| {
+            text == "+models.weak_tier:warn" && documents(seen).any(|text| text.contains("claude-3-5-sonnet"))
+        },
+    },
+    Known {
+        name: "agents-by-name",
+        reason: "an agent is judged by its own sandbox and model, whatever its id looks like",
+        holds: |seen, text| {
+            let odd = |id: &String| id.contains('.') || id.contains("imageModel");
+            text[1..].starts_with("models.small_params:") && texts_at(seen, "id").iter().any(odd)
         },
     },
     Known {
         name: "native-skills",
-        reason: "automatic native skills are on for Discord and Telegram, as in the running gateway",
+        reason: "the gateway switches native skills on for Discord and Telegram; the reference's command loads no channel",
         holds: |seen, text| {
-            const CHECK: &str = "plugins.extensions_no_allowlist";
-            let ours = seen.ours.findings.iter().any(|verdict| *verdict == format!("{CHECK}:critical"));
-            ours && (text == format!("+{CHECK}:critical") || text == format!("-{CHECK}:warn"))
+            !seen.installation.registry && text[1..].starts_with("plugins.extensions_no_allowlist:")
         },
     },
     Known {
-        name: "mapped-loopback",
-        reason: "::ffff:127.0.0.1 is loopback",
+        name: "every-account",
+        reason: "every account of a channel is looked at; the reference looks at the default one",
         holds: |seen, text| {
-            let mapped = |kind: &Kind| match kind {
-                Kind::Json(value) => value.to_string().contains("::ffff:127."),
-                Kind::Text(text) => text.contains("::ffff:127."),
-                Kind::Directory | Kind::Link(_) => false,
-            };
-            text.starts_with("-browser.remote_cdp_http:")
-                && seen.installation.tree.iter().any(|object| mapped(&object.kind))
+            sections(seen, text).iter().any(|section| {
+                section
+                    .get("accounts")
+                    .and_then(Value::as_object)
+                    .is_some_and(|accounts| !accounts.is_empty())
+            })
+        },
+    },
+    Known {
+        name: "login-elsewhere",
+        reason: "a channel without a visible login is looked at, for it may find one elsewhere",
+        holds: |seen, text| {
+            let Verdict::Findings { configured, .. } = &seen.reference else { return false };
+            text.starts_with('+')
+                && channel(text).is_some_and(|id| !configured.iter().any(|known| known == id))
+        },
+    },
+    Known {
+        name: "newer-names",
+        reason: "dmPolicy and allowFrom go before dm.policy and dm.allowFrom, as in the gateway",
+        holds: |seen, text| {
+            ["discord", "slack", "googlechat"].iter().any(|id| channel(text) == Some(id))
+                && sections(seen, text)
+                    .iter()
+                    .any(|section| section.get("dmPolicy").is_some() || section.get("allowFrom").is_some())
+        },
+    },
+    Known {
+        name: "teams-and-feishu",
+        reason: "direct messages of Microsoft Teams and Feishu are looked at, too",
+        holds: |_, text| {
+            text.starts_with("+channels.msteams.dm.") || text.starts_with("+channels.feishu.dm.")
         },
     },
     Known {
         name: "irc-in-clear",
-        reason: "IRC without encryption is a warning; the reference says info, because of a word in its text",
-        holds: |_, text| text == "-channels.irc.warning:info" || text == "+channels.irc.warning:warn",
+        reason: "IRC without TLS is a warn; in the reference an info, because of a word in its text",
+        holds: |_, text| text == "+channels.irc.warning:warn" || text == "-channels.irc.warning:info",
     },
     Known {
-        name: "more-of-channels",
-        reason: "every account, with or without a visible token, by the names that the gateway reads: docs/decisions.md",
-        holds: |_, text| text.starts_with("+channels."),
+        name: "all-groups",
+        reason: "the lists of all Telegram groups are checked, and one without a valid id names nobody",
+        holds: |seen, text| {
+            (text.starts_with("+channels.telegram.allowFrom.")
+                || text.starts_with("+channels.telegram.groups."))
+                && (sections(seen, text).iter().any(|section| section.get("groups").is_some())
+                    || seen.ours.findings.iter().any(|verdict| verdict.contains("allowFrom.invalid_entries")))
+        },
+    },
+    Known {
+        name: "whole-stores",
+        reason: "a \"*\" in a pairing store counts, and what is no text or number does not",
+        holds: |seen, text| {
+            let store = channel(text).map(|id| format!("/{id}-allowFrom.json"));
+            let stores = seen
+                .installation
+                .tree
+                .iter()
+                .filter(|object| store.as_ref().is_some_and(|store| object.path.ends_with(store)));
+            stores
+                .filter_map(|object| match &object.kind {
+                    Kind::Json(value) => Some(value.to_string()),
+                    _ => None,
+                })
+                .any(|text| text.contains("\"*\"") || text.contains("null"))
+        },
     },
     Known {
         name: "reference-breaks-off",
@@ -140,6 +206,47 @@ pub const KNOWN: &[Known] = &[
         holds: |_, text| text == "-crash" || text.starts_with("-config.* (") && text.contains("TypeError:"),
     },
 ];
+
+/// An agent's id as its folder has it; a blank one is passed over.
+fn agent_id(id: &str) -> Option<String> {
+    let id = id.trim().to_lowercase();
+    let id = id.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'), "-");
+    let id = if id.starts_with('-') { id.trim_matches('-') } else { &id };
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// The channel that a difference is about.
+fn channel(text: &str) -> Option<&str> {
+    text.get(1..)?.strip_prefix("channels.")?.split('.').next()
+}
+
+/// Its sections in the config, which may be in an include.
+fn sections<'a>(seen: &'a Seen, text: &str) -> Vec<&'a Value> {
+    let Some(id) = channel(text) else { return Vec::new() };
+    let of = |document: &'a Value| document.get("channels").unwrap_or(document).get(id).or(Some(document));
+    seen.installation.json_documents().filter_map(of).collect()
+}
+
+/// The texts under this key, anywhere.
+fn texts_at(seen: &Seen, key: &str) -> Vec<String> {
+    fn collect(value: &Value, key: &str, texts: &mut Vec<String>) {
+        for (name, member) in value.as_object().into_iter().flatten() {
+            if let (true, Some(text)) = (name == key, member.as_str()) {
+                texts.push(text.to_owned());
+            }
+            collect(member, key, texts);
+        }
+        value.as_array().into_iter().flatten().for_each(|element| collect(element, key, texts));
+    }
+    let mut texts = Vec::new();
+    seen.installation.json_documents().for_each(|document| collect(document, key, &mut texts));
+    texts
+}
+
+/// All JSON documents as texts.
+fn documents(seen: &Seen) -> impl Iterator<Item = String> {
+    seen.installation.json_documents().map(Value::to_string)
+}
 
 /// The links of an installation, and whether they lead nowhere.
 fn links(seen: &Seen) -> impl Iterator<Item = (&str, bool)> {

@@ -89,47 +89,55 @@ fn fresh_seed() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs())
 }
 
-/// Many installations, shared out between as many pairs as there are processors.
+/// Many installations, shared out between as many pairs as there are processors. Then, largest first, what they differ
+/// about, made small.
 fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
     println!("{count} installations, SEED={seed}");
-    let next = AtomicU64::new(0);
     let tally = Mutex::new(Tally::new(Ours::new(root).checks().to_vec()));
-    let work = |worker: usize| {
-        let mut pair = Pair::new(root, node, worker);
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                break;
-            }
-            let kind = if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary };
-            let both = pair.look(&installation(seed, number, kind));
-            let name = format!("parity-{seed}-{number}");
-            let found = differences(&both, pair.ours.checks());
-            let wanted = tally.lock().unwrap().add(&both, &found);
-            for difference in wanted {
-                let line = shrunk(&mut pair, &both.installation, &difference, &name);
-                tally.lock().unwrap().show(&difference, line);
-            }
-            if number % 500 == 499 {
-                eprintln!("  {} of {count}", number + 1);
-            }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut pairs: Vec<Pair> = (0..workers).map(|number| Pair::new(root, node, number)).collect();
+
+    let next = AtomicU64::new(0);
+    share(&mut pairs, |pair| {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= count {
+            return false;
         }
-    };
-    std::thread::scope(|scope| {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        for worker in 0..workers {
-            let work = &work;
-            scope.spawn(move || work(worker));
+        let kind = if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary };
+        let both = pair.look(&installation(seed, number, kind));
+        let found = differences(&both, pair.ours.checks());
+        tally.lock().unwrap().add(&both, &found, &format!("parity-{seed}-{number}"));
+        if number % 500 == 499 {
+            eprintln!("  {} of {count}", number + 1);
         }
+        true
     });
     let tally = tally.into_inner().unwrap();
-    print!("{tally}");
+    println!("{tally}");
     if tally.agrees() {
-        ExitCode::SUCCESS
-    } else {
-        println!("\nTo see the same again: make parity N={count} SEED={seed}");
-        ExitCode::FAILURE
+        return ExitCode::SUCCESS;
     }
+
+    let next = AtomicU64::new(0);
+    let disagreements = tally.disagreements();
+    share(&mut pairs, |pair| {
+        let number = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let Some((text, disagreement)) = disagreements.get(number) else { return false };
+        let lines = disagreement.examples.iter().map(|(name, example)| shrunk(pair, example, text, name));
+        println!("{text} ({} times)\n{}\n", disagreement.count, lines.collect::<Vec<_>>().join("\n"));
+        true
+    });
+    println!("To see the same again: make parity N={count} SEED={seed}");
+    ExitCode::FAILURE
+}
+
+/// Lets every pair work, until it says that nothing is left.
+fn share(pairs: &mut [Pair], work: impl Fn(&mut Pair) -> bool + Sync) {
+    std::thread::scope(|scope| {
+        for pair in pairs {
+            scope.spawn(|| while work(pair) {});
+        }
+    });
 }
 
 /// The smallest installation that shows the same unknown difference, as a recorded case.
@@ -146,7 +154,7 @@ fn shrunk(pair: &mut Pair, installation: &Installation, difference: &str, name: 
     let seen = pair.look(&small);
     let mut case = small.case(name);
     match &seen.reference {
-        Verdict::Findings { findings, audited } => {
+        Verdict::Findings { findings, audited, .. } => {
             if small.registry {
                 case.insert("audited".to_owned(), audited.clone().into());
             }

@@ -114,6 +114,8 @@ fn odd_text(rng: &mut Rng) -> String {
 
 /// The config as a text with something odd in it.
 fn break_text(installation: &mut Installation, rng: &mut Rng) {
+    // Decisions about channels look into the config; they could not be told from this one.
+    installation.registry = false;
     for object in installation.tree.iter_mut().filter(|object| object.path == CONFIG) {
         let Kind::Json(value) = &object.kind else { continue };
         let text = value.to_string();

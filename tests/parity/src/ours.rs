@@ -9,10 +9,13 @@ use std::process::{Command, Output};
 use chitin_parity::installation::Installation;
 use serde::Deserialize;
 
-use crate::difference::unnumbered;
+use crate::difference::{check_of, unnumbered};
 
 /// The policy that reports what the reference prints before it refuses to audit.
 pub const OWN_POLICY: &str = "config-problems";
+
+/// The list of checks that the reference does not have is in here.
+const OWN_CHECKS: &str = include_str!("../../corpus/known-differences.toml");
 
 /// Its path, and what it knows to check.
 pub struct Ours {
@@ -82,8 +85,8 @@ impl Ours {
         let list = Command::new(&program).args(["policy", "list", "--json"]).output().expect("chitin runs");
         let manifests: Vec<Manifest> = serde_json::from_slice(&list.stdout).expect("a list of manifests");
         let manifests = manifests.into_iter().filter(|manifest| manifest.policy.id != OWN_POLICY);
-        let checks =
-            manifests.flat_map(|manifest| manifest.check).map(|check| unnumbered(&check.id)).collect();
+        let checks = manifests.flat_map(|manifest| manifest.check).map(|check| unnumbered(&check.id));
+        let checks = checks.filter(|check| !OWN_CHECKS.contains(&format!("check = \"{check}\""))).collect();
         let help = Command::new(&program).args(["audit", "--help"]).output().expect("chitin runs");
         let deep = String::from_utf8_lossy(&help.stdout).contains("--deep");
         Self { program, checks, deep }
@@ -115,7 +118,11 @@ impl Ours {
         for finding in report.findings {
             let text = unnumbered(&format!("{}:{}", finding.check_id, finding.severity));
             verdict.all.push(text.clone());
-            if finding.policy == OWN_POLICY { &mut verdict.own } else { &mut verdict.findings }.push(text);
+            if finding.policy == OWN_POLICY {
+                verdict.own.push(text);
+            } else if check_of(&text, &self.checks).is_some() {
+                verdict.findings.push(text);
+            }
         }
         for part in report.incomplete {
             verdict.all.push(format!("[{}: {}]", part.policy.as_deref().unwrap_or("audit"), part.reason));

@@ -19,11 +19,13 @@ pub struct Reference {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Verdict {
-    /// Its findings, `checkId:severity`, and the channels whose plugins were there.
+    /// Its findings, `checkId:severity`, the channels whose plugins were there, and those of them that have a login.
     Findings {
         findings: Vec<String>,
         #[serde(default)]
         audited: Vec<String>,
+        #[serde(default)]
+        configured: Vec<String>,
     },
     /// It makes no report: the config is `invalid`, or it broke off (`crash`).
     Refused {

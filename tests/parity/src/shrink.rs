@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::installation::{CONFIG, Installation, Kind, Object, STATE};
 
 /// The most attempts for one installation.
-const ATTEMPTS: usize = 600;
+const ATTEMPTS: usize = 300;
 
 /// The smallest installation that is found by taking parts away one by one, the largest parts first.
 pub fn shrink(installation: &Installation, mut holds: impl FnMut(&Installation) -> bool) -> Installation {

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chitin_parity::installation::Installation;
+use serde_json::Value;
+
 use crate::difference::{Difference, Seen, balance, check_of, gist, unnumbered};
 use crate::known::KNOWN;
 use crate::reference::Verdict;
 
-/// Disagreements of one kind that are shrunk and shown.
-const SHOWN: usize = 2;
+/// Installations that are kept to show a disagreement, the smallest ones.
+const EXAMPLES: usize = 2;
 
 /// Reasons of the reference to refuse a config that are shown.
 const REASONS: usize = 8;
@@ -34,11 +37,13 @@ struct Count {
     known: usize,
 }
 
+/// A difference that no decision explains.
 #[derive(Default)]
-struct Disagreement {
-    count: usize,
-    asked: usize,
-    lines: Vec<String>,
+pub struct Disagreement {
+    /// How often it was met.
+    pub count: usize,
+    /// Names and installations that show it.
+    pub examples: Vec<(String, Installation)>,
 }
 
 impl Tally {
@@ -48,8 +53,8 @@ impl Tally {
         Self { checks, by_check, ..Self::default() }
     }
 
-    /// Counts an installation. Answers with the differences that are still to be shown.
-    pub fn add(&mut self, seen: &Seen, differences: &[Difference]) -> Vec<String> {
+    /// Counts an installation.
+    pub fn add(&mut self, seen: &Seen, differences: &[Difference], name: &str) {
         match &seen.reference {
             Verdict::Refused { why, message } => {
                 let reason = format!("{why}: {}", gist(message, &seen.home));
@@ -69,38 +74,45 @@ impl Tally {
             count.reference += reference;
             count.both += reference.min(ours);
         }
-        let mut wanted = Vec::new();
         for difference in differences {
             let verdict = difference.text.trim_start_matches(['+', '-']);
             let verdict = verdict.split(" (").next().unwrap_or_default();
-            let count = self.by_check.entry(family(verdict, &self.checks));
+            let count = self.by_check.entry(family(verdict, &self.checks)).or_default();
             match (difference.known, difference.text.starts_with('+')) {
-                (Some(_), _) => count.or_default().known += 1,
-                (None, true) => count.or_default().ours_alone += 1,
-                (None, false) => count.or_default().reference_alone += 1,
-            }
-            if let Some(name) = difference.known {
-                *self.known.entry(name).or_default() += 1;
-                continue;
-            }
-            let disagreement = self.disagreements.entry(difference.text.clone()).or_default();
-            disagreement.count += 1;
-            if disagreement.asked < SHOWN && !wanted.contains(&difference.text) {
-                disagreement.asked += 1;
-                wanted.push(difference.text.clone());
+                (Some(name), _) => {
+                    count.known += 1;
+                    *self.known.entry(name).or_default() += 1;
+                }
+                (None, is_ours) => {
+                    *if is_ours { &mut count.ours_alone } else { &mut count.reference_alone } += 1;
+                    let disagreement = self.disagreements.entry(difference.text.clone()).or_default();
+                    disagreement.count += 1;
+                    disagreement.keep(name, &seen.installation);
+                }
             }
         }
-        wanted
     }
 
-    /// Keeps a line that shows a disagreement.
-    pub fn show(&mut self, difference: &str, line: String) {
-        self.disagreements.entry(difference.to_owned()).or_default().lines.push(line);
+    /// The disagreements, the most frequent first.
+    pub fn disagreements(&self) -> Vec<(&String, &Disagreement)> {
+        let mut all: Vec<_> = self.disagreements.iter().collect();
+        all.sort_by_key(|(_, disagreement)| std::cmp::Reverse(disagreement.count));
+        all
     }
 
     /// No difference is unknown.
     pub fn agrees(&self) -> bool {
         self.disagreements.is_empty()
+    }
+}
+
+impl Disagreement {
+    fn keep(&mut self, name: &str, installation: &Installation) {
+        if self.examples.iter().all(|(known, _)| known != name) {
+            self.examples.push((name.to_owned(), installation.clone()));
+            self.examples.sort_by_key(|(_, example)| Value::Object(example.case("")).to_string().len());
+            self.examples.truncate(EXAMPLES);
+        }
     }
 }
 
@@ -151,13 +163,6 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {:22} {:6}  {}", known.name, self.known[known.name], known.reason)?;
             }
         }
-        writeln!(f, "\n{} disagreements", self.disagreements.len())?;
-        for (text, disagreement) in &self.disagreements {
-            writeln!(f, "\n{text} ({} times)", disagreement.count)?;
-            for line in &disagreement.lines {
-                writeln!(f, "{line}")?;
-            }
-        }
-        Ok(())
+        writeln!(f, "\n{} disagreements", self.disagreements.len())
     }
 }
