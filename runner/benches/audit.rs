@@ -235,10 +235,10 @@ fn against_native_process(target: &Path, map: f64) {
 
 fn native_process(target: &Path) {
     let subject = subject(target);
-    let host = Native { shared: subject.shared(), views: subject.view_numbers() };
+    let host = Native { shared: subject.shared(), views: subject.view_numbers(None, None) };
     for (builtin, (_, audit)) in BUILTIN.iter().zip(NATIVE) {
         let manifest = builtin.manifest().unwrap();
-        let input = chitin::audit::input(&subject, &manifest.capabilities, false);
+        let input = chitin::audit::input(&subject, &manifest.capabilities);
         for finding in audit(&sdk::Context::new(convert(&input), &host).unwrap()).unwrap() {
             println!("{finding:#?}");
         }
@@ -271,7 +271,7 @@ fn against_native(target: &Path) {
     for _ in 0..RUNS {
         let started = Instant::now();
         let sandboxed = subject(target);
-        let evaluation = evaluate(&sandbox, &sandboxed, &plan, &limits, false);
+        let evaluation = evaluate(&sandbox, &sandboxed, &plan, &limits);
         let report = Report::new(&sandboxed, &evaluation, Severity::Critical, 0);
         assert!(report.incomplete.is_empty());
         let sum = |stage: fn(&chitin::sandbox::Stages) -> Duration| -> Duration {
@@ -286,11 +286,11 @@ fn against_native(target: &Path) {
         let started = Instant::now();
         let native = subject(target);
         let inputs: Vec<Input> =
-            plan.iter().map(|planned| chitin::audit::input(&native, &planned.granted, false)).collect();
+            plan.iter().map(|planned| chitin::audit::input(&native, &planned.granted)).collect();
         let called = Instant::now();
         let mut findings = 0;
         for ((_, audit), input) in NATIVE.iter().zip(&inputs) {
-            let host = Native { shared: native.shared(), views: native.view_numbers() };
+            let host = Native { shared: native.shared(), views: native.view_numbers(None, None) };
             findings += audit(&sdk::Context::new(convert(input), &host).unwrap()).unwrap().len();
         }
         let native_calls = called.elapsed();

@@ -137,7 +137,7 @@ impl Home {
             .collect();
         let audit = |preview: &Preview| {
             let subject = self.read(preview);
-            let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default(), false);
+            let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default());
             let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
             (subject, report)
         };

@@ -76,8 +76,14 @@ impl World {
         let mut environment = Environment::from_iter(variables);
         let (located, problems) = locate(&Request::default(), &mut environment, &home).unwrap();
         let config = chitin::config::load(&located, &mut environment);
-        let subject = Subject::new(located, environment, config, problems, &Basis::default());
-        let evaluation = evaluate(&self.sandbox, &subject, &self.plan, &Limits::default(), installation.deep);
+        let subject = Subject::new(
+            located,
+            environment,
+            config,
+            problems,
+            &Basis { deep: installation.deep, ..Basis::default() },
+        );
+        let evaluation = evaluate(&self.sandbox, &subject, &self.plan, &Limits::default());
         let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
 
         let form: Value = serde_json::to_value(&report).unwrap();

@@ -1,5 +1,6 @@
 //! Runs the planned policies in parallel. Data in, outcomes out; nothing here prints or changes anything.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,15 +14,19 @@ use crate::sandbox::limits::Limits;
 use crate::sandbox::view::Grants;
 use crate::sandbox::{Failure, Input, Sandbox, Stages};
 
-/// What one policy's run gave.
+/// What one run of a policy gave.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The policy's place in the plan. One that looks at views of a family one by one has an outcome for each.
+    pub planned: usize,
     /// The policy.
     pub manifest: Manifest,
+    /// Where that one view of a family lies.
+    pub view: Option<String>,
     /// Its findings, or why it has none.
     pub verdict: Result<Vec<Finding>, Failure>,
     /// What it could not have seen, though it ran.
-    pub gap: Option<&'static str>,
+    pub gap: Option<String>,
     /// What it declares and was not granted: it could not have seen that either.
     pub ungranted: Vec<String>,
     /// What it wrote to standard output and error.
@@ -35,28 +40,31 @@ pub struct Outcome {
 /// All outcomes, in the order of the plan.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluation {
-    /// One for each planned policy.
+    /// One or more for each planned policy.
     pub outcomes: Vec<Outcome>,
+}
+
+/// One run of a policy.
+struct Job<'a> {
+    number: usize,
+    planned: &'a Planned,
+    /// The one view of its family that it sees.
+    view: Option<usize>,
 }
 
 /// Runs every policy of a plan over a target.
 #[must_use]
-pub fn evaluate(
-    sandbox: &Sandbox,
-    subject: &Subject,
-    plan: &[Planned],
-    limits: &Limits,
-    deep: bool,
-) -> Evaluation {
+pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: &Limits) -> Evaluation {
+    let jobs = jobs(subject, plan);
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(plan.len()));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(plan.len());
+    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(jobs.len()));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let redacted = subject.config.redact();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(planned) = plan.get(index) else { break };
-            let outcome = one(sandbox, subject, &redacted, planned, limits, deep);
+            let Some(job) = jobs.get(index) else { break };
+            let outcome = one(sandbox, subject, &redacted, job, limits);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
         }
     };
@@ -71,20 +79,38 @@ pub fn evaluate(
     Evaluation { outcomes: done.into_iter().map(|(_, outcome)| outcome).collect() }
 }
 
+/// A policy of the plan makes one job, or one for each view of its family; and one where there is no such view.
+fn jobs<'a>(subject: &Subject, plan: &'a [Planned]) -> Vec<Job<'a>> {
+    let mut jobs = Vec::with_capacity(plan.len());
+    for (number, planned) in plan.iter().enumerate() {
+        let family = planned.manifest.policy.each.as_deref();
+        let views: Vec<usize> = family.map(|family| subject.family(family)).unwrap_or_default();
+        if views.is_empty() {
+            jobs.push(Job { number, planned, view: None });
+        }
+        jobs.extend(views.into_iter().map(|view| Job { number, planned, view: Some(view) }));
+    }
+    jobs
+}
+
 fn one(
     sandbox: &Sandbox,
     subject: &Subject,
     redacted: &serde_json::Value,
-    planned: &Planned,
+    job: &Job<'_>,
     limits: &Limits,
-    deep: bool,
 ) -> Outcome {
+    let planned = job.planned;
     let capabilities = &planned.granted;
+    let family = planned.manifest.policy.each.as_deref();
     let gap = subject.config_gap().filter(|_| !planned.manifest.capabilities.config.is_empty());
+    let family_gap = family.and_then(|family| subject.family_gap(family));
     let mut outcome = Outcome {
+        planned: job.number,
         manifest: planned.manifest.clone(),
+        view: job.view.map(|view| visible(&subject.path(view, Path::new("")).to_string_lossy())),
         verdict: Ok(Vec::new()),
-        gap: gap.map(ConfigGap::reason),
+        gap: gap.map(|gap| gap.reason().to_owned()).or(family_gap),
         ungranted: ungranted(planned),
         log: String::new(),
         denied: Vec::new(),
@@ -93,6 +119,9 @@ fn one(
     if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() && planned.code.is_ok() {
         return outcome; // it would judge an empty config
     }
+    if family.is_some() && job.view.is_none() && planned.code.is_ok() {
+        return outcome; // there is nothing of what it looks at
+    }
     let code = match &planned.code {
         Ok(code) => code,
         Err(reason) => {
@@ -100,8 +129,8 @@ fn one(
             return outcome;
         }
     };
-    let grants = Grants::new(capabilities.clone(), subject.view_numbers());
-    let input = input_from(subject, redacted, &grants, deep);
+    let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
+    let input = input_from(subject, redacted, &grants);
     let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);
@@ -121,12 +150,12 @@ fn ungranted(planned: &Planned) -> Vec<String> {
 
 /// What a policy with these capabilities is given.
 #[must_use]
-pub fn input(subject: &Subject, granted: &Capabilities, deep: bool) -> Input {
-    let grants = Grants::new(granted.clone(), subject.view_numbers());
-    input_from(subject, &subject.config.redact(), &grants, deep)
+pub fn input(subject: &Subject, granted: &Capabilities) -> Input {
+    let grants = Grants::new(granted.clone(), subject.view_numbers(None, None));
+    input_from(subject, &subject.config.redact(), &grants)
 }
 
-fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants, deep: bool) -> Input {
+fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants) -> Input {
     let capabilities = grants.capabilities();
     Input {
         config: subtree::cut(redacted, &capabilities.config).to_string(),
@@ -136,7 +165,7 @@ fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants, 
         environment: subject.input_variables(&capabilities.environment),
         platform: Subject::platform(),
         permissions: subject.permissions(),
-        deep,
+        deep: subject.deep,
         now: subject.now,
     }
 }

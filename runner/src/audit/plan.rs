@@ -38,9 +38,12 @@ pub struct Subject {
     pub config: Config,
     /// Seconds since the epoch, the same for the whole audit.
     pub now: u64,
+    /// Slow and live checks were asked for, too.
+    pub deep: bool,
     environment: Environment,
     problems: Vec<target::Problem>,
     views: Vec<(String, PathBuf)>,
+    family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     shared: Arc<Shared>,
 }
@@ -56,6 +59,8 @@ pub struct Basis {
     pub settings: Settings,
     /// Changes to imagine. The config must have been read with them.
     pub preview: Preview,
+    /// Slow and live checks are asked for, too.
+    pub deep: bool,
 }
 
 /// A policy that is to run.
@@ -78,7 +83,7 @@ impl Subject {
         located_problems: Vec<target::Problem>,
         basis: &Basis,
     ) -> Self {
-        let Basis { now, key, settings, preview } = basis;
+        let Basis { now, key, settings, preview, deep } = basis;
         let mut views = vec![
             ("state".to_owned(), located.state_dir.clone()),
             ("config".to_owned(), located.config_audit.clone()),
@@ -114,7 +119,18 @@ impl Subject {
         let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now });
         let permissions =
             Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
-        Self { located, config, now: *now, environment, problems, views, permissions, shared }
+        Self {
+            located,
+            config,
+            now: *now,
+            deep: *deep,
+            environment,
+            problems,
+            views,
+            family_gaps: BTreeMap::new(),
+            permissions,
+            shared,
+        }
     }
 
     /// What all runs of this audit share.
@@ -129,10 +145,27 @@ impl Subject {
         self.views.iter().position(|(known, _)| known == name)
     }
 
-    /// The views and their numbers.
+    /// The views and their numbers; of this family only the one view.
     #[must_use]
-    pub fn view_numbers(&self) -> BTreeMap<String, usize> {
-        self.views.iter().enumerate().map(|(number, (name, _))| (name.clone(), number)).collect()
+    pub fn view_numbers(&self, family: Option<&str>, only: Option<usize>) -> BTreeMap<String, usize> {
+        let views = self.views.iter().enumerate();
+        let seen = views.filter(|(number, (name, _))| {
+            Some(*number) == only || family.is_none_or(|family| !is_of(name, family))
+        });
+        seen.map(|(number, (name, _))| (name.clone(), number)).collect()
+    }
+
+    /// The numbers of a family's views.
+    #[must_use]
+    pub fn family(&self, family: &str) -> Vec<usize> {
+        let views = self.views.iter().enumerate();
+        views.filter(|(_, (name, _))| is_of(name, family)).map(|(number, _)| number).collect()
+    }
+
+    /// Why a family lacks views that it should have; none where it has them all.
+    #[must_use]
+    pub fn family_gap(&self, family: &str) -> Option<String> {
+        self.family_gaps.get(family).cloned()
     }
 
     /// The absolute path of an object.
@@ -247,6 +280,11 @@ impl ConfigGap {
             Self::Partial => "a part of the config could not be read",
         }
     }
+}
+
+/// The view belongs to the family: "plugin/3" to "plugin".
+fn is_of(view: &str, family: &str) -> bool {
+    view.strip_prefix(family).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The file of `logging.file`; none where it is not set or names another user's home.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::audit::evaluate::Evaluation;
+use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
 use crate::audit::visible;
@@ -134,24 +134,44 @@ impl Report {
         let generation = &subject.config.generation;
         let (mut findings, mut assessment, mut incomplete) = (Vec::new(), Vec::new(), Vec::new());
         let mut gaps: Vec<&str> = Vec::new();
-        for outcome in &evaluation.outcomes {
-            let policy = &outcome.manifest.policy.id;
-            let failure = outcome.verdict.as_ref().err().map(ToString::to_string);
-            if let Some(reason) = &failure {
-                let (policy, denied) = (Some(policy.clone()), outcome.denied.clone());
-                incomplete.push(Incomplete { policy, reason: reason.clone(), denied });
+        // One policy may have run several times, over the views of a family.
+        for runs in evaluation.outcomes.chunk_by(|one, next| one.planned == next.planned) {
+            let Some(Outcome { manifest, .. }) = runs.first() else { continue };
+            let policy = &manifest.policy.id;
+            let mut failure = None;
+            for run in runs {
+                let Err(error) = &run.verdict else { continue };
+                let reason =
+                    run.view.as_ref().map_or(error.to_string(), |view| format!("{error}, in {view}"));
+                failure.get_or_insert_with(|| reason.clone());
+                incomplete.push(Incomplete {
+                    policy: Some(policy.clone()),
+                    reason,
+                    denied: run.denied.clone(),
+                });
             }
-            if let Some(gap) = outcome.gap.filter(|gap| !gaps.contains(gap)) {
-                gaps.push(gap);
-            }
-            let withheld = (!outcome.ungranted.is_empty()).then(|| WITHHELD.to_owned());
-            let found = outcome.verdict.as_deref().unwrap_or_default();
+            let gap = runs.iter().find_map(|run| run.gap.as_deref());
+            gaps.extend(gap.filter(|gap| !gaps.contains(gap)));
+            let ungranted = runs.first().map(|run| run.ungranted.clone()).unwrap_or_default();
+            let withheld = (!ungranted.is_empty()).then(|| WITHHELD.to_owned());
+            let found: Vec<&Finding> =
+                runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default()).collect();
             let mut silent = false;
-            for check in outcome.manifest.checks.iter().filter(|check| check.applies_to(generation)) {
+            for check in manifest.checks.iter().filter(|check| check.applies_to(generation)) {
                 let fired = found.iter().any(|finding| finding.check == check.id);
                 silent |= !fired;
-                let gap = || outcome.gap.map(str::to_owned);
-                let reason = failure.clone().or_else(gap).or_else(|| withheld.clone()).filter(|_| !fired);
+                let left_open = manifest.checks.iter().find(|other| {
+                    other.leaves_open.contains(&check.id)
+                        && found.iter().any(|finding| finding.check == other.id)
+                });
+                let left_open = left_open.map(|other| format!("not in full: see {}", other.id));
+                if let Some(reason) = &left_open {
+                    let reason = format!("{} was assessed {reason}", check.id);
+                    incomplete.push(Incomplete { policy: Some(policy.clone()), reason, denied: Vec::new() });
+                }
+                let gap = || gap.map(str::to_owned);
+                let reason = failure.clone().or_else(gap).or_else(|| withheld.clone()).or(left_open);
+                let reason = reason.filter(|_| !fired);
                 let status = match (fired, &reason) {
                     (true, _) => Status::Finding,
                     (false, Some(_)) => Status::NotAssessed,
@@ -165,18 +185,13 @@ impl Report {
                 });
             }
             if let (None, Some(reason), true) = (failure, withheld, silent) {
-                let (policy, denied) = (Some(policy.clone()), outcome.ungranted.clone());
-                incomplete.push(Incomplete { policy, reason, denied });
+                incomplete.push(Incomplete { policy: Some(policy.clone()), reason, denied: ungranted });
             }
             // A check that does not exist in this generation says nothing about it.
             let applies = |finding: &&Finding| {
-                outcome
-                    .manifest
-                    .checks
-                    .iter()
-                    .any(|check| check.id == finding.check && check.applies_to(generation))
+                manifest.checks.iter().any(|check| check.id == finding.check && check.applies_to(generation))
             };
-            findings.extend(found.iter().filter(applies).cloned());
+            findings.extend(found.into_iter().filter(applies).cloned());
         }
         incomplete.extend(gaps.iter().map(|gap| Incomplete {
             policy: None,

@@ -19,6 +19,9 @@ pub(super) struct Arguments {
     target: TargetArguments,
     #[command(flatten)]
     policies: PolicyArguments,
+    /// Scan the code of plugins and skills, and try the live gateway, too
+    #[arg(long)]
+    deep: bool,
     /// Cure what can be cured safely first, without asking, and audit the result
     #[arg(long)]
     fix: bool,
@@ -61,17 +64,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
     if arguments.fix {
-        return fix::run_in_audit(target, policies, arguments.fail_on.into(), fix_options, arguments.json);
+        let (fail_on, deep) = (arguments.fail_on.into(), arguments.deep);
+        return fix::run_in_audit(target, policies, fail_on, fix_options, deep, arguments.json);
     }
     let mut clock = Clock::start(arguments.timings);
     let now = now()?;
-    let subject = target.read(now, &Preview::default())?;
+    let subject = target.read(now, &Preview::default(), arguments.deep)?;
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    let plan = if subject.is_absent() { Vec::new() } else { policies.plan()? };
+    let plan = if subject.is_absent() { Vec::new() } else { policies.plan(arguments.deep)? };
     clock.lap("plan");
-    let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default(), false);
+    let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default());
     clock.lap("map, link and run the policies");
     let report = Report::new(&subject, &evaluation, arguments.fail_on.into(), now * 1000);
     let format: &dyn Format = if arguments.json { &Json } else { &Text };

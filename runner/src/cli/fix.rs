@@ -89,7 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(Command::History) = arguments.command {
         return history();
     }
-    let work = Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options)?;
+    let work =
+        Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options, false)?;
     let lock = work.lock()?;
     let (subject, report, proven) = work.prepare()?;
     let count = proven.plan.values.len() + proven.plan.modes.len();
@@ -116,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let applied = carry_out(&subject, &proven)?;
     drop(lock);
-    let (_, after) = work.audit(&Preview::default())?;
+    let after = work.audit_again()?;
     if arguments.json {
         print_json(&Summary::new(&subject, &proven, Some(&applied)), &after)?;
     } else {
@@ -139,14 +140,15 @@ pub(super) fn run_in_audit(
     policies: &PolicyArguments,
     fail_on: Severity,
     options: &Options,
+    deep: bool,
     json: bool,
 ) -> anyhow::Result<u8> {
-    let work = Work::new(target, policies, fail_on, options)?;
+    let work = Work::new(target, policies, fail_on, options, deep)?;
     let lock = work.lock()?;
     let (subject, report, proven) = work.prepare()?;
     let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven)?) };
     drop(lock);
-    let after = if applied.is_some() { work.audit(&Preview::default())?.1 } else { report };
+    let after = if applied.is_some() || deep { work.audit_again()? } else { report };
     if json {
         print_json(&Summary::new(&subject, &proven, applied.as_ref()), &after)?;
     } else {
@@ -239,7 +241,9 @@ fn history() -> anyhow::Result<u8> {
 struct Work<'a> {
     target: &'a TargetArguments,
     sandbox: Sandbox,
+    /// Those of deep audits last: they are slow and propose nothing, so only the report behind the fix needs them.
     policies: Vec<Planned>,
+    deep: bool,
     now: u64,
     fail_on: Severity,
     only: &'a [String],
@@ -251,8 +255,10 @@ impl<'a> Work<'a> {
         policies: &PolicyArguments,
         fail_on: Severity,
         options: &'a Options,
+        deep: bool,
     ) -> anyhow::Result<Self> {
-        let policies = policies.plan()?;
+        let mut policies = policies.plan(deep)?;
+        policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
             let mut checks = policies.iter().flat_map(|planned| &planned.manifest.checks);
             if !checks.any(|known| known.matches(check)) {
@@ -260,7 +266,7 @@ impl<'a> Work<'a> {
             }
         }
         let (sandbox, now) = (Sandbox::new()?, now()?);
-        Ok(Self { target, sandbox, policies, now, fail_on, only: &options.only })
+        Ok(Self { target, sandbox, policies, deep, now, fail_on, only: &options.only })
     }
 
     fn wants(&self, check: &str) -> bool {
@@ -274,9 +280,20 @@ impl<'a> Work<'a> {
     }
 
     fn audit(&self, preview: &Preview) -> anyhow::Result<(Subject, Report)> {
-        let subject = self.target.read(self.now, preview)?;
-        let policies = if subject.is_absent() { &[] } else { self.policies.as_slice() };
-        let evaluation = evaluate(&self.sandbox, &subject, policies, &Limits::default(), false);
+        self.audit_with(preview, false)
+    }
+
+    /// The report behind a fix, as deep as it was asked for.
+    fn audit_again(&self) -> anyhow::Result<Report> {
+        self.audit_with(&Preview::default(), self.deep).map(|(_, report)| report)
+    }
+
+    fn audit_with(&self, preview: &Preview, deep: bool) -> anyhow::Result<(Subject, Report)> {
+        let subject = self.target.read(self.now, preview, deep)?;
+        let wanted = |planned: &&Planned| !subject.is_absent() && (deep || !planned.manifest.policy.deep);
+        let count = self.policies.iter().take_while(wanted).count();
+        let policies = self.policies.get(..count).unwrap_or_default();
+        let evaluation = evaluate(&self.sandbox, &subject, policies, &Limits::default());
         let report = Report::new(&subject, &evaluation, self.fail_on, self.now * 1000);
         Ok((subject, report))
     }

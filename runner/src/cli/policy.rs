@@ -126,11 +126,11 @@ pub(super) fn is_file(name: &str) -> bool {
 }
 
 /// The built-in policies that are wanted, ready to run, with all that they declare.
-pub(super) fn builtin(wanted: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Planned>> {
+pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Planned>> {
     let mut plan = Vec::new();
     for (number, builtin) in BUILTIN.iter().enumerate() {
         let manifest = builtin.manifest()?;
-        if wanted(&manifest.policy.id) {
+        if wanted(&manifest.policy) {
             let granted = manifest.capabilities.clone();
             plan.push(Planned { manifest, granted, code: Ok(Code::Builtin(number)) });
         }
@@ -185,7 +185,7 @@ fn unusable(manifest: Manifest, reason: String) -> Planned {
 
 /// Stands for a manifest that is not there, or not to be believed: the file's name, and no checks.
 fn unnamed(name: &str) -> Manifest {
-    let policy = About { id: visible(name), version: String::new(), summary: String::new() };
+    let policy = About { id: visible(name), ..About::default() };
     Manifest { policy, checks: Vec::new(), capabilities: Capabilities::default() }
 }
 

@@ -65,7 +65,7 @@ impl TargetArguments {
     }
 
     /// Reads the installation, as if the preview's changes were made.
-    pub(super) fn read(&self, now: u64, preview: &Preview) -> anyhow::Result<Subject> {
+    pub(super) fn read(&self, now: u64, preview: &Preview, deep: bool) -> anyhow::Result<Subject> {
         let (located, mut environment, problems) = self.locate()?;
         let settings = match &self.settings {
             Some(path) => Settings::read(path),
@@ -82,16 +82,16 @@ impl TargetArguments {
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .context("no randomness for this audit's key")?;
-        let basis = Basis { now, key, settings, preview: preview.clone() };
+        let basis = Basis { now, key, settings, preview: preview.clone(), deep };
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
 }
 
 impl PolicyArguments {
-    /// The policies, ready to run.
-    pub(super) fn plan(&self) -> anyhow::Result<Vec<Planned>> {
+    /// The policies, ready to run; those of deep audits only where it is one.
+    pub(super) fn plan(&self, deep: bool) -> anyhow::Result<Vec<Planned>> {
         if self.policy.is_empty() {
-            return policy::builtin(|_| true);
+            return policy::builtin(|about| deep || !about.deep);
         }
         let mut plan = Vec::new();
         for (number, name) in self.policy.iter().enumerate() {
@@ -101,11 +101,18 @@ impl PolicyArguments {
                     "name each policy once",
                 ));
             }
-            plan.push(if policy::is_file(name) {
+            let planned = if policy::is_file(name) {
                 policy::from_file(name.as_ref(), &self.grant)?
             } else {
-                policy::builtin(|id| id == name)?.pop().ok_or_else(|| policy::unknown(name))?
-            });
+                policy::builtin(|about| about.id == *name)?.pop().ok_or_else(|| policy::unknown(name))?
+            };
+            if planned.manifest.policy.deep && !deep {
+                return Err(user_error(
+                    format!("the policy {name} runs in deep audits only"),
+                    "use `chitin audit --deep`",
+                ));
+            }
+            plan.push(planned);
         }
         Ok(plan)
     }

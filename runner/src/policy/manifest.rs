@@ -13,6 +13,9 @@ pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
 /// The verbs of a file capability.
 pub const VERBS: [&str; 3] = ["stat", "list", "read"];
 
+/// The families of views of which a policy may see one at a time.
+pub const EACH: [&str; 2] = ["plugin", "skill"];
+
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,7 +64,7 @@ pub struct Manifest {
 }
 
 /// A policy's name and purpose.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     /// The folder's name: lower-case words joined by dashes.
@@ -70,11 +73,17 @@ pub struct About {
     pub version: String,
     /// Reads well after "this installation has".
     pub summary: String,
+    /// It is slow, or asks the live gateway: it runs in deep audits only.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deep: bool,
+    /// It runs once for each view of this family, for example "plugin", and sees no other one of the family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<String>,
 }
 
 /// A check that a policy may emit.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
     /// The check id; `*` stands for a name inside it.
     pub id: String,
@@ -85,6 +94,9 @@ pub struct Check {
     /// The config generations that it applies to; all where absent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generations: Vec<String>,
+    /// The checks of this policy that were not assessed in full where this one has a finding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves_open: Vec<String>,
 }
 
 impl Check {
@@ -262,6 +274,16 @@ impl Manifest {
                 return Err(format!("the check \"{}\" is declared twice", check.id));
             }
         }
+        for open in self.checks.iter().flat_map(|check| &check.leaves_open) {
+            if !known.contains(open) {
+                return Err(format!("\"{open}\", which a check leaves open, is no check of this policy"));
+            }
+        }
+        if let Some(each) = &self.policy.each
+            && !EACH.contains(&each.as_str())
+        {
+            return Err(format!("unknown family \"{each}\" in policy.each; known are {}", EACH.join(", ")));
+        }
         let capabilities = &self.capabilities;
         let pointers = capabilities
             .config
@@ -286,6 +308,11 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_name(text: &str, letters: &str) -> bool {

@@ -130,11 +130,12 @@ impl Grants {
     /// Some call on the view, or below it, is granted.
     #[must_use]
     pub fn sees(&self, view: &str) -> bool {
-        self.capabilities.files.iter().any(|file| {
-            // The pattern reaches the view where its first parts match the view's name.
-            let parts: Vec<&str> = file.pattern.split('/').take(view.split('/').count()).collect();
-            matches(&parts.join("/"), view)
-        })
+        self.views.contains_key(view)
+            && self.capabilities.files.iter().any(|file| {
+                // The pattern reaches the view where its first parts match the view's name.
+                let parts: Vec<&str> = file.pattern.split('/').take(view.split('/').count()).collect();
+                matches(&parts.join("/"), view)
+            })
     }
 
     /// The file holds credentials.
