@@ -46,7 +46,7 @@ bless: build ## Write the expected outputs anew, after a look at what changed
 	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles
 
 bench: build ## Measure; prints times and ratios taken in one run
-	$(CARGO) bench --locked --package chitin --bench audit --profile dev
+	$(CARGO) bench --locked --package chitin --bench audit --bench scan --profile dev
 
 parity: build ## Compare with the reference program over N generated installations (SEED repeats a run)
 	@N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)

@@ -53,12 +53,14 @@ const NATIVE: &[(&str, Audit)] = &[
     ("model-tier", model_tier::audit),
     ("node-commands", node_commands::audit),
     ("open-groups", open_groups::audit),
+    ("plugin-code", plugin_code::audit),
     ("plugin-installs", plugin_installs::audit),
     ("plugin-trust", plugin_trust::audit),
     ("private-files", private_files::audit),
     ("remote-cdp", remote_cdp::audit),
     ("sandbox-docker", sandbox_docker::audit),
     ("session-permissions", session_permissions::audit),
+    ("skill-code", skill_code::audit),
     ("slack", slack::audit),
     ("small-models", small_models::audit),
     ("state-permissions", state_permissions::audit),
@@ -396,7 +398,8 @@ impl sdk::Host for Native {
             End::Loop => sdk::Target::Loop,
         };
         let text = link.text.to_string_lossy().into_owned();
-        Ok(sdk::Link { text, target, metadata: link.metadata.map(|metadata| self.metadata(metadata)) })
+        let end = link.inside.map(|end| sdk::Path::new(&object.view, &chitin::sandbox::view::encode(&end)));
+        Ok(sdk::Link { text, target, end, metadata: link.metadata.map(|metadata| self.metadata(metadata)) })
     }
 
     fn list(&self, directory: &sdk::Path) -> Result<Vec<sdk::Entry>, sdk::StateError> {

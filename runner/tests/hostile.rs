@@ -286,6 +286,55 @@ fn reads_ungranted() {
     assert_eq!(check["status"], "not-assessed");
 }
 
+/// A target with four plugins, and a guest that runs over each of them.
+fn over_plugins(name: &str) -> (Value, &'static str) {
+    let guest = guest(name);
+    let home = Home::new();
+    for plugin in ["bad", "one", "three", "two"] {
+        let folder = home.state().join("extensions").join(plugin);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("index.js"), OUTSIDE).unwrap();
+    }
+    let arguments = ["--json", "--deep", "--policy", "gateway-exposure", "--policy", guest.component];
+    let run = home.run(&[arguments.as_slice(), &["--grant", "all"]].concat());
+    assert_eq!(run.status.code(), Some(3));
+    (run.others_findings(), guest.expect)
+}
+
+#[test]
+fn loops_in_one_plugin() {
+    let (report, expect) = over_plugins("loops_in_one_plugin");
+    let incomplete = report["incomplete"].as_array().unwrap();
+    assert_eq!(incomplete.len(), 1, "{incomplete:?}");
+    let reason = incomplete[0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with(&format!("{expect}, in ")) && reason.ends_with("/extensions/bad"), "{reason}");
+    let findings = report["findings"].as_array().unwrap();
+    let others = findings.iter().filter(|finding| finding["policy"] == "hostile").count();
+    assert_eq!(others, 3, "the runs over the other plugins count");
+}
+
+#[test]
+fn looks_into_another_plugin() {
+    let (report, expect) = over_plugins("looks_into_another_plugin");
+    let incomplete = report["incomplete"].as_array().unwrap();
+    assert_eq!(incomplete.len(), 4);
+    for part in incomplete {
+        let (said, _) = part["reason"].as_str().unwrap().rsplit_once(", in ").unwrap();
+        assert_eq!(said, expect);
+    }
+}
+
+#[test]
+fn a_deep_policy_runs_in_deep_audits_only() {
+    let run = Home::new().run(&["--policy", guest("loops_in_one_plugin").component]);
+    assert_eq!((run.status.code(), run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr.contains("runs in deep audits only\nhelp: use `chitin audit --deep`"),
+        "{}",
+        run.stderr
+    );
+}
+
 #[test]
 fn what_is_declared_is_not_yet_granted() {
     let guest = guest("leaves_by_path");

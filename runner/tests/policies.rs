@@ -236,7 +236,8 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
             other => return Err(format!("{case}.state.toml: unknown kind {other}").into()),
         }
     }
-    let answer = home.chitin(["audit", "--policy", id, "--json"], &state.environment);
+    let deep = manifest(folder)?.policy.deep.then_some("--deep");
+    let answer = home.chitin(["audit", "--policy", id, "--json"].into_iter().chain(deep), &state.environment);
     let report = answer.report()?;
     let mut text = String::new();
     for finding in &report.findings {

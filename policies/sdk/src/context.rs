@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::{
-    Allowed, Content, Entry, Facts, Failure, Input, Link, Metadata, Node, Path, Platform, Problem,
-    SecretSource, StateError, Subject, View,
+    Allowed, Content, Entry, Facts, Failure, Input, Kind, Link, Metadata, Node, Path, Platform, Problem,
+    SecretSource, StateError, Subject, View, Walked,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
@@ -17,6 +17,40 @@ pub trait Host {
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError>;
     /// `Err` where the subject is not granted.
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String>;
+
+    /// Gives all that lies below a directory, parents before children, in byte order, until `each` has enough. Names
+    /// that fit a pattern of `skip` (a `*` stands at its end only) are passed over with all that is below them.
+    fn walk(
+        &self,
+        root: &Path,
+        skip: &[&str],
+        each: &mut dyn FnMut(Walked) -> bool,
+    ) -> Result<(), StateError> {
+        let is_skipped = |name: &str| {
+            skip.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(head) => name.starts_with(head),
+                None => name == *pattern,
+            })
+        };
+        let below = |directory: &Path| -> Result<Vec<(Path, Metadata)>, StateError> {
+            let entries = self.list(directory)?.into_iter().rev().filter(|entry| !is_skipped(&entry.name));
+            Ok(entries.map(|entry| (directory.join(&entry.name), entry.metadata)).collect())
+        };
+        let mut pending = below(root)?;
+        while let Some((object, metadata)) = pending.pop() {
+            let mut refused = None;
+            if metadata.kind == Kind::Directory {
+                match below(&object) {
+                    Ok(entries) => pending.extend(entries),
+                    Err(error) => refused = Some(error),
+                }
+            }
+            if !each(Walked { object, metadata, refused }) {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Everything that a policy can know of the target.
@@ -156,12 +190,25 @@ impl Path {
     pub fn new(view: &str, rel: &str) -> Self {
         Self { view: view.to_owned(), rel: rel.to_owned() }
     }
+
+    /// An object of this directory.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Self {
+        let rel = if self.rel.is_empty() { name.to_owned() } else { format!("{}/{name}", self.rel) };
+        Self { view: self.view.clone(), rel }
+    }
 }
 
 /// A failure that says what could not be seen, and why.
 #[must_use]
 pub fn unseen(place: &str, error: &StateError) -> Failure {
-    let reason = match error {
+    Failure::Inconclusive(format!("cannot look at {place}: {}", reason(error)))
+}
+
+/// Why something could not be looked at, in words.
+#[must_use]
+pub fn reason(error: &StateError) -> String {
+    match error {
         StateError::NotGranted => "the policy has no capability for it".to_owned(),
         StateError::NotFound => "it is gone".to_owned(),
         StateError::BadPath => "the path is malformed".to_owned(),
@@ -171,6 +218,5 @@ pub fn unseen(place: &str, error: &StateError) -> Failure {
         StateError::Secret => "it holds credentials".to_owned(),
         StateError::Changed => "it changed while it was read".to_owned(),
         StateError::Io(text) => text.clone(),
-    };
-    Failure::Inconclusive(format!("cannot look at {place}: {reason}"))
+    }
 }

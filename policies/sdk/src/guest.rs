@@ -2,8 +2,11 @@
 
 use crate::bindings::chitin::policy::{secrets, state};
 use crate::{
-    Content, Context, Entry, Facts, Host, Input, Link, Metadata, Path, StateError, Subject, Verdict,
+    Content, Context, Entry, Facts, Host, Input, Link, Metadata, Path, StateError, Subject, Verdict, Walked,
 };
+
+/// Objects of a walk that are asked for at once: enough that the call itself costs nothing, little to hold.
+const BATCH: u32 = 256;
 
 struct Imports;
 
@@ -22,6 +25,23 @@ impl Host for Imports {
 
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError> {
         state::read(object, limit)
+    }
+
+    fn walk(
+        &self,
+        root: &Path,
+        skip: &[&str],
+        each: &mut dyn FnMut(Walked) -> bool,
+    ) -> Result<(), StateError> {
+        let skip = skip.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let options = state::WalkOptions { max_depth: u32::MAX, glob: None, skip };
+        let walk = state::Walk::start(root, &options)?;
+        loop {
+            let batch = walk.next(BATCH)?;
+            if batch.is_empty() || !batch.into_iter().all(&mut *each) {
+                return Ok(());
+            }
+        }
     }
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String> {

@@ -6,6 +6,7 @@ pub mod agents;
 mod bindings;
 pub mod browser;
 pub mod channels;
+pub mod code;
 pub mod config;
 pub mod context;
 pub mod finding;
@@ -18,6 +19,7 @@ pub mod models;
 pub mod pairing;
 pub mod permissions;
 pub mod sandbox;
+pub mod scan;
 pub mod senders;
 pub mod testing;
 pub mod tools;
@@ -25,7 +27,7 @@ pub mod url;
 
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
-    Content, Entry, Error as StateError, Kind, Link, Metadata, Target,
+    Content, Entry, Error as StateError, Kind, Link, Metadata, Target, Walked,
 };
 pub use bindings::chitin::policy::types::{
     Failure, Finding, Fix, Location, Path, SetMode, SetValue, Severity, TextPosition,

@@ -225,11 +225,17 @@ impl Host for MemoryHost {
     fn resolve(&self, object: &Path) -> Result<Link, StateError> {
         let found = self.find(object)?;
         let Some((text, end)) = &found.link else {
-            return Ok(Link { text: String::new(), target: Target::Inside, metadata: Some(found.metadata) });
+            let (target, end, metadata) = (Target::Inside, Some(object.clone()), Some(found.metadata));
+            return Ok(Link { text: String::new(), target, end, metadata });
         };
-        let end = end.as_ref().and_then(|end| self.objects.get(end)).map(|object| object.metadata);
-        let target = if end.is_some() { Target::Inside } else { Target::Dangling };
-        Ok(Link { text: text.clone(), target, metadata: end })
+        let found = end.as_ref().and_then(|end| Some((end, self.objects.get(end)?)));
+        let target = match found {
+            Some(((view, _), _)) if *view == object.view => Target::Inside,
+            Some(_) => Target::Outside,
+            None => Target::Dangling,
+        };
+        let inside = found.filter(|_| target == Target::Inside).map(|((view, rel), _)| Path::new(view, rel));
+        Ok(Link { text: text.clone(), target, end: inside, metadata: found.map(|(_, end)| end.metadata) })
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError> {

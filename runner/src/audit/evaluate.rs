@@ -56,6 +56,9 @@ struct Job<'a> {
 #[must_use]
 pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: &Limits) -> Evaluation {
     let jobs = jobs(subject, plan);
+    let shared = subject.shared();
+    let progress = &shared.progress;
+    progress.runs.store(jobs.len(), Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(jobs.len()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
@@ -64,8 +67,12 @@ pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: 
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(index) else { break };
+            let what = job.view.map(|view| subject.path(view, Path::new("")).to_string_lossy().into_owned());
+            let what = what.unwrap_or_else(|| job.planned.manifest.policy.id.clone());
+            *progress.current.lock().unwrap_or_else(PoisonError::into_inner) = what;
             let outcome = one(sandbox, subject, &redacted, job, limits);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
+            progress.done.fetch_add(1, Ordering::Relaxed);
         }
     };
     std::thread::scope(|scope| {

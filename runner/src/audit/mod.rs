@@ -1,6 +1,7 @@
 //! Plan -> run in parallel -> outcomes -> report. Everything after the sandbox is data; suppressions, overrides and
 //! the verdict are applied here and nowhere else, so that text, JSON and exit code cannot disagree.
 
+mod code;
 mod evaluate;
 pub mod finding;
 mod outlet;

@@ -231,7 +231,7 @@ pub fn clean_failure(subject: &Subject, failure: Failure) -> Failure {
         Failure::Internal(words) => Failure::Internal(text(words)),
         Failure::Trapped(words) => Failure::Trapped(text(words)),
         Failure::Refused(words) => Failure::Refused(text(words)),
-        Failure::Limit(limit) => Failure::Limit(limit),
+        Failure::Limit(_) | Failure::Interrupted => failure,
     }
 }
 

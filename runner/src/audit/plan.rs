@@ -8,13 +8,14 @@ use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::audit::code::{self, Code as Scripts};
 use crate::audit::finding::Location;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::{Code, Facts, Permissions, Platform, Problem, Shared, Source, Variable, View};
+use crate::sandbox::{Code, Facts, Permissions, Platform, Problem, Progress, Shared, Source, Variable, View};
 use crate::settings::Settings;
-use crate::target::snapshot::{LookError, Metadata, Snapshot};
+use crate::target::snapshot::{LookError, Metadata, Root, Snapshot};
 use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
@@ -95,10 +96,17 @@ impl Subject {
         let includes = config.includes.iter().enumerate();
         views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
         views.extend(packages(&located, &config.effective));
-        let snapshot = Snapshot::new(views.iter().map(|(_, path)| path.clone()), preview);
-        let owner = snapshot
-            .stat(0, Path::new(""))
-            .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.uid);
+        let owner = rustix::fs::lstat(&located.state_dir)
+            .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.st_uid);
+        let code = if *deep {
+            code::find(&located, &environment, &config.effective, owner)
+        } else {
+            Scripts::default()
+        };
+        let roots = views.iter().map(|(_, path)| Root::chosen(path.clone()));
+        let found = code.found.iter().map(|found| Root::found(found.path.clone(), found.object));
+        let snapshot = Snapshot::new(roots.chain(found), preview);
+        views.extend(code.found.into_iter().map(|found| (found.view, found.path)));
         let mut secrets = BTreeMap::new();
         for secret in &config.secrets {
             let name = match &secret.subject {
@@ -116,7 +124,7 @@ impl Subject {
         }
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
-        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now });
+        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now, progress: Progress::default() });
         let permissions =
             Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
         Self {
@@ -127,7 +135,7 @@ impl Subject {
             environment,
             problems,
             views,
-            family_gaps: BTreeMap::new(),
+            family_gaps: code.gaps,
             permissions,
             shared,
         }
@@ -283,7 +291,7 @@ impl ConfigGap {
 }
 
 /// The view belongs to the family: "plugin/3" to "plugin".
-fn is_of(view: &str, family: &str) -> bool {
+pub(super) fn is_of(view: &str, family: &str) -> bool {
     view.strip_prefix(family).is_some_and(|rest| rest.starts_with('/'))
 }
 

@@ -6,7 +6,8 @@ use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
 use crate::audit::visible;
-use crate::policy::manifest::Severity;
+use crate::policy::manifest::{Check, Severity};
+use crate::sandbox::Failure;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -131,73 +132,18 @@ impl Report {
     /// Makes the report. Findings of at least `fail_on` make the verdict 1, unless the audit is incomplete.
     #[must_use]
     pub fn new(subject: &Subject, evaluation: &Evaluation, fail_on: Severity, ts: u64) -> Self {
-        let generation = &subject.config.generation;
-        let (mut findings, mut assessment, mut incomplete) = (Vec::new(), Vec::new(), Vec::new());
-        let mut gaps: Vec<&str> = Vec::new();
+        let mut parts = Parts::default();
         // One policy may have run several times, over the views of a family.
         for runs in evaluation.outcomes.chunk_by(|one, next| one.planned == next.planned) {
-            let Some(Outcome { manifest, .. }) = runs.first() else { continue };
-            let policy = &manifest.policy.id;
-            let mut failure = None;
-            for run in runs {
-                let Err(error) = &run.verdict else { continue };
-                let reason =
-                    run.view.as_ref().map_or(error.to_string(), |view| format!("{error}, in {view}"));
-                failure.get_or_insert_with(|| reason.clone());
-                incomplete.push(Incomplete {
-                    policy: Some(policy.clone()),
-                    reason,
-                    denied: run.denied.clone(),
-                });
-            }
-            let gap = runs.iter().find_map(|run| run.gap.as_deref());
-            gaps.extend(gap.filter(|gap| !gaps.contains(gap)));
-            let ungranted = runs.first().map(|run| run.ungranted.clone()).unwrap_or_default();
-            let withheld = (!ungranted.is_empty()).then(|| WITHHELD.to_owned());
-            let found: Vec<&Finding> =
-                runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default()).collect();
-            let mut silent = false;
-            for check in manifest.checks.iter().filter(|check| check.applies_to(generation)) {
-                let fired = found.iter().any(|finding| finding.check == check.id);
-                silent |= !fired;
-                let left_open = manifest.checks.iter().find(|other| {
-                    other.leaves_open.contains(&check.id)
-                        && found.iter().any(|finding| finding.check == other.id)
-                });
-                let left_open = left_open.map(|other| format!("not in full: see {}", other.id));
-                if let Some(reason) = &left_open {
-                    let reason = format!("{} was assessed {reason}", check.id);
-                    incomplete.push(Incomplete { policy: Some(policy.clone()), reason, denied: Vec::new() });
-                }
-                let gap = || gap.map(str::to_owned);
-                let reason = failure.clone().or_else(gap).or_else(|| withheld.clone()).or(left_open);
-                let reason = reason.filter(|_| !fired);
-                let status = match (fired, &reason) {
-                    (true, _) => Status::Finding,
-                    (false, Some(_)) => Status::NotAssessed,
-                    (false, None) => Status::Clean,
-                };
-                assessment.push(Assessment {
-                    check_id: check.id.clone(),
-                    policy: policy.clone(),
-                    status,
-                    reason,
-                });
-            }
-            if let (None, Some(reason), true) = (failure, withheld, silent) {
-                incomplete.push(Incomplete { policy: Some(policy.clone()), reason, denied: ungranted });
-            }
-            // A check that does not exist in this generation says nothing about it.
-            let applies = |finding: &&Finding| {
-                manifest.checks.iter().any(|check| check.id == finding.check && check.applies_to(generation))
-            };
-            findings.extend(found.into_iter().filter(applies).cloned());
+            parts.add(runs, &subject.config.generation);
         }
-        incomplete.extend(gaps.iter().map(|gap| Incomplete {
-            policy: None,
-            reason: (*gap).to_owned(),
-            denied: Vec::new(),
-        }));
+        let interrupted = |run: &&Outcome| run.verdict == Err(Failure::Interrupted);
+        let lost = evaluation.outcomes.iter().filter(interrupted).count();
+        if lost > 0 {
+            let all = evaluation.outcomes.len();
+            parts.whole(format!("interrupted: {lost} of {all} runs of policies did not end"));
+        }
+        let Parts { mut findings, mut assessment, incomplete } = parts;
         findings.sort_by(|a, b| {
             let severity = b.severity.cmp(&a.severity);
             let id = || a.check_id.cmp(&b.check_id);
@@ -224,6 +170,82 @@ impl Report {
             assessment,
             incomplete,
         }
+    }
+}
+
+/// What becomes of the outcomes.
+#[derive(Default)]
+struct Parts {
+    findings: Vec<Finding>,
+    assessment: Vec<Assessment>,
+    incomplete: Vec<Incomplete>,
+}
+
+impl Parts {
+    /// The runs of one policy.
+    fn add(&mut self, runs: &[Outcome], generation: &str) {
+        let Some(Outcome { manifest, ungranted, .. }) = runs.first() else { return };
+        let policy = &manifest.policy.id;
+        let mut failure = None;
+        for run in runs {
+            let Err(error) = &run.verdict else { continue };
+            let place = run.view.as_ref().map_or(String::new(), |view| format!(", in {view}"));
+            let reason = format!("{error}{place}");
+            failure.get_or_insert_with(|| reason.clone());
+            // One word on all that was interrupted is enough.
+            if *error != Failure::Interrupted {
+                self.policy(policy, reason, &run.denied);
+            }
+        }
+        let gap = runs.iter().find_map(|run| run.gap.clone());
+        if let Some(gap) = &gap
+            && !self.incomplete.iter().any(|part| part.reason == *gap)
+        {
+            self.whole(gap.clone());
+        }
+        let withheld = (!ungranted.is_empty()).then(|| WITHHELD.to_owned());
+        // A check that does not exist in this generation says nothing about it.
+        let checks: Vec<&Check> =
+            manifest.checks.iter().filter(|check| check.applies_to(generation)).collect();
+        let found = runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default());
+        let found: Vec<&Finding> =
+            found.filter(|finding| checks.iter().any(|check| check.id == finding.check)).collect();
+        let fired = |check: &Check| found.iter().any(|finding| finding.check == check.id);
+        for check in &checks {
+            let other = checks.iter().find(|other| other.leaves_open.contains(&check.id) && fired(other));
+            let left_open = other.map(|other| format!("not in full: see {}", other.id));
+            if let Some(reason) = &left_open {
+                self.policy(policy, format!("{} was assessed {reason}", check.id), &[]);
+            }
+            let reason = failure.clone().or_else(|| gap.clone()).or_else(|| withheld.clone()).or(left_open);
+            let reason = reason.filter(|_| !fired(check));
+            let status = match (fired(check), &reason) {
+                (true, _) => Status::Finding,
+                (false, Some(_)) => Status::NotAssessed,
+                (false, None) => Status::Clean,
+            };
+            let (check_id, policy) = (check.id.clone(), policy.clone());
+            self.assessment.push(Assessment { check_id, policy, status, reason });
+        }
+        if let (None, Some(reason)) = (failure, withheld)
+            && !checks.iter().all(|check| fired(check))
+        {
+            self.policy(policy, reason, ungranted);
+        }
+        self.findings.extend(found.into_iter().cloned());
+    }
+
+    fn policy(&mut self, policy: &str, reason: String, denied: &[String]) {
+        self.incomplete.push(Incomplete {
+            policy: Some(policy.to_owned()),
+            reason,
+            denied: denied.to_owned(),
+        });
+    }
+
+    /// Something that concerns the whole audit.
+    fn whole(&mut self, reason: String) {
+        self.incomplete.push(Incomplete { policy: None, reason, denied: Vec::new() });
     }
 }
 

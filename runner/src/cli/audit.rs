@@ -8,6 +8,7 @@ use chitin::sandbox::limits::Limits;
 use chitin::target::Preview;
 use clap::{Args, ValueEnum};
 
+use super::progress::Progress;
 use super::target::{PolicyArguments, TargetArguments, now};
 use super::{fix, show, user_error};
 
@@ -75,7 +76,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     clock.lap("start the engine");
     let plan = if subject.is_absent() { Vec::new() } else { policies.plan(arguments.deep)? };
     clock.lap("plan");
+    super::listen(&sandbox)?;
+    let progress = arguments.deep.then(|| Progress::show(subject.shared()));
     let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default());
+    drop(progress);
     clock.lap("map, link and run the policies");
     let report = Report::new(&subject, &evaluation, arguments.fail_on.into(), now * 1000);
     let format: &dyn Format = if arguments.json { &Json } else { &Text };

@@ -4,12 +4,14 @@ mod audit;
 mod explain;
 mod fix;
 mod policy;
+mod progress;
 mod target;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use chitin::audit::visible::visible;
+use chitin::sandbox::Sandbox;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -109,6 +111,16 @@ fn complain(error: &anyhow::Error) {
     if let Some(error) = error.downcast_ref::<UserError>() {
         let _ = writeln!(err, "help: {}", visible(&error.help));
     }
+}
+
+/// Makes the first Ctrl-C end the audit with what it has; the second ends the process.
+fn listen(sandbox: &Sandbox) -> anyhow::Result<()> {
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let flag = || std::sync::Arc::clone(sandbox.interrupt());
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag())?;
+        signal_hook::flag::register(signal, flag())?;
+    }
+    Ok(())
 }
 
 /// The known name that was probably meant.

@@ -3,6 +3,7 @@
 //!
 //! An audit always answers: whatever is wrong becomes a [`Problem`], and what could be understood is kept.
 
+pub mod agents;
 mod defaults;
 mod discover;
 mod edit;

@@ -2,7 +2,8 @@
 //! against the grants, before the snapshot is asked.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -39,8 +40,11 @@ const DENIED: usize = 16;
 /// Characters of such a name that are kept; a policy may ask for a name of 4 MiB.
 const DENIED_CHARACTERS: usize = 300;
 
-/// Longest pattern of a walk. No path is longer, and every object of the walk is matched against it.
+/// Longest patterns of a walk, together. No path is longer, and every object of the walk is matched against them.
 const MAX_GLOB_BYTES: usize = 4096;
+
+/// Most names that a walk passes over; every object of the walk is matched against them.
+const MAX_SKIPPED: usize = 16;
 
 /// What is known of a secret; the value stays with the runner.
 pub use secrets::{Facts, Source};
@@ -55,13 +59,34 @@ pub struct Shared {
     pub owner: u32,
     /// Seconds since the epoch.
     pub now: u64,
+    /// How far the audit has come.
+    pub progress: Progress,
 }
+
+/// How far an audit has come, for whoever waits.
+#[derive(Default)]
+pub struct Progress {
+    /// Runs of policies that are to be.
+    pub runs: AtomicUsize,
+    /// Runs that have ended.
+    pub done: AtomicUsize,
+    /// Files that policies have read.
+    pub files: AtomicUsize,
+    /// What the run that began last looks at.
+    pub current: Mutex<String>,
+}
+
+/// The operator wanted no more of it.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
 
 /// The state of one run.
 pub struct HostState {
     shared: Arc<Shared>,
     grants: Grants,
     limits: Limits,
+    interrupt: Arc<AtomicBool>,
     /// Before this nobody has to look at the processor time.
     deadline: Instant,
     /// Processor time of this thread when the run began.
@@ -85,6 +110,7 @@ pub struct Walk {
     root: PathBuf,
     max_depth: usize,
     glob: Option<String>,
+    skip: Vec<String>,
     /// Objects still to give, the next one last; with their depth.
     pending: Vec<(PathBuf, Metadata, usize)>,
 }
@@ -92,12 +118,13 @@ pub struct Walk {
 impl HostState {
     /// The state of a run that begins now.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, grants: Grants, limits: Limits) -> Self {
+    pub fn new(shared: Arc<Shared>, grants: Grants, limits: Limits, interrupt: Arc<AtomicBool>) -> Self {
         let deadline = Instant::now() + limits.time;
         Self {
             shared,
             grants,
             limits,
+            interrupt,
             deadline,
             began: processor_time(),
             table: ResourceTable::new(),
@@ -148,6 +175,9 @@ impl HostState {
     /// Time in imports is not covered by fuel. Whoever runs for so long on the wall may only have waited for the
     /// processor: the processor's own time decides.
     pub(super) fn check_time(&self) -> Result<()> {
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Err(Error::new(Interrupted));
+        }
         if Instant::now() < self.deadline {
             return Ok(());
         }
@@ -267,7 +297,8 @@ impl state::Host for HostState {
                 End::Loop => state::Target::Loop,
             };
             let metadata = link.metadata.map(|metadata| self.metadata(&metadata));
-            Ok(state::Link { text: link.text.to_string_lossy().into_owned(), target, metadata })
+            let end = link.inside.map(|end| types::Path { view: object.view.clone(), rel: encode(&end) });
+            Ok(state::Link { text: link.text.to_string_lossy().into_owned(), target, end, metadata })
         }))
     }
 
@@ -302,7 +333,8 @@ impl state::Host for HostState {
         match self.shared.snapshot.read(view, &rel) {
             Err(error) => Ok(Err(error.into())),
             Ok(content) => {
-                let bytes: Vec<u8> = content.iter().take(limit as usize).copied().collect();
+                self.shared.progress.files.fetch_add(1, Ordering::Relaxed);
+                let bytes = content.get(..limit as usize).unwrap_or(&content).to_vec();
                 self.read_bytes += bytes.len() as u64;
                 if self.read_bytes > self.limits.read_bytes {
                     let actual = format!("{} asked for", self.read_bytes);
@@ -325,7 +357,8 @@ impl state::HostWalk for HostState {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
-        if options.glob.as_ref().is_some_and(|glob| glob.len() > MAX_GLOB_BYTES) {
+        let patterns = options.glob.iter().chain(&options.skip).map(String::len).sum::<usize>();
+        if patterns > MAX_GLOB_BYTES || options.skip.len() > MAX_SKIPPED {
             return Ok(Err(state::Error::BadPath));
         }
         let mut walk = Walk {
@@ -334,6 +367,7 @@ impl state::HostWalk for HostState {
             root: rel,
             max_depth: options.max_depth as usize,
             glob: options.glob,
+            skip: options.skip,
             pending: Vec::new(),
         };
         let here = walk.root.clone();
@@ -351,17 +385,18 @@ impl state::HostWalk for HostState {
         while batch.len() < max as usize {
             self.check_time()?;
             let Some((path, metadata, depth)) = walk.pending.pop() else { break };
-            if metadata.kind == Kind::Directory
-                && depth < walk.max_depth
-                && self.grants.allows("list", &walk.name, &encode(&path))
-                && let Err(error) = self.enter(&mut walk, &path, depth + 1)?
-            {
-                return Ok(Err(error.into()));
+            let mut refused = None;
+            if metadata.kind == Kind::Directory && depth < walk.max_depth {
+                if !self.grants.allows("list", &walk.name, &encode(&path)) {
+                    refused = Some(state::Error::NotGranted);
+                } else if let Err(error) = self.enter(&mut walk, &path, depth + 1)? {
+                    refused = Some(error.into());
+                }
             }
             let below = path.strip_prefix(&walk.root).unwrap_or(&path);
             if walk.glob.as_ref().is_none_or(|glob| matches(glob, &encode(below))) {
                 let object = types::Path { view: walk.name.clone(), rel: encode(&path) };
-                batch.push(state::Walked { object, metadata: self.metadata(&metadata) });
+                batch.push(state::Walked { object, metadata: self.metadata(&metadata), refused });
             }
         }
         *self.table.get_mut(&this)? = walk;
@@ -377,7 +412,7 @@ impl state::HostWalk for HostState {
 impl Walk {
     fn finished() -> Self {
         let (name, root) = (String::new(), PathBuf::new());
-        Self { view: 0, name, root, max_depth: 0, glob: None, pending: Vec::new() }
+        Self { view: 0, name, root, max_depth: 0, glob: None, skip: Vec::new(), pending: Vec::new() }
     }
 }
 
@@ -394,8 +429,12 @@ impl HostState {
             Err(error) => return Ok(Err(error)),
         };
         self.count_entries(entries.len())?;
-        walk.pending
-            .extend(entries.iter().rev().map(|entry| (directory.join(&entry.name), entry.metadata, depth)));
+        for entry in entries.iter().rev() {
+            let name = entry.name.to_string_lossy();
+            if !walk.skip.iter().any(|pattern| matches(pattern, &name)) {
+                walk.pending.push((directory.join(&entry.name), entry.metadata, depth));
+            }
+        }
         Ok(Ok(()))
     }
 }

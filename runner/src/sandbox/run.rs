@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
@@ -10,7 +10,7 @@ use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 use super::compile::Compiled;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::{Input, PolicyPre};
-use super::host::{HostState, Shared};
+use super::host::{HostState, Interrupted, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;
 use super::types::{self, Finding};
@@ -22,11 +22,17 @@ pub struct Sandbox {
     engine: Engine,
     /// What the built-in policies import, linked once for all of them.
     own: RwLock<wasi::Linked>,
-    /// Built-in policies that were mapped and linked before, by their numbers.
-    known: Mutex<HashMap<usize, PolicyPre<HostState>>>,
+    /// Built-in policies that are mapped and linked, by their numbers.
+    known: Mutex<HashMap<usize, Ready>>,
+    /// Set by whoever wants no more of it.
+    interrupt: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     clock: Option<std::thread::JoinHandle<()>>,
 }
+
+/// A policy that is mapped and linked, once it is needed. Code must not be mapped twice at one address, so whoever needs
+/// what another thread maps at this moment waits for it.
+pub(super) type Ready = Arc<OnceLock<wasmtime::Result<PolicyPre<HostState>>>>;
 
 /// A policy's code.
 pub enum Code {
@@ -51,6 +57,9 @@ pub enum Failure {
     /// It was stopped because it did what no program may do.
     #[error("trapped: {0}")]
     Trapped(String),
+    /// The operator wanted no more of the audit.
+    #[error("interrupted before it ended")]
+    Interrupted,
     /// What it said is not what a policy may say.
     #[error("refused: {0}")]
     Refused(String),
@@ -82,9 +91,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn refused(reason: String) -> Self {
-        let verdict = Err(Failure::Refused(reason));
-        Self { verdict, log: String::new(), denied: Vec::new(), stages: Stages::default() }
+    fn without(failure: Failure) -> Self {
+        Self { verdict: Err(failure), log: String::new(), denied: Vec::new(), stages: Stages::default() }
     }
 }
 
@@ -103,30 +111,37 @@ impl Sandbox {
             }
         })?;
         let own = RwLock::new(wasi::Linked::new(&engine)?);
-        Ok(Self { engine, own, known: Mutex::default(), stop, clock: Some(clock) })
+        let interrupt = Arc::default();
+        Ok(Self { engine, own, known: Mutex::default(), interrupt, stop, clock: Some(clock) })
     }
 
-    /// Maps a policy's code and links its imports.
+    /// Where this is set, runs end, and no new ones begin.
+    #[must_use]
+    pub fn interrupt(&self) -> &Arc<AtomicBool> {
+        &self.interrupt
+    }
+
+    /// Maps a policy's code and links its imports, once.
     fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
         match code {
             Code::Builtin(number) => {
-                let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(policy) = known().get(number) {
-                    return Ok(policy.clone());
-                }
-                let component = load::builtin(&self.engine, *number)?;
-                self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
-                let policy = self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)?;
-                known().insert(*number, policy.clone());
-                Ok(policy)
+                let ready = {
+                    let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                    Arc::clone(known.entry(*number).or_default())
+                };
+                once(&ready, || {
+                    let component = load::builtin(&self.engine, *number)?;
+                    self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
+                    self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
+                })
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
-            Code::Compiled(code) => {
+            Code::Compiled(code) => once(&code.ready, || {
                 let component = load::compiled(&self.engine, code)?;
                 let mut linked = wasi::Linked::new(&self.engine)?;
                 linked.link(&component)?;
                 linked.ready(&component)
-            }
+            }),
         }
     }
 
@@ -141,19 +156,25 @@ impl Sandbox {
         input: &Input,
     ) -> Answer {
         let mut stages = Stages::default();
+        if self.interrupt.load(Ordering::Relaxed) {
+            return Answer::without(Failure::Interrupted);
+        }
         let started = Instant::now();
         let policy = match self.ready(code) {
             Ok(policy) => policy,
-            Err(error) => return Answer::refused(format!("it does not fit the contract: {error:#}")),
+            Err(error) => {
+                let reason = format!("it does not fit the contract: {error:#}");
+                return Answer::without(Failure::Refused(reason));
+            }
         };
         stages.map = started.elapsed();
         let started = Instant::now();
-        let mut store = Store::new(&self.engine, HostState::new(Arc::clone(shared), grants, limits.clone()));
+        let state = HostState::new(Arc::clone(shared), grants, limits.clone(), Arc::clone(&self.interrupt));
+        let mut store = Store::new(&self.engine, state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_max_component_handles(limits.handles);
-        let ticks = limits.time.as_millis() / u128::from(EPOCH_MILLISECONDS);
-        store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX));
+        store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
             store.data().check_time()?;
             Ok(UpdateDeadline::Continue(1))
@@ -188,10 +209,23 @@ impl Drop for Sandbox {
     }
 }
 
+fn once(
+    ready: &Ready,
+    make: impl FnOnce() -> wasmtime::Result<PolicyPre<HostState>>,
+) -> wasmtime::Result<PolicyPre<HostState>> {
+    match ready.get_or_init(make) {
+        Ok(policy) => Ok(policy.clone()),
+        Err(error) => Err(Error::msg(format!("{error:#}"))),
+    }
+}
+
 /// Which limit it was, or which trap.
 fn explain(error: &Error, limits: &Limits) -> Failure {
     if let Some(limit) = error.downcast_ref::<LimitError>() {
         return limit.clone().into();
+    }
+    if error.is::<Interrupted>() {
+        return Failure::Interrupted;
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => LimitError::new("fuel", limits.fuel, "all used").into(),

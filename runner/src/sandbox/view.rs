@@ -43,6 +43,12 @@ const SECRET_FILES: [&str; 27] = [
     "**/*.pfx",
 ];
 
+/// Endings of files that hold code: those that the gateway's loader takes.
+const SCRIPTS: [&str; 8] = ["js", "ts", "mjs", "cjs", "mts", "cts", "jsx", "tsx"];
+
+/// What describes a plugin or a skill; it can be read beside the code.
+const DESCRIPTIONS: [&str; 3] = ["package.json", "openclaw.plugin.json", "SKILL.md"];
+
 /// Lists in a credentials directory that are no secrets: who may talk to the assistant.
 const PUBLIC_FILES: [&str; 2] = ["*-allowFrom.json", "*-pairing.json"];
 
@@ -152,6 +158,10 @@ impl Grants {
             "log" => false,
             // One package.json each: a name and a version.
             _ if view.starts_with("plugin-package/") || view.starts_with("hook-package/") => !rel.is_empty(),
+            // Code and what describes it; nothing that lies beside it.
+            _ if view.starts_with("plugin/") || view.starts_with("skill/") => {
+                !(rel.is_empty() || is_script(name) || DESCRIPTIONS.contains(&name))
+            }
             // The config and its includes are given as JSON, without their secrets.
             _ => true,
         }
@@ -174,6 +184,13 @@ impl Grants {
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
+}
+
+/// The file holds code, going by its name.
+#[must_use]
+pub fn is_script(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| SCRIPTS.contains(&ending.as_str()))
 }
 
 fn hex_digit(value: u8) -> char {
@@ -287,6 +304,9 @@ mod tests {
             ("config", ""),
             ("include/0", ""),
             ("plugin-package/0", "node_modules/x/package.json"),
+            ("plugin/0", "config.json"),
+            ("plugin/0", "lib/notes.md"),
+            ("skill/0", ".env"),
         ] {
             assert!(grants.is_secret(view, rel), "{view}/{rel}");
         }
@@ -298,6 +318,10 @@ mod tests {
             ("log", ""),
             ("plugin-package/0", ""),
             ("hook-package/12", ""),
+            ("plugin/0", ""),
+            ("plugin/0", "lib/A.TS"),
+            ("plugin/0", "package.json"),
+            ("skill/3", "SKILL.md"),
         ] {
             assert!(!grants.is_secret(view, rel), "{view}/{rel}");
         }

@@ -13,6 +13,9 @@ pub const CONFIG_NAMES: [&str; 4] = ["openclaw.json", "clawdbot.json", "moldbot.
 /// State directories below the home directory, the present one first.
 const STATE_NAMES: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
 
+/// The flag that names a state directory, as `Located::origin` has it.
+const STATE_DIR_FLAG: &str = "--state-dir";
+
 /// Variables that move the target. Only the process environment and flags may set them.
 const REDIRECTS: [&str; 8] = [
     "OPENCLAW_STATE_DIR",
@@ -68,6 +71,13 @@ pub struct Located {
     pub config_origin: String,
     /// The directory relative paths were resolved against.
     pub cwd: PathBuf,
+}
+
+impl Located {
+    /// The state directory was named on the command line: it need not be this user's own installation.
+    pub fn by_hand(&self) -> bool {
+        self.origin == STATE_DIR_FLAG
+    }
 }
 
 /// Why there is no target.
@@ -230,7 +240,7 @@ fn either<'e>(env: &'e Environment, suffix: &str) -> Option<(&'e str, String)> {
 
 fn state_dir(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (PathBuf, String) {
     if let Some(dir) = &request.state_dir {
-        return (absolute(cwd, dir), "--state-dir".to_owned());
+        return (absolute(cwd, dir), STATE_DIR_FLAG.to_owned());
     }
     if let Some((dir, label)) = either(env, "STATE_DIR") {
         return (user_path(dir, home, cwd), label);
@@ -257,7 +267,7 @@ fn config_load(
     }
     let own = state.join(CONFIG_NAMES[0]);
     if request.state_dir.is_some() {
-        return (config_in(state).unwrap_or(own), "--state-dir".to_owned());
+        return (config_in(state).unwrap_or(own), STATE_DIR_FLAG.to_owned());
     }
     if let Some((file, label)) = either(env, "CONFIG_PATH") {
         return (user_path(file, home, cwd), label);

@@ -18,7 +18,7 @@ pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
 pub(crate) use locate::is_redirect;
 pub use locate::{CONFIG_NAMES, LocateError, Located, MAX_DOTENV_BYTES, Request, locate};
-pub use paths::{absolute, expand_home, is_inside, js_trim, normalise};
+pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};
 pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
 pub use read::{FileKind, ReadError, read_regular};

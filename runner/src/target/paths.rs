@@ -51,7 +51,7 @@ pub fn expand_home(text: &str, home: &Path) -> Option<PathBuf> {
 }
 
 /// A path as a user writes it: trimmed, `~` expanded, made absolute against `cwd`.
-pub(super) fn user_path(text: &str, home: &Path, cwd: &Path) -> PathBuf {
+pub fn user_path(text: &str, home: &Path, cwd: &Path) -> PathBuf {
     let text = js_trim(text);
     expand_home(text, home).unwrap_or_else(|| absolute(cwd, Path::new(text)))
 }

@@ -23,6 +23,10 @@ pub const MAX_FILE_BYTES: u64 = 8 << 20;
 /// so that no policy can use up what another one needs.
 pub const MAX_SNAPSHOT_BYTES: u64 = 64 << 20;
 
+/// What all policies together can make the runner keep of listings: ten times a large installation. Beyond it a directory
+/// is listed anew each time.
+const MAX_SNAPSHOT_ENTRIES: usize = 1_000_000;
+
 /// What all policies together can make the runner remember of paths that lead to nothing of their own: absent ones,
 /// and those through links, of which there are endlessly many. Beyond it the runner looks, and does not remember.
 const MAX_REMEMBERED_BYTES: usize = 16 << 20;
@@ -146,8 +150,16 @@ pub struct Link {
     pub text: OsString,
     /// Where the end lies.
     pub end: End,
+    /// The end's path below the same view; none where it lies elsewhere.
+    pub inside: Option<PathBuf>,
     /// Facts about the end; none where there is no end, or it cannot be seen.
     pub metadata: Option<Metadata>,
+}
+
+impl Link {
+    fn nowhere(text: OsString, end: End) -> Self {
+        Self { text, end, inside: None, metadata: None }
+    }
 }
 
 /// Why an object could not be looked at.
@@ -187,16 +199,39 @@ impl From<Errno> for LookError {
     }
 }
 
-type Look<T> = Result<T, LookError>;
+/// What a look gives.
+pub type Look<T> = Result<T, LookError>;
 
 /// A view by its number, and a path below it ("" is the view itself).
 type Key = (usize, PathBuf);
 
 /// The root of a view.
-struct Root {
+pub struct Root {
     path: PathBuf,
-    /// Opened at the first look; following links, because this place is the operator's own choice.
+    /// The object that was found there; none where the place is the operator's own choice.
+    found: Option<Identity>,
+    /// Opened at the first look, following links.
     directory: OnceLock<Look<Dir>>,
+}
+
+impl Root {
+    /// A place that is the operator's own choice: links on the way are followed, whatever lies there by then.
+    #[must_use]
+    pub fn chosen(path: PathBuf) -> Self {
+        Self { path, found: None, directory: OnceLock::new() }
+    }
+
+    /// Code that was found on the target. A link there leads to this object, and to no other. Its files are read anew
+    /// each time: there is much of it, and hardly more than one policy reads it.
+    #[must_use]
+    pub fn found(path: PathBuf, object: Identity) -> Self {
+        Self { path, found: Some(object), directory: OnceLock::new() }
+    }
+
+    fn check(&self, stat: &Stat) -> Look<()> {
+        let here = Metadata::from(stat).identity;
+        if self.found.is_none_or(|found| found.is(here)) { Ok(()) } else { Err(LookError::Changed) }
+    }
 }
 
 #[derive(Default)]
@@ -205,6 +240,8 @@ struct Seen {
     links: HashMap<Key, Look<Link>>,
     listings: HashMap<Key, Look<Arc<[Entry]>>>,
     contents: HashMap<Key, Look<Arc<[u8]>>>,
+    /// Entries of all listings.
+    entries: usize,
     /// Bytes of all contents.
     bytes: u64,
     /// Bytes of the keys that [`MAX_REMEMBERED_BYTES`] limits.
@@ -231,13 +268,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of these places, with the modes of the preview; nothing is opened yet.
     #[must_use]
-    pub fn new(roots: impl IntoIterator<Item = PathBuf>, preview: &Preview) -> Self {
-        let root = |path| Root { path, directory: OnceLock::new() };
-        Self {
-            roots: roots.into_iter().map(root).collect(),
-            modes: preview.modes.clone(),
-            seen: Mutex::default(),
-        }
+    pub fn new(roots: impl IntoIterator<Item = Root>, preview: &Preview) -> Self {
+        Self { roots: roots.into_iter().collect(), modes: preview.modes.clone(), seen: Mutex::default() }
     }
 
     /// Facts as they are told.
@@ -271,13 +303,33 @@ impl Snapshot {
 
     /// The entries of a directory, in byte order of their names.
     pub fn list(&self, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
-        let mut seen = self.lock();
         let key = (view, rel.to_owned());
+        let expected = {
+            let mut seen = self.lock();
+            if let Some(known) = seen.listings.get(&key) {
+                return known.clone();
+            }
+            self.stat_in(&mut seen, view, rel)
+        };
+        let listing = expected.and_then(|expected| self.read_directory(&expected, view, rel));
+        let mut seen = self.lock();
         if let Some(known) = seen.listings.get(&key) {
             return known.clone();
         }
-        let listing = self.read_directory(&mut seen, view, rel);
-        if listing.is_ok() || seen.has_room(rel) {
+        let listing: Look<Arc<[Entry]>> = listing.map(|mut entries| {
+            for entry in &mut entries {
+                if let Some(Ok(known)) = seen.stats.get(&(view, rel.join(&entry.name))) {
+                    entry.metadata = *known;
+                }
+            }
+            entries.into()
+        });
+        let keep = match &listing {
+            Ok(entries) => seen.entries + entries.len() <= MAX_SNAPSHOT_ENTRIES,
+            Err(_) => seen.has_room(rel),
+        };
+        if keep {
+            seen.entries += listing.as_ref().map_or(0, |entries| entries.len());
             seen.listings.insert(key, listing.clone());
         }
         listing
@@ -285,12 +337,22 @@ impl Snapshot {
 
     /// The whole content of a regular file.
     pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
-        let mut seen = self.lock();
         let key = (view, rel.to_owned());
+        let expected = {
+            let mut seen = self.lock();
+            if let Some(known) = seen.contents.get(&key) {
+                return known.clone();
+            }
+            self.stat_in(&mut seen, view, rel)
+        };
+        let content = expected.and_then(|expected| self.read_file(&expected, view, rel));
+        if self.root(view)?.found.is_some() {
+            return content;
+        }
+        let mut seen = self.lock();
         if let Some(known) = seen.contents.get(&key) {
             return known.clone();
         }
-        let content = self.read_file(&mut seen, view, rel);
         // Where the store is full, the file is read again: if it changed since it was looked at first, that is told.
         let keep = match &content {
             Ok(bytes) => seen.bytes + bytes.len() as u64 <= MAX_SNAPSHOT_BYTES,
@@ -317,6 +379,7 @@ impl Snapshot {
         let open = || {
             let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
             let handle = rustix::fs::open(&root.path, flags, Mode::empty())?;
+            root.check(&rustix::fs::fstat(&handle)?)?;
             Ok(Dir::from_std_file(handle.into()))
         };
         root.directory.get_or_init(open).as_ref().map_err(Clone::clone)
@@ -347,15 +410,17 @@ impl Snapshot {
 
     fn look(&self, view: usize, rel: &Path) -> Look<Metadata> {
         if rel.as_os_str().is_empty() {
-            let stat = rustix::fs::lstat(&self.root(view)?.path)?;
+            let root = self.root(view)?;
+            let follow = root.found.is_some();
+            let stat = if follow { rustix::fs::stat(&root.path) } else { rustix::fs::lstat(&root.path) }?;
+            root.check(&stat)?;
             return Ok(self.facts(&stat));
         }
         let handle = open_beneath(self.directory(view)?, rel, OFlags::PATH)?;
         Ok(self.facts(&rustix::fs::fstat(handle)?))
     }
 
-    fn read_directory(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
-        let expected = self.stat_in(seen, view, rel)?;
+    fn read_directory(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Vec<Entry>> {
         let root_link = rel.as_os_str().is_empty() && expected.kind == Kind::Symlink;
         if expected.kind != Kind::Directory && !root_link {
             return Err(LookError::WrongKind);
@@ -376,23 +441,18 @@ impl Snapshot {
             if name == "." || name == ".." {
                 continue;
             }
-            let known = seen.stats.get(&(view, rel.join(&name))).cloned();
-            let metadata = match known {
-                Some(Ok(metadata)) => metadata,
-                _ => match rustix::fs::statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => self.facts(&stat),
-                    Err(Errno::NOENT) => continue, // it went away meanwhile
-                    Err(errno) => return Err(errno.into()),
-                },
+            let metadata = match rustix::fs::statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => self.facts(&stat),
+                Err(Errno::NOENT) => continue, // it went away meanwhile
+                Err(errno) => return Err(errno.into()),
             };
             entries.push(Entry { name, metadata });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries.into())
+        Ok(entries)
     }
 
-    fn read_file(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
-        let expected = self.stat_in(seen, view, rel)?;
+    fn read_file(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
         if expected.kind != Kind::File {
             return Err(LookError::WrongKind);
         }
@@ -404,16 +464,16 @@ impl Snapshot {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let handle = if rel.as_os_str().is_empty() {
-            rustix::fs::open(
-                &self.root(view)?.path,
-                flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?
+            let root = self.root(view)?;
+            // Where a link was found, the identity below tells that it still leads to the same object.
+            let link = if root.found.is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };
+            rustix::fs::open(&root.path, flags | link | OFlags::CLOEXEC, Mode::empty())?
         } else {
             open_beneath(self.directory(view)?, rel, flags)?
         };
         let before = Metadata::from(&rustix::fs::fstat(&handle)?);
-        let mut content = Vec::new();
+        // Room for one byte more, so that one call reads it all and the next one sees its end.
+        let mut content = Vec::with_capacity(usize::try_from(expected.size).unwrap_or(0) + 1);
         #[expect(clippy::disallowed_types, reason = "the one place where an object of a view is read")]
         let file = std::fs::File::from(handle);
         let read = (&file).take(expected.size + 1).read_to_end(&mut content);
@@ -432,23 +492,24 @@ impl Snapshot {
             Ok(text) => OsStr::from_bytes(text.to_bytes()).to_owned(),
             Err(Errno::INVAL) => OsString::new(), // no link itself
             Err(Errno::NOENT | Errno::NOTDIR) => return Err(LookError::NotFound),
-            Err(Errno::LOOP) => return Ok(Link { text: OsString::new(), end: End::Loop, metadata: None }),
+            Err(Errno::LOOP) => return Ok(Link::nowhere(OsString::new(), End::Loop)),
             Err(errno) => return Err(errno.into()),
         };
         let handle = match rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
             Ok(handle) => handle,
-            Err(Errno::LOOP) => return Ok(Link { text, end: End::Loop, metadata: None }),
+            Err(Errno::LOOP) => return Ok(Link::nowhere(text, End::Loop)),
             Err(Errno::NOENT | Errno::NOTDIR) => {
-                return Ok(Link { text, end: End::Dangling, metadata: None });
+                return Ok(Link::nowhere(text, End::Dangling));
             }
             Err(errno) => return Err(errno.into()),
         };
         let metadata = Some(self.facts(&rustix::fs::fstat(&handle)?));
         let inside = match (std::fs::canonicalize(&path), std::fs::canonicalize(&root.path)) {
-            (Ok(end), Ok(base)) => end.starts_with(base),
-            _ => false,
+            (Ok(end), Ok(base)) => end.strip_prefix(base).ok().map(Path::to_owned),
+            _ => None,
         };
-        Ok(Link { text, end: if inside { End::Inside } else { End::Outside }, metadata })
+        let end = if inside.is_some() { End::Inside } else { End::Outside };
+        Ok(Link { text, end, inside, metadata })
     }
 }
 
@@ -503,7 +564,7 @@ mod tests {
         symlink("a", state.join("way")).unwrap();
         symlink("circle", state.join("circle")).unwrap();
         symlink("nothing", state.join("dangling")).unwrap();
-        let snapshot = Snapshot::new([state], &Preview::default());
+        let snapshot = Snapshot::new([Root::chosen(state)], &Preview::default());
         (home, snapshot)
     }
 

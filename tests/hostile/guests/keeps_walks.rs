@@ -6,7 +6,7 @@ use chitin_hostile::{Input, Verdict, guest, path, state};
 
 fn audit(_: Input) -> Verdict {
     loop {
-        let options = state::WalkOptions { max_depth: 9, glob: None };
+        let options = state::WalkOptions { max_depth: 9, glob: None, skip: Vec::new() };
         std::mem::forget(state::Walk::start(&path("state", ""), &options));
     }
 }

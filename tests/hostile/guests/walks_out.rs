@@ -5,7 +5,7 @@
 use chitin_hostile::{Input, Verdict, got, guest, kept_out, path, state};
 
 fn audit(_: Input) -> Verdict {
-    let options = state::WalkOptions { max_depth: 64, glob: None };
+    let options = state::WalkOptions { max_depth: 64, glob: None, skip: Vec::new() };
     let walk = match state::Walk::start(&path("state", ""), &options) {
         Ok(walk) => walk,
         Err(error) => return got(format!("no walk: {error:?}")),

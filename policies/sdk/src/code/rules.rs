@@ -1,0 +1,317 @@
+//! The rules: what each looks for, and what it needs beside it. Every place is read forwards to the first byte that
+//! does not fit, and no two places of a rule share what they read, so that the work grows with the text alone.
+
+use super::find::{Word, places};
+use super::space::{Space, skip, skip_back};
+use super::span::{Set, span};
+use crate::Severity;
+
+/// What a hit says of its rule.
+pub(super) struct Rule {
+    pub id: &'static str,
+    pub severity: Severity,
+    pub message: &'static str,
+}
+
+/// In the order of the hits.
+const DANGEROUS_EXEC: Rule = Rule {
+    id: "dangerous-exec",
+    severity: Severity::Critical,
+    message: "starts a program through child_process",
+};
+const DYNAMIC_CODE: Rule = Rule {
+    id: "dynamic-code-execution",
+    severity: Severity::Critical,
+    message: "runs code that it makes at run time",
+};
+const CRYPTO_MINING: Rule = Rule {
+    id: "crypto-mining",
+    severity: Severity::Critical,
+    message: "names a crypto miner or its protocol",
+};
+const SUSPICIOUS_NETWORK: Rule = Rule {
+    id: "suspicious-network",
+    severity: Severity::Warn,
+    message: "opens a WebSocket to an unusual port",
+};
+const EXFILTRATION: Rule = Rule {
+    id: "potential-exfiltration",
+    severity: Severity::Warn,
+    message: "reads files, and sends to the network",
+};
+const HEX: Rule =
+    Rule { id: "obfuscated-code", severity: Severity::Warn, message: "hides text in hexadecimal escapes" };
+const BASE64: Rule =
+    Rule { id: "obfuscated-code", severity: Severity::Warn, message: "decodes a long Base64 text" };
+const ENV_HARVESTING: Rule = Rule {
+    id: "env-harvesting",
+    severity: Severity::Critical,
+    message: "reads the environment, and sends to the network",
+};
+
+/// Ports that a WebSocket may go to.
+const USUAL_PORTS: [&[u8]; 5] = [b"80", b"443", b"8080", b"8443", b"3000"];
+/// Groups in a row from which hexadecimal escapes count as hidden text.
+const HEX_GROUPS: usize = 6;
+/// Characters from which a Base64 text is long.
+const LONG_BASE64: usize = 200;
+
+/// Where a rule matched.
+pub(super) struct Match {
+    pub rule: &'static Rule,
+    /// Offset of the match.
+    pub at: usize,
+    /// It lies on one line.
+    pub on_line: bool,
+}
+
+/// All matches, in the order of the rules.
+pub(super) fn matches(text: &[u8]) -> Vec<Match> {
+    let mut search = Search { text, ..Search::default() };
+    places(text, |word, at, rest| search.look(word, at, rest));
+    search.matches()
+}
+
+/// What is known of a text so far. Places are offsets.
+#[derive(Default)]
+struct Search<'t> {
+    text: &'t [u8],
+    exec: Option<usize>,
+    dynamic: Option<usize>,
+    mining: Option<usize>,
+    socket: Option<usize>,
+    /// End of the line that a usual port has cleared.
+    cleared: usize,
+    read_file: Option<usize>,
+    hex: Option<usize>,
+    /// End of the escapes that were counted last.
+    counted: usize,
+    base64: Option<usize>,
+    /// A match that goes over line ends. It counts where there is no other.
+    base64_lines: Option<usize>,
+    environment: Option<usize>,
+    child_process: bool,
+    network: bool,
+}
+
+impl<'t> Search<'t> {
+    fn matches(&self) -> Vec<Match> {
+        let on_line = |rule, at: Option<usize>| at.map(|at| Match { rule, at, on_line: true });
+        let base64 = || self.base64_lines.map(|at| Match { rule: &BASE64, at, on_line: false });
+        [
+            on_line(&DANGEROUS_EXEC, self.exec.filter(|_| self.child_process)),
+            on_line(&DYNAMIC_CODE, self.dynamic),
+            on_line(&CRYPTO_MINING, self.mining),
+            on_line(&SUSPICIOUS_NETWORK, self.socket),
+            on_line(&EXFILTRATION, self.read_file.filter(|_| self.network)),
+            on_line(&HEX, self.hex),
+            on_line(&BASE64, self.base64).or_else(base64),
+            on_line(&ENV_HARVESTING, self.environment.filter(|_| self.network)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Reads on at a place. What a rule has found already it does not look for again.
+    #[inline]
+    fn look(&mut self, word: Word, at: usize, rest: &'t [u8]) {
+        match word {
+            Word::Exec if self.exec.is_none() => self.exec = self.called(at, variant(rest)),
+            Word::Spawn if self.exec.is_none() => {
+                self.exec = self.exact(at, b"s").and_then(|at| self.called(at, sync(rest)));
+            }
+            Word::Eval if self.dynamic.is_none() => self.dynamic = self.called(at, rest),
+            Word::Function if self.dynamic.is_none() => self.dynamic = self.function(at, rest),
+            Word::WebSocket if self.socket.is_none() => self.look_at_socket(at, rest),
+            Word::Stratum if self.mining.is_none() => {
+                if starts(rest, b"tcp") || starts(rest, b"ssl") {
+                    self.mining = self.folded(at, b"stra");
+                }
+            }
+            Word::Coinhive if self.mining.is_none() && starts(rest, b"e") => {
+                self.mining = self.folded(at, b"coi");
+            }
+            Word::Cryptonight if self.mining.is_none() => self.mining = self.folded(at, b"crypton"),
+            Word::Xmrig if self.mining.is_none() => self.mining = self.folded(at, b"x"),
+            Word::ReadFile if self.read_file.is_none() && rest.starts_with(b"le") => {
+                self.read_file = self.exact(at, b"re");
+            }
+            Word::Process => {
+                if let [b'e', b's', b's', rest @ ..] = rest {
+                    self.process(at, rest);
+                }
+            }
+            Word::Fetch if !self.network && starts(rest, b"h") => {
+                self.network = !rest.get(1).is_some_and(is_word) && !self.is_inside_word(at);
+            }
+            Word::Post if !self.network => {
+                self.network = !rest.first().is_some_and(is_word) && !self.is_inside_word(at);
+            }
+            Word::Http if !self.network && starts(rest, b"equest") => {
+                self.network = self.folded(at, b"ht").is_some();
+            }
+            Word::Escape if self.hex.is_none() && at >= self.counted => self.look_at_escape(at),
+            Word::Atob if self.base64.is_none() => self.look_at_base64(at, rest),
+            Word::Buffer if self.base64.is_none() => {
+                if let [b'r', b'.', b'f', b'r', b'o', b'm', rest @ ..] = rest
+                    && let Some(start) = self.exact(at, b"B")
+                {
+                    self.look_at_base64(start, rest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn before(&self, at: usize) -> &'t [u8] {
+        self.text.get(..at).unwrap_or_default()
+    }
+
+    /// Where the pattern starts that has this head before its anchor.
+    fn exact(&self, at: usize, head: &[u8]) -> Option<usize> {
+        self.before(at).ends_with(head).then(|| at - head.len())
+    }
+
+    /// The same, where case does not count. The head is in small letters.
+    fn folded(&self, at: usize, head: &[u8]) -> Option<usize> {
+        let before = self.before(at);
+        let same = head.iter().rev().zip(before.iter().rev());
+        let fits =
+            head.len() <= before.len() && same.into_iter().all(|(one, two)| *one == two.to_ascii_lowercase());
+        fits.then(|| at - head.len())
+    }
+
+    fn is_inside_word(&self, at: usize) -> bool {
+        self.before(at).last().is_some_and(is_word)
+    }
+
+    /// The place of a whole name that is called on the same line.
+    fn called(&self, at: usize, rest: &[u8]) -> Option<usize> {
+        (!self.is_inside_word(at) && is_called(rest)).then_some(at)
+    }
+
+    /// One place may be both: `child_process.env`.
+    fn process(&mut self, at: usize, rest: &[u8]) {
+        if self.environment.is_none() && rest.starts_with(b".env") {
+            self.environment = Some(at);
+        }
+        self.child_process = self.child_process || self.exact(at, b"child_").is_some();
+    }
+
+    fn function(&self, at: usize, rest: &[u8]) -> Option<usize> {
+        let called = rest.starts_with(b"tion") && is_called(rest.get(4..).unwrap_or_default());
+        called.then(|| self.new_before(at)).flatten()
+    }
+
+    /// Where `new` starts, with white space between it and what follows.
+    fn new_before(&self, at: usize) -> Option<usize> {
+        let before = self.before(at);
+        let head = skip_back(before);
+        let start = head.len().checked_sub(3)?;
+        (head.len() < before.len() && head.ends_with(b"new")).then_some(start)
+    }
+
+    /// Only the first match of a line counts: a usual port clears the line.
+    fn look_at_socket(&mut self, at: usize, rest: &'t [u8]) {
+        if at < self.cleared {
+            return;
+        }
+        let [b'k', b'e', b't', rest @ ..] = rest else { return };
+        let Some(url) = strip(skip(rest, Space::Line), b"(")
+            .and_then(|rest| quote(skip(rest, Space::Line)))
+            .and_then(|rest| strip(rest, b"ws://").or_else(|| strip(rest, b"wss://")))
+        else {
+            return;
+        };
+        let Some(start) = self.exact(at, b"We").and_then(|at| self.new_before(at)) else { return };
+        let (host, after) = url.split_at_checked(span(url, Set::Url)).unwrap_or_default();
+        let Some(port) = port(host) else { return };
+        if USUAL_PORTS.contains(&port) {
+            self.cleared = self.text.len() - after.len() + span(after, Set::Line);
+        } else {
+            self.socket = Some(start);
+        }
+    }
+
+    /// Counts the escapes in a row, of which the place may be a later one.
+    fn look_at_escape(&mut self, at: usize) {
+        let is_escape = |at: usize| self.text.get(at..).is_some_and(is_escape);
+        let (mut start, mut end) = (at, at);
+        while end - at < 4 * HEX_GROUPS && is_escape(end) {
+            end += 4;
+        }
+        if end > at {
+            while let Some(before) = start.checked_sub(4).filter(|before| is_escape(*before)) {
+                start = before;
+            }
+        }
+        self.counted = end;
+        if end - start >= 4 * HEX_GROUPS {
+            self.hex = Some(start);
+        }
+    }
+
+    fn look_at_base64(&mut self, at: usize, rest: &[u8]) {
+        let Some(open) = strip(skip(rest, Space::Any), b"(") else { return };
+        let Some(data) = quote(skip(open, Space::Any)) else { return };
+        let length = span(data, Set::Base64);
+        if length < LONG_BASE64 || data.get(length..).and_then(quote).is_none() {
+            return;
+        }
+        let on_line = strip(skip(rest, Space::Line), b"(").and_then(|rest| quote(skip(rest, Space::Line)));
+        if on_line.is_some() {
+            self.base64 = Some(at);
+        } else {
+            self.base64_lines = self.base64_lines.or(Some(at));
+        }
+    }
+}
+
+/// What follows `exec` and the rest of its name.
+#[inline]
+fn variant(rest: &[u8]) -> &[u8] {
+    if let [b'F', b'i', b'l', b'e', rest @ ..] = rest { sync(rest) } else { sync(rest) }
+}
+
+#[inline]
+fn sync(rest: &[u8]) -> &[u8] {
+    if let [b'S', b'y', b'n', b'c', rest @ ..] = rest { rest } else { rest }
+}
+
+/// The text starts with these small letters, whatever their case.
+#[inline]
+fn starts(text: &[u8], letters: &[u8]) -> bool {
+    text.len() >= letters.len() && text.iter().zip(letters).all(|(one, two)| one.to_ascii_lowercase() == *two)
+}
+
+fn strip<'t>(text: &'t [u8], start: &[u8]) -> Option<&'t [u8]> {
+    text.strip_prefix(start)
+}
+
+/// The text after the quote that it begins with.
+fn quote(text: &[u8]) -> Option<&[u8]> {
+    if let [b'"' | b'\'', rest @ ..] = text { Some(rest) } else { None }
+}
+
+/// The name before it is called, on the same line.
+fn is_called(rest: &[u8]) -> bool {
+    skip(rest, Space::Line).starts_with(b"(")
+}
+
+fn is_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte == b'_'
+}
+
+fn is_escape(text: &[u8]) -> bool {
+    matches!(text, [b'\\', b'x', one, two, ..] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit())
+}
+
+/// The digits after the last colon that has some, without leading zeros.
+fn port(host: &[u8]) -> Option<&[u8]> {
+    let colon = host.windows(2).rposition(|two| matches!(two, [b':', digit] if digit.is_ascii_digit()))?;
+    let digits = host.get(colon + 1..)?;
+    let length = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let zeros = digits.iter().position(|byte| *byte != b'0').unwrap_or(digits.len());
+    digits.get(zeros.min(length)..length)
+}

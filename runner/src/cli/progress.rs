@@ -1,0 +1,62 @@
+//! What a waiting person sees of a deep audit: how far it is, and what it looks at. Only on a terminal.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use chitin::audit::visible;
+use chitin::sandbox::Shared;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often the line is written anew: often enough to look alive.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A line on standard error, for as long as this lives.
+pub(super) struct Progress {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// Shows the line. Where standard error is no terminal, there is none.
+    pub(super) fn show(shared: Arc<Shared>) -> Self {
+        let bar = ProgressBar::new_spinner();
+        let stop = Arc::new(AtomicBool::new(false));
+        if bar.is_hidden() {
+            return Self { stop, thread: None };
+        }
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
+        }
+        let seen = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !seen.load(Ordering::Relaxed) {
+                bar.set_message(line(&shared));
+                bar.tick();
+                std::thread::park_timeout(TICK);
+            }
+            bar.finish_and_clear();
+        });
+        Self { stop, thread: Some(thread) }
+    }
+}
+
+fn line(shared: &Shared) -> String {
+    let progress = &shared.progress;
+    let (done, runs) = (progress.done.load(Ordering::Relaxed), progress.runs.load(Ordering::Relaxed));
+    let files = progress.files.load(Ordering::Relaxed);
+    let current = visible(&progress.current.lock().unwrap_or_else(PoisonError::into_inner));
+    format!("{done} of {runs} runs done, {files} files read: {current}")
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A line that could not be shown is no reason to fail.
+            let _ = thread.join();
+        }
+    }
+}
