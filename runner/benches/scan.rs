@@ -74,7 +74,7 @@ fn tree(home: &Path, plugins: usize) -> usize {
             number % plugins,
             number / plugins / 50
         ));
-        if number / plugins % 50 == 0 {
+        if (number / plugins).is_multiple_of(50) {
             fs::create_dir_all(&folder).unwrap();
         }
         let mut text = String::new();

@@ -106,6 +106,16 @@ fn what_is_too_large_is_not_clean() {
 }
 
 #[test]
+fn text_that_is_slow_to_read_hides_nothing() {
+    let mut plugin = Plugin::new();
+    let unit = "new WebSocket('ws://";
+    for number in 0..6 {
+        plugin = plugin.with(&format!("{number}.js"), unit.repeat((7 << 20) / unit.len()).as_bytes());
+    }
+    assert_eq!(plugin.with("z.js", EVIL.as_bytes()).ids(), ["plugins.code_safety"]);
+}
+
+#[test]
 fn many_files_hide_nothing() {
     let plugin = Plugin::new();
     for number in 0..600 {

@@ -77,3 +77,99 @@ fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
 }
 
 chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Location, TextPosition};
+
+    use super::*;
+
+    /// A plugin in a folder called "foo".
+    fn plugin() -> MemoryHost {
+        MemoryHost::new("{}").view("plugin/0", "/s/extensions/foo").directory("plugin/0", "", 0o755)
+    }
+
+    fn with_entries(entries: &str) -> MemoryHost {
+        plugin().file(
+            "plugin/0",
+            "package.json",
+            0o644,
+            &format!("{{\"openclaw\": {{\"extensions\": {entries}}}}}"),
+        )
+    }
+
+    #[test]
+    fn code_is_judged_by_its_worst_place() {
+        let host = plugin().file("plugin/0", "a.js", 0o644, "readFile(a); fetch(b)");
+        assert_eq!(host.ids(audit), ["plugins.code_safety:warn"]);
+        let host = host.file("plugin/0", "lib/b.ts", 0o644, "\n  eval(x)");
+        let findings = host.run(audit).unwrap();
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.severity, chitin_policy_sdk::Severity::Critical);
+        let place = |rel, line, column| {
+            Location::Text(TextPosition { object: Path::new("plugin/0", rel), line, column })
+        };
+        assert_eq!(finding.locations, [place("lib/b.ts", 2, 3), place("a.js", 1, 1)]);
+    }
+
+    #[test]
+    fn an_entry_is_resolved_by_its_text() {
+        for (entry, path, hidden) in [
+            ("./src/index.js", Some("src/index.js"), false),
+            ("/s/extensions/foo/x.js", Some("x.js"), false),
+            ("a//./b/../c.js", Some("a/c.js"), false),
+            (".", Some(""), false),
+            ("..foo/b.js", Some("..foo/b.js"), true),
+            (".h/x.js", Some(".h/x.js"), true),
+            ("dist\\\\.h\\\\x.js", Some("dist\\.h\\x.js"), true),
+            ("node_modules/x/i.js", Some("node_modules/x/i.js"), true),
+            ("100%.js", Some("100%25.js"), false),
+            ("../x.js", None, false),
+            ("/etc/x.js", None, false),
+            ("/s/extensions/foobar/x.js", None, false),
+            ("a/../../foo/x.js", Some("x.js"), false),
+        ] {
+            let host = with_entries(&format!("[\"{entry}\"]"));
+            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).unwrap();
+            let rel = entries[0].path.as_ref().map(|path| path.rel.as_str());
+            assert_eq!((rel, entries[0].is_hidden()), (path, hidden), "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_texts_names_nothing() {
+        for entries in ["5", "\"a.js\"", "[5, null, {}, \"  \"]", "{"] {
+            assert_eq!(with_entries(entries).ids(audit), [""; 0], "{entries}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_entry_is_scanned() {
+        let host = with_entries("[\".h/x.js\", \"../up.js\", \"/etc/y.js\"]")
+            .file("plugin/0", ".h/x.js", 0o644, "eval(x)");
+        assert_eq!(
+            host.ids(audit),
+            [
+                "plugins.code_safety.entry_path:warn",
+                "plugins.code_safety.entry_escape:critical",
+                "plugins.code_safety:critical"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_said() {
+        let failed = ["plugins.code_safety.scan_failed:warn"];
+        assert_eq!(plugin().deny("plugin/0", "a.js").ids(audit), failed);
+        assert_eq!(MemoryHost::new("{}").deny("plugin/0", "").ids(audit), failed);
+        assert_eq!(plugin().deny("plugin/0", "package.json").ids(audit), failed);
+        let host = plugin().symlink("plugin/0", "gone.js", None).file(
+            "plugin/0",
+            "node_modules/x.js",
+            0o644,
+            "eval(x)",
+        );
+        assert_eq!(host.ids(audit), [""; 0]);
+    }
+}

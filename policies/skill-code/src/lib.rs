@@ -17,3 +17,22 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 }
 
 chitin_policy_sdk::policy!(audit);
+
+#[cfg(test)]
+mod tests {
+    use chitin_policy_sdk::testing::MemoryHost;
+
+    use super::*;
+
+    #[test]
+    fn a_skill_is_judged_by_its_scripts() {
+        let skill = MemoryHost::new("{}").view("skill/0", "/w/skills/foo").directory("skill/0", "", 0o755);
+        let skill = skill.file("skill/0", "SKILL.md", 0o644, "eval(x)");
+        assert_eq!(skill.ids(audit), [""; 0]);
+        let skill = skill.file("skill/0", "scripts/run.js", 0o644, "eval(x)");
+        assert_eq!(skill.ids(audit), ["skills.code_safety:critical"]);
+        let findings = skill.run(audit).unwrap();
+        assert!(findings[0].title.contains("foo"), "{}", findings[0].title);
+        assert!(findings[0].remediation.as_ref().unwrap().contains("/w/skills/foo"));
+    }
+}

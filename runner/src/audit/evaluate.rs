@@ -138,6 +138,9 @@ fn one(
     };
     let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
     let input = input_from(subject, redacted, &grants);
+    let mut limits = limits.clone();
+    limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
+    let limits = &limits;
     let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);

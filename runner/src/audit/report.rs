@@ -213,9 +213,9 @@ impl Parts {
         let fired = |check: &Check| found.iter().any(|finding| finding.check == check.id);
         for check in &checks {
             let other = checks.iter().find(|other| other.leaves_open.contains(&check.id) && fired(other));
-            let left_open = other.map(|other| format!("not in full: see {}", other.id));
+            let left_open = other.map(|other| format!("not assessed in full, see {}", other.id));
             if let Some(reason) = &left_open {
-                self.policy(policy, format!("{} was assessed {reason}", check.id), &[]);
+                self.policy(policy, format!("{}: {reason}", check.id), &[]);
             }
             let reason = failure.clone().or_else(|| gap.clone()).or_else(|| withheld.clone()).or(left_open);
             let reason = reason.filter(|_| !fired(check));

@@ -52,7 +52,14 @@ fn list(as_json: bool) -> anyhow::Result<()> {
         let width = manifests.iter().map(|manifest| manifest.policy.id.len()).max().unwrap_or(0);
         for Manifest { policy, checks, .. } in &manifests {
             let plural = if checks.len() == 1 { " " } else { "s" };
-            writeln!(out, "{:width$}  {:>2} check{plural}  {}", policy.id, checks.len(), policy.summary)?;
+            let deep = if policy.deep { " (--deep)" } else { "" };
+            writeln!(
+                out,
+                "{:width$}  {:>2} check{plural}  {}{deep}",
+                policy.id,
+                checks.len(),
+                policy.summary
+            )?;
         }
         Ok(())
     })
@@ -91,6 +98,12 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
         }
         writeln!(out, "{} {} ({})", policy.id, policy.version, visible(&known.origin))?;
         writeln!(out, "{}", visible(&policy.summary))?;
+        match (policy.deep, &policy.each) {
+            (true, None) => writeln!(out, "runs in deep audits only")?,
+            (true, Some(each)) => writeln!(out, "runs in deep audits only, once for each {each}")?,
+            (false, Some(each)) => writeln!(out, "runs once for each {each}")?,
+            (false, None) => {}
+        }
         writeln!(out, "\nchecks")?;
         for check in checks {
             let generations = if check.generations.is_empty() {

@@ -138,6 +138,9 @@ pub struct Capabilities {
     pub problems: bool,
     /// The result of the live gateway probe.
     pub gateway: bool,
+    /// Units of fuel of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::fuel`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
     /// The kinds of fix that may be proposed: `set-mode`, or `set-value:` and a pointer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<String>,
@@ -154,6 +157,7 @@ impl Capabilities {
         names.extend(self.environment.iter().map(|name| format!("environment:{name}")));
         names.extend(self.problems.then(|| "problems".to_owned()));
         names.extend(self.gateway.then(|| "gateway".to_owned()));
+        names.extend(self.fuel.map(|fuel| format!("fuel:{fuel}")));
         names.extend(self.fixes.iter().map(|fix| format!("fix:{fix}")));
         names
     }
@@ -171,6 +175,7 @@ impl Capabilities {
             environment: keep("environment", &self.environment),
             problems: self.problems && given("problems"),
             gateway: self.gateway && given("gateway"),
+            fuel: self.fuel.filter(|fuel| given(&format!("fuel:{fuel}"))),
             fixes: keep("fix", &self.fixes),
         }
     }
@@ -284,6 +289,9 @@ impl Manifest {
         {
             return Err(format!("unknown family \"{each}\" in policy.each; known are {}", EACH.join(", ")));
         }
+        if self.policy.each.is_some() && !self.policy.deep {
+            return Err("policy.each needs policy.deep: only a deep audit looks for such views".to_owned());
+        }
         let capabilities = &self.capabilities;
         let pointers = capabilities
             .config
@@ -381,6 +389,15 @@ mod tests {
         assert!(error("stat:state", "stat:/etc").contains("no path pattern"));
         assert!(
             error("env:OPENCLAW_GATEWAY_TOKEN", "env:lower").contains("no name of an environment variable")
+        );
+        let about = |more: &str| {
+            error("summary = \"s\"\n        [[check]]", &format!("summary = \"s\"\n{more}\n[[check]]"))
+        };
+        assert!(about("deep = true\neach = \"agent\"").contains("unknown family \"agent\""));
+        assert!(about("each = \"plugin\"").contains("policy.each needs policy.deep"));
+        assert!(
+            error("severity = \"warn\"", "severity = \"warn\"\nleaves-open = [\"y\"]")
+                .contains("\"y\", which a check leaves open, is no check of this policy")
         );
         assert!("x".repeat(MAX_MANIFEST_BYTES + 1).parse::<Manifest>().is_err());
     }

@@ -1,9 +1,9 @@
-//! The rules: what each looks for, and what it needs beside it. Every place is read forwards to the first byte that
-//! does not fit, and no two places of a rule share what they read, so that the work grows with the text alone.
+//! The rules: what each looks for, and what it needs beside it. A place is read to the first byte that does not fit.
+//! No byte is read for more than a few places, so that the work grows with the text alone, however hostile it is.
 
 use super::find::{Word, places};
 use super::space::{Space, skip, skip_back};
-use super::span::{Set, span};
+use super::span::{Set, is_in, span};
 use crate::Severity;
 
 /// What a hit says of its rule.
@@ -68,7 +68,7 @@ pub(super) struct Match {
 /// All matches, in the order of the rules.
 pub(super) fn matches(text: &[u8]) -> Vec<Match> {
     let mut search = Search { text, ..Search::default() };
-    places(text, |word, at, rest| search.look(word, at, rest));
+    places(text, |word, at, text| search.look(word, at, text));
     search.matches()
 }
 
@@ -115,49 +115,41 @@ impl<'t> Search<'t> {
 
     /// Reads on at a place. What a rule has found already it does not look for again.
     #[inline]
-    fn look(&mut self, word: Word, at: usize, rest: &'t [u8]) {
+    fn look(&mut self, word: Word, at: usize, text: &'t [u8]) {
+        // What follows the letters that the place was found by.
+        let after = |letters: usize| text.get(letters..).unwrap_or_default();
         match word {
-            Word::Exec if self.exec.is_none() => self.exec = self.called(at, variant(rest)),
-            Word::Spawn if self.exec.is_none() => {
-                self.exec = self.exact(at, b"s").and_then(|at| self.called(at, sync(rest)));
+            Word::Exec if self.exec.is_none() => self.exec = self.called(at, variant(after(4))),
+            Word::Spawn if self.exec.is_none() => self.exec = self.called(at, sync(after(5))),
+            Word::ChildProcess if !self.child_process && after(8).starts_with(b"ss") => {
+                self.child_process = self.before(at).ends_with(b"chi");
             }
-            Word::Eval if self.dynamic.is_none() => self.dynamic = self.called(at, rest),
-            Word::Function if self.dynamic.is_none() => self.dynamic = self.function(at, rest),
-            Word::WebSocket if self.socket.is_none() => self.look_at_socket(at, rest),
-            Word::Stratum if self.mining.is_none() => {
-                if starts(rest, b"tcp") || starts(rest, b"ssl") {
-                    self.mining = self.folded(at, b"stra");
-                }
+            Word::Eval if self.dynamic.is_none() => self.dynamic = self.called(at, after(4)),
+            Word::Function if self.dynamic.is_none() && is_called(after(8)) => {
+                self.dynamic = self.new_before(at);
             }
-            Word::Coinhive if self.mining.is_none() && starts(rest, b"e") => {
-                self.mining = self.folded(at, b"coi");
+            Word::Stratum
+                if self.mining.is_none() && (starts(after(8), b"tcp") || starts(after(8), b"ssl")) =>
+            {
+                self.mining = Some(at);
             }
-            Word::Cryptonight if self.mining.is_none() => self.mining = self.folded(at, b"crypton"),
-            Word::Xmrig if self.mining.is_none() => self.mining = self.folded(at, b"x"),
-            Word::ReadFile if self.read_file.is_none() && rest.starts_with(b"le") => {
-                self.read_file = self.exact(at, b"re");
+            Word::Coinhive | Word::Xmrig if self.mining.is_none() => self.mining = Some(at),
+            Word::Cryptonight if self.mining.is_none() => self.mining = self.folded(at, b"cry"),
+            Word::WebSocket if self.socket.is_none() && at >= self.cleared => {
+                self.look_at_socket(at, after(8));
             }
-            Word::Process => {
-                if let [b'e', b's', b's', rest @ ..] = rest {
-                    self.process(at, rest);
-                }
+            Word::ReadFile if self.read_file.is_none() => self.read_file = Some(at),
+            Word::Process if self.environment.is_none() && after(8).starts_with(b"env") => {
+                self.environment = Some(at);
             }
-            Word::Fetch if !self.network && starts(rest, b"h") => {
-                self.network = !rest.get(1).is_some_and(is_word) && !self.is_inside_word(at);
-            }
-            Word::Post if !self.network => {
-                self.network = !rest.first().is_some_and(is_word) && !self.is_inside_word(at);
-            }
-            Word::Http if !self.network && starts(rest, b"equest") => {
-                self.network = self.folded(at, b"ht").is_some();
-            }
+            Word::Fetch if !self.network => self.network = self.is_word(at, after(5)),
+            Word::Post if !self.network => self.network = self.is_word(at, after(4)),
+            Word::Http if !self.network => self.network = starts(after(8), b"uest"),
             Word::Escape if self.hex.is_none() && at >= self.counted => self.look_at_escape(at),
-            Word::Atob if self.base64.is_none() => self.look_at_base64(at, rest),
+            Word::Atob if self.base64.is_none() => self.look_at_base64(at, after(4)),
             Word::Buffer if self.base64.is_none() => {
-                if let [b'r', b'.', b'f', b'r', b'o', b'm', rest @ ..] = rest
-                    && let Some(start) = self.exact(at, b"B")
-                {
-                    self.look_at_base64(start, rest);
+                if let [b'r', b'o', b'm', rest @ ..] = after(8) {
+                    self.look_at_base64(at, rest);
                 }
             }
             _ => {}
@@ -168,12 +160,7 @@ impl<'t> Search<'t> {
         self.text.get(..at).unwrap_or_default()
     }
 
-    /// Where the pattern starts that has this head before its anchor.
-    fn exact(&self, at: usize, head: &[u8]) -> Option<usize> {
-        self.before(at).ends_with(head).then(|| at - head.len())
-    }
-
-    /// The same, where case does not count. The head is in small letters.
+    /// Where the pattern starts that has this head before its letters. The head is in small ones; case does not count.
     fn folded(&self, at: usize, head: &[u8]) -> Option<usize> {
         let before = self.before(at);
         let same = head.iter().rev().zip(before.iter().rev());
@@ -183,25 +170,17 @@ impl<'t> Search<'t> {
     }
 
     fn is_inside_word(&self, at: usize) -> bool {
-        self.before(at).last().is_some_and(is_word)
+        at.checked_sub(1).and_then(|before| self.text.get(before)).copied().is_some_and(is_word)
+    }
+
+    /// The word at a place, before this rest, is a whole one.
+    fn is_word(&self, at: usize, rest: &[u8]) -> bool {
+        !rest.first().copied().is_some_and(is_word) && !self.is_inside_word(at)
     }
 
     /// The place of a whole name that is called on the same line.
     fn called(&self, at: usize, rest: &[u8]) -> Option<usize> {
-        (!self.is_inside_word(at) && is_called(rest)).then_some(at)
-    }
-
-    /// One place may be both: `child_process.env`.
-    fn process(&mut self, at: usize, rest: &[u8]) {
-        if self.environment.is_none() && rest.starts_with(b".env") {
-            self.environment = Some(at);
-        }
-        self.child_process = self.child_process || self.exact(at, b"child_").is_some();
-    }
-
-    fn function(&self, at: usize, rest: &[u8]) -> Option<usize> {
-        let called = rest.starts_with(b"tion") && is_called(rest.get(4..).unwrap_or_default());
-        called.then(|| self.new_before(at)).flatten()
+        (is_called(rest) && !self.is_inside_word(at)).then_some(at)
     }
 
     /// Where `new` starts, with white space between it and what follows.
@@ -214,17 +193,14 @@ impl<'t> Search<'t> {
 
     /// Only the first match of a line counts: a usual port clears the line.
     fn look_at_socket(&mut self, at: usize, rest: &'t [u8]) {
-        if at < self.cleared {
-            return;
-        }
-        let [b'k', b'e', b't', rest @ ..] = rest else { return };
+        let [b't', rest @ ..] = rest else { return };
         let Some(url) = strip(skip(rest, Space::Line), b"(")
             .and_then(|rest| quote(skip(rest, Space::Line)))
             .and_then(|rest| strip(rest, b"ws://").or_else(|| strip(rest, b"wss://")))
         else {
             return;
         };
-        let Some(start) = self.exact(at, b"We").and_then(|at| self.new_before(at)) else { return };
+        let Some(start) = self.new_before(at) else { return };
         let (host, after) = url.split_at_checked(span(url, Set::Url)).unwrap_or_default();
         let Some(port) = port(host) else { return };
         if USUAL_PORTS.contains(&port) {
@@ -299,8 +275,8 @@ fn is_called(rest: &[u8]) -> bool {
     skip(rest, Space::Line).starts_with(b"(")
 }
 
-fn is_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
+fn is_word(byte: u8) -> bool {
+    is_in(byte, Set::Word)
 }
 
 fn is_escape(text: &[u8]) -> bool {
@@ -309,7 +285,11 @@ fn is_escape(text: &[u8]) -> bool {
 
 /// The digits after the last colon that has some, without leading zeros.
 fn port(host: &[u8]) -> Option<&[u8]> {
-    let colon = host.windows(2).rposition(|two| matches!(two, [b':', digit] if digit.is_ascii_digit()))?;
+    let is_colon = |byte: &u8| *byte == b':';
+    let mut colon = host.iter().rposition(is_colon)?;
+    while !host.get(colon + 1).is_some_and(u8::is_ascii_digit) {
+        colon = host.get(..colon)?.iter().rposition(is_colon)?;
+    }
     let digits = host.get(colon + 1..)?;
     let length = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
     let zeros = digits.iter().position(|byte| *byte != b'0').unwrap_or(digits.len());

@@ -12,6 +12,10 @@ pub(super) enum Set {
     Url,
     /// All but LF.
     Line,
+    /// What a word is made of.
+    Word,
+    /// What a name that is called may be followed by: a parenthesis, white space or the rest of its name.
+    Called,
 }
 
 /// For each byte the sets that it is in, a bit for each.
@@ -26,46 +30,58 @@ const SETS: [u8; 256] = {
             | bit(Set::Space, blank || byte == b'\n')
             | bit(Set::Base64, base64)
             | bit(Set::Url, !matches!(byte, b'"' | b'\'' | b'\n'))
-            | bit(Set::Line, byte != b'\n');
+            | bit(Set::Line, byte != b'\n')
+            | bit(Set::Word, byte.is_ascii_alphanumeric() || byte == b'_')
+            | bit(Set::Called, blank || byte >= 0x80 || matches!(byte, b'\n' | b'(' | b'F' | b'S'));
         byte = byte.wrapping_add(1);
         rest = tail;
     }
     sets
 };
 
-const fn bit(set: Set, is_in: bool) -> u8 {
+pub(super) const fn bit(set: Set, is_in: bool) -> u8 {
     (is_in as u8) << set as u8
 }
 
 #[inline]
-fn sets(byte: u8) -> u8 {
+pub(super) fn sets(byte: u8) -> u8 {
     SETS.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// The byte is in the set.
+#[inline]
+pub(super) fn is_in(byte: u8, set: Set) -> bool {
+    sets(byte) & bit(set, true) != 0
 }
 
 /// How many bytes at the beginning are in the set.
 pub(super) fn span(text: &[u8], set: Set) -> usize {
-    let bit = bit(set, true);
-    let all = |block: &[u8; 8]| block.iter().fold(bit, |all, byte| all & sets(*byte)) != 0;
     let (start, rest) = text.split_at_checked(8).unwrap_or((text, &[]));
     // A run is short as a rule.
-    let short = start.iter().take_while(|byte| sets(**byte) & bit != 0).count();
-    if short < 8 {
-        return short;
+    if let Some(end) = start.iter().position(|byte| !is_in(*byte, set)) {
+        return end;
     }
     let (blocks, _) = rest.as_chunks::<8>();
-    let long = 8 + 8 * blocks.iter().take_while(|block| all(block)).count();
+    let long = start.len() + 8 * blocks.iter().take_while(|block| are_in(**block, set)).count();
     let end = text.get(long..).unwrap_or_default();
-    long + end.iter().take_while(|byte| sets(**byte) & bit != 0).count()
+    long + end.iter().take_while(|byte| is_in(**byte, set)).count()
 }
 
 /// How many bytes at the end are in the set.
 pub(super) fn span_back(text: &[u8], set: Set) -> usize {
-    let bit = bit(set, true);
-    let all = |block: &[u8; 8]| block.iter().fold(bit, |all, byte| all & sets(*byte)) != 0;
-    let (_, blocks) = text.as_rchunks::<8>();
-    let long = 8 * blocks.iter().rev().take_while(|block| all(block)).count();
-    let rest = text.get(..text.len() - long).unwrap_or_default();
-    long + rest.iter().rev().take_while(|byte| sets(**byte) & bit != 0).count()
+    let (rest, end) = text.split_at_checked(text.len().saturating_sub(8)).unwrap_or((&[], text));
+    if let Some(last) = end.iter().rposition(|byte| !is_in(*byte, set)) {
+        return end.len() - last - 1;
+    }
+    let (_, blocks) = rest.as_rchunks::<8>();
+    let long = end.len() + 8 * blocks.iter().rev().take_while(|block| are_in(**block, set)).count();
+    let start = text.get(..text.len() - long).unwrap_or_default();
+    long + start.iter().rev().take_while(|byte| is_in(**byte, set)).count()
+}
+
+#[inline]
+fn are_in(block: [u8; 8], set: Set) -> bool {
+    block.iter().fold(bit(set, true), |all, byte| all & sets(*byte)) != 0
 }
 
 #[cfg(test)]
