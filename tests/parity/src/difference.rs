@@ -29,7 +29,9 @@ pub struct Difference {
 /// All differences over the checks that we have.
 pub fn differences(seen: &Seen, checks: &[String]) -> Vec<Difference> {
     let mut texts = Vec::new();
-    let answered = [0, 1].contains(&seen.ours.code) || seen.ours.code == 3 && refused(seen);
+    // What could not be scanned leaves an audit incomplete.
+    let unscanned = seen.ours.findings.iter().any(|verdict| verdict.contains(".code_safety.scan_failed:"));
+    let answered = [0, 1].contains(&seen.ours.code) || seen.ours.code == 3 && (unscanned || refused(seen));
     if !answered {
         texts.push(format!("exit {}", seen.ours.code));
     }

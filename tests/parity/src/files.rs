@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::code;
 use crate::installation::{CONFIG, Installation, STATE};
 use crate::rng::Rng;
 
@@ -163,7 +164,9 @@ fn plugins(config: &Value, installation: &mut Installation, rng: &mut Rng) {
     let extensions = format!("{STATE}/extensions");
     for name in PLUGINS {
         let quoted = format!("\"{name}\"");
-        if !(named.contains(&quoted) && rng.chance(95) || named.is_empty() && rng.chance(8)) {
+        if !(named.contains(&quoted) && rng.chance(95)
+            || named.is_empty() && rng.chance(if installation.deep { 40 } else { 8 }))
+        {
             continue;
         }
         if rng.chance(5) {
@@ -179,28 +182,18 @@ fn plugins(config: &Value, installation: &mut Installation, rng: &mut Rng) {
             installation.json(&format!("{folder}/openclaw.plugin.json"), 0o644, manifest);
         }
         let package =
-            json!({"name": name, "version": version(rng), "openclaw": {"extensions": ["index.js"]}});
+            json!({"name": name, "version": version(rng), "openclaw": {"extensions": code::entries(rng)}});
         installation.json(&format!("{folder}/package.json"), 0o644, package);
-        installation.text(&format!("{folder}/index.js"), 0o644, code(rng));
+        installation.text(&format!("{folder}/index.js"), 0o644, &code::script(rng));
+        code::folder(installation, &folder, rng);
     }
     if named.is_empty() && rng.chance(3) {
-        installation.text(&format!("{extensions}/single.js"), 0o644, code(rng));
+        installation.text(&format!("{extensions}/single.js"), 0o644, &code::script(rng));
     }
 }
 
 fn version(rng: &mut Rng) -> Value {
     json!(rng.text(&["1.2.3", "1.2.3", "1.2.4", "v1.2.3", ""]))
-}
-
-/// Code that `--deep` looks for, and code that it does not. It does nothing when it is loaded.
-fn code(rng: &mut Rng) -> &'static str {
-    rng.text(&[
-        "export default {};\n",
-        "export const a = () => eval('1');\n",
-        "export const a = () => require('child_process').exec('ls');\n",
-        "export const a = () => fetch(process.env.KEY);\n",
-        "export const a = () => new WebSocket('ws://h:1234');\n",
-    ])
 }
 
 /// Packages where install records look for them.
@@ -221,8 +214,7 @@ fn skills(installation: &mut Installation, rng: &mut Rng) {
             let manifest =
                 rng.text(&["---\nname: one\ndescription: x\n---\n", "---\ndescription: x\n---\n", "# no\n"]);
             installation.text(&format!("{folder}/SKILL.md"), 0o644, manifest);
-            let file = rng.text(&["run.js", "lib/run.mjs", ".hidden.js", "node_modules/x.js", "run.py"]);
-            installation.text(&format!("{folder}/{file}"), 0o644, code(rng));
+            code::folder(installation, folder, rng);
         }
     }
 }

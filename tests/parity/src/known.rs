@@ -201,6 +201,41 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "links-are-named",
+        reason: "a link out of a plugin or a skill is not followed but reported, and the rest is scanned",
+        holds: |seen, text| {
+            let places = [("plugins.code_safety", "/extensions/"), ("skills.code_safety", "skills/")];
+            places.iter().any(|(check, place)| {
+                text[1..].starts_with(check) && links(seen).any(|(path, _)| path.contains(place))
+            })
+        },
+    },
+    Known {
+        name: "all-plugins",
+        reason: "linked plugins, single scripts and plugins of load paths are scanned, too",
+        holds: |seen, text| {
+            let linked = |path: &str| path.contains("/extensions/") && path.matches('/').count() == 2;
+            text.starts_with("+plugins.code_safety")
+                && (seen
+                    .installation
+                    .tree
+                    .iter()
+                    .any(|object| object.path.ends_with("/extensions/single.js"))
+                    || links(seen).any(|(path, _)| linked(path))
+                    || documents(seen).any(|text| text.contains("\"paths\"")))
+        },
+    },
+    Known {
+        name: "all-skills",
+        reason: "nothing that a skill says of itself keeps it from being scanned, nor another one of its name",
+        holds: |seen, text| {
+            let silent = |text: &str| !text.contains("description") || text.contains("name: one");
+            let skills = seen.installation.tree.iter().filter(|object| object.path.ends_with("/SKILL.md"));
+            text.starts_with("+skills.code_safety")
+                && skills.into_iter().any(|skill| matches!(&skill.kind, Kind::Text(text) if silent(text)))
+        },
+    },
+    Known {
         name: "reference-breaks-off",
         reason: "an exception inside a check of the reference; ours judges what can be judged",
         holds: |_, text| text == "-crash" || text.starts_with("-config.* (") && text.contains("TypeError:"),
