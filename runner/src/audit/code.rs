@@ -38,13 +38,15 @@ pub(super) struct Code {
     pub found: Vec<Found>,
     /// What is missing of a family, and why.
     pub gaps: BTreeMap<&'static str, String>,
-    /// The user whose installation it is.
-    owner: u32,
+    /// The user whose things only are looked at; none where the caller looks at things of their own.
+    only: Option<u32>,
 }
 
-/// Looks for it.
+/// Looks for it. A caller who is not the installation's owner has other rights than the gateway, so links and paths of
+/// the config must not lead them to what belongs to somebody else.
 pub(super) fn find(located: &Located, env: &Environment, config: &Value, owner: u32) -> Code {
-    let mut code = Code { owner, ..Code::default() };
+    let only = (rustix::process::geteuid().as_raw() != owner).then_some(owner);
+    let mut code = Code { only, ..Code::default() };
     let workspaces = workspaces(located, env, config);
     let extensions = located.state_dir.join("extensions");
     code.folder_of_plugins(&extensions);
@@ -172,7 +174,11 @@ impl Code {
                 }
                 return;
             }
-            for entry in look.list().unwrap_or_default().iter() {
+            let entries = look.list().unwrap_or_else(|error| {
+                self.not_listed(&root, &error);
+                std::sync::Arc::default()
+            });
+            for entry in entries.iter() {
                 let (path, name) = (root.join(&entry.name), entry.name.to_string_lossy());
                 if name.starts_with('.') || name == "node_modules" || is_plugin(&path) {
                     continue;
@@ -194,9 +200,11 @@ impl Code {
         let number = self.found.iter().filter(is_of).count();
         let gap = if number == MAX_VIEWS {
             format!("there are more than {MAX_VIEWS} {family}s; the others were not looked at")
-        } else if metadata.uid != self.owner && is_link(path) {
+        } else if self.only.is_some_and(|only| metadata.uid != only) {
             let path = super::visible::path(path);
-            format!("{path} is a link to what belongs to another user; it was not followed")
+            format!(
+                "{path} is, or leads to, what belongs to another user than the installation; it was not looked at"
+            )
         } else {
             let view = format!("{family}/{number}");
             self.found.push(Found { view, path: path.to_owned(), object: metadata.identity });
@@ -204,10 +212,14 @@ impl Code {
         };
         self.gaps.entry(family).or_insert(gap);
     }
-}
 
-fn is_link(path: &Path) -> bool {
-    Look::at(path).0.stat(0, Path::new("")).is_ok_and(|metadata| metadata.kind == Kind::Symlink)
+    /// What is not there, or no directory, has no skills; what cannot be listed may have some.
+    fn not_listed(&mut self, root: &Path, error: &LookError) {
+        if !matches!(error, LookError::NotFound | LookError::WrongKind) {
+            let gap = format!("{} cannot be listed: {error}", super::visible::path(root));
+            self.gaps.entry("skill").or_insert(gap);
+        }
+    }
 }
 
 /// The strings of a list, without those that are blank.
@@ -231,5 +243,116 @@ impl Look {
 
     fn list(&self) -> Result<std::sync::Arc<[Entry]>, LookError> {
         self.0.list(0, Path::new(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+
+    use super::*;
+    use crate::target::{Request, locate};
+
+    /// A home directory with these files.
+    fn home(files: &[&str]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = home.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        home
+    }
+
+    /// What is found, as `view path`, and the gaps.
+    fn seen(home: &Path, by_hand: bool, env: &[(&str, &str)], config: &Value) -> (Vec<String>, Vec<String>) {
+        let state = home.join(".openclaw");
+        let request = Request { state_dir: by_hand.then(|| state.clone()), ..Request::default() };
+        let variables = env.iter().copied().chain([("HOME", home.to_str().unwrap())]);
+        let mut environment: Environment = variables.collect();
+        let (located, _) = locate(&request, &mut environment, home).unwrap();
+        let owner = fs::metadata(&state).unwrap().uid();
+        let code = find(&located, &environment, config, owner);
+        let place =
+            |found: &Found| format!("{} {}", found.view, found.path.strip_prefix(home).unwrap().display());
+        (code.found.iter().map(place).collect(), code.gaps.into_values().collect())
+    }
+
+    #[test]
+    fn plugins_lie_in_three_kinds_of_places() {
+        let home = home(&[
+            ".openclaw/extensions/one/index.js",
+            ".openclaw/extensions/single.ts",
+            ".openclaw/extensions/notes.md",
+            ".openclaw/workspace/.openclaw/extensions/two/x",
+            "named/package.json",
+            "several/three/x",
+            "script.mjs",
+        ]);
+        symlink(home.path().join("several/three"), home.path().join(".openclaw/extensions/linked")).unwrap();
+        let config =
+            json!({"plugins": {"load": {"paths": ["~/named", " several ", "script.mjs", "nowhere", 5]}}});
+        let expected = [
+            "plugin/0 .openclaw/extensions/linked",
+            "plugin/1 .openclaw/extensions/one",
+            "plugin/2 .openclaw/extensions/single.ts",
+            "plugin/3 named",
+            "plugin/4 several/three",
+            "plugin/5 script.mjs",
+            "plugin/6 .openclaw/workspace/.openclaw/extensions/two",
+        ];
+        assert_eq!(
+            seen(home.path(), false, &[], &config),
+            (expected.map(str::to_owned).to_vec(), Vec::new())
+        );
+    }
+
+    #[test]
+    fn skills_lie_where_agents_work() {
+        let home = home(&[
+            ".openclaw/workspace/skills/a/SKILL.md",
+            ".openclaw/workspace/skills/no/readme.md",
+            ".openclaw/workspace/skills/.hidden/SKILL.md",
+            ".openclaw/workspace-dev/skills/b/SKILL.md",
+            ".openclaw/workspace-work/.agents/skills/c/SKILL.md",
+            ".openclaw/extensions/p/skills/d/SKILL.md",
+            ".openclaw/skills/skills/e/SKILL.md",
+            ".agents/skills/f/SKILL.md",
+            "far/skills/SKILL.md",
+            "far/skills/inner/SKILL.md",
+        ]);
+        let config = json!({
+            "agents": {"list": [{"id": "main"}, {"id": "Work"}, {"id": "far", "workspace": "~/far"}]},
+            "skills": {"load": {"extraDirs": ["~/.openclaw/extensions/p/skills"]}},
+        });
+        let skills = |by_hand, env: &[(&str, &str)]| {
+            let (found, gaps) = seen(home.path(), by_hand, env, &config);
+            assert_eq!(gaps, [""; 0]);
+            let skills = found.iter().filter_map(|place| place.strip_prefix("skill/")?.split_once(' '));
+            skills.map(|(_, path)| path.rsplit("skills/").next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(skills(false, &[]), ["e", "f", "a", "c", "far/skills"]);
+        assert_eq!(skills(true, &[]), ["e", "a", "c", "far/skills"]);
+        assert_eq!(skills(false, &[("OPENCLAW_PROFILE", "dev")]), ["e", "f", "b", "c", "far/skills"]);
+    }
+
+    #[test]
+    fn who_has_other_rights_than_the_owner_is_not_led_elsewhere() {
+        let home = home(&[".openclaw/extensions/own/x", "secret/SKILL.md", "secret/x.js"]);
+        symlink(home.path().join("secret"), home.path().join(".openclaw/extensions/linked")).unwrap();
+        let other = fs::metadata(home.path()).unwrap().uid() + 1;
+        // Only root can give files away; whoever else runs this sees what they own.
+        for own in [".openclaw", ".openclaw/extensions", ".openclaw/extensions/own"] {
+            if chown(home.path().join(own), Some(other), None).is_err() {
+                return;
+            }
+        }
+        let config = json!({"skills": {"load": {"extraDirs": ["~/secret"]}}});
+        let (found, gaps) = seen(home.path(), false, &[], &config);
+        assert_eq!(found, ["plugin/0 .openclaw/extensions/own"]);
+        assert_eq!(gaps.len(), 2);
+        assert!(gaps.iter().all(|gap| gap.contains("belongs to another user")), "{gaps:?}");
     }
 }
