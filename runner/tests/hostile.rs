@@ -251,7 +251,7 @@ tests! { stopped:
     loops_forever calls_forever names_forever waits_forever watches_the_clock draws_forever fills_memory_forever starts_forever
     ends_after_its_answer allocates_forever recurses_forever grows_a_table panics aborts exits
     floods_findings floods_text floods_fixes floods_places returns_too_much passes_too_much
-    keeps_walks keeps_streams walks_with_a_huge_glob
+    keeps_walks keeps_streams walks_with_a_huge_glob skips_slowly
     leaves_by_path leaves_by_link walks_out reads_credentials hunts_the_token fails_with_the_token
     forges_a_check raises_a_severity
     points_outside points_at_no_view points_at_a_bad_path points_at_a_bad_pointer proposes_a_mode proposes_a_value

@@ -193,7 +193,7 @@ impl Code {
     }
 
     fn add(&mut self, family: &'static str, path: &Path, metadata: &Metadata) {
-        let is_of = |found: &&Found| super::plan::is_of(&found.view, family);
+        let is_of = |found: &&Found| is_of(&found.view, family);
         if self.found.iter().filter(is_of).any(|found| found.path == path) {
             return;
         }
@@ -220,6 +220,11 @@ impl Code {
             self.gaps.entry("skill").or_insert(gap);
         }
     }
+}
+
+/// The view belongs to the family: "plugin/3" to "plugin".
+pub(super) fn is_of(view: &str, family: &str) -> bool {
+    view.strip_prefix(family).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The strings of a list, without those that are blank.

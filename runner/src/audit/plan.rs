@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::audit::code::{self, Code as Scripts};
+use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
@@ -288,11 +288,6 @@ impl ConfigGap {
             Self::Partial => "a part of the config could not be read",
         }
     }
-}
-
-/// The view belongs to the family: "plugin/3" to "plugin".
-pub(super) fn is_of(view: &str, family: &str) -> bool {
-    view.strip_prefix(family).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The file of `logging.file`; none where it is not set or names another user's home.

@@ -187,7 +187,7 @@ pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planne
     let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
     let granted = manifest.capabilities.granted(given);
     let program = std::env::current_exe().context("cannot find this program for its compiler")?;
-    let code = compile::in_child(&program, &component).map(Code::Compiled).map_err(|error| error.to_string());
+    let code = compile::in_child(&program, &component).map(Code::compiled).map_err(|error| error.to_string());
     Ok(Planned { manifest, granted, code })
 }
 

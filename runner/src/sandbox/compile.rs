@@ -11,7 +11,6 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use super::check::{self, Refusal};
 use super::engine;
 use super::limits::{LimitError, MAX_COMPONENT_BYTES};
-use super::run::Ready;
 
 /// The hidden subcommand that [`in_child`] calls.
 pub const SUBCOMMAND: &str = "compile-component";
@@ -23,10 +22,12 @@ const MAX_SECONDS: u64 = 60;
 const MAX_ADDRESS_SPACE: u64 = 8 << 30;
 
 /// Code that a child process of this program compiled.
-pub struct Compiled {
-    pub(super) bytes: Vec<u8>,
-    /// What the sandbox made of it at the first run.
-    pub(super) ready: Ready,
+pub struct Compiled(Vec<u8>);
+
+impl Compiled {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Why there is no code.
@@ -79,7 +80,7 @@ pub fn in_child(program: &Path, component: &[u8]) -> Result<Compiled, CompileErr
         let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<u8>>| thread.join().unwrap_or_default();
         let (code, words) = (join(code), join(words));
         if status.success() && !code.is_empty() {
-            return Ok(Compiled { bytes: code, ready: Ready::default() });
+            return Ok(Compiled(code));
         }
         let words = String::from_utf8_lossy(&words);
         let last = words.lines().last().map_or_else(|| status.to_string(), str::to_owned);

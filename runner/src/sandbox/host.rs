@@ -430,6 +430,8 @@ impl HostState {
         };
         self.count_entries(entries.len())?;
         for entry in entries.iter().rev() {
+            // Patterns can be made to be slow.
+            self.check_time()?;
             let name = entry.name.to_string_lossy();
             if !walk.skip.iter().any(|pattern| matches(pattern, &name)) {
                 walk.pending.push((directory.join(&entry.name), entry.metadata, depth));

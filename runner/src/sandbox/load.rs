@@ -101,5 +101,5 @@ pub fn builtin(engine: &Engine, number: usize) -> Result<Component> {
 /// Loads what [`super::compile::in_child`] returned.
 pub fn compiled(engine: &Engine, code: &super::compile::Compiled) -> Result<Component> {
     // SAFETY: `Compiled` is only made by a child process that runs this very program, and handed over on a pipe.
-    unsafe { Component::deserialize(engine, &code.bytes) }
+    unsafe { Component::deserialize(engine, code.bytes()) }
 }

@@ -32,14 +32,22 @@ pub struct Sandbox {
 
 /// A policy that is mapped and linked, once it is needed. Code must not be mapped twice at one address, so whoever needs
 /// what another thread maps at this moment waits for it.
-pub(super) type Ready = Arc<OnceLock<wasmtime::Result<PolicyPre<HostState>>>>;
+type Ready = Arc<OnceLock<wasmtime::Result<PolicyPre<HostState>>>>;
 
 /// A policy's code.
 pub enum Code {
     /// Built in: its number in the catalog.
     Builtin(usize),
-    /// Compiled from a component of the operator's.
-    Compiled(Compiled),
+    /// Compiled from a component of the operator's, and what became of it at the first run.
+    Compiled(Compiled, Ready),
+}
+
+impl Code {
+    /// A component of the operator's.
+    #[must_use]
+    pub fn compiled(code: Compiled) -> Self {
+        Self::Compiled(code, Ready::default())
+    }
 }
 
 /// Why a policy has no verdict.
@@ -136,7 +144,7 @@ impl Sandbox {
                 })
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
-            Code::Compiled(code) => once(&code.ready, || {
+            Code::Compiled(code, ready) => once(ready, || {
                 let component = load::compiled(&self.engine, code)?;
                 let mut linked = wasi::Linked::new(&self.engine)?;
                 linked.link(&component)?;

@@ -103,8 +103,13 @@ pub const KNOWN: &[Known] = &[
         name: "true-loopback",
         reason: "a host is this machine by its address, not by how it is spelt; names beyond ASCII are not converted",
         holds: |seen, text| {
-            let odd = |url: &String| url.contains("127.evil") || url.contains("::ffff:") || !url.is_ascii();
-            text[1..].starts_with("browser.") && texts_at(seen, "cdpUrl").iter().any(odd)
+            let odd = |url: &str| url.contains("127.evil") || url.contains("::ffff:") || !url.is_ascii();
+            // A config that is no JSON document stands there as a text.
+            let texts = seen.installation.tree.iter().filter_map(|object| match &object.kind {
+                Kind::Text(text) if text.contains("cdpUrl") => Some(text.clone()),
+                _ => None,
+            });
+            text[1..].starts_with("browser.") && texts.chain(texts_at(seen, "cdpUrl")).any(|url| odd(&url))
         },
     },
     Known {
