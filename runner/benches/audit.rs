@@ -47,6 +47,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("gateway-auth", gateway_auth::audit),
     ("gateway-exposure", gateway_exposure::audit),
     ("gateway-http", gateway_http::audit),
+    ("gateway-probe", gateway_probe::audit),
     ("hook-installs", hook_installs::audit),
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
@@ -417,6 +418,10 @@ impl sdk::Host for Native {
         let content = self.shared.snapshot.read(view, &rel).map_err(look_error)?;
         let bytes: Vec<u8> = content.iter().take(limit as usize).copied().collect();
         Ok(sdk::Content { truncated: bytes.len() < content.len(), bytes })
+    }
+
+    fn probe(&self) -> Result<Option<sdk::ProbeResult>, String> {
+        Ok(None)
     }
 
     fn secret(&self, subject: &sdk::Subject) -> Result<Option<sdk::Facts>, String> {

@@ -17,6 +17,7 @@ pub mod config;
 pub mod fix;
 pub mod output;
 pub mod policy;
+pub mod probe;
 pub mod sandbox;
 pub mod settings;
 pub mod target;

@@ -139,10 +139,12 @@ fn reports_are_of_the_schemas_form() -> Result<(), Failed> {
     fs::create_dir(&broken).unwrap();
     fs::write(broken.join("openclaw.json"), "{ gateway: ").unwrap();
     for folder in [demo.join(".openclaw"), broken, home.path().join("demo/.openclaw/logs")] {
-        let report = chitin(&["audit", "--json", "--state-dir"], &[folder.to_str().unwrap()]);
-        let report = serde_json::from_slice(&report).unwrap();
-        if let Some(error) = validator.iter_errors(&report).next() {
-            return Err(format!("{}: {error} at {}", folder.display(), error.instance_path()).into());
+        for deep in [&[][..], &["--deep"]] {
+            let words = [&["audit", "--json"], deep, &["--state-dir"]].concat();
+            let report = serde_json::from_slice(&chitin(&words, &[folder.to_str().unwrap()])).unwrap();
+            if let Some(error) = validator.iter_errors(&report).next() {
+                return Err(format!("{}: {error} at {}", folder.display(), error.instance_path()).into());
+            }
         }
     }
     Ok(())

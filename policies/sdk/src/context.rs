@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::{
-    Allowed, Content, Entry, Facts, Failure, Input, Kind, Link, Metadata, Node, Path, Platform, Problem,
-    SecretSource, StateError, Subject, View, Walked,
+    Allowed, Content, Entry, Facts, Failure, Input, Kind, Link, Metadata, Node, Path, Platform, ProbeResult,
+    Problem, SecretSource, StateError, Subject, View, Walked,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
-/// The functions and their errors are those of `wit/state.wit` and `wit/secrets.wit`.
+/// The functions and their errors are those of `wit/state.wit`, `wit/secrets.wit` and `wit/gateway.wit`.
 #[allow(missing_docs, reason = "documented in wit/")]
 pub trait Host {
     fn stat(&self, object: &Path) -> Result<Metadata, StateError>;
@@ -17,6 +17,8 @@ pub trait Host {
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError>;
     /// `Err` where the subject is not granted.
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String>;
+    /// `Err` where it is not granted.
+    fn probe(&self) -> Result<Option<ProbeResult>, String>;
 
     /// Gives all that lies below a directory, parents before children, in byte order, until `each` has enough. Names
     /// that fit a pattern of `skip` (a `*` stands at its end only) are passed over with all that is below them.
@@ -163,6 +165,15 @@ impl<'h> Context<'h> {
     /// As [`Context::config_secret`].
     pub fn env_secret(&self, name: &str) -> Result<Option<Facts>, Failure> {
         self.secret(&Subject::Env(name.to_owned()))
+    }
+
+    /// What the live probe of the gateway met.
+    ///
+    /// # Errors
+    /// `inconclusive` where there was none, `internal` where the manifest lacks the capability.
+    pub fn probe(&self) -> Result<ProbeResult, Failure> {
+        let probe = self.host.probe().map_err(Failure::Internal)?;
+        probe.ok_or_else(|| Failure::Inconclusive("the gateway was not probed".to_owned()))
     }
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, Failure> {

@@ -1,8 +1,9 @@
 //! The real host: the imports of the component.
 
-use crate::bindings::chitin::policy::{secrets, state};
+use crate::bindings::chitin::policy::{gateway, secrets, state};
 use crate::{
-    Content, Context, Entry, Facts, Host, Input, Link, Metadata, Path, StateError, Subject, Verdict, Walked,
+    Content, Context, Entry, Facts, Host, Input, Link, Metadata, Path, ProbeResult, StateError, Subject,
+    Verdict, Walked,
 };
 
 /// Objects of a walk that are asked for at once: enough that the call itself costs nothing, little to hold.
@@ -46,6 +47,10 @@ impl Host for Imports {
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String> {
         secrets::inspect(subject).map_err(|secrets::Error::NotGranted| not_granted(subject))
+    }
+
+    fn probe(&self) -> Result<Option<ProbeResult>, String> {
+        gateway::probe().map_err(|gateway::Error::NotGranted| "no capability for the gateway".to_owned())
     }
 }
 

@@ -25,6 +25,7 @@ pub mod testing;
 pub mod tools;
 pub mod url;
 
+pub use bindings::chitin::policy::gateway::{Close, ProbeResult};
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
     Content, Entry, Error as StateError, Kind, Link, Metadata, Target, Walked,

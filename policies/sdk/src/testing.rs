@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::guest::not_granted;
 use crate::{
     Allowed, Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path,
-    Platform, Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
+    Platform, ProbeResult, Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
 };
 
 /// A host that lives in memory. Everything is granted, except what [`MemoryHost::deny`] takes away.
@@ -25,6 +25,7 @@ pub struct MemoryHost {
     problems: Vec<Problem>,
     generation: String,
     allowed: (u32, u32),
+    probe: Option<ProbeResult>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +126,14 @@ impl MemoryHost {
         self
     }
 
+    /// Makes the audit deep, with this result of the live probe: what went wrong, or nothing.
+    #[must_use]
+    pub fn probed(mut self, error: Option<&str>) -> Self {
+        let (url, error) = ("ws://127.0.0.1:18789".to_owned(), error.map(str::to_owned));
+        self.probe = Some(ProbeResult { url, ok: error.is_none(), error, close: None });
+        self
+    }
+
     /// Sets the generation of the config.
     #[must_use]
     pub fn generation(mut self, generation: &str) -> Self {
@@ -171,7 +180,7 @@ impl MemoryHost {
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
             permissions: Allowed { directory: self.allowed.0, file: self.allowed.1 },
-            deep: false,
+            deep: self.probe.is_some(),
             now: 1_700_000_000,
         };
         function(&Context::new(input, self).expect("the input is JSON"))
@@ -271,6 +280,10 @@ impl Host for MemoryHost {
             Subject::Env(_) => return Err(not_granted(subject)),
         };
         Ok(value.map(|value| facts(value, source)))
+    }
+
+    fn probe(&self) -> Result<Option<ProbeResult>, String> {
+        Ok(self.probe.clone())
     }
 }
 

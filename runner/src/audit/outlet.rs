@@ -7,6 +7,7 @@ use crate::audit::finding::{Finding, Fix, Location};
 use crate::audit::plan::Subject;
 use crate::audit::visible::is_invisible;
 use crate::policy::manifest::{Manifest, Severity};
+use crate::probe::{Close, Gateway};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
 use crate::sandbox::view::{Grants, decode};
 use crate::sandbox::{Failure, types};
@@ -232,6 +233,17 @@ pub fn clean_failure(subject: &Subject, failure: Failure) -> Failure {
         Failure::Trapped(words) => Failure::Trapped(text(words)),
         Failure::Refused(words) => Failure::Refused(text(words)),
         Failure::Limit(_) | Failure::Interrupted => failure,
+    }
+}
+
+/// What a gateway says, fit to be shown. The probe has cut it to length.
+pub fn clean_gateway(subject: &Subject, gateway: Gateway) -> Gateway {
+    let one = |text: String| clean(subject, &text, DETAIL, Lines::One);
+    Gateway {
+        url: one(gateway.url),
+        error: gateway.error.map(one),
+        close: gateway.close.map(|close| Close { code: close.code, reason: one(close.reason) }),
+        ..gateway
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
 use serde_json::Value;
@@ -10,10 +11,15 @@ use sha2::Sha256;
 
 use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
+use crate::audit::outlet;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::{Code, Facts, Permissions, Platform, Problem, Progress, Shared, Source, Variable, View};
+use crate::probe::{Gateway, Probe};
+use crate::sandbox::{
+    AwaitProbe, Close, Code, Facts, Permissions, Platform, ProbeResult, Problem, Progress, Shared, Source,
+    Variable, View,
+};
 use crate::settings::Settings;
 use crate::target::snapshot::{LookError, Metadata, Root, Snapshot};
 use crate::target::{self, Environment, Located, Preview, js_trim};
@@ -46,6 +52,7 @@ pub struct Subject {
     views: Vec<(String, PathBuf)>,
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
+    probe: Option<Probe>,
     shared: Arc<Shared>,
 }
 
@@ -62,6 +69,8 @@ pub struct Basis {
     pub preview: Preview,
     /// Slow and live checks are asked for, too.
     pub deep: bool,
+    /// The live probe of a deep audit.
+    pub probe: Option<Probe>,
 }
 
 /// A policy that is to run.
@@ -84,7 +93,7 @@ impl Subject {
         located_problems: Vec<target::Problem>,
         basis: &Basis,
     ) -> Self {
-        let Basis { now, key, settings, preview, deep } = basis;
+        let Basis { now, key, settings, preview, deep, probe } = basis;
         let mut views = vec![
             ("state".to_owned(), located.state_dir.clone()),
             ("config".to_owned(), located.config_audit.clone()),
@@ -124,7 +133,8 @@ impl Subject {
         }
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
-        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now, progress: Progress::default() });
+        let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
+        let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now, progress, probe: probed });
         let permissions =
             Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
         Self {
@@ -137,8 +147,16 @@ impl Subject {
             views,
             family_gaps: code.gaps,
             permissions,
+            probe: probe.clone(),
             shared,
         }
+    }
+
+    /// What the live probe met, fit to be shown. None where the audit is not deep, or it takes longer than this.
+    #[must_use]
+    pub fn gateway(&self, within: Duration) -> Option<Gateway> {
+        let gateway = self.probe.as_ref()?.within(within)?;
+        Some(outlet::clean_gateway(self, gateway))
     }
 
     /// What all runs of this audit share.
@@ -319,6 +337,15 @@ fn packages(located: &Located, config: &Value) -> Vec<(String, PathBuf)> {
         }));
     }
     views
+}
+
+/// The probe's result as policies get it.
+fn awaited(probe: Probe) -> AwaitProbe {
+    Box::new(move |time| {
+        let Gateway { url, ok, error, close, .. } = probe.within(time)?;
+        let close = close.map(|close| Close { code: close.code, reason: close.reason });
+        Some(ProbeResult { url, ok, error, close })
+    })
 }
 
 /// The value is a string, or lies in a secret store.

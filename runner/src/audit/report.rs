@@ -1,5 +1,7 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::audit::evaluate::{Evaluation, Outcome};
@@ -7,6 +9,7 @@ use crate::audit::finding::{Finding, Location};
 use crate::audit::plan::Subject;
 use crate::audit::visible;
 use crate::policy::manifest::{Check, Severity};
+use crate::probe::Gateway;
 use crate::sandbox::Failure;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes.
@@ -25,6 +28,9 @@ pub struct Report {
     pub summary: Summary,
     /// The worst first, then by check id and place.
     pub findings: Vec<Finding>,
+    /// What a deep audit saw besides; absent where it is not deep, or was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deep: Option<Deep>,
     /// Version of this form.
     pub schema_version: u32,
     /// Who says so.
@@ -37,6 +43,13 @@ pub struct Report {
     pub assessment: Vec<Assessment>,
     /// Why the audit is incomplete; empty where it is complete.
     pub incomplete: Vec<Incomplete>,
+}
+
+/// What a deep audit saw, besides its findings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deep {
+    /// The live probe of the gateway.
+    pub gateway: Gateway,
 }
 
 /// Findings by severity.
@@ -143,6 +156,9 @@ impl Report {
             let all = evaluation.outcomes.len();
             parts.whole(format!("interrupted: {lost} of {all} runs of policies did not end"));
         }
+        // Whoever interrupts an audit does not wait for the gateway either.
+        let patience = if lost > 0 { Duration::ZERO } else { Duration::MAX };
+        let gateway = subject.gateway(patience);
         let Parts { mut findings, mut assessment, incomplete } = parts;
         findings.sort_by(|a, b| {
             let severity = b.severity.cmp(&a.severity);
@@ -163,6 +179,7 @@ impl Report {
             ts,
             summary,
             findings,
+            deep: gateway.map(|gateway| Deep { gateway }),
             schema_version: SCHEMA_VERSION,
             tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
             target: Target::new(subject),

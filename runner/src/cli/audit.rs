@@ -9,7 +9,7 @@ use chitin::target::Preview;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
-use super::target::{PolicyArguments, TargetArguments, now};
+use super::target::{PolicyArguments, ProbeArguments, TargetArguments, now};
 use super::{fix, show, user_error};
 
 #[derive(Args)]
@@ -23,6 +23,8 @@ pub(super) struct Arguments {
     /// Scan the code of plugins and skills, and try the live gateway, too
     #[arg(long)]
     deep: bool,
+    #[command(flatten)]
+    probe: ProbeArguments,
     /// Cure what can be cured safely first, without asking, and audit the result
     #[arg(long)]
     fix: bool,
@@ -64,13 +66,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
+    let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
-        let (fail_on, deep) = (arguments.fail_on.into(), arguments.deep);
-        return fix::run_in_audit(target, policies, fail_on, fix_options, deep, arguments.json);
+        let fail_on = arguments.fail_on.into();
+        return fix::run_in_audit(target, policies, fail_on, fix_options, probe.as_ref(), arguments.json);
     }
     let mut clock = Clock::start(arguments.timings);
     let now = now()?;
-    let subject = target.read(now, &Preview::default(), arguments.deep)?;
+    let subject = target.read(now, &Preview::default(), probe.as_ref())?;
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");

@@ -11,6 +11,7 @@ use chitin::fix::{
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
+use chitin::probe;
 use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
 use chitin::target::{Environment, Preview};
@@ -90,7 +91,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return history();
     }
     let work =
-        Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options, false)?;
+        Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options, None)?;
     let lock = work.lock()?;
     let (subject, report, proven) = work.prepare()?;
     let count = proven.plan.values.len() + proven.plan.modes.len();
@@ -140,7 +141,7 @@ pub(super) fn run_in_audit(
     policies: &PolicyArguments,
     fail_on: Severity,
     options: &Options,
-    deep: bool,
+    deep: Option<&probe::Options>,
     json: bool,
 ) -> anyhow::Result<u8> {
     let work = Work::new(target, policies, fail_on, options, deep)?;
@@ -148,7 +149,7 @@ pub(super) fn run_in_audit(
     let (subject, report, proven) = work.prepare()?;
     let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven)?) };
     drop(lock);
-    let after = if applied.is_some() || deep { work.audit_again()? } else { report };
+    let after = if applied.is_some() || deep.is_some() { work.audit_again()? } else { report };
     if json {
         print_json(&Summary::new(&subject, &proven, applied.as_ref()), &after)?;
     } else {
@@ -243,7 +244,7 @@ struct Work<'a> {
     sandbox: Sandbox,
     /// Those of deep audits last: they are slow and propose nothing, so only the report behind the fix needs them.
     policies: Vec<Planned>,
-    deep: bool,
+    deep: Option<&'a probe::Options>,
     now: u64,
     fail_on: Severity,
     only: &'a [String],
@@ -255,9 +256,9 @@ impl<'a> Work<'a> {
         policies: &PolicyArguments,
         fail_on: Severity,
         options: &'a Options,
-        deep: bool,
+        deep: Option<&'a probe::Options>,
     ) -> anyhow::Result<Self> {
-        let mut policies = policies.plan(deep)?;
+        let mut policies = policies.plan(deep.is_some())?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
             let mut checks = policies.iter().flat_map(|planned| &planned.manifest.checks);
@@ -280,7 +281,7 @@ impl<'a> Work<'a> {
     }
 
     fn audit(&self, preview: &Preview) -> anyhow::Result<(Subject, Report)> {
-        self.audit_with(preview, false)
+        self.audit_with(preview, None)
     }
 
     /// The report behind a fix, as deep as it was asked for.
@@ -288,9 +289,14 @@ impl<'a> Work<'a> {
         self.audit_with(&Preview::default(), self.deep).map(|(_, report)| report)
     }
 
-    fn audit_with(&self, preview: &Preview, deep: bool) -> anyhow::Result<(Subject, Report)> {
+    fn audit_with(
+        &self,
+        preview: &Preview,
+        deep: Option<&probe::Options>,
+    ) -> anyhow::Result<(Subject, Report)> {
         let subject = self.target.read(self.now, preview, deep)?;
-        let wanted = |planned: &&Planned| !subject.is_absent() && (deep || !planned.manifest.policy.deep);
+        let wanted =
+            |planned: &&Planned| !subject.is_absent() && (deep.is_some() || !planned.manifest.policy.deep);
         let count = self.policies.iter().take_while(wanted).count();
         let policies = self.policies.get(..count).unwrap_or_default();
         let evaluation = evaluate(&self.sandbox, &subject, policies, &Limits::default());

@@ -1,10 +1,12 @@
 //! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use chitin::audit::{Basis, Planned, Subject};
+use chitin::config::SecretString;
+use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
 use chitin::target::{Environment, LocateError, Located, Preview, Problem, Request, locate};
 use clap::Args;
@@ -43,6 +45,43 @@ pub(super) struct PolicyArguments {
     grant: Vec<String>,
 }
 
+/// How the live gateway is asked.
+#[derive(Args, Clone)]
+pub(super) struct ProbeArguments {
+    /// Show the gateway this token, whatever the config and the environment say
+    #[arg(long, value_name = "TOKEN", requires = "deep")]
+    token: Option<String>,
+    /// Show the gateway this password, whatever the config and the environment say
+    #[arg(long, value_name = "PASSWORD", requires = "deep")]
+    password: Option<String>,
+    /// How long the gateway is waited for, from 250ms to 1m [default: 5s]
+    #[arg(long, value_name = "TIME", requires = "deep", value_parser = timeout)]
+    timeout: Option<Duration>,
+}
+
+impl ProbeArguments {
+    /// The same for the probe.
+    pub(super) fn options(&self) -> probe::Options {
+        let secret = |text: &Option<String>| text.as_deref().map(SecretString::new);
+        probe::Options {
+            token: secret(&self.token),
+            password: secret(&self.password),
+            timeout: self.timeout.unwrap_or(probe::DEFAULT_TIMEOUT),
+        }
+    }
+}
+
+/// A time within the probe's bounds.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write for example 5s or 800ms"))?;
+    if (probe::MIN_TIMEOUT..=probe::MAX_TIMEOUT).contains(&time) {
+        return Ok(time);
+    }
+    let [least, most] = [probe::MIN_TIMEOUT, probe::MAX_TIMEOUT].map(humantime::format_duration);
+    Err(format!("it must be from {least} to {most}"))
+}
+
 impl TargetArguments {
     /// Finds the installation.
     pub(super) fn locate(&self) -> anyhow::Result<(Located, Environment, Vec<Problem>)> {
@@ -64,8 +103,14 @@ impl TargetArguments {
         Ok((located, environment, problems))
     }
 
-    /// Reads the installation, as if the preview's changes were made.
-    pub(super) fn read(&self, now: u64, preview: &Preview, deep: bool) -> anyhow::Result<Subject> {
+    /// Reads the installation, as if the preview's changes were made. A deep audit's probe begins as soon as it is known
+    /// where the gateway is.
+    pub(super) fn read(
+        &self,
+        now: u64,
+        preview: &Preview,
+        deep: Option<&probe::Options>,
+    ) -> anyhow::Result<Subject> {
         let (located, mut environment, problems) = self.locate()?;
         let settings = match &self.settings {
             Some(path) => Settings::read(path),
@@ -79,10 +124,13 @@ impl TargetArguments {
             )
         })?;
         let config = chitin::config::load_preview(&located, &mut environment, preview);
+        let present = located.state_exists || config.present;
+        let probe =
+            deep.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .context("no randomness for this audit's key")?;
-        let basis = Basis { now, key, settings, preview: preview.clone(), deep };
+        let basis = Basis { now, key, settings, preview: preview.clone(), deep: deep.is_some(), probe };
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
 }
@@ -91,7 +139,10 @@ impl PolicyArguments {
     /// The policies, ready to run; those of deep audits only where it is one.
     pub(super) fn plan(&self, deep: bool) -> anyhow::Result<Vec<Planned>> {
         if self.policy.is_empty() {
-            return policy::builtin(|about| deep || !about.deep);
+            let mut plan = policy::builtin(|about| deep || !about.deep)?;
+            // Whoever waits for the gateway comes last, so that nobody waits behind.
+            plan.sort_by_key(|planned| planned.granted.gateway);
+            return Ok(plan);
         }
         let mut plan = Vec::new();
         for (number, name) in self.policy.iter().enumerate() {

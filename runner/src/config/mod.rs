@@ -28,7 +28,7 @@ mod tests;
 mod tree;
 mod validate;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub use pointer::{escape, segments};
 pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
 pub use source::SourceFile;
 
-use crate::target::{Environment, Located, Preview};
+use crate::target::{Environment, Located, Origin, Preview};
 use include::Loader;
 use schema::Schema;
 use tree::Marks;
@@ -94,6 +94,7 @@ pub struct Config {
     pub understood: bool,
     marks: Marks,
     redacted: Value,
+    substituted: HashMap<String, Vec<Origin>>,
 }
 
 impl Config {
@@ -108,6 +109,11 @@ impl Config {
     pub fn range(&self, pointer: &str) -> Option<(usize, std::ops::Range<usize>)> {
         let (spot, exact) = self.marks.find(&segments(pointer)?)?;
         exact.then_some((spot.file as usize, spot.start as usize..spot.end as usize))
+    }
+
+    /// Where the variables came from whose values are in the string at this pointer; none where it holds none.
+    pub fn variables(&self, pointer: &str) -> &[Origin] {
+        self.substituted.get(pointer).map_or(&[], Vec::as_slice)
     }
 
     /// The copy for policies: each secret string is [`REDACTED`], a number at a secret key is 1 (0 if it is zero).
@@ -182,6 +188,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         understood,
         marks,
         redacted,
+        substituted: references.substituted,
     };
     config.problems = problems.finish();
     for index in 0..config.problems.len() {

@@ -1,6 +1,6 @@
 //! Takes the secrets out of a config: what policies get to see, and the list of what was taken out.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use super::schema::{Id, Schema};
 use super::schema_type::Kind;
 use super::sensitive::{Sensitivity, is_url_key, looks_like_token, names_paths, of_key, redact_url};
 use super::{REDACTED, Secret, SecretSource, SecretString, SecretSubject};
+use crate::target::Origin;
 
 /// Names of objects whose members are all secret: environments and HTTP headers.
 const SECRET_MAPS: [&str; 4] = ["env", "headers", "vars", "environment"];
@@ -18,7 +19,7 @@ const SECRET_MAPS: [&str; 4] = ["env", "headers", "vars", "environment"];
 pub(super) fn redact(
     config: &Value,
     schema: Option<&'static Schema>,
-    from_env: &HashSet<String>,
+    from_env: &HashMap<String, Vec<Origin>>,
 ) -> (Value, Vec<Secret>) {
     let mut work = Work { schema, from_env, secrets: Vec::new() };
     let root = Context { key: "", sensitivity: Sensitivity::None, inside: false, id: Some(Schema::ROOT) };
@@ -28,7 +29,7 @@ pub(super) fn redact(
 
 struct Work<'a> {
     schema: Option<&'static Schema>,
-    from_env: &'a HashSet<String>,
+    from_env: &'a HashMap<String, Vec<Origin>>,
     secrets: Vec<Secret>,
 }
 
@@ -99,7 +100,7 @@ impl Work<'_> {
     }
 
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
-        let from_env = self.from_env.contains(pointer);
+        let from_env = self.from_env.contains_key(pointer);
         let closed = self.is_closed(context) && self.fits(text, context);
         let path = names_paths(context.key) && !context.inside;
         if closed || path {
@@ -139,7 +140,7 @@ impl Work<'_> {
     }
 
     fn source(&self, pointer: &str) -> SecretSource {
-        if self.from_env.contains(pointer) { SecretSource::Environment } else { SecretSource::Literal }
+        if self.from_env.contains_key(pointer) { SecretSource::Environment } else { SecretSource::Literal }
     }
 
     fn add(&mut self, pointer: &str, value: String, source: SecretSource) {

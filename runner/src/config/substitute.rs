@@ -1,7 +1,7 @@
 //! Variables: the config's `env` block and `${NAME}` references in its strings. Works on the audit's own copy of
 //! the environment; a block that tries to move the target is reported and ignored, and no login shell is run.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -64,8 +64,8 @@ fn set(name: &str, value: &str, base: &str, env: &mut Environment, problems: &mu
 /// What substitution touched, as pointers.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    /// Strings that hold the value of a variable now.
-    pub substituted: HashSet<String>,
+    /// Strings that hold the values of variables now, and where those came from.
+    pub substituted: HashMap<String, Vec<Origin>>,
     /// Strings that name a variable without a value and were left as they are.
     pub unset: HashSet<String>,
 }
@@ -111,7 +111,7 @@ impl Work<'_> {
     fn text(&mut self, text: &str, pointer: &str) -> Option<String> {
         let mut done = String::with_capacity(text.len());
         let mut rest = text;
-        let mut used_variable = false;
+        let mut origins = Vec::new();
         while let Some(at) = rest.find('$') {
             let (before, from_dollar) = rest.split_at_checked(at)?;
             done.push_str(before);
@@ -126,7 +126,7 @@ impl Work<'_> {
                 };
                 self.left = left;
                 done.push_str(value);
-                used_variable = true;
+                origins.extend(self.env.origin(name));
                 rest = after;
             } else if let Some((name, after)) = from_dollar.strip_prefix("$$").and_then(reference) {
                 done.push_str("${");
@@ -139,8 +139,10 @@ impl Work<'_> {
             }
         }
         done.push_str(rest);
-        if used_variable {
-            self.references.substituted.insert(pointer.to_owned());
+        if !origins.is_empty() {
+            origins.sort_unstable();
+            origins.dedup();
+            self.references.substituted.insert(pointer.to_owned(), origins);
         }
         Some(done)
     }

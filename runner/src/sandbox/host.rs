@@ -49,6 +49,15 @@ const MAX_SKIPPED: usize = 16;
 /// What is known of a secret; the value stays with the runner.
 pub use secrets::{Facts, Source};
 
+/// What the live probe met.
+pub use gateway::{Close, ProbeResult};
+
+/// Gives the result of the live probe where it comes within a time, which in the end it does.
+pub type AwaitProbe = Box<dyn Fn(Duration) -> Option<ProbeResult> + Send + Sync>;
+
+/// How often whoever waits for the probe looks whether the audit is interrupted.
+const PROBE_STEP: Duration = Duration::from_millis(50);
+
 /// What all runs of one audit share.
 pub struct Shared {
     /// The target.
@@ -61,6 +70,8 @@ pub struct Shared {
     pub now: u64,
     /// How far the audit has come.
     pub progress: Progress,
+    /// The live probe; none where the audit is not deep.
+    pub probe: Option<AwaitProbe>,
 }
 
 /// How far an audit has come, for whoever waits.
@@ -457,14 +468,20 @@ impl secrets::Host for HostState {
 }
 
 impl gateway::Host for HostState {
-    fn probe(&mut self) -> Result<Result<Option<gateway::ProbeResult>, gateway::Error>> {
+    fn probe(&mut self) -> Result<Result<Option<ProbeResult>, gateway::Error>> {
         self.count_call()?;
         if !self.grants.gateway() {
             self.deny("gateway".to_owned());
             return Ok(Err(gateway::Error::NotGranted));
         }
-        // No audit is deep yet, so there is no probe whose result could be given.
-        Ok(Ok(None))
+        let Some(probe) = &self.shared.probe else { return Ok(Ok(None)) };
+        loop {
+            // To wait costs no processor time, so that no limit of the policy's is touched.
+            self.check_time()?;
+            if let Some(result) = probe(PROBE_STEP) {
+                return Ok(Ok(Some(result)));
+            }
+        }
     }
 }
 

@@ -16,5 +16,5 @@ mod wasi;
 
 pub use host::bindings::chitin::policy::types;
 pub use host::bindings::{Input, Permissions, Platform, Problem, Variable, View};
-pub use host::{Facts, Progress, Shared, Source};
+pub use host::{AwaitProbe, Close, Facts, ProbeResult, Progress, Shared, Source};
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

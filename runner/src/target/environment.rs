@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::js_trim;
 
 /// Where a variable came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The environment this program was started with.
     Process,

@@ -15,6 +15,8 @@ const STATE_NAMES: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"
 
 /// The flag that names a state directory, as `Located::origin` has it.
 const STATE_DIR_FLAG: &str = "--state-dir";
+/// The flag that names a config file, as `Located::config_origin` has it.
+const CONFIG_FLAG: &str = "--config";
 
 /// Variables that move the target. Only the process environment and flags may set them.
 const REDIRECTS: [&str; 8] = [
@@ -77,6 +79,24 @@ impl Located {
     /// The state directory was named on the command line: it need not be this user's own installation.
     pub fn by_hand(&self) -> bool {
         self.origin == STATE_DIR_FLAG
+    }
+
+    /// A value of this origin belongs to the config, or to the user whose installation it is: it may be used for what the
+    /// config asks. A config that was named on the command line may be a stranger's, and must not get the values of
+    /// this process; nor, where it was named alone, those of the user's own state directory.
+    pub fn may_use(&self, origin: Origin) -> bool {
+        match origin {
+            Origin::Config => true,
+            Origin::StateDotenv => self.may_use_state(),
+            Origin::Process | Origin::Flag | Origin::CwdDotenv => {
+                !self.by_hand() && self.config_origin != CONFIG_FLAG
+            }
+        }
+    }
+
+    /// What the state directory holds belongs to the config, or both to the user whose installation it is.
+    pub fn may_use_state(&self) -> bool {
+        self.config_origin != CONFIG_FLAG || self.by_hand()
     }
 }
 
@@ -263,7 +283,7 @@ fn config_load(
     cwd: &Path,
 ) -> (PathBuf, String) {
     if let Some(file) = &request.config {
-        return (absolute(cwd, file), "--config".to_owned());
+        return (absolute(cwd, file), CONFIG_FLAG.to_owned());
     }
     let own = state.join(CONFIG_NAMES[0]);
     if request.state_dir.is_some() {

@@ -9,10 +9,12 @@
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "a development tool: it makes its targets, prints what it saw, and stops where it cannot go on"
 )]
 
 mod difference;
+mod gateway;
 mod install;
 mod known;
 mod ours;
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders up").to_owned();
     let Some(node) = install::reference(&root) else { return ExitCode::SUCCESS };
     match std::env::args().nth(1).as_deref() {
+        Some("gateway") => gateway::run(&root, &node),
         Some("recorded") => recorded::run(&root, &node),
         Some("case") => case(&root, &node),
         _ => generated(&root, &node, number("N", 2000), number("SEED", fresh_seed())),
