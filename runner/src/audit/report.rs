@@ -31,6 +31,9 @@ pub struct Report {
     /// What a deep audit saw besides; absent where it is not deep, or was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
+    /// Slow and live checks were asked for, too.
+    #[serde(skip)]
+    pub is_deep: bool,
     /// Version of this form.
     pub schema_version: u32,
     /// Who says so.
@@ -180,6 +183,7 @@ impl Report {
             summary,
             findings,
             deep: gateway.map(|gateway| Deep { gateway }),
+            is_deep: subject.deep,
             schema_version: SCHEMA_VERSION,
             tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
             target: Target::new(subject),

@@ -18,8 +18,9 @@ use chitin::target::{Environment, Preview};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::progress::Progress;
 use super::target::{PolicyArguments, TargetArguments, now};
-use super::{INCOMPLETE, show as print, user_error};
+use super::{INCOMPLETE, listen, show as print, user_error};
 
 const BOLD: Style = Style::new().bold();
 
@@ -286,6 +287,8 @@ impl<'a> Work<'a> {
 
     /// The report behind a fix, as deep as it was asked for.
     fn audit_again(&self) -> anyhow::Result<Report> {
+        // What was changed is told even where the rest takes too long for somebody.
+        listen(&self.sandbox)?;
         self.audit_with(&Preview::default(), self.deep).map(|(_, report)| report)
     }
 
@@ -299,7 +302,9 @@ impl<'a> Work<'a> {
             |planned: &&Planned| !subject.is_absent() && (deep.is_some() || !planned.manifest.policy.deep);
         let count = self.policies.iter().take_while(wanted).count();
         let policies = self.policies.get(..count).unwrap_or_default();
+        let progress = deep.map(|_| Progress::show(subject.shared()));
         let evaluation = evaluate(&self.sandbox, &subject, policies, &Limits::default());
+        drop(progress);
         let report = Report::new(&subject, &evaluation, self.fail_on, self.now * 1000);
         Ok((subject, report))
     }

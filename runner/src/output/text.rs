@@ -12,6 +12,9 @@ use crate::policy::manifest::Severity;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
+/// Exit code where there is nothing to audit.
+const NOTHING: u8 = 4;
+
 /// Where prose is broken. Places and commands are not: they are copied.
 const WIDTH: usize = 100;
 
@@ -106,6 +109,12 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "exit {code}: {reason}")?;
     if let Some(first) = report.findings.first() {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
+    }
+    if !report.is_deep && *code != NOTHING {
+        writeln!(
+            out,
+            "{DIM}the code of plugins and skills, and the live gateway: chitin audit --deep{DIM:#}"
+        )?;
     }
     Ok(())
 }
