@@ -2,6 +2,7 @@
 //! runs the checks and is the only code that ever changes anything.
 //!
 //! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `fix` -> `output`.
+//! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it.
 
 #![cfg_attr(
     test,
