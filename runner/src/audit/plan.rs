@@ -11,7 +11,6 @@ use sha2::Sha256;
 
 use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
-use crate::audit::outlet;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, Manifest};
@@ -152,11 +151,10 @@ impl Subject {
         }
     }
 
-    /// What the live probe met, fit to be shown. None where the audit is not deep, or it takes longer than this.
+    /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
     #[must_use]
     pub fn gateway(&self, within: Duration) -> Option<Gateway> {
-        let gateway = self.probe.as_ref()?.within(within)?;
-        Some(outlet::clean_gateway(self, gateway))
+        self.probe.as_ref()?.within(within)
     }
 
     /// What all runs of this audit share.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
+use crate::audit::outlet;
 use crate::audit::plan::Subject;
 use crate::audit::visible;
 use crate::policy::manifest::{Check, Severity};
@@ -161,7 +162,7 @@ impl Report {
         }
         // Whoever interrupts an audit does not wait for the gateway either.
         let patience = if lost > 0 { Duration::ZERO } else { Duration::MAX };
-        let gateway = subject.gateway(patience);
+        let gateway = subject.gateway(patience).map(|gateway| outlet::clean_gateway(subject, gateway));
         let Parts { mut findings, mut assessment, incomplete } = parts;
         findings.sort_by(|a, b| {
             let severity = b.severity.cmp(&a.severity);

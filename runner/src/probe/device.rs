@@ -10,10 +10,14 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::message::{CLIENT_ID, CLIENT_MODE, ROLE};
 use crate::config::SecretString;
 use crate::target::snapshot::{Root, Snapshot};
 use crate::target::{Located, Preview};
+
+/// How the command line client of the gateway calls itself when it probes (reference: state-checks 9.4).
+pub(super) const CLIENT_ID: &str = "cli";
+pub(super) const CLIENT_MODE: &str = "probe";
+pub(super) const ROLE: &str = "operator";
 
 /// The version of both files.
 const VERSION: u32 = 1;

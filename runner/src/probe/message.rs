@@ -8,11 +8,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Value, json};
 
 use super::credentials::Credentials;
-
-/// How the command line client of the gateway calls itself when it probes (reference: state-checks 9.4).
-pub(super) const CLIENT_ID: &str = "cli";
-pub(super) const CLIENT_MODE: &str = "probe";
-pub(super) const ROLE: &str = "operator";
+use super::device::{CLIENT_ID, CLIENT_MODE, ROLE};
 
 /// The version of the protocol.
 const PROTOCOL: u32 = 3;

@@ -2,19 +2,20 @@
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use url::{Host, Url};
-
-use super::url::LOCALHOST;
 
 /// Bytes that are read of a connection altogether: the longest message (25 MiB) and room for the frames around it.
 const MAX_BYTES: usize = 32 << 20;
 
 /// Addresses of one name that are tried. Round-robin names have a handful.
 const MAX_ADDRESSES: usize = 8;
+
+/// The addresses of "localhost", which no resolver is asked for.
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// A deadline that can be moved while the stream is in use.
 pub(super) type Deadline = Rc<Cell<Instant>>;

@@ -1,7 +1,7 @@
 //! Where the gateway is, from the config and the environment, and whether credentials may be sent there: over TLS
 //! anywhere, in clear text only to this machine.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -196,9 +196,6 @@ fn is_this_machine(host: &Host<&str>, interfaces: &[(String, IpAddr)]) -> bool {
     };
     address.is_loopback() || interfaces.iter().any(|(_, own)| *own == address)
 }
-
-/// The addresses of "localhost", which no resolver is asked for.
-pub(super) const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// Percent-encoded bytes as they are meant.
 fn decoded(text: &str) -> String {
