@@ -89,6 +89,16 @@ fn an_installation_without_plugins_is_clean() {
 }
 
 #[test]
+fn what_a_lost_config_would_name_is_not_clean() {
+    let mut plugin = Plugin::new();
+    plugin.0.file(".openclaw/openclaw.json", 0o600, Some(b"{ plugins: "));
+    let report = plugin.audit();
+    assert_eq!(status(&report, "plugins.code_safety"), "not-assessed");
+    assert_eq!(status(&report, "skills.code_safety"), "not-assessed");
+    assert_eq!(report["incomplete"].as_array().unwrap().len(), 1, "{report}");
+}
+
+#[test]
 fn a_long_comment_hides_nothing() {
     let mut text = vec![b' '; 1 << 20];
     text.extend_from_slice(EVIL.as_bytes());

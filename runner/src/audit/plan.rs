@@ -13,7 +13,7 @@ use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
 use crate::audit::visible;
 use crate::config::{Config, SecretSource, SecretSubject};
-use crate::policy::manifest::{Capabilities, Manifest};
+use crate::policy::manifest::{Capabilities, EACH, Manifest};
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::{
     AwaitProbe, Close, Code, Facts, Permissions, Platform, ProbeResult, Problem, Progress, Shared, Source,
@@ -136,7 +136,7 @@ impl Subject {
         let shared = Arc::new(Shared { snapshot, secrets, owner, now: *now, progress, probe: probed });
         let permissions =
             Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
-        Self {
+        let mut subject = Self {
             located,
             config,
             now: *now,
@@ -148,7 +148,14 @@ impl Subject {
             permissions,
             probe: probe.clone(),
             shared,
+        };
+        // Which workspaces and load paths there are, the config says.
+        if let Some(gap) = subject.config_gap().filter(|_| *deep) {
+            for family in EACH {
+                subject.family_gaps.entry(family).or_insert_with(|| gap.reason().to_owned());
+            }
         }
+        subject
     }
 
     /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
