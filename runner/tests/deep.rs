@@ -243,7 +243,7 @@ fn catches(pid: u32, signal: u32) -> bool {
 #[test]
 fn an_interrupted_audit_prints_what_it_has() {
     let plugin = Plugin::new();
-    let forever = guest("loops_forever").component;
+    let forever = guest("draws_forever").component;
     let mut child = Command::new(env!("CARGO_BIN_EXE_chitin"))
         .args(["audit", "--json", "--policy", "config-problems", "--policy", forever])
         .env_clear()
@@ -251,7 +251,7 @@ fn an_interrupted_audit_prints_what_it_has() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // The guest runs for a second or two once the program listens.
+    // The guest needs ten seconds of processor time once the program listens.
     while !catches(child.id(), 2) {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it listened");
         std::thread::sleep(Duration::from_millis(1));
