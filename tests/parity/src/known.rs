@@ -104,11 +104,7 @@ pub const KNOWN: &[Known] = &[
         reason: "a host is this machine by its address, not by how it is spelt; names beyond ASCII are not converted",
         holds: |seen, text| {
             let odd = |url: &str| url.contains("127.evil") || url.contains("::ffff:") || !url.is_ascii();
-            // A config that is no JSON document stands there as a text.
-            let texts = seen.installation.tree.iter().filter_map(|object| match &object.kind {
-                Kind::Text(text) if text.contains("cdpUrl") => Some(text.clone()),
-                _ => None,
-            });
+            let texts = odd_texts(seen).filter(|text| text.contains("cdpUrl")).map(str::to_owned);
             text[1..].starts_with("browser.") && texts.chain(texts_at(seen, "cdpUrl")).any(|url| odd(&url))
         },
     },
@@ -124,7 +120,9 @@ pub const KNOWN: &[Known] = &[
         reason: "an agent is judged by its own sandbox and model, whatever its id looks like",
         holds: |seen, text| {
             let odd = |id: &String| id.contains('.') || id.contains("imageModel");
-            text[1..].starts_with("models.small_params:") && texts_at(seen, "id").iter().any(odd)
+            text[1..].starts_with("models.small_params:")
+                && (texts_at(seen, "id").iter().any(odd)
+                    || odd_texts(seen).any(|text| text.contains("\"id\":\"imageModel\"")))
         },
     },
     Known {
@@ -286,6 +284,14 @@ fn texts_at(seen: &Seen, key: &str) -> Vec<String> {
 /// All JSON documents as texts.
 fn documents(seen: &Seen) -> impl Iterator<Item = String> {
     seen.installation.json_documents().map(Value::to_string)
+}
+
+/// The texts of an installation: a config that is no JSON document is one.
+fn odd_texts(seen: &Seen) -> impl Iterator<Item = &str> {
+    seen.installation.tree.iter().filter_map(|object| match &object.kind {
+        Kind::Text(text) => Some(text.as_str()),
+        _ => None,
+    })
 }
 
 /// The links of an installation, and whether they lead nowhere.
