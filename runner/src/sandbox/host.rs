@@ -345,13 +345,15 @@ impl state::Host for HostState {
             Err(error) => Ok(Err(error.into())),
             Ok(content) => {
                 self.shared.progress.files.fetch_add(1, Ordering::Relaxed);
-                let bytes = content.get(..limit as usize).unwrap_or(&content).to_vec();
+                let mut bytes = Arc::unwrap_or_clone(content);
+                let length = bytes.len();
+                bytes.truncate(limit as usize);
                 self.read_bytes += bytes.len() as u64;
                 if self.read_bytes > self.limits.read_bytes {
                     let actual = format!("{} asked for", self.read_bytes);
                     return Err(Error::new(LimitError::new("read bytes", self.limits.read_bytes, actual)));
                 }
-                Ok(Ok(state::Content { truncated: bytes.len() < content.len(), bytes }))
+                Ok(Ok(state::Content { truncated: bytes.len() < length, bytes }))
             }
         }
     }

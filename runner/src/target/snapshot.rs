@@ -239,7 +239,7 @@ struct Seen {
     stats: HashMap<Key, Look<Metadata>>,
     links: HashMap<Key, Look<Link>>,
     listings: HashMap<Key, Look<Arc<[Entry]>>>,
-    contents: HashMap<Key, Look<Arc<[u8]>>>,
+    contents: HashMap<Key, Look<Arc<Vec<u8>>>>,
     /// Entries of all listings.
     entries: usize,
     /// Bytes of all contents.
@@ -336,7 +336,11 @@ impl Snapshot {
     }
 
     /// The whole content of a regular file.
-    pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
+    pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
+        if self.root(view)?.found.is_some() {
+            let expected = self.stat(view, rel)?;
+            return self.read_file(&expected, view, rel);
+        }
         let key = (view, rel.to_owned());
         let expected = {
             let mut seen = self.lock();
@@ -346,9 +350,6 @@ impl Snapshot {
             self.stat_in(&mut seen, view, rel)
         };
         let content = expected.and_then(|expected| self.read_file(&expected, view, rel));
-        if self.root(view)?.found.is_some() {
-            return content;
-        }
         let mut seen = self.lock();
         if let Some(known) = seen.contents.get(&key) {
             return known.clone();
@@ -452,7 +453,7 @@ impl Snapshot {
         Ok(entries)
     }
 
-    fn read_file(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Arc<[u8]>> {
+    fn read_file(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
         if expected.kind != Kind::File {
             return Err(LookError::WrongKind);
         }
@@ -472,17 +473,19 @@ impl Snapshot {
             open_beneath(self.directory(view)?, rel, flags)?
         };
         let before = Metadata::from(&rustix::fs::fstat(&handle)?);
-        // Room for one byte more, so that one call reads it all and the next one sees its end.
-        let mut content = Vec::with_capacity(usize::try_from(expected.size).unwrap_or(0) + 1);
-        #[expect(clippy::disallowed_types, reason = "the one place where an object of a view is read")]
-        let file = std::fs::File::from(handle);
-        let read = (&file).take(expected.size + 1).read_to_end(&mut content);
-        read.map_err(|error| LookError::Io(error.to_string()))?;
-        let after = Metadata::from(&rustix::fs::fstat(&file)?);
-        if before.identity != expected.identity || after != before || content.len() as u64 != expected.size {
+        if before.identity != expected.identity || before.size != expected.size {
             return Err(LookError::Changed);
         }
-        Ok(content.into())
+        let mut content = vec![0; usize::try_from(expected.size).unwrap_or(0)];
+        #[expect(clippy::disallowed_types, reason = "the one place where an object of a view is read")]
+        let file = std::fs::File::from(handle);
+        (&file).read_exact(&mut content).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => LookError::Changed,
+            _ => LookError::Io(error.to_string()),
+        })?;
+        // A file that has grown meanwhile has another size.
+        let after = Metadata::from(&rustix::fs::fstat(&file)?);
+        if after == before { Ok(content.into()) } else { Err(LookError::Changed) }
     }
 
     fn follow(&self, view: usize, rel: &Path) -> Look<Link> {
