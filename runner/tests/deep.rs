@@ -89,6 +89,20 @@ fn an_installation_without_plugins_is_clean() {
 }
 
 #[test]
+fn the_gateway_is_asked_where_a_policy_wants_to_know() {
+    let mut plugin = Plugin::new();
+    // Nobody listens on port 1.
+    plugin.0.file(".openclaw/openclaw.json", 0o600, Some(b"{ gateway: { port: 1 } }"));
+    assert_eq!(plugin.audit().get("deep"), None);
+    let arguments = ["audit", "--deep", "--policy", "gateway-probe"];
+    let text = plugin.0.chitin(arguments, []).stdout;
+    assert!(text.contains("\ngateway ws://127.0.0.1:1 does not answer\n"), "{text}");
+    let report = plugin.0.chitin(arguments.into_iter().chain(["--json"]), []).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["deep"]["gateway"]["ok"], false);
+}
+
+#[test]
 fn what_a_lost_config_would_name_is_not_clean() {
     let mut plugin = Plugin::new();
     plugin.0.file(".openclaw/openclaw.json", 0o600, Some(b"{ plugins: "));

@@ -12,5 +12,5 @@ pub mod visible;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use plan::{Basis, Planned, Subject};
-pub use report::{Assessment, Exit, Report, Status};
+pub use report::{Assessment, Deep, Exit, Report, Status};
 pub use visible::visible;

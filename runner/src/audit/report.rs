@@ -29,7 +29,7 @@ pub struct Report {
     pub summary: Summary,
     /// The worst first, then by check id and place.
     pub findings: Vec<Finding>,
-    /// What a deep audit saw besides; absent where it is not deep, or was interrupted.
+    /// What a deep audit saw besides; absent where it is not deep, where no policy asks for it, or where it was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
     /// Slow and live checks were asked for, too.

@@ -9,7 +9,7 @@ use chitin::target::Preview;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
-use super::target::{PolicyArguments, ProbeArguments, TargetArguments, now};
+use super::target::{PolicyArguments, ProbeArguments, TargetArguments, asks_gateway, now};
 use super::{fix, show, user_error};
 
 #[derive(Args)]
@@ -73,12 +73,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let mut clock = Clock::start(arguments.timings);
     let now = now()?;
-    let subject = target.read(now, &Preview::default(), probe.as_ref())?;
+    let mut plan = policies.plan(arguments.deep)?;
+    clock.lap("plan");
+    let probe = probe.filter(|_| asks_gateway(&plan));
+    let subject = target.read(now, &Preview::default(), arguments.deep, probe.as_ref())?;
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    let plan = if subject.is_absent() { Vec::new() } else { policies.plan(arguments.deep)? };
-    clock.lap("plan");
+    if subject.is_absent() {
+        plan.clear();
+    }
     super::listen(&sandbox)?;
     let progress = arguments.deep.then(|| Progress::show(subject.shared()));
     let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default());

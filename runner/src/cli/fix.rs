@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::target::{PolicyArguments, TargetArguments, now};
+use super::target::{PolicyArguments, TargetArguments, asks_gateway, now};
 use super::{INCOMPLETE, listen, show as print, user_error};
 
 const BOLD: Style = Style::new().bold();
@@ -297,7 +297,8 @@ impl<'a> Work<'a> {
         preview: &Preview,
         deep: Option<&probe::Options>,
     ) -> anyhow::Result<(Subject, Report)> {
-        let subject = self.target.read(self.now, preview, deep)?;
+        let probe = deep.filter(|_| asks_gateway(&self.policies));
+        let subject = self.target.read(self.now, preview, deep.is_some(), probe)?;
         let wanted =
             |planned: &&Planned| !subject.is_absent() && (deep.is_some() || !planned.manifest.policy.deep);
         let count = self.policies.iter().take_while(wanted).count();

@@ -103,13 +103,14 @@ impl TargetArguments {
         Ok((located, environment, problems))
     }
 
-    /// Reads the installation, as if the preview's changes were made. A deep audit's probe begins as soon as it is known
-    /// where the gateway is.
+    /// Reads the installation, as if the preview's changes were made. The probe, where there is to be one, begins as soon
+    /// as it is known where the gateway is.
     pub(super) fn read(
         &self,
         now: u64,
         preview: &Preview,
-        deep: Option<&probe::Options>,
+        deep: bool,
+        probe: Option<&probe::Options>,
     ) -> anyhow::Result<Subject> {
         let (located, mut environment, problems) = self.locate()?;
         let settings = match &self.settings {
@@ -126,13 +127,18 @@ impl TargetArguments {
         let config = chitin::config::load_preview(&located, &mut environment, preview);
         let present = located.state_exists || config.present;
         let probe =
-            deep.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
+            probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
         let mut key = [0; 32];
         rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
             .context("no randomness for this audit's key")?;
-        let basis = Basis { now, key, settings, preview: preview.clone(), deep: deep.is_some(), probe };
+        let basis = Basis { now, key, settings, preview: preview.clone(), deep, probe };
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
+}
+
+/// Some policy is given what the probe meets. Where none is, nobody needs to connect to anything.
+pub(super) fn asks_gateway(plan: &[Planned]) -> bool {
+    plan.iter().any(|planned| planned.granted.gateway)
 }
 
 impl PolicyArguments {

@@ -6,8 +6,9 @@ use anstyle::{AnsiColor, Style};
 
 use super::Format;
 use crate::audit::finding::Finding;
-use crate::audit::{Exit, Report, Status};
+use crate::audit::{Deep, Exit, Report, Status};
 use crate::policy::manifest::Severity;
+use crate::probe::Gateway;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -27,6 +28,14 @@ impl Format for Text {
         let config = if target.config_exists { "" } else { " (there is none)" };
         writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir)?;
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
+        if let Some(Deep { gateway }) = &report.deep {
+            let state = match gateway {
+                Gateway { ok: true, .. } => "answers",
+                Gateway { attempted: true, .. } => "does not answer",
+                Gateway { .. } => "was not asked",
+            };
+            writeln!(out, "{DIM}gateway {} {state}{DIM:#}", gateway.url)?;
+        }
         for severity in Severity::ALL {
             let mut findings =
                 report.findings.iter().filter(|finding| finding.severity == severity).peekable();
