@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::channels::{Account, Channel};
 use crate::context::unseen;
-use crate::{Context, Failure, Kind, Node, Path, StateError, agents, js};
+use crate::{Context, Failure, Node, Path, StateError, Target, agents, js};
 
 /// A list of people has kilobytes; what is longer is not judged.
 const MAX_STORE_BYTES: u32 = 1 << 20;
@@ -49,11 +49,15 @@ impl Store {
             }
             Ok(content) => content,
             Err(StateError::NotFound | StateError::BadPath) => return Ok(None),
-            // Nobody is let in by a directory or the like. A link is another matter: the gateway follows it.
-            Err(StateError::WrongKind) => {
-                let is_link = cx.host().stat(&path).is_ok_and(|found| found.kind == Kind::Symlink);
-                let linked = || unseen(&cx.display_path(&path), &StateError::ThroughLink);
-                return if is_link { Err(linked()) } else { Ok(None) };
+            // Nobody is let in by a directory or the like, nor by a link that leads nowhere or to itself. Another link is
+            // another matter: the gateway follows it.
+            Err(error @ (StateError::WrongKind | StateError::ThroughLink)) => {
+                return match cx.host().resolve(&path) {
+                    Err(StateError::NotFound) => Ok(None),
+                    Ok(link) if matches!(link.target, Target::Dangling | Target::Loop) => Ok(None),
+                    Ok(link) if link.text.is_empty() && error == StateError::WrongKind => Ok(None),
+                    _ => Err(unseen(&cx.display_path(&path), &StateError::ThroughLink)),
+                };
             }
             Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
         };
@@ -163,6 +167,22 @@ mod tests {
             let channel = channels::find(cx, "telegram").expect("it can be seen").expect("it takes part");
             let Err(Failure::Inconclusive(text)) = read(cx, &channel) else { panic!("it has a verdict") };
             assert!(text.contains("telegram-allowFrom.json: permission denied"));
+        });
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_lets_nobody_in() {
+        let store = "telegram-allowFrom.json";
+        let nowhere = host("{}").symlink("credentials", store, None);
+        assert_eq!(senders(&nowhere), [("default".to_owned(), Vec::new(), false)]);
+        let somewhere = host("{}").file("credentials", "real.json", 0o600, "{}").symlink(
+            "credentials",
+            store,
+            Some("real.json"),
+        );
+        somewhere.with(|cx| {
+            let channel = channels::find(cx, "telegram").expect("it can be seen").expect("it takes part");
+            assert!(read(cx, &channel).is_err());
         });
     }
 }

@@ -379,7 +379,11 @@ impl Snapshot {
         let root = self.root(view)?;
         let open = || {
             let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
-            let handle = rustix::fs::open(&root.path, flags, Mode::empty())?;
+            let handle = rustix::fs::open(&root.path, flags, Mode::empty()).map_err(|errno| match errno {
+                // A link that leads to itself leads to nothing, as one that dangles.
+                Errno::LOOP => LookError::NotFound,
+                other => other.into(),
+            })?;
             root.check(&rustix::fs::fstat(&handle)?)?;
             Ok(Dir::from_std_file(handle.into()))
         };
