@@ -693,4 +693,34 @@ mod tests {
             snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.clone()).collect();
         assert_eq!(names, [OsString::from("b"), odd.to_owned()]);
     }
+
+    #[test]
+    fn a_root_that_leads_to_itself_has_nothing_in_it() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("circle");
+        symlink("circle", &root).unwrap();
+        let snapshot = Snapshot::new([Root::chosen(root)], &Preview::default());
+        assert_eq!(snapshot.stat(0, Path::new("")).map(|root| root.kind), Ok(Kind::Symlink));
+        assert_eq!(snapshot.read(0, Path::new("file")), Err(LookError::NotFound));
+        assert_eq!(snapshot.list(0, Path::new("")), Err(LookError::NotFound));
+    }
+
+    #[test]
+    fn what_was_found_must_still_be_there() {
+        let home = tempfile::tempdir().unwrap();
+        let [one, other, link] = ["one", "other", "link"].map(|name| home.path().join(name));
+        for folder in [&one, &other] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join("file"), "text").unwrap();
+        }
+        symlink(&one, &link).unwrap();
+        let object = Metadata::from(&rustix::fs::stat(&link).unwrap()).identity;
+        let snapshot = || Snapshot::new([Root::found(link.clone(), object)], &Preview::default());
+        assert_eq!(&**snapshot().read(0, Path::new("file")).unwrap(), b"text");
+        std::fs::remove_file(&link).unwrap();
+        symlink(&other, &link).unwrap();
+        assert_eq!(snapshot().read(0, Path::new("file")), Err(LookError::Changed));
+        assert_eq!(snapshot().list(0, Path::new("")), Err(LookError::Changed));
+        assert_eq!(snapshot().stat(0, Path::new("")), Err(LookError::Changed));
+    }
 }
