@@ -223,6 +223,37 @@ fn any_number_of_entry_points_is_told() {
 }
 
 #[test]
+fn more_entry_points_than_are_judged_are_not_clean() {
+    let entries = vec!["\"a.js\""; 300_000].join(",");
+    let package = format!("{{\"openclaw\": {{\"extensions\": [{entries}]}}}}");
+    Plugin::new()
+        .with("package.json", package.as_bytes())
+        .is_left_out("it names more than 10000 entry points");
+}
+
+#[test]
+fn an_entry_point_that_is_named_twice_is_scanned_once() {
+    let package = b"{\"openclaw\": {\"extensions\": [\"a.js\", \"./a.js\", \"a.js\"]}}";
+    let report = Plugin::new().with("package.json", package).with("a.js", EVIL.as_bytes()).audit();
+    let detail = report["findings"][0]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("1 place in 1 script;"), "{detail}");
+}
+
+#[test]
+fn harmless_hits_crowd_out_no_other() {
+    let mut plugin = Plugin::new();
+    for number in 0..600 {
+        let name = format!(".openclaw/extensions/foo/{number:04}.js");
+        plugin.0.file(&name, 0o644, Some(b"readFile(a); fetch(b)"));
+    }
+    let report = plugin.with("z.js", EVIL.as_bytes()).audit();
+    let finding = &report["findings"][0];
+    assert_eq!(finding["severity"], "critical");
+    assert!(finding["detail"].as_str().unwrap().starts_with("601 places in 601 scripts;"), "{finding}");
+    assert!(finding["locations"][0]["path"].as_str().unwrap().ends_with("/z.js"), "{finding}");
+}
+
+#[test]
 fn a_folder_of_thousands_of_plugins_is_cut_and_said_so() {
     let plugin = Plugin::new();
     for number in 0..1000 {

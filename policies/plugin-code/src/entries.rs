@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Longest `package.json` that is read: a thousand times an ordinary one.
 const MAX_PACKAGE_BYTES: u32 = 4 << 20;
 
+/// Most entry points that are judged; an ordinary plugin has one.
+const MAX_ENTRIES: usize = 10_000;
+
 /// One of `openclaw.extensions`.
 pub struct Entry {
     /// As it stands there.
@@ -42,7 +45,12 @@ pub fn read(cx: &Context<'_>, view: &View) -> Result<Vec<Entry>, (Path, String)>
     let json: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
     let entries = json.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
     let entries = entries.filter_map(Value::as_str).map(js::trim).filter(|text| !text.is_empty());
-    Ok(entries.map(|text| Entry { text: text.to_owned(), path: resolve(view, text) }).collect())
+    let entries: Vec<&str> = entries.take(MAX_ENTRIES + 1).collect();
+    if entries.len() > MAX_ENTRIES {
+        return Err((package, format!("it names more than {MAX_ENTRIES} entry points")));
+    }
+    let entry = |text: &str| Entry { text: text.to_owned(), path: resolve(view, text) };
+    Ok(entries.into_iter().map(entry).collect())
 }
 
 /// A package that is a link to another file of the plugin.

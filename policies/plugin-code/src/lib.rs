@@ -21,7 +21,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         };
         let package = Path::new(&view.name, "package.json");
         findings.extend(judge(&package, name, &entries));
-        let named: Vec<Path> = entries.into_iter().filter_map(|entry| entry.path).collect();
+        let named = entries.into_iter().filter_map(|entry| Some(entry.path?.rel)).collect();
         let mut scan = scan::folder(cx, &view.name, &named);
         if let Some((package, why)) = unread {
             scan.leave_out(&package, why);

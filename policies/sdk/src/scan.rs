@@ -1,6 +1,8 @@
 //! Scans a folder of code: what is read of it, what the rules of [`crate::code`] meet there, and what could not be
 //! looked at. Nothing is passed over in silence that could hold code.
 
+use std::collections::BTreeSet;
+
 use crate::code::{self, Hit};
 use crate::context::reason;
 use crate::listing;
@@ -24,8 +26,9 @@ const MAX_BYTES: u64 = 48 << 20;
 /// Most objects that could not be looked at and are remembered; the rest is counted.
 const MAX_REMEMBERED: usize = 100;
 
-/// Most hits that are kept; it takes no more to say what a folder is like.
-const MAX_HITS: usize = 1000;
+/// Most hits of one severity that are kept; it takes no more to say what a folder is like. Each severity has its own, so
+/// that harmless hits cannot crowd out the others.
+const MAX_HITS: usize = 500;
 
 /// What a scan met.
 #[derive(Default)]
@@ -40,18 +43,20 @@ pub struct Scan {
     more: usize,
     bytes: u64,
     objects: usize,
+    /// Hits of each severity, kept or not.
+    counts: [usize; 3],
 }
 
-/// Scans everything in a view, and files that would be passed over otherwise.
+/// Scans everything in a view, and files of it that may be passed over otherwise, by their paths.
 #[must_use]
-pub fn folder(cx: &Context<'_>, view: &str, named: &[Path]) -> Scan {
+pub fn folder(cx: &Context<'_>, view: &str, named: &BTreeSet<String>) -> Scan {
     let mut scan = Scan::default();
     let root = Path::new(view, "");
     match cx.host().stat(&root) {
         Ok(metadata) if metadata.kind == Kind::File => scan.file(cx, &root, metadata.size),
         Ok(_) => {
-            for file in named {
-                scan.named(cx, file);
+            for rel in named {
+                scan.named(cx, &Path::new(view, rel));
             }
             let walked = cx.host().walk(&root, &SKIP, &mut |walked| {
                 scan.objects += 1;
@@ -61,12 +66,12 @@ pub fn folder(cx: &Context<'_>, view: &str, named: &[Path]) -> Scan {
                 }
                 let script = code::is_script(name(&walked.object));
                 match walked.metadata.kind {
-                    _ if named.contains(&walked.object) => {}
                     Kind::Directory => {
                         if let Some(error) = &walked.refused {
                             scan.leave_out(&walked.object, reason(error));
                         }
                     }
+                    _ if named.contains(&walked.object.rel) => {}
                     Kind::File if script => scan.file(cx, &walked.object, walked.metadata.size),
                     Kind::Symlink => scan.link(cx, &walked.object, script),
                     Kind::Other if script => scan.leave_out(&walked.object, "it is no regular file"),
@@ -103,9 +108,13 @@ impl Scan {
             Ok(content) => {
                 self.files += 1;
                 self.bytes += content.bytes.len() as u64;
-                let room = MAX_HITS.saturating_sub(self.hits.len());
-                let hits = code::scan(&content.bytes).into_iter().take(room);
-                self.hits.extend(hits.map(|hit| (path.clone(), hit)));
+                for hit in code::scan(&content.bytes) {
+                    let Some(count) = self.counts.get_mut(rank(hit.severity)) else { continue };
+                    *count += 1;
+                    if *count <= MAX_HITS {
+                        self.hits.push((path.clone(), hit));
+                    }
+                }
             }
             Err(StateError::Secret) => self.leave_out(path, "only scripts can be read"),
             Err(error) => self.leave_out(path, reason(&error)),
@@ -209,7 +218,8 @@ pub fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding
     let lines: Vec<String> = hits.iter().map(|hit| line(hit)).collect();
     let critical = worst == Severity::Critical;
     let title = if critical { "has code that can do harm" } else { "has code that needs a look" };
-    let places = if hits.len() == 1 { "1 place".to_owned() } else { format!("{} places", hits.len()) };
+    let count: usize = scan.counts.iter().sum();
+    let places = if count == 1 { "1 place".to_owned() } else { format!("{count} places") };
     let scripts = if scan.files == 1 { "1 script".to_owned() } else { format!("{} scripts", scan.files) };
     let remediation = if critical {
         format!("Read these places before you use it; {removal} if you do not trust it.")
@@ -240,7 +250,7 @@ const MAX_TITLE_NAME: usize = 40;
 const MAX_PLACES: usize = 100;
 
 /// The worst first.
-fn rank(severity: Severity) -> u8 {
+fn rank(severity: Severity) -> usize {
     match severity {
         Severity::Critical => 0,
         Severity::Warn => 1,
