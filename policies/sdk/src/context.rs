@@ -28,14 +28,9 @@ pub trait Host {
         skip: &[&str],
         each: &mut dyn FnMut(Walked) -> bool,
     ) -> Result<(), StateError> {
-        let is_skipped = |name: &str| {
-            skip.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(head) => name.starts_with(head),
-                None => name == *pattern,
-            })
-        };
         let below = |directory: &Path| -> Result<Vec<(Path, Metadata)>, StateError> {
-            let entries = self.list(directory)?.into_iter().rev().filter(|entry| !is_skipped(&entry.name));
+            let entries =
+                self.list(directory)?.into_iter().rev().filter(|entry| !is_skipped(skip, &entry.name));
             Ok(entries.map(|entry| (directory.join(&entry.name), entry.metadata)).collect())
         };
         let mut pending = below(root)?;
@@ -208,6 +203,15 @@ impl Path {
         let rel = if self.rel.is_empty() { name.to_owned() } else { format!("{}/{name}", self.rel) };
         Self { view: self.view.clone(), rel }
     }
+}
+
+/// A walk with these patterns passes over the name.
+#[must_use]
+pub fn is_skipped(skip: &[&str], name: &str) -> bool {
+    skip.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(head) => name.starts_with(head),
+        None => name == *pattern,
+    })
 }
 
 /// A failure that says what could not be seen, and why.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::code::{self, Hit};
-use crate::context::reason;
+use crate::context::{is_skipped, reason};
 use crate::listing;
 use crate::{
     Context, Finding, Kind, Location, Path, Severity, StateError, Target, TextPosition, finding, warn,
@@ -146,7 +146,7 @@ impl Scan {
                 self.leave_out(path, "the link leads out of the folder");
             }
             (Target::Inside, Some(end), Some(metadata)) => {
-                let passed = end.rel.split('/').any(|name| name.starts_with('.') || name == "node_modules");
+                let passed = end.rel.split('/').any(|name| is_skipped(&SKIP, name));
                 match metadata.kind {
                     Kind::Directory if passed => {
                         self.leave_out(path, "the link leads to what is not scanned");
