@@ -99,17 +99,28 @@ impl Home {
         }
         let home = self.path().to_str().unwrap();
         let environment = environment.into_iter().map(|(name, value)| (name, value.replace("$HOME", home)));
-        let output = Command::new(env!("CARGO_BIN_EXE_chitin"))
-            .args(arguments)
+        let mut command = self.command();
+        command.args(arguments).envs(environment);
+        self.answer(&mut command)
+    }
+
+    /// The program, to be run in this home directory with nothing of the caller's environment.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
+        command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", home)
+            .env("HOME", self.path())
             .env("LANG", "C.UTF-8")
             .env("SOURCE_DATE_EPOCH", "1700000000")
-            .envs(environment)
-            .current_dir(home)
-            .output()
-            .unwrap();
+            .current_dir(self.path());
+        command
+    }
+
+    /// Runs such a command to its end.
+    pub fn answer(&self, command: &mut Command) -> Answer {
+        let home = self.path().to_str().unwrap();
+        let output = command.output().unwrap();
         let text =
             |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8").replace(home, "~");
         Answer {

@@ -1,0 +1,1 @@
+//! Budgets: every phase ends, and no stranger starves a built-in.

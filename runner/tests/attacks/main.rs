@@ -1,0 +1,22 @@
+//! Attacks on the program that once worked, each with a control beside it: the same target without the attack is audited
+//! and fixed as before. One module for each root that was mended.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test makes its target, and stops where it cannot"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod budgets;
+mod fixes;
+mod probe;
+mod secrets;
+mod surroundings;
+mod territory;
+mod work;

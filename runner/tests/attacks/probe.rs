@@ -1,0 +1,1 @@
+//! What a target names never chooses where a credential goes.

@@ -1,0 +1,1 @@
+//! What is a secret reaches no policy, no output and no difference.

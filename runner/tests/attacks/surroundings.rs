@@ -1,0 +1,1 @@
+//! It answers anywhere: few threads, no `/proc`, small limits, odd names.

@@ -1,0 +1,1 @@
+//! Who named a place decides what is read of it.
