@@ -41,7 +41,7 @@ impl Home {
     fn new() -> Self {
         let home = Self(tempfile::tempdir().unwrap());
         let state = home.state();
-        for folder in ["credentials", "agents/main/agent", "identity", "empty"] {
+        for folder in ["credentials", "agents/main/agent", "identity", "empty", "hooks"] {
             std::fs::create_dir_all(state.join(folder)).unwrap();
         }
         let config = format!(
@@ -62,18 +62,27 @@ impl Home {
         std::fs::write(state.join(OsStr::from_bytes(b"\xff\xfe")), "odd name").unwrap();
         std::fs::create_dir(home.0.path().join("outside")).unwrap();
         std::fs::write(home.0.path().join("outside/secret"), OUTSIDE).unwrap();
-        for (text, name) in [
-            ("../outside/secret", "out"),
-            ("../outside", "outside"),
-            (".", "way"),
-            ("/proc/self", "self"),
-            ("circle", "circle"),
-            ("nothing", "dangling"),
-        ] {
-            symlink(text, state.join(name)).unwrap();
+        std::fs::write(state.join("hooks/plain.js"), "text").unwrap();
+        // Among other things, and with names that could be read, among code.
+        for (folder, end) in [(state.clone(), ""), (state.join("hooks"), ".js")] {
+            for (text, name) in [
+                ("outside/secret", "out"),
+                ("outside", "outside"),
+                (".", "way"),
+                ("/proc/self", "self"),
+                ("circle", "circle"),
+                ("nothing", "dangling"),
+            ] {
+                let text = match name {
+                    "out" | "outside" => home.0.path().join(text),
+                    "circle" => PathBuf::from(format!("{text}{end}")),
+                    _ => PathBuf::from(text),
+                };
+                symlink(text, folder.join(format!("{name}{end}"))).unwrap();
+            }
+            fifo(&folder.join(format!("pipe{end}")));
+            drop(UnixListener::bind(folder.join(format!("socket{end}"))).unwrap());
         }
-        fifo(&state.join("pipe"));
-        drop(UnixListener::bind(state.join("socket")).unwrap());
         home
     }
 
@@ -252,7 +261,7 @@ tests! { stopped:
     ends_after_its_answer allocates_forever recurses_forever grows_a_table panics aborts exits
     floods_findings floods_text floods_fixes floods_places returns_too_much passes_too_much
     keeps_walks keeps_streams walks_with_a_huge_glob skips_slowly
-    leaves_by_path leaves_by_link walks_out reads_credentials hunts_the_token fails_with_the_token
+    leaves_by_path leaves_by_link walks_out reads_credentials reads_everything hunts_the_token fails_with_the_token
     forges_a_check raises_a_severity
     points_outside points_at_no_view points_at_a_bad_path points_at_a_bad_pointer proposes_a_mode proposes_a_value
     proposes_too_much proposes_no_json proposes_outside

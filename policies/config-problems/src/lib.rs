@@ -13,7 +13,7 @@ struct Row {
 }
 
 /// The kinds are the runner's words for what it meets.
-const TABLE: [Row; 22] = [
+const TABLE: [Row; 23] = [
     Row {
         kind: "unreadable",
         id: "config.unreadable",
@@ -81,8 +81,8 @@ const TABLE: [Row; 22] = [
         kind: "include-escape",
         id: "config.include_escape",
         severity: Critical,
-        title: "Config includes a file outside its own directory",
-        remediation: "Move the file into the directory of the config and correct the $include",
+        title: "Config includes a file outside its own directory, or behind a link",
+        remediation: "Put the file itself into the directory of the config, and correct the $include",
     },
     Row {
         kind: "include-cycle",
@@ -132,6 +132,13 @@ const TABLE: [Row; 22] = [
         severity: Critical,
         title: "A file tries to move the installation elsewhere",
         remediation: "Remove the variable from the file; set it in the environment of the gateway if it is meant",
+    },
+    Row {
+        kind: "dotenv-refused",
+        id: "config.dotenv_refused",
+        severity: Warn,
+        title: "A file with variables is a link, or of another account",
+        remediation: "Replace it by a regular file of the account that runs the gateway, with mode 600",
     },
     Row {
         kind: "paths-disagree",

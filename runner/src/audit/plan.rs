@@ -20,7 +20,7 @@ use crate::sandbox::{
     Variable, View,
 };
 use crate::settings::Settings;
-use crate::target::snapshot::{LookError, Metadata, Root, Snapshot};
+use crate::target::snapshot::{Guard, LookError, Metadata, Root, Snapshot};
 use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
@@ -94,27 +94,28 @@ impl Subject {
     ) -> Self {
         let Basis { now, key, settings, preview, deep, probe } = basis;
         let mut views = vec![
-            ("state".to_owned(), located.state_dir.clone()),
-            ("config".to_owned(), located.config_audit.clone()),
-            ("credentials".to_owned(), located.credentials_dir.clone()),
+            ("state".to_owned(), Root::chosen(located.state_dir.clone())),
+            ("config".to_owned(), Root::facts(located.config_audit.clone())),
+            ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
         ];
         if let Some(log) = log_file(&located, &config) {
-            views.push(("log".to_owned(), log));
+            views.push(("log".to_owned(), Root::log(log)));
         }
         let includes = config.includes.iter().enumerate();
-        views.extend(includes.map(|(number, path)| (format!("include/{number}"), path.clone())));
-        views.extend(packages(&located, &config.effective));
-        let owner = rustix::fs::lstat(&located.state_dir)
-            .map_or_else(|_| rustix::process::geteuid().as_raw(), |state| state.st_uid);
+        views.extend(includes.map(|(number, path)| (format!("include/{number}"), Root::facts(path.clone()))));
+        let packages = packages(&located, &config.effective).into_iter();
+        views.extend(packages.map(|(view, path)| (view, Root::package(path))));
+        let owner = located.territory.owner();
         let code = if *deep {
             code::find(&located, &environment, &config.effective, owner)
         } else {
             Scripts::default()
         };
-        let roots = views.iter().map(|(_, path)| Root::chosen(path.clone()));
-        let found = code.found.iter().map(|found| Root::found(found.path.clone(), found.object));
-        let snapshot = Snapshot::new(roots.chain(found), preview);
-        views.extend(code.found.into_iter().map(|found| (found.view, found.path)));
+        views.extend(code.found.into_iter().map(|found| (found.view, Root::found(found.path, found.object))));
+        let (views, roots): (Vec<_>, Vec<_>) =
+            views.into_iter().map(|(name, root)| ((name, root.path().to_owned()), root)).unzip();
+        let secret = located.dotenv.iter().chain(&config.objects).copied();
+        let snapshot = Snapshot::new(roots, preview).guarded(Guard::new(located.territory, secret));
         let mut secrets = BTreeMap::new();
         for secret in &config.secrets {
             let name = match &secret.subject {
@@ -406,6 +407,8 @@ mod tests {
             origin: String::new(),
             config_origin: String::new(),
             cwd: path("/work"),
+            territory: target::Territory::of(0),
+            dotenv: Vec::new(),
         }
     }
 

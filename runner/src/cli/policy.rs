@@ -7,6 +7,7 @@ use chitin::audit::{Planned, visible};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
+use chitin::sandbox::view::Grants;
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
 use clap::Subcommand;
@@ -120,8 +121,19 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
             )?;
         }
         writeln!(out, "\ncapabilities")?;
+        let more: Vec<String> = capabilities
+            .files
+            .iter()
+            .filter(|file| Grants::asks_for_more(file))
+            .map(ToString::to_string)
+            .collect();
         for capability in capabilities.names() {
-            writeln!(out, "  {}", visible(&capability))?;
+            let note =
+                if more.contains(&capability) { " (asks for more than any policy can read)" } else { "" };
+            writeln!(out, "  {}{note}", visible(&capability))?;
+        }
+        if !more.is_empty() {
+            writeln!(out, "  What can be read is a list by purpose, see docs/policies.md.")?;
         }
         if let Some((_, imports)) = &known.file {
             writeln!(out, "\nimports")?;

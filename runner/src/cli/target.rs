@@ -95,7 +95,12 @@ impl TargetArguments {
             }
         }
         let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
-        let request = Request { state_dir: self.state_dir.clone(), config: self.config.clone(), profile };
+        let request = Request {
+            state_dir: self.state_dir.clone(),
+            config: self.config.clone(),
+            profile,
+            become_owner: true,
+        };
         let cwd = std::env::current_dir().context("the current directory cannot be read")?;
         let mut environment = Environment::from_process();
         let (located, problems) = locate(&request, &mut environment, &cwd)

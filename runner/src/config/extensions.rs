@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::target::{absolute, js_trim, read_regular};
+use crate::target::{Territory, absolute, js_trim};
 
 /// Name of a plugin's manifest in its folder.
 const MANIFEST: &str = "openclaw.plugin.json";
@@ -32,9 +32,10 @@ pub(super) struct Extensions {
     pub broken: Option<String>,
 }
 
-/// Looks at all of them.
-pub(super) fn discover(directory: &Path) -> Extensions {
+/// Looks at all of them; what describes them is read through no link.
+pub(super) fn discover(directory: &Path, territory: Territory) -> Extensions {
     let mut found = Extensions::default();
+    let reader = Reader { directory, territory };
     let Ok(entries) = std::fs::read_dir(directory) else { return found };
     let mut entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
     found.cut = entries.len() > MAX_EXTENSIONS;
@@ -42,8 +43,8 @@ pub(super) fn discover(directory: &Path) -> Extensions {
     for entry in entries {
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.folder(&path),
-            Ok(kind) if kind.is_file() && is_code(&path) => found.candidate(directory, &path),
+            Ok(kind) if kind.is_dir() => found.folder(&path, &reader),
+            Ok(kind) if kind.is_file() && is_code(&path) => found.candidate(directory, &path, &reader),
             _ => {} // a link is no plugin
         }
     }
@@ -52,18 +53,18 @@ pub(super) fn discover(directory: &Path) -> Extensions {
 
 impl Extensions {
     /// A folder is a plugin by the entries that its package names, else by an index file.
-    fn folder(&mut self, folder: &Path) {
-        let entries = package_entries(folder);
+    fn folder(&mut self, folder: &Path, reader: &Reader<'_>) {
+        let entries = package_entries(folder, reader);
         if entries.is_empty() {
             if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
-                self.candidate(folder, &index);
+                self.candidate(folder, &index, reader);
             }
             return;
         }
         for entry in entries {
             let source = absolute(folder, Path::new(&entry));
             if lies_in(folder, &source) {
-                self.candidate(folder, &source);
+                self.candidate(folder, &source, reader);
             } else {
                 self.breaks(folder, &format!("names the entry {entry}, which is missing or lies elsewhere"));
             }
@@ -71,11 +72,11 @@ impl Extensions {
     }
 
     /// Code, and the folder with its manifest. The gateway passes over what anybody can write to.
-    fn candidate(&mut self, folder: &Path, source: &Path) {
+    fn candidate(&mut self, folder: &Path, source: &Path, reader: &Reader<'_>) {
         if [folder, source].into_iter().any(is_world_writable) {
             return;
         }
-        match manifest(folder) {
+        match manifest(folder, reader) {
             Ok((id, channels)) => {
                 self.ids.insert(id);
                 self.channels.extend(channels);
@@ -93,12 +94,12 @@ impl Extensions {
 }
 
 /// Id and channels of a plugin; otherwise why it has none.
-fn manifest(folder: &Path) -> Result<(String, Vec<String>), String> {
+fn manifest(folder: &Path, reader: &Reader<'_>) -> Result<(String, Vec<String>), String> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
         return Err(format!("has no {MANIFEST}"));
     }
-    let manifest = read_json(&path).ok_or_else(|| format!("has an {MANIFEST} that is no JSON document"))?;
+    let manifest = reader.json(&path).ok_or_else(|| format!("has an {MANIFEST} that is no JSON document"))?;
     let id = manifest.get("id").and_then(Value::as_str).map(js_trim).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| format!("has an {MANIFEST} without an id"))?;
     if !manifest.get("configSchema").is_some_and(Value::is_object) {
@@ -108,15 +109,25 @@ fn manifest(folder: &Path) -> Result<(String, Vec<String>), String> {
     Ok((id.to_owned(), channels.filter_map(Value::as_str).map(|name| js_trim(name).to_owned()).collect()))
 }
 
-fn package_entries(folder: &Path) -> Vec<String> {
-    let package = read_json(&folder.join("package.json")).unwrap_or_default();
+fn package_entries(folder: &Path, reader: &Reader<'_>) -> Vec<String> {
+    let package = reader.json(&folder.join("package.json")).unwrap_or_default();
     let entries = package.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
     let entries = entries.filter_map(Value::as_str).map(js_trim).filter(|entry| !entry.is_empty());
     entries.map(str::to_owned).collect()
 }
 
-fn read_json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&read_regular(path, MAX_MANIFEST_BYTES).ok()?).ok()
+/// Reads what lies below the extensions directory.
+struct Reader<'d> {
+    directory: &'d Path,
+    territory: Territory,
+}
+
+impl Reader<'_> {
+    fn json(&self, path: &Path) -> Option<Value> {
+        let rel = path.strip_prefix(self.directory).ok()?;
+        let content = self.territory.read_beneath(self.directory, rel, MAX_MANIFEST_BYTES).ok()?;
+        serde_json::from_slice(&content.bytes).ok()
+    }
 }
 
 fn is_code(path: &Path) -> bool {

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::tree::{Node, Tree};
 use super::{Problem, ProblemKind, Problems};
 
 /// The older generation, whose schema is known here.
@@ -112,6 +113,14 @@ pub(super) fn detect(config: &Value, problems: &mut Problems) -> (&'static str, 
         // Both or neither: the stamp decides, and without one the generation whose schema is known.
         (_, _, Some(_)) => (NEW, "meta.lastTouchedVersion".to_owned()),
         _ => (OLD, "no evidence; assumed".to_owned()),
+    }
+}
+
+/// The version that wrote a config last, as its stamp says; year and month.
+pub(super) fn last_writer(config: &Tree) -> Option<(u64, u64)> {
+    match &config.get("meta")?.get("lastTouchedVersion")?.node {
+        Node::Leaf(Value::String(stamp)) => version(stamp),
+        _ => None,
     }
 }
 

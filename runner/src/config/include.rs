@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::generation;
 use super::pointer::{join, readable};
 use super::scan::{Excess, scan};
 use super::source::{SourceFile, Spot};
@@ -12,19 +13,30 @@ use super::{
     MAX_VALUES,
 };
 use super::{Problem, ProblemKind, Problems};
-use crate::target::{Place, Preview, ReadError, absolute, is_inside, normalise, read_regular};
+use crate::target::snapshot::Identity;
+use crate::target::{INCLUDE_ROOTS, Place, Preview, ReadError, Territory, absolute, is_inside, normalise};
 
 /// The key that names files.
 pub(super) const INCLUDE: &str = "$include";
 
+/// The oldest release that takes includes from [`INCLUDE_ROOTS`].
+const ROOTS_SINCE: (u64, u64) = (2026, 5);
+
 /// Reads files and remembers them.
 pub(super) struct Loader<'p> {
     preview: &'p Preview,
-    /// Directory of the main file, textually: includes must lie in it.
+    territory: Territory,
+    /// Directory of the main file, textually: includes lie in it.
     root: PathBuf,
-    /// The same with symbolic links resolved; `None` when that is not possible.
-    real_root: Option<PathBuf>,
+    /// Other directories in which includes may lie, as the operator says.
+    more_roots: Vec<PathBuf>,
+    /// The same, where the config's release does not know them yet.
+    roots_too_new: Vec<PathBuf>,
     files: Vec<SourceFile>,
+    /// Every include that was opened as one, each once, in the order in which they were met.
+    includes: Vec<PathBuf>,
+    /// The objects that were read.
+    objects: Vec<Identity>,
     reads: usize,
     bytes: u64,
     pointer_budget: usize,
@@ -42,29 +54,55 @@ struct Site<'a> {
     depth: usize,
 }
 
+/// What was read.
+pub(super) struct Read {
+    /// The main file, if it could be read, and the includes in the order in which they were read.
+    pub files: Vec<SourceFile>,
+    /// Every include that was opened as one, each once.
+    pub includes: Vec<PathBuf>,
+    /// The objects that were read.
+    pub objects: Vec<Identity>,
+}
+
 impl<'p> Loader<'p> {
-    pub(super) fn new(main: &Path, preview: &'p Preview) -> Self {
-        let root = main.parent().unwrap_or(Path::new("/")).to_owned();
-        let real_root = std::fs::canonicalize(&root).ok();
+    /// `include_roots` is what the operator says of other directories with includes.
+    pub(super) fn new(
+        main: &Path,
+        territory: Territory,
+        include_roots: Option<&str>,
+        preview: &'p Preview,
+    ) -> Self {
+        let roots = include_roots.unwrap_or_default().split(':').map(Path::new);
         Self {
             preview,
-            root,
-            real_root,
+            territory,
+            root: main.parent().unwrap_or(Path::new("/")).to_owned(),
+            more_roots: roots.filter(|root| root.is_absolute()).map(normalise).collect(),
+            roots_too_new: Vec::new(),
             files: Vec::new(),
+            includes: Vec::new(),
+            objects: Vec::new(),
             reads: 0,
             bytes: 0,
             pointer_budget: MAX_POINTER_BYTES,
         }
     }
 
-    pub(super) fn into_files(self) -> Vec<SourceFile> {
-        self.files
+    pub(super) fn into_read(self) -> Read {
+        Read { files: self.files, includes: self.includes, objects: self.objects }
     }
 
     /// The main file as it stands, includes not resolved. `None` when it is missing (no problem) or was not
     /// understood (a problem).
     pub(super) fn main(&mut self, path: &Path, problems: &mut Problems) -> Option<Tree> {
-        match self.read(path, path, MAX_CONFIG_BYTES) {
+        let read = match self.preview.texts.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None => self.territory.read_linked(path, MAX_CONFIG_BYTES).map(|content| {
+                self.objects.push(content.object.identity);
+                content.bytes
+            }),
+        };
+        match read {
             Ok(bytes) => self.parse(path, bytes, MAX_DEPTH, "", problems),
             Err(ReadError::NotFound(_)) => None,
             Err(error) => {
@@ -74,13 +112,23 @@ impl<'p> Loader<'p> {
         }
     }
 
-    /// The bytes of a file; `real` is where its links lead.
-    fn read(&self, path: &Path, real: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
-        self.preview.texts.get(path).map_or_else(|| read_regular(real, cap), |bytes| Ok(bytes.clone()))
+    /// The bytes of an include, which lies below a root and behind no link.
+    fn read(&mut self, root: &Path, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+        if let Some(bytes) = self.preview.texts.get(path) {
+            return Ok(bytes.clone());
+        }
+        let rel = path.strip_prefix(root).unwrap_or(path);
+        let content = self.territory.read_beneath(root, rel, cap)?;
+        self.objects.push(content.object.identity);
+        Ok(content.bytes)
     }
 
     /// The same tree with every include in place.
     pub(super) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
+        let version = generation::last_writer(&tree);
+        if !self.more_roots.is_empty() && version.is_some_and(|version| version < ROOTS_SINCE) {
+            self.roots_too_new = std::mem::take(&mut self.more_roots);
+        }
         self.process(tree, "", &[normalise(path)], 0, problems)
     }
 
@@ -244,18 +292,22 @@ impl<'p> Loader<'p> {
                 format!("Includes are nested deeper than {MAX_INCLUDE_LEVEL} levels at {}.", path.display());
             return refuse(self, ProblemKind::IncludeTooDeep, message, problems);
         }
-        if !is_inside(&self.root, &path) {
-            let message = format!("The include {} lies outside {}.", path.display(), self.root.display());
+        let roots = || std::iter::once(&self.root).chain(&self.more_roots);
+        let Some(root) = roots().find(|root| is_inside(root, &path)).cloned() else {
+            let ignored = if self.roots_too_new.iter().any(|root| is_inside(root, &path)) {
+                format!(
+                    " {INCLUDE_ROOTS} would allow it from OpenClaw 2026.5 on; an older one wrote this config."
+                )
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "The include {} lies outside {}; it was not read.{ignored}",
+                path.display(),
+                self.root.display()
+            );
             return refuse(self, ProblemKind::IncludeEscape, message, problems);
-        }
-        let real = std::fs::canonicalize(&path).ok();
-        if let (Some(real), Some(root)) = (&real, &self.real_root)
-            && !is_inside(root, real)
-        {
-            let message =
-                format!("The include {} leads out of {} by a symbolic link.", path.display(), root.display());
-            return refuse(self, ProblemKind::IncludeEscape, message, problems);
-        }
+        };
         if site.chain.contains(&path) {
             let message = format!("{} includes itself, directly or through other files.", path.display());
             return refuse(self, ProblemKind::IncludeCycle, message, problems);
@@ -268,14 +320,20 @@ impl<'p> Loader<'p> {
             return refuse(self, ProblemKind::TooLarge, message, problems);
         }
         let cap = MAX_CONFIG_BYTES.min(MAX_TOTAL_BYTES.saturating_sub(self.bytes));
-        // The resolved path is the one that was checked.
-        let bytes = match self.read(&path, real.as_deref().unwrap_or(&path), cap) {
+        let bytes = match self.read(&root, &path, cap) {
             Ok(bytes) => bytes,
             Err(error) => {
+                let kind = match error {
+                    ReadError::Link(_) | ReadError::Foreign { .. } => ProblemKind::IncludeEscape,
+                    _ => ProblemKind::IncludeFailed,
+                };
                 let message = format!("The include {} could not be read: {error}.", path.display());
-                return refuse(self, ProblemKind::IncludeFailed, message, problems);
+                return refuse(self, kind, message, problems);
             }
         };
+        if !self.includes.contains(&path) {
+            self.includes.push(path.clone());
+        }
         let left = MAX_DEPTH.saturating_sub(site.depth);
         let tree = self.parse(&path, bytes, left, site.pointer, problems)?;
         let mut chain = site.chain.to_vec();

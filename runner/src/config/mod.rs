@@ -5,7 +5,6 @@
 
 pub mod agents;
 mod defaults;
-mod discover;
 mod edit;
 mod extensions;
 mod generation;
@@ -29,7 +28,7 @@ mod tree;
 mod validate;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -40,7 +39,8 @@ pub use pointer::{escape, segments};
 pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
 pub use source::SourceFile;
 
-use crate::target::{Environment, Located, Origin, Preview};
+use crate::target::snapshot::Identity;
+use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 use include::Loader;
 use schema::Schema;
 use tree::Marks;
@@ -81,9 +81,11 @@ pub struct Config {
     pub generation: String,
     /// What the generation was told by, for people.
     pub generation_reason: String,
-    /// Every include named in the files, in discovery order, absolute and normalised, for permission checks.
-    /// Also those that are missing or that the loader refused.
+    /// Every include that was read as one, in the order in which they were met, absolute and normalised, for permission
+    /// checks. One that the loader refused is a problem, and nothing more is said of the file that it names.
     pub includes: Vec<PathBuf>,
+    /// The objects that the config was read from: no policy gets their content, whatever name leads there.
+    pub objects: Vec<Identity>,
     /// What went wrong or is remarkable, in order of discovery; at most [`MAX_PROBLEMS`] and a note.
     pub problems: Vec<Problem>,
     /// The secrets of the config and of the environment.
@@ -136,25 +138,18 @@ pub fn load(located: &Located, env: &mut Environment) -> Config {
 /// The same as [`load`], as if files had other texts.
 pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview) -> Config {
     let mut problems = Problems::default();
-    let mut loader = Loader::new(&located.config_load, preview);
-    let raw = loader.main(&located.config_load, &mut problems);
-    let includes = discover::includes(located, raw.as_ref());
-    let (tree, understood) = match raw {
-        Some(raw) if raw.is_object() => {
-            let tree = loader.resolve(raw, &located.config_load, &mut problems);
-            let understood = tree.is_object();
-            if !understood {
-                problems.push(not_an_object(located));
-            }
-            (understood.then_some(tree), understood)
-        }
-        Some(_) => {
-            problems.push(not_an_object(located));
-            (None, false)
-        }
-        None => (None, false),
-    };
-    let files = loader.into_files();
+    // Only the operator's own environment says from where else files may be included.
+    let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
+    let loader = |main| Loader::new(main, located.territory, roots, preview);
+    let (tree, understood, read) = read(&located.config_load, loader(&located.config_load), &mut problems);
+    let include::Read { files, mut includes, mut objects } = read;
+    if located.config_audit != located.config_load {
+        // The permissions of that one are judged, and nothing else of it.
+        let main = &located.config_audit;
+        let (.., other) = self::read(main, loader(main), &mut Problems::default());
+        includes = other.includes;
+        objects.extend(other.objects);
+    }
     let (mut value, marks) =
         tree.map_or((Value::Object(Map::new()), Marks::default()), tree::Tree::into_parts);
 
@@ -162,7 +157,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
     let schema = (generation == generation::OLD).then(schema::get);
     // Names first, values after: a reference may name a variable that the block itself sets.
     substitute::apply_env_block(&value, env, &mut problems);
-    let references = substitute::substitute(&mut value, env, &mut problems);
+    let references = substitute::substitute(&mut value, located, env, &mut problems);
     if understood {
         if let Some(schema) = schema {
             check(schema, &value, located, &references.unset, &mut problems);
@@ -182,6 +177,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         generation: generation.to_owned(),
         generation_reason,
         includes,
+        objects,
         problems: Vec::new(),
         secrets,
         present: located.config_exists,
@@ -203,6 +199,23 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
     config
 }
 
+/// Reads a main file and what it includes. The tree is there, and it is understood, where it is an object.
+fn read(
+    main: &Path,
+    mut loader: Loader<'_>,
+    problems: &mut Problems,
+) -> (Option<tree::Tree>, bool, include::Read) {
+    let raw = loader.main(main, problems);
+    let present = raw.is_some();
+    let tree = raw.filter(tree::Tree::is_object).map(|raw| loader.resolve(raw, main, problems));
+    let tree = tree.filter(tree::Tree::is_object);
+    if present && tree.is_none() {
+        problems.push(not_an_object(main));
+    }
+    let understood = tree.is_some();
+    (tree, understood, loader.into_read())
+}
+
 fn check(
     schema: &Schema,
     value: &Value,
@@ -218,12 +231,10 @@ fn check(
     plugins::check(value, located, problems);
 }
 
-fn not_an_object(located: &Located) -> Problem {
-    let message = format!(
-        "{} holds a value that is not an object, so no setting could be read.",
-        located.config_load.display()
-    );
-    Problem::new(ProblemKind::NotAnObject, message).on(located.config_load.clone())
+fn not_an_object(main: &Path) -> Problem {
+    let message =
+        format!("{} holds a value that is not an object, so no setting could be read.", main.display());
+    Problem::new(ProblemKind::NotAnObject, message).on(main)
 }
 
 /// Collects problems up to [`MAX_PROBLEMS`]; the same kind at the same pointer counts once.

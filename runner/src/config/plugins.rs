@@ -114,7 +114,7 @@ struct Found {
 
 /// Checks the ids a config names.
 pub(super) fn check(config: &Value, located: &Located, problems: &mut Problems) {
-    let found = discover(config, &located.state_dir);
+    let found = discover(config, located);
     let channels = config.get("channels").and_then(Value::as_object);
     for id in channels.into_iter().flat_map(serde_json::Map::keys) {
         if !js_trim(id).is_empty() && !is_channel(js_trim(id), &found) {
@@ -234,8 +234,8 @@ fn plugin_configs(plugins: &Value, problems: &mut Problems) {
     }
 }
 
-fn discover(config: &Value, state: &Path) -> Found {
+fn discover(config: &Value, located: &Located) -> Found {
     let load_paths = config.pointer("/plugins/load/paths").and_then(Value::as_array);
-    let installed = extensions::discover(&state.join("extensions"));
+    let installed = extensions::discover(&located.state_dir.join("extensions"), located.territory);
     Found { open_ended: installed.cut || load_paths.is_some_and(|paths| !paths.is_empty()), installed }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::pointer::{join, readable};
 use super::{MAX_SUBSTITUTED_BYTES, Problem, ProblemKind, Problems};
-use crate::target::{Environment, Origin, is_redirect, js_trim};
+use crate::target::{Environment, Located, Origin, is_redirect, js_trim};
 
 /// Variables the gateway would fetch from a login shell.
 pub(super) const SHELL_VARIABLES: [&str; 16] = [
@@ -70,14 +70,22 @@ pub(super) struct References {
     pub unset: HashSet<String>,
 }
 
-/// Replaces `${NAME}` in every string value.
-pub(super) fn substitute(config: &mut Value, env: &Environment, problems: &mut Problems) -> References {
-    let mut work = Work { env, problems, left: MAX_SUBSTITUTED_BYTES, references: References::default() };
+/// Replaces `${NAME}` in every string value, by values that the config may use: a target that was named on the command line
+/// gets nothing of this process's environment.
+pub(super) fn substitute(
+    config: &mut Value,
+    located: &Located,
+    env: &Environment,
+    problems: &mut Problems,
+) -> References {
+    let left = MAX_SUBSTITUTED_BYTES;
+    let mut work = Work { located, env, problems, left, references: References::default() };
     work.value(config, "");
     work.references
 }
 
 struct Work<'a> {
+    located: &'a Located,
     env: &'a Environment,
     problems: &'a mut Problems,
     /// Bytes that may still be added.
@@ -116,8 +124,10 @@ impl Work<'_> {
             let (before, from_dollar) = rest.split_at_checked(at)?;
             done.push_str(before);
             if let Some((name, after)) = from_dollar.strip_prefix('$').and_then(reference) {
-                let Some(value) = self.env.get(name).filter(|value| !value.is_empty()) else {
-                    self.unset(name, pointer);
+                let set = self.env.get(name).filter(|value| !value.is_empty());
+                let may_use = self.env.origin(name).is_some_and(|origin| self.located.may_use(origin));
+                let Some(value) = set.filter(|_| may_use) else {
+                    self.unset(name, set.is_some(), pointer);
                     return None;
                 };
                 let Some(left) = self.left.checked_sub(value.len()) else {
@@ -147,11 +157,16 @@ impl Work<'_> {
         Some(done)
     }
 
-    fn unset(&mut self, name: &str, pointer: &str) {
+    fn unset(&mut self, name: &str, withheld: bool, pointer: &str) {
         self.references.unset.insert(pointer.to_owned());
+        let why = if withheld {
+            "which is set in this process's environment only. A target that is named on the command line gets nothing of \
+             that; put it into the target's own .env"
+        } else {
+            "which has no value here. The gateway does not start without it"
+        };
         let message = format!(
-            "{} refers to the variable {name}, which has no value here. The gateway does not start without it; this \
-             audit goes on with the text as it is written.",
+            "{} refers to the variable {name}, {why}; this audit goes on with the text as it is written.",
             readable(pointer)
         );
         self.problems.push(Problem::new(ProblemKind::UnsetVariable, message).at(pointer));

@@ -54,6 +54,12 @@ impl Tree {
         matches!(self.node, Node::Object(_))
     }
 
+    /// The value of a key; of one that occurs twice the last, as the gateway has it.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Node::Object(entries) = &self.node else { return None };
+        entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
     pub(super) fn into_parts(self) -> (Value, Marks) {
         match self.node {
             Node::Leaf(value) => (value, Marks { spot: self.spot, below: Below::Nothing }),

@@ -281,7 +281,8 @@ impl From<LookError> for state::Error {
             LookError::NotFound => Self::NotFound,
             LookError::ThroughLink => Self::ThroughLink,
             LookError::WrongKind => Self::WrongKind,
-            LookError::Denied => Self::Denied,
+            LookError::Denied | LookError::Foreign(_) => Self::Denied,
+            LookError::Secret => Self::Secret,
             LookError::Changed => Self::Changed,
             LookError::TooMuch(text) | LookError::Io(text) => Self::Io(text),
         }
@@ -338,7 +339,7 @@ impl state::Host for HostState {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
-        if self.grants.is_secret(&object.view, &object.rel) {
+        if !Grants::is_readable(&object.view, &object.rel) {
             return Ok(Err(state::Error::Secret));
         }
         match self.shared.snapshot.read(view, &rel) {

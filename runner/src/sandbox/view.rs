@@ -6,48 +6,41 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::pattern::matches;
-use crate::policy::manifest::Capabilities;
+use crate::policy::manifest::{Capabilities, FileCapability};
 
 /// Longest path that is looked at (`PATH_MAX` of Linux), before decoding.
 const MAX_PATH_BYTES: usize = 4096;
 
-/// Files that hold credentials: below the state directory, no policy reads them, whatever is granted.
-/// From the reference's state directory layout. The config is among them, because policies get it without secrets.
-const SECRET_FILES: [&str; 27] = [
-    ".env",
-    "openclaw.json*",
-    "clawdbot.json*",
-    "moldbot.json*",
-    "moltbot.json*",
-    "agent/**",
-    "agents/*/agent/**",
-    "browser/**",
-    "credentials/**",
-    "cron/**",
-    "delivery-queue/**",
-    "devices/**",
-    "exec-approvals.*",
-    "gateway/tls/**",
-    "identity/**",
-    "logs/config-audit.jsonl",
-    "matrix/**",
-    "msteams-*.json",
-    "node.json",
-    "nodes/**",
-    "nostr/**",
-    "push/**",
-    "**/.env",
-    "**/*.pem",
-    "**/*.key",
-    "**/*.p12",
-    "**/*.pfx",
+/// What can be read below the state directory, by purpose; `docs/policies.md` has the same list. Below the folders of code
+/// these are scripts and what describes them; everything else there is data of the code's own.
+const CODE_FOLDERS: [&str; 6] = [
+    "extensions/**",
+    "hooks/**",
+    "skills/**",
+    "workspace*/.agents/skills/**",
+    "workspace*/.openclaw/extensions/**",
+    "workspace*/skills/**",
+];
+
+/// Names that are never read, also where the purpose would allow it: what people and editors call files with secrets.
+const SECRET_NAMES: [&str; 10] = [
+    ".env*",
+    "*.pem",
+    "*.key",
+    "*.p12",
+    "*.pfx",
+    "id_rsa*",
+    "id_ed25519*",
+    "id_ecdsa*",
+    ".netrc*",
+    ".npmrc*",
 ];
 
 /// Endings of files that hold code: those that the gateway's loader takes.
 const SCRIPTS: [&str; 8] = ["js", "ts", "mjs", "cjs", "mts", "cts", "jsx", "tsx"];
 
-/// What describes a plugin or a skill; it can be read beside the code.
-const DESCRIPTIONS: [&str; 3] = ["package.json", "openclaw.plugin.json", "SKILL.md"];
+/// What describes a plugin, a skill or a hook; it can be read beside the code.
+const DESCRIPTIONS: [&str; 4] = ["package.json", "openclaw.plugin.json", "SKILL.md", "HOOK.md"];
 
 /// Lists in a credentials directory that are no secrets: who may talk to the assistant.
 const PUBLIC_FILES: [&str; 2] = ["*-allowFrom.json", "*-pairing.json"];
@@ -144,27 +137,52 @@ impl Grants {
             })
     }
 
-    /// The file holds credentials.
+    /// A file by this name can be read at all, by a policy that it is granted to. An allow list by purpose comes first, a
+    /// list of names that are never read second; that the object itself is no secret, the snapshot says.
     #[must_use]
-    pub fn is_secret(&self, view: &str, rel: &str) -> bool {
+    pub fn is_readable(view: &str, rel: &str) -> bool {
         let any = |patterns: &[&str], path: &str| patterns.iter().any(|pattern| matches(pattern, path));
         let name = rel.rsplit('/').next().unwrap_or(rel);
-        match view {
+        let is_code = || is_script(name) || DESCRIPTIONS.contains(&name);
+        let is_list = |below: &str| !below.contains('/') && any(&PUBLIC_FILES, name);
+        let allowed = match view {
             "state" => match rel.strip_prefix("credentials/") {
-                Some(below) => below.contains('/') || !any(&PUBLIC_FILES, name),
-                None => any(&SECRET_FILES, rel),
+                Some(below) => is_list(below),
+                None => any(&CODE_FOLDERS, rel) && is_code(),
             },
-            "credentials" => rel.contains('/') || !any(&PUBLIC_FILES, name),
-            "log" => false,
-            // One package.json each: a name and a version.
-            _ if view.starts_with("plugin-package/") || view.starts_with("hook-package/") => !rel.is_empty(),
+            "credentials" => is_list(rel),
+            // One file each; what it must be, the snapshot says.
+            "log" => rel.is_empty(),
+            _ if view.starts_with("plugin-package/") || view.starts_with("hook-package/") => rel.is_empty(),
             // Code and what describes it; nothing that lies beside it.
-            _ if view.starts_with("plugin/") || view.starts_with("skill/") => {
-                !(rel.is_empty() || is_script(name) || DESCRIPTIONS.contains(&name))
-            }
+            _ if view.starts_with("plugin/") || view.starts_with("skill/") => rel.is_empty() || is_code(),
             // The config and its includes are given as JSON, without their secrets.
-            _ => true,
-        }
+            _ => false,
+        };
+        allowed && !any(&SECRET_NAMES, name)
+    }
+
+    /// A capability that asks to read more than can be read, whatever is granted.
+    #[must_use]
+    pub fn asks_for_more(file: &FileCapability) -> bool {
+        let exact = !file.pattern.contains('*');
+        let (view, rel) = file.pattern.split_once('/').unwrap_or((&file.pattern, ""));
+        let numbered = ["plugin", "skill", "plugin-package", "hook-package", "include"].contains(&view);
+        file.verb == "read"
+            && match (numbered, exact) {
+                (true, _) => view == "include",
+                (false, true) => !Self::is_readable(view, rel),
+                // Patterns of names that can be read, or within folders of code.
+                (false, false) => {
+                    let name = rel.rsplit('/').next().unwrap_or(rel);
+                    let list = PUBLIC_FILES.iter().any(|list| name.ends_with(list.trim_start_matches("*-")));
+                    let in_credentials = view == "credentials" || rel.starts_with("credentials/");
+                    let code =
+                        CODE_FOLDERS.iter().any(|folder| rel.starts_with(folder.trim_end_matches("**")));
+                    let described = is_script(name) || DESCRIPTIONS.contains(&name);
+                    !(in_credentials && list || code && described)
+                }
+            }
     }
 
     /// Facts about this secret may be asked.
@@ -286,35 +304,48 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_never_read() {
-        let grants = grants(&["read:state/**", "read:credentials/**", "read:config"]);
+    fn only_what_has_a_purpose_is_read() {
         for (view, rel) in [
+            ("state", ""),
+            ("state", "plain"),
+            ("state", "notes.js"),
             ("state", "agents/main/agent/auth-profiles.json"),
+            ("state", "agents/main/sessions/s.jsonl"),
             ("state", "credentials/oauth.json"),
             ("state", "credentials/whatsapp/default/creds.json"),
             ("state", "credentials/whatsapp/x-allowFrom.json"),
             ("state", ".env"),
+            ("state", ".openclaw.json.chitin-20261126T1-abc"),
+            ("state", "#openclaw.json#"),
             ("state", "workspace/app/.env"),
+            ("state", "workspace/app/index.js"),
             ("state", "openclaw.json"),
             ("state", "openclaw.json.bak.1"),
             ("state", "identity/device.json"),
             ("state", "gateway/tls/gateway-key.pem"),
-            ("state", "workspace/id.key"),
+            ("state", "extensions/x/config.json"),
+            ("state", "extensions/x/id_rsa.js"),
+            ("state", "skills/x/.env.js"),
             ("credentials", "creds.json"),
+            ("credentials", "x/telegram-allowFrom.json"),
             ("config", ""),
             ("include/0", ""),
+            ("log", "x"),
             ("plugin-package/0", "node_modules/x/package.json"),
             ("plugin/0", "config.json"),
             ("plugin/0", "lib/notes.md"),
             ("skill/0", ".env"),
         ] {
-            assert!(grants.is_secret(view, rel), "{view}/{rel}");
+            assert!(!Grants::is_readable(view, rel), "{view}/{rel}");
         }
         for (view, rel) in [
             ("state", "credentials/telegram-allowFrom.json"),
             ("state", "credentials/telegram-pairing.json"),
-            ("credentials", "telegram-allowFrom.json"),
             ("state", "extensions/x/package.json"),
+            ("state", "extensions/x/lib/index.mjs"),
+            ("state", "hooks/x/HOOK.md"),
+            ("state", "workspace-dev/skills/a/SKILL.md"),
+            ("credentials", "telegram-allowFrom.json"),
             ("log", ""),
             ("plugin-package/0", ""),
             ("hook-package/12", ""),
@@ -323,7 +354,31 @@ mod tests {
             ("plugin/0", "package.json"),
             ("skill/3", "SKILL.md"),
         ] {
-            assert!(!grants.is_secret(view, rel), "{view}/{rel}");
+            assert!(Grants::is_readable(view, rel), "{view}/{rel}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_asks_for_more_is_known_by_its_capability() {
+        for (text, more) in [
+            ("read:state/**", true),
+            ("read:state/*", true),
+            ("read:state/openclaw.json", true),
+            ("read:state/extensions/**", true),
+            ("read:config", true),
+            ("read:include/*", true),
+            ("read:credentials/**", true),
+            ("read:state/extensions/*/package.json", false),
+            ("read:state/credentials/telegram-allowFrom.json", false),
+            ("read:credentials/*-allowFrom.json", false),
+            ("read:credentials/slack-*allowFrom.json", false),
+            ("read:plugin/**", false),
+            ("read:hook-package/*", false),
+            ("read:log", false),
+            ("list:state/**", false),
+        ] {
+            let file: FileCapability = text.to_owned().try_into().unwrap();
+            assert_eq!(Grants::asks_for_more(&file), more, "{text}");
         }
     }
 

@@ -37,6 +37,8 @@ impl Origin {
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, (String, Origin)>,
+    /// Variables up to this origin are not the target's: what is its own goes before them.
+    others: Option<Origin>,
 }
 
 impl Environment {
@@ -66,7 +68,7 @@ impl Environment {
     /// Sets a variable that does not exist yet; an existing one is kept even when it is empty (the rule of
     /// `.env` files). Says whether it was set.
     pub fn insert_missing(&mut self, name: &str, value: &str, origin: Origin) -> bool {
-        if self.variables.contains_key(name) {
+        if self.own(name).is_some() {
             return false;
         }
         self.insert(name, value, origin)
@@ -74,10 +76,21 @@ impl Environment {
 
     /// Sets a variable that is missing or blank (the rule of the config's `env` block). Says whether it was set.
     pub fn insert_blank(&mut self, name: &str, value: &str, origin: Origin) -> bool {
-        if self.non_blank(name).is_some() {
+        if self.own(name).is_some_and(|value| !js_trim(value).is_empty()) {
             return false;
         }
         self.insert(name, value, origin)
+    }
+
+    /// The target was named on the command line: variables up to this origin are of somebody else, and do not stand in the
+    /// way of its own.
+    pub fn belongs_to_another(&mut self, up_to: Origin) {
+        self.others = Some(up_to);
+    }
+
+    fn own(&self, name: &str) -> Option<&str> {
+        let (value, origin) = self.variables.get(name)?;
+        self.others.is_none_or(|others| *origin > others).then_some(value)
     }
 
     /// A variable ends at its first NUL, as the operating system keeps it.
@@ -97,7 +110,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let variables =
             pairs.into_iter().map(|(name, value)| (name.into(), (value.into(), Origin::Process))).collect();
-        Self { variables }
+        Self { variables, others: None }
     }
 }
 

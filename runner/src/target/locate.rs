@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::paths::user_path;
+use super::snapshot::Identity;
+use super::territory::{self, Territory};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
 use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
 
@@ -18,8 +20,12 @@ const STATE_DIR_FLAG: &str = "--state-dir";
 /// The flag that names a config file, as `Located::config_origin` has it.
 const CONFIG_FLAG: &str = "--config";
 
-/// Variables that move the target. Only the process environment and flags may set them.
-const REDIRECTS: [&str; 8] = [
+/// Folders beside the config's own from which files may be included, separated by ":". Only the process environment counts.
+pub const INCLUDE_ROOTS: &str = "OPENCLAW_INCLUDE_ROOTS";
+
+/// Variables that move the target, or what belongs to it. Only the process environment and flags may set them.
+const REDIRECTS: [&str; 9] = [
+    INCLUDE_ROOTS,
     "OPENCLAW_STATE_DIR",
     "CLAWDBOT_STATE_DIR",
     "OPENCLAW_CONFIG_PATH",
@@ -36,6 +42,9 @@ const GATEWAY_CREDENTIALS: [&str; 2] = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATE
 /// Largest `.env` that is read, in bytes: a few hundred times an ordinary one.
 pub const MAX_DOTENV_BYTES: u64 = 1024 * 1024;
 
+/// The name of a file with variables.
+const DOTENV: &str = ".env";
+
 /// Longest profile name, in characters (the gateway's own limit).
 const MAX_PROFILE_CHARS: usize = 64;
 
@@ -48,6 +57,8 @@ pub struct Request {
     pub config: Option<PathBuf>,
     /// `--profile NAME`; `--dev` is `Some("dev")`.
     pub profile: Option<String>,
+    /// Give up root's rights for those of the installation's owner, where that is another account.
+    pub become_owner: bool,
 }
 
 /// Where everything is. All paths are absolute and normalised textually; none need exist.
@@ -73,6 +84,10 @@ pub struct Located {
     pub config_origin: String,
     /// The directory relative paths were resolved against.
     pub cwd: PathBuf,
+    /// Whose installation it is.
+    pub territory: Territory,
+    /// The `.env` files that were read: no policy gets their content, whatever name leads there.
+    pub dotenv: Vec<Identity>,
 }
 
 impl Located {
@@ -135,8 +150,20 @@ pub fn locate(
     let (config_load, config_origin) = config_load(request, env, &home, &state_dir, cwd);
     let config_audit = config_audit(request, env, &home, &state_dir, &config_load, cwd);
 
+    // Asked before the rights change: afterwards a place of the caller's own may be out of sight.
+    let (state_exists, config_exists) = (exists(&state_dir), exists(&config_load));
+    let config_alone = request.config.is_some() && request.state_dir.is_none();
+    let owner = territory::owner_of(&state_dir, &config_load, config_alone);
+    // A config that is named alone leaves the state directory the caller's own.
+    let territory =
+        if request.become_owner && !config_alone { Territory::enter(owner) } else { Territory::of(owner) };
+    let by_hand = request.config.is_some() || request.state_dir.is_some();
+    if by_hand {
+        env.belongs_to_another(if config_alone { Origin::StateDotenv } else { Origin::CwdDotenv });
+    }
     let mut problems = Vec::new();
-    read_dotenv(&dotenv_files(cwd, &state_dir, env, request, &home), env, &mut problems);
+    let dotenv = dotenv_files(cwd, &state_dir, env, request, &home);
+    let dotenv = read_dotenv(&dotenv, territory, env, &mut problems);
     let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
         // An environment variable speaks of this user's own installation, not of a directory given by hand.
         Some(dir)
@@ -157,8 +184,8 @@ pub fn locate(
         problems.push(Problem::new(ProblemKind::PathsDisagree, message).on(config_audit.clone()));
     }
     let located = Located {
-        state_exists: exists(&state_dir),
-        config_exists: exists(&config_load),
+        state_exists,
+        config_exists,
         home,
         state_dir,
         config_load,
@@ -167,6 +194,8 @@ pub fn locate(
         origin,
         config_origin,
         cwd: cwd.to_owned(),
+        territory,
+        dotenv,
     };
     Ok((located, problems))
 }
@@ -221,7 +250,7 @@ fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
 fn account_home() -> Option<PathBuf> {
     /// Far more than any local account file.
     const MAX_PASSWD_BYTES: u64 = 4 * 1024 * 1024;
-    let uid = rustix::fs::stat("/proc/self").ok()?.st_uid.to_string();
+    let uid = rustix::process::getuid().as_raw().to_string();
     let bytes = read_regular(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     text.lines().find_map(|line| {
@@ -328,27 +357,44 @@ fn config_audit(
 }
 
 struct Dotenv {
-    path: PathBuf,
+    folder: PathBuf,
     origin: Origin,
+}
+
+impl Dotenv {
+    fn path(&self) -> PathBuf {
+        self.folder.join(DOTENV)
+    }
 }
 
 fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, home: &Path) -> Vec<Dotenv> {
     let moved = request.state_dir.is_some() || either(env, "STATE_DIR").is_some();
     // Without an override the gateway looks into the present directory only, never into one of the old names.
-    let of_state = if moved { state.join(".env") } else { home.join(STATE_NAMES[0]).join(".env") };
-    let of_cwd = cwd.join(".env");
+    let of_state = if moved { state.to_owned() } else { home.join(STATE_NAMES[0]) };
     let mut files = Vec::new();
-    if of_cwd != of_state {
-        files.push(Dotenv { path: of_cwd, origin: Origin::CwdDotenv });
+    // A target that is named on the command line is nothing of the current directory's.
+    let by_hand = request.state_dir.is_some() || request.config.is_some();
+    if cwd != of_state && !by_hand {
+        files.push(Dotenv { folder: cwd.to_owned(), origin: Origin::CwdDotenv });
     }
-    files.push(Dotenv { path: of_state, origin: Origin::StateDotenv });
+    files.push(Dotenv { folder: of_state, origin: Origin::StateDotenv });
     files
 }
 
-fn read_dotenv(files: &[Dotenv], env: &mut Environment, problems: &mut Vec<Problem>) {
+/// Reads them, none of them through a link, and says which objects they are.
+fn read_dotenv(
+    files: &[Dotenv],
+    territory: Territory,
+    env: &mut Environment,
+    problems: &mut Vec<Problem>,
+) -> Vec<Identity> {
+    let mut read = Vec::new();
     for file in files {
-        let bytes = match read_regular(&file.path, MAX_DOTENV_BYTES) {
-            Ok(bytes) => bytes,
+        let bytes = match territory.read_own(&file.folder, Path::new(DOTENV), MAX_DOTENV_BYTES) {
+            Ok(content) => {
+                read.push(content.object.identity);
+                content.bytes
+            }
             Err(ReadError::NotFound(_)) => continue,
             Err(error) => {
                 problems.push(unread_dotenv(&error, file));
@@ -371,32 +417,34 @@ fn read_dotenv(files: &[Dotenv], env: &mut Environment, problems: &mut Vec<Probl
             }
         }
     }
+    read
 }
 
 fn unread_dotenv(error: &ReadError, file: &Dotenv) -> Problem {
     let kind = match error {
         ReadError::NotRegular { .. } => ProblemKind::NotRegular,
         ReadError::TooLarge { .. } => ProblemKind::TooLarge,
+        ReadError::Link(_) | ReadError::Foreign { .. } => ProblemKind::DotenvRefused,
         _ => ProblemKind::Unreadable,
     };
     let message = format!("{error}; variables from it are missing in this audit.");
-    Problem::new(kind, message).on(file.path.clone())
+    Problem::new(kind, message).on(file.path())
 }
 
 fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {
     let message = format!(
         "{} sets {name}, which would make the gateway use another place than the one audited here. This audit \
          ignored it; remove the line, or name the place with --state-dir or --config.",
-        file.path.display()
+        file.path().display()
     );
-    Problem::new(ProblemKind::RedirectIgnored, message).on(file.path.clone())
+    Problem::new(ProblemKind::RedirectIgnored, message).on(file.path())
 }
 
 fn cwd_credentials(name: &str, file: &Dotenv) -> Problem {
     let message = format!(
         "{name} comes from {}, which counts only for programs started in this directory. A gateway started \
          elsewhere does not have it.",
-        file.path.display()
+        file.path().display()
     );
-    Problem::new(ProblemKind::CwdCredentials, message).on(file.path.clone())
+    Problem::new(ProblemKind::CwdCredentials, message).on(file.path())
 }

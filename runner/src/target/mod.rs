@@ -3,6 +3,7 @@
 //! Everything is decided before any file of the target is interpreted, from the command line and the
 //! process environment only. Nothing here writes, migrates or executes; problems are data.
 
+mod account;
 mod dotenv;
 mod environment;
 mod locate;
@@ -10,15 +11,19 @@ mod paths;
 mod preview;
 mod problem;
 mod read;
+mod secrecy;
 pub mod snapshot;
+pub mod territory;
 #[cfg(test)]
 mod tests;
 
+pub use account::name_of as account_name;
 pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
 pub(crate) use locate::is_redirect;
-pub use locate::{CONFIG_NAMES, LocateError, Located, MAX_DOTENV_BYTES, Request, locate};
+pub use locate::{CONFIG_NAMES, INCLUDE_ROOTS, LocateError, Located, MAX_DOTENV_BYTES, Request, locate};
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};
 pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
 pub use read::{FileKind, ReadError, read_regular};
+pub use territory::Territory;

@@ -54,6 +54,8 @@ pub enum ProblemKind {
     InvalidValue,
     /// A `.env` file or the config tried to move the target elsewhere.
     RedirectIgnored,
+    /// A `.env` file is a link or of another account, and nothing of it was used.
+    DotenvRefused,
     /// The gateway loads one file, and its own audit checks the permissions of another.
     PathsDisagree,
     /// The gateway would run a login shell for missing variables; an audit does not.
@@ -87,6 +89,7 @@ impl ProblemKind {
             Self::UnknownKey => "unknown-key",
             Self::InvalidValue => "invalid-value",
             Self::RedirectIgnored => "redirect-ignored",
+            Self::DotenvRefused => "dotenv-refused",
             Self::PathsDisagree => "paths-disagree",
             Self::ShellEnvSkipped => "shell-env-skipped",
             Self::CwdCredentials => "cwd-credentials",
@@ -102,6 +105,7 @@ impl ProblemKind {
             Self::NotUtf8
                 | Self::Ambiguous
                 | Self::RedirectIgnored
+                | Self::DotenvRefused
                 | Self::PathsDisagree
                 | Self::ShellEnvSkipped
                 | Self::CwdCredentials

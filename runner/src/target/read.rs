@@ -8,6 +8,7 @@ use std::fmt;
 )]
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -82,6 +83,22 @@ pub enum ReadError {
     /// Its symbolic links lead in a circle or are too many.
     #[error("the symbolic links of {} lead in a circle", .0.display())]
     Loop(PathBuf),
+    /// It is a symbolic link, or lies behind one, where none may be.
+    #[error("{} is a symbolic link or lies behind one; it was not followed", .0.display())]
+    Link(PathBuf),
+    /// It belongs to another account than the installation, and this process cannot know what the owner could read.
+    #[error("{} belongs to uid {uid}, not to uid {owner} as the installation does", .path.display())]
+    Foreign {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The account that it belongs to.
+        uid: u32,
+        /// The installation's owner.
+        owner: u32,
+    },
+    /// Another object was there when it was opened.
+    #[error("{} changed while it was read", .0.display())]
+    Changed(PathBuf),
     /// Anything else.
     #[error("cannot read {}", .path.display())]
     Io {
@@ -93,7 +110,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    fn from_errno(path: &Path, errno: Errno) -> Self {
+    pub(super) fn from_errno(path: &Path, errno: Errno) -> Self {
         match errno {
             // ENOTDIR: a file stands where a parent directory should be, so nothing is there.
             Errno::NOENT | Errno::NOTDIR => Self::NotFound(path.to_owned()),
@@ -104,8 +121,8 @@ impl ReadError {
     }
 }
 
-/// Reads the regular file at `path`, at most `cap` bytes. Symbolic links are followed, because the gateway
-/// follows them.
+/// Reads the regular file at `path`, at most `cap` bytes. Symbolic links are followed: this is for what the operator names.
+/// What the target names is read by [`super::Territory`].
 ///
 /// # Errors
 /// See [`ReadError`]; each names the path, and the limit where there is one.
@@ -116,9 +133,13 @@ pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| ReadError::from_errno(path, errno))?;
+    read_handle(opened, path, cap)
+}
+
+/// Reads an open file, at most `cap` bytes, where it is a regular one.
+pub(super) fn read_handle(opened: OwnedFd, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let stat = rustix::fs::fstat(&opened).map_err(|errno| ReadError::from_errno(path, errno))?;
     check(path, &stat, cap)?;
-
     let mut bytes = Vec::new();
     #[expect(clippy::disallowed_types, reason = "the one place where a config file is read")]
     File::from(opened)

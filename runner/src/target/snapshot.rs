@@ -2,7 +2,7 @@
 //! file read once. Everything below a view's root is reached through a directory handle and without following
 //! any symbolic link; only [`Snapshot::resolve`] follows, and it gives facts, never content.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,7 +14,7 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
-use super::Preview;
+use super::{Preview, Territory, secrecy};
 
 /// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -79,6 +79,12 @@ impl Identity {
     #[must_use]
     pub fn is(self, other: Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Device and inode, to look it up by.
+    #[must_use]
+    pub fn key(self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 
     /// An object that was met earlier.
@@ -180,6 +186,12 @@ pub enum LookError {
     /// It changed while it was read.
     #[error("it changed while it was read")]
     Changed,
+    /// It holds credentials, or nothing of it is for policies.
+    #[error("it holds credentials, or is not for policies to read")]
+    Secret,
+    /// It belongs to another account than the installation, and this process has other rights than the installation's owner.
+    #[error("it belongs to uid {0}, not to the owner of the installation")]
+    Foreign(u32),
     /// It is longer than the runner reads.
     #[error("{0}")]
     TooMuch(String),
@@ -205,9 +217,25 @@ pub type Look<T> = Result<T, LookError>;
 /// A view by its number, and a path below it ("" is the view itself).
 type Key = (usize, PathBuf);
 
+/// What of a place may be read, by what the place is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// A folder of the installation: files below it that have one name.
+    Folder,
+    /// The config and what it includes: policies get them as JSON, without the secrets in them.
+    Facts,
+    /// A log: one regular file, reached through no link.
+    Log,
+    /// A package: one regular file. The way to it may have links.
+    Package,
+    /// Code. Package managers give its files several names.
+    Code,
+}
+
 /// The root of a view.
 pub struct Root {
     path: PathBuf,
+    purpose: Purpose,
     /// The object that was found there; none where the place is the operator's own choice.
     found: Option<Identity>,
     /// Opened at the first look, following links.
@@ -215,22 +243,77 @@ pub struct Root {
 }
 
 impl Root {
+    fn new(path: PathBuf, purpose: Purpose, found: Option<Identity>) -> Self {
+        Self { path, purpose, found, directory: OnceLock::new() }
+    }
+
     /// A place that is the operator's own choice: links on the way are followed, whatever lies there by then.
     #[must_use]
     pub fn chosen(path: PathBuf) -> Self {
-        Self { path, found: None, directory: OnceLock::new() }
+        Self::new(path, Purpose::Folder, None)
+    }
+
+    /// A file of which policies get facts alone.
+    #[must_use]
+    pub fn facts(path: PathBuf) -> Self {
+        Self::new(path, Purpose::Facts, None)
+    }
+
+    /// A log that the target names. Its content can be read where its name is a log's.
+    #[must_use]
+    pub fn log(path: PathBuf) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let is_log = [".log", ".jsonl"].iter().any(|end| name.ends_with(end));
+        Self::new(path, if is_log { Purpose::Log } else { Purpose::Facts }, None)
+    }
+
+    /// A `package.json` that the target names.
+    #[must_use]
+    pub fn package(path: PathBuf) -> Self {
+        Self::new(path, Purpose::Package, None)
     }
 
     /// Code that was found on the target. A link there leads to this object, and to no other. Its files are read anew
     /// each time: there is much of it, and hardly more than one policy reads it.
     #[must_use]
     pub fn found(path: PathBuf, object: Identity) -> Self {
-        Self { path, found: Some(object), directory: OnceLock::new() }
+        Self::new(path, Purpose::Code, Some(object))
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The view is one object, and nothing below it.
+    fn is_single(&self) -> bool {
+        matches!(self.purpose, Purpose::Facts | Purpose::Log | Purpose::Package)
     }
 
     fn check(&self, stat: &Stat) -> Look<()> {
         let here = Metadata::from(stat).identity;
         if self.found.is_none_or(|found| found.is(here)) { Ok(()) } else { Err(LookError::Changed) }
+    }
+}
+
+/// What no policy reads, whatever name leads to it.
+#[derive(Default)]
+pub struct Guard {
+    /// Whose installation it is; none for a look of the runner's own.
+    pub territory: Option<Territory>,
+    /// Objects that hold secrets: the config, its includes, the `.env` files.
+    pub secret: HashSet<(u64, u64)>,
+    /// Secret files of the state directory that have more than one name, once somebody asks; none where they are too many.
+    twins: OnceLock<Option<HashSet<(u64, u64)>>>,
+}
+
+impl Guard {
+    /// A guard of these objects.
+    #[must_use]
+    pub fn new(territory: Territory, secret: impl IntoIterator<Item = Identity>) -> Self {
+        let secret = secret.into_iter().map(Identity::key).collect();
+        Self { territory: Some(territory), secret, twins: OnceLock::new() }
     }
 }
 
@@ -262,6 +345,7 @@ pub struct Snapshot {
     roots: Vec<Root>,
     /// Modes to tell instead of those that the objects have.
     modes: HashMap<(u64, u64), u32>,
+    guard: Guard,
     seen: Mutex<Seen>,
 }
 
@@ -269,7 +353,14 @@ impl Snapshot {
     /// A snapshot of these places, with the modes of the preview; nothing is opened yet.
     #[must_use]
     pub fn new(roots: impl IntoIterator<Item = Root>, preview: &Preview) -> Self {
-        Self { roots: roots.into_iter().collect(), modes: preview.modes.clone(), seen: Mutex::default() }
+        let (roots, modes) = (roots.into_iter().collect(), preview.modes.clone());
+        Self { roots, modes, guard: Guard::default(), seen: Mutex::default() }
+    }
+
+    /// The same, and what the guard names is read by no policy. The first view is the state directory.
+    #[must_use]
+    pub fn guarded(self, guard: Guard) -> Self {
+        Self { guard, ..self }
     }
 
     /// Facts as they are told.
@@ -303,6 +394,9 @@ impl Snapshot {
 
     /// The entries of a directory, in byte order of their names.
     pub fn list(&self, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
+        if self.root(view)?.is_single() {
+            return Err(LookError::WrongKind);
+        }
         let key = (view, rel.to_owned());
         let expected = {
             let mut seen = self.lock();
@@ -337,7 +431,11 @@ impl Snapshot {
 
     /// The whole content of a regular file.
     pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
-        if self.root(view)?.found.is_some() {
+        let root = self.root(view)?;
+        if root.purpose == Purpose::Facts {
+            return Err(LookError::Secret);
+        }
+        if root.found.is_some() {
             let expected = self.stat(view, rel)?;
             return self.read_file(&expected, view, rel);
         }
@@ -391,6 +489,9 @@ impl Snapshot {
     }
 
     fn stat_in(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Metadata> {
+        if !rel.as_os_str().is_empty() && self.root(view)?.is_single() {
+            return Err(LookError::NotFound);
+        }
         if let Some(parent) = rel.parent()
             && let Some(Ok(listing)) = seen.listings.get(&(view, parent.to_owned()))
             && let Some(name) = rel.file_name()
@@ -470,9 +571,12 @@ impl Snapshot {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let handle = if rel.as_os_str().is_empty() {
             let root = self.root(view)?;
-            // Where a link was found, the identity below tells that it still leads to the same object.
-            let link = if root.found.is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };
-            rustix::fs::open(&root.path, flags | link | OFlags::CLOEXEC, Mode::empty())?
+            match root.purpose {
+                Purpose::Log => open_unlinked(&root.path, flags)?,
+                // Where a link was found, the identity below tells that it still leads to the same object.
+                Purpose::Code => rustix::fs::open(&root.path, flags | OFlags::CLOEXEC, Mode::empty())?,
+                _ => rustix::fs::open(&root.path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?,
+            }
         } else {
             open_beneath(self.directory(view)?, rel, flags)?
         };
@@ -480,6 +584,7 @@ impl Snapshot {
         if before.identity != expected.identity || before.size != expected.size {
             return Err(LookError::Changed);
         }
+        self.may_read(view, &before)?;
         let mut content = vec![0; usize::try_from(expected.size).unwrap_or(0)];
         #[expect(clippy::disallowed_types, reason = "the one place where an object of a view is read")]
         let file = std::fs::File::from(handle);
@@ -490,6 +595,30 @@ impl Snapshot {
         // A file that has grown meanwhile has another size.
         let after = Metadata::from(&rustix::fs::fstat(&file)?);
         if after == before { Ok(content.into()) } else { Err(LookError::Changed) }
+    }
+
+    /// Refuses an object that no policy may read, though its name could be read. It is the object that was opened.
+    fn may_read(&self, view: usize, object: &Metadata) -> Look<()> {
+        let Some(territory) = self.guard.territory else { return Ok(()) };
+        if !territory.may_read(object) {
+            return Err(LookError::Foreign(object.uid));
+        }
+        let key = object.identity.key();
+        let many = object.links != 1;
+        let secret = match self.root(view)?.purpose {
+            _ if self.guard.secret.contains(&key) => true,
+            Purpose::Facts => true,
+            // Another name may be a secret's.
+            Purpose::Folder | Purpose::Log => many,
+            Purpose::Package | Purpose::Code => many && self.is_twin(key),
+        };
+        if secret { Err(LookError::Secret) } else { Ok(()) }
+    }
+
+    /// The object is also a file of the state directory that holds credentials.
+    fn is_twin(&self, key: (u64, u64)) -> bool {
+        let twins = self.guard.twins.get_or_init(|| secrecy::twins(self.directory(0).ok()?));
+        twins.as_ref().is_none_or(|twins| twins.contains(&key))
     }
 
     fn follow(&self, view: usize, rel: &Path) -> Look<Link> {
@@ -518,6 +647,12 @@ impl Snapshot {
         let end = if inside.is_some() { End::Inside } else { End::Outside };
         Ok(Link { text, end, inside, metadata })
     }
+}
+
+/// Opens an object by its absolute path; no link is followed on the way or at the end.
+fn open_unlinked(path: &Path, flags: OFlags) -> Look<OwnedFd> {
+    let top = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    open_beneath(&top, path.strip_prefix("/").map_err(|_| LookError::NotFound)?, flags)
 }
 
 /// Opens an object below a directory; no link is followed, not even at the end.

@@ -1,0 +1,192 @@
+//! Territory: who named a place and whose it is decide whether its content may be read. Everything that opens what a target
+//! names asks here; the table in `docs/sandbox.md` says it for each kind of place. What a fix may change is decided in
+//! `fix/`, by the same owner.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::account;
+use super::read::{ReadError, read_handle};
+use super::snapshot::{Kind, LookError, Metadata, open_beneath};
+
+/// Whose rights this process has, compared with the installation's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The owner's own: what the kernel gives, the owner could read, too.
+    Owner,
+    /// Another account's. What it can read says nothing of what the owner could.
+    Other,
+}
+
+/// Whose installation it is, and who looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Territory {
+    owner: u32,
+    reader: Reader,
+}
+
+/// A file's content, and which object it was read from.
+#[derive(Debug)]
+pub struct Content {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The object.
+    pub object: Metadata,
+}
+
+impl Territory {
+    /// The territory of an account as this process sees it.
+    #[must_use]
+    pub fn of(owner: u32) -> Self {
+        let reader = if rustix::process::geteuid().as_raw() == owner { Reader::Owner } else { Reader::Other };
+        Self { owner, reader }
+    }
+
+    /// The same, after this process gave up root's rights for those of the owner for good, where it had them.
+    #[must_use]
+    pub fn enter(owner: u32) -> Self {
+        // Where it stays what it is, content that is not the owner's is not read; see `may_read`.
+        account::become_owner(owner);
+        Self::of(owner)
+    }
+
+    /// The owner of the installation.
+    #[must_use]
+    pub fn owner(self) -> u32 {
+        self.owner
+    }
+
+    /// Whose rights this process has.
+    #[must_use]
+    pub fn reader(self) -> Reader {
+        self.reader
+    }
+
+    /// The content of an object that the target named may be read: its owner could read it himself. Another account knows
+    /// that of the owner's own files only.
+    #[must_use]
+    pub fn may_read(self, object: &Metadata) -> bool {
+        self.reader == Reader::Owner || object.uid == self.owner
+    }
+
+    /// The same as [`Self::read_beneath`] for a file whose words are followed, not only judged: it must belong to the owner,
+    /// or to root.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read_own(self, folder: &Path, rel: &Path, cap: u64) -> Result<Content, ReadError> {
+        let content = self.read_beneath(folder, rel, cap)?;
+        let uid = content.object.uid;
+        if uid == self.owner || uid == 0 {
+            return Ok(content);
+        }
+        Err(ReadError::Foreign { path: folder.join(rel), uid, owner: self.owner })
+    }
+
+    /// Reads a regular file below a folder, through no link from there on. The folder itself may be one: it is the
+    /// operator's choice, or was opened before.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read_beneath(self, folder: &Path, rel: &Path, cap: u64) -> Result<Content, ReadError> {
+        let path = folder.join(rel);
+        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())
+            .map_err(|errno| ReadError::from_errno(&path, errno))?;
+        self.read_unlinked(folder, rel, &path, cap)
+    }
+
+    /// Reads a regular file that is no link itself. The way to it may have links.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read_file(self, path: &Path, cap: u64) -> Result<Content, ReadError> {
+        match (path.parent(), path.file_name()) {
+            (Some(folder), Some(name)) => self.read_beneath(folder, Path::new(name), cap),
+            _ => Err(ReadError::NotFound(path.to_owned())),
+        }
+    }
+
+    /// Reads a regular file that may be a link, as the config may: it is opened once, and what was opened is what is
+    /// judged.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read_linked(self, path: &Path, cap: u64) -> Result<Content, ReadError> {
+        let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| ReadError::from_errno(path, errno))?;
+        let found = facts(&handle, path)?;
+        // Looked at first, because opening a device can already do something to it.
+        self.check(&found, path, cap)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|errno| ReadError::from_errno(path, errno))?;
+        self.content(opened, &found, path, cap)
+    }
+
+    fn read_unlinked(
+        self,
+        folder: impl AsFd,
+        rel: &Path,
+        path: &Path,
+        cap: u64,
+    ) -> Result<Content, ReadError> {
+        let open = |flags| {
+            open_beneath(folder.as_fd(), rel, flags).map_err(|error| match error {
+                LookError::ThroughLink => ReadError::Link(path.to_owned()),
+                LookError::NotFound => ReadError::NotFound(path.to_owned()),
+                LookError::Denied => ReadError::Denied(path.to_owned()),
+                other => {
+                    ReadError::Io { path: path.to_owned(), source: std::io::Error::other(other.to_string()) }
+                }
+            })
+        };
+        let found = facts(&open(OFlags::PATH)?, path)?;
+        if found.kind == Kind::Symlink {
+            return Err(ReadError::Link(path.to_owned()));
+        }
+        self.check(&found, path, cap)?;
+        self.content(open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?, &found, path, cap)
+    }
+
+    fn check(self, found: &Metadata, path: &Path, cap: u64) -> Result<(), ReadError> {
+        if found.kind == Kind::File && !self.may_read(found) {
+            return Err(ReadError::Foreign { path: path.to_owned(), uid: found.uid, owner: self.owner });
+        }
+        if found.kind == Kind::File && found.size > cap {
+            return Err(ReadError::TooLarge { path: path.to_owned(), size: found.size, cap });
+        }
+        Ok(())
+    }
+
+    /// Reads what was opened, where it is what was found.
+    fn content(self, opened: OwnedFd, found: &Metadata, path: &Path, cap: u64) -> Result<Content, ReadError> {
+        let object = facts(&opened, path)?;
+        if !object.identity.is(found.identity) {
+            return Err(ReadError::Changed(path.to_owned()));
+        }
+        Ok(Content { bytes: read_handle(opened, path, cap)?, object })
+    }
+}
+
+fn facts(handle: &OwnedFd, path: &Path) -> Result<Metadata, ReadError> {
+    let stat = rustix::fs::fstat(handle).map_err(|errno| ReadError::from_errno(path, errno))?;
+    Ok(Metadata::from(&stat))
+}
+
+/// The owner of an installation: of the state directory, and where there is none of the config. A link on the way that
+/// neither root nor the caller made belongs to the account whose installation is meant, wherever it leads.
+#[must_use]
+pub fn owner_of(state_dir: &Path, config: &Path, config_alone: bool) -> u32 {
+    let caller = rustix::process::geteuid().as_raw();
+    let of = |path: &Path| {
+        let made = path.ancestors().filter_map(|path| rustix::fs::lstat(path).ok());
+        let mut links = made.map(|stat| Metadata::from(&stat)).filter(|object| object.kind == Kind::Symlink);
+        let foreign = links.find(|link| link.uid != 0 && link.uid != caller);
+        foreign.map(|link| link.uid).or_else(|| rustix::fs::stat(path).ok().map(|stat| stat.st_uid))
+    };
+    let own = if config_alone { None } else { of(state_dir) };
+    own.or_else(|| of(config)).unwrap_or(caller)
+}
