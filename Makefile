@@ -43,7 +43,7 @@ docs: build ## Write the generated pages: docs/checks.md, docs/cli.md, docs/repo
 	$(CARGO) test --locked --package chitin --test docs -- --bless
 
 bless: build ## Write the expected outputs anew, after a look at what changed
-	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles
+	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles --test ordinary
 
 bench: build ## Measure; prints times and ratios taken in one run
 	$(CARGO) bench --locked --package chitin --bench audit --bench scan --profile dev
