@@ -94,9 +94,6 @@ impl Home {
         arguments: impl IntoIterator<Item = &'a str>,
         environment: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> Answer {
-        for (path, mode) in &self.modes {
-            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
-        }
         let home = self.path().to_str().unwrap();
         let environment = environment.into_iter().map(|(name, value)| (name, value.replace("$HOME", home)));
         let mut command = self.command();
@@ -106,6 +103,9 @@ impl Home {
 
     /// The program, to be run in this home directory with nothing of the caller's environment.
     pub fn command(&self) -> Command {
+        for (path, mode) in &self.modes {
+            fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
         let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
         command
             .env_clear()

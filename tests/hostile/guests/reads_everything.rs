@@ -3,6 +3,8 @@
 //! Was given everything, and reads whatever any view has, below it and as itself. It spells what it read in a way that no
 //! mask of known secrets sees.
 
+use std::collections::BTreeSet;
+
 use chitin_hostile::{Input, Verdict, got, guest, kept_out, path, state};
 
 fn audit(input: Input) -> Verdict {
@@ -20,9 +22,9 @@ fn audit(input: Input) -> Verdict {
 }
 
 /// The view itself, what a walk meets in it, and names that a walk would not meet.
-fn everything(view: &str) -> Result<Vec<String>, chitin_hostile::Failure> {
-    let mut all =
-        ["", "secret.txt", "index.js", "package.json", ".env", "id_rsa"].map(str::to_owned).to_vec();
+fn everything(view: &str) -> Result<BTreeSet<String>, chitin_hostile::Failure> {
+    let names = ["", "secret.txt", "index.js", "package.json", ".env", "id_rsa"];
+    let mut all: BTreeSet<String> = names.map(str::to_owned).into();
     let options = state::WalkOptions { max_depth: 64, glob: None, skip: Vec::new() };
     let Ok(walk) = state::Walk::start(&path(view, ""), &options) else { return Ok(all) };
     loop {
