@@ -137,7 +137,7 @@ const TABLE: [Row; 23] = [
         kind: "dotenv-refused",
         id: "config.dotenv_refused",
         severity: Warn,
-        title: "A file with variables is a link, or of another account",
+        title: "A file with variables was not used",
         remediation: "Replace it by a regular file of the account that runs the gateway, with mode 600",
     },
     Row {

@@ -421,14 +421,8 @@ fn read_dotenv(
 }
 
 fn unread_dotenv(error: &ReadError, file: &Dotenv) -> Problem {
-    let kind = match error {
-        ReadError::NotRegular { .. } => ProblemKind::NotRegular,
-        ReadError::TooLarge { .. } => ProblemKind::TooLarge,
-        ReadError::Link(_) | ReadError::Foreign { .. } => ProblemKind::DotenvRefused,
-        _ => ProblemKind::Unreadable,
-    };
     let message = format!("{error}; variables from it are missing in this audit.");
-    Problem::new(kind, message).on(file.path())
+    Problem::new(ProblemKind::DotenvRefused, message).on(file.path())
 }
 
 fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {

@@ -54,7 +54,7 @@ pub enum ProblemKind {
     InvalidValue,
     /// A `.env` file or the config tried to move the target elsewhere.
     RedirectIgnored,
-    /// A `.env` file is a link or of another account, and nothing of it was used.
+    /// A `.env` file is a link, of another account, no file or cannot be read, and nothing of it was used.
     DotenvRefused,
     /// The gateway loads one file, and its own audit checks the permissions of another.
     PathsDisagree,

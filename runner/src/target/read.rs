@@ -129,7 +129,7 @@ impl ReadError {
 pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     // Looked at first, because opening a device can already do something to it.
     let before = rustix::fs::stat(path).map_err(|errno| ReadError::from_errno(path, errno))?;
-    check(path, &before, cap)?;
+    check_regular(path, &before, cap)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| ReadError::from_errno(path, errno))?;
@@ -139,7 +139,7 @@ pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
 /// Reads an open file, at most `cap` bytes, where it is a regular one.
 pub(super) fn read_handle(opened: OwnedFd, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let stat = rustix::fs::fstat(&opened).map_err(|errno| ReadError::from_errno(path, errno))?;
-    check(path, &stat, cap)?;
+    check_regular(path, &stat, cap)?;
     let mut bytes = Vec::new();
     #[expect(clippy::disallowed_types, reason = "the one place where a config file is read")]
     File::from(opened)
@@ -153,7 +153,8 @@ pub(super) fn read_handle(opened: OwnedFd, path: &Path, cap: u64) -> Result<Vec<
     Ok(bytes)
 }
 
-fn check(path: &Path, stat: &rustix::fs::Stat, cap: u64) -> Result<(), ReadError> {
+/// Refuses what is no regular file, or too large.
+pub(super) fn check_regular(path: &Path, stat: &rustix::fs::Stat, cap: u64) -> Result<(), ReadError> {
     let file_type = FileType::from_raw_mode(stat.st_mode);
     if file_type != FileType::RegularFile {
         return Err(ReadError::NotRegular { path: path.to_owned(), kind: FileKind::of(file_type) });

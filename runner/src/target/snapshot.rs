@@ -220,7 +220,7 @@ type Key = (usize, PathBuf);
 /// What of a place may be read, by what the place is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// A folder of the installation: files below it that have one name.
+    /// A folder of the installation: files below it.
     Folder,
     /// The config and what it includes: policies get them as JSON, without the secrets in them.
     Facts,
@@ -228,7 +228,7 @@ enum Purpose {
     Log,
     /// A package: one regular file. The way to it may have links.
     Package,
-    /// Code. Package managers give its files several names.
+    /// Code.
     Code,
 }
 
@@ -608,9 +608,9 @@ impl Snapshot {
         let secret = match self.root(view)?.purpose {
             _ if self.guard.secret.contains(&key) => true,
             Purpose::Facts => true,
-            // Another name may be a secret's.
-            Purpose::Folder | Purpose::Log => many,
-            Purpose::Package | Purpose::Code => many && self.is_twin(key),
+            // Package managers give files of code several names.
+            Purpose::Folder | Purpose::Package | Purpose::Code => many && self.is_twin(key),
+            Purpose::Log => many,
         };
         if secret { Err(LookError::Secret) } else { Ok(()) }
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use super::account;
-use super::read::{ReadError, read_handle};
+use super::read::{ReadError, check_regular, read_handle};
 use super::snapshot::{Kind, LookError, Metadata, open_beneath};
 
 /// Whose rights this process has, compared with the installation's owner.
@@ -117,9 +117,7 @@ impl Territory {
     pub fn read_linked(self, path: &Path, cap: u64) -> Result<Content, ReadError> {
         let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| ReadError::from_errno(path, errno))?;
-        let found = facts(&handle, path)?;
-        // Looked at first, because opening a device can already do something to it.
-        self.check(&found, path, cap)?;
+        let found = self.check(&handle, path, cap)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| ReadError::from_errno(path, errno))?;
@@ -143,22 +141,23 @@ impl Territory {
                 }
             })
         };
-        let found = facts(&open(OFlags::PATH)?, path)?;
-        if found.kind == Kind::Symlink {
+        let handle = open(OFlags::PATH)?;
+        if facts(&handle, path)?.kind == Kind::Symlink {
             return Err(ReadError::Link(path.to_owned()));
         }
-        self.check(&found, path, cap)?;
+        let found = self.check(&handle, path, cap)?;
         self.content(open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?, &found, path, cap)
     }
 
-    fn check(self, found: &Metadata, path: &Path, cap: u64) -> Result<(), ReadError> {
-        if found.kind == Kind::File && !self.may_read(found) {
-            return Err(ReadError::Foreign { path: path.to_owned(), uid: found.uid, owner: self.owner });
+    /// Looks at an object before it is opened for reading: to open a device can already do something to it.
+    fn check(self, handle: &OwnedFd, path: &Path, cap: u64) -> Result<Metadata, ReadError> {
+        let stat = rustix::fs::fstat(handle).map_err(|errno| ReadError::from_errno(path, errno))?;
+        let found = Metadata::from(&stat);
+        check_regular(path, &stat, cap)?;
+        if self.may_read(&found) {
+            return Ok(found);
         }
-        if found.kind == Kind::File && found.size > cap {
-            return Err(ReadError::TooLarge { path: path.to_owned(), size: found.size, cap });
-        }
-        Ok(())
+        Err(ReadError::Foreign { path: path.to_owned(), uid: found.uid, owner: self.owner })
     }
 
     /// Reads what was opened, where it is what was found.

@@ -168,7 +168,7 @@ fn dotenv_that_is_no_file_does_not_block() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     fs::create_dir(home.at(".openclaw/.env")).unwrap();
     let (_, problems, _) = home.default(&[]);
-    assert_eq!(kinds(&problems), ["not-regular", "not-regular"]);
+    assert_eq!(kinds(&problems), ["dotenv-refused", "dotenv-refused"]);
 }
 
 #[test]

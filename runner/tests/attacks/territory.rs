@@ -345,3 +345,212 @@ fn a_target_that_is_named_gets_nothing_of_this_process() {
     assert_eq!(named.len(), 1, "its own .env goes before this process's variable: {named:?}");
     assert!(named[0].contains("MINE") && named[0].contains("this process's environment only"), "{named:?}");
 }
+
+/// How a place looks in a made installation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Variant {
+    /// As the table's first columns have it.
+    Plain,
+    /// A link leads to it from its place.
+    Link,
+    /// It has a second name.
+    Twin,
+    /// It belongs to an account that lets nobody else read it.
+    Foreign,
+    /// It is mounted over its place.
+    Mount,
+}
+
+/// The rows of the table of places in `docs/sandbox.md`, by their first cell.
+fn table() -> Vec<Vec<String>> {
+    let page = fs::read_to_string(super::support::root().join("docs/sandbox.md")).unwrap();
+    let rows = page
+        .lines()
+        .skip_while(|line| !line.starts_with("| place |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What the table says of the content of a place: what is given, and it is given to policies.
+fn expected(row: &[String], variant: Variant) -> bool {
+    let given = row[2] != "nobody";
+    let cell = match variant {
+        Variant::Plain | Variant::Mount => return given,
+        Variant::Link => &row[3],
+        Variant::Twin => &row[4],
+        Variant::Foreign => return false,
+    };
+    given && cell.starts_with("read")
+}
+
+/// Where the object of a row lies in the home folder, and by which name the guest meets its content.
+fn place(row: &str) -> Option<(&'static str, &'static str)> {
+    Some(match row {
+        "`config`" => (".openclaw/openclaw.json", ""),
+        "`include`" => (".openclaw/inc.json", ""),
+        "`.env` of the state directory" => (".openclaw/.env", ""),
+        "pairing and allow lists" => {
+            (".openclaw/credentials/telegram-allowFrom.json", "state/credentials/telegram-allowFrom.json")
+        }
+        "logins, keys, databases" => (
+            ".openclaw/credentials/whatsapp/default/creds.json",
+            "state/credentials/whatsapp/default/creds.json",
+        ),
+        "script or description of a plugin, skill or hook in the state directory" => {
+            (".openclaw/hooks/h/index.js", "state/hooks/h/index.js")
+        }
+        "anything else in the state directory" => (".openclaw/notes/index.js", "state/notes/index.js"),
+        "folder of a plugin or skill elsewhere" => ("code/plug", "plugin/0/index.js"),
+        "`package.json` of a recorded install" => ("pkg/package.json", "plugin-package/0/"),
+        "log" => ("logs/gateway.log", "log/"),
+        // The probe's tests have it: no policy is involved.
+        "gateway certificate" => return None,
+        other => panic!("the table has a row that no test knows: {other}"),
+    })
+}
+
+/// A sequence of numbers that looks random (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % end as u64).unwrap()
+    }
+}
+
+/// The content that a place has where it is what it seems to be.
+fn content(rel: &str) -> String {
+    match rel {
+        ".openclaw/openclaw.json" => concat!(
+            "{$include: './inc.json', browser: {enabled: false}, logging: {file: '~/logs/gateway.log'}, ",
+            "gateway: {auth: {mode: 'token', token: '${FED}'}}, ",
+            "plugins: {load: {paths: ['~/code/plug']}, installs: {p: {source: 'npm', installPath: 'pkg'}}}}"
+        )
+        .to_owned(),
+        ".openclaw/inc.json" => "{logging: {redactSensitive: 'off'}}".to_owned(),
+        ".openclaw/.env" => "FED=0123456789abcdef0123456789abcdef\n".to_owned(),
+        _ => SECRET.to_owned(),
+    }
+}
+
+/// Puts a place there in one variant. Gives the commands that mount it, where it is mounted.
+fn put(home: &Path, rel: &str, variant: Variant) -> Option<String> {
+    let at = home.join(rel);
+    let elsewhere = home.join("elsewhere").join(rel);
+    let is_folder = rel == "code/plug";
+    let make = |path: &Path| {
+        let file = if is_folder { path.join("index.js") } else { path.to_owned() };
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content(rel)).unwrap();
+    };
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    match variant {
+        Variant::Plain | Variant::Foreign => make(&at),
+        Variant::Link => {
+            make(&elsewhere);
+            symlink(&elsewhere, &at).unwrap();
+        }
+        Variant::Twin => {
+            make(&at);
+            let file = if is_folder { at.join("index.js") } else { at };
+            fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+            fs::hard_link(file, elsewhere).unwrap();
+        }
+        Variant::Mount => {
+            make(&elsewhere);
+            if is_folder {
+                fs::create_dir(&at).unwrap()
+            } else {
+                fs::write(&at, "").unwrap()
+            }
+            return Some(format!("mount --bind '{}' '{}'", elsewhere.display(), at.display()));
+        }
+    }
+    None
+}
+
+/// A process of root may have mounts of its own here.
+fn may_mount() -> bool {
+    let tried = std::process::Command::new("unshare").args(["-m", "true"]).output();
+    rustix::process::geteuid().is_root() && tried.is_ok_and(|tried| tried.status.success())
+}
+
+#[test]
+fn the_table_of_places_holds_for_made_installations() {
+    let root = rustix::process::geteuid().is_root();
+    let mount = may_mount();
+    let variants: Vec<Variant> = [
+        (Variant::Plain, true),
+        (Variant::Link, true),
+        (Variant::Twin, true),
+        (Variant::Foreign, root),
+        (Variant::Mount, mount),
+    ]
+    .into_iter()
+    .filter_map(|(variant, possible)| possible.then_some(variant))
+    .collect();
+    if variants.len() < 5 {
+        eprintln!("the_table_of_places: some variants are skipped, they need root: {variants:?} are tried");
+    }
+    let rows: Vec<_> = table().into_iter().filter_map(|row| Some((place(&row[0])?, row))).collect();
+    assert!(rows.len() >= 10, "the table was not found");
+    for seed in 0..16 {
+        let mut numbers = Numbers(seed);
+        let home = Home::new();
+        let (mut made, mut mounts) = (Vec::new(), Vec::new());
+        fs::create_dir_all(home.path().join(".openclaw")).unwrap();
+        for ((rel, seen), row) in &rows {
+            let mut variant = variants[numbers.below(variants.len())];
+            // One thing at a time: without the config nothing that it names is known.
+            if *rel == ".openclaw/openclaw.json" && variant == Variant::Foreign {
+                variant = Variant::Plain;
+            }
+            mounts.extend(put(home.path(), rel, variant));
+            made.push((*rel, *seen, row, variant));
+        }
+        if root {
+            give(home.path(), ANN);
+            for (rel, .., variant) in &made {
+                if *variant == Variant::Foreign {
+                    let path = home.path().join(rel);
+                    let file = if path.is_dir() { path.join("index.js") } else { path };
+                    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+                    chown(&file, Some(BOB), Some(BOB)).unwrap();
+                }
+            }
+        }
+        let mut command = home.command();
+        let program = command.get_program().to_owned();
+        if !mounts.is_empty() {
+            let mut inside = std::process::Command::new("unshare");
+            inside
+                .args(["-m", "sh", "-c", &format!("{}; exec \"$0\" \"$@\"", mounts.join("; "))])
+                .arg(program);
+            inside.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            inside.current_dir(home.path());
+            command = inside;
+        }
+        let component = guest("reads_everything").component;
+        let policies = ["config-problems", "logging-redaction", component];
+        command.args(["audit", "--json", "--deep", "--grant", "all"]);
+        command.args(policies.iter().flat_map(|policy| ["--policy", policy]));
+        let answer = home.answer(&mut command);
+        let report: Value =
+            serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{seed}: {answer:?}"));
+        let ids = ids(&report);
+        let read = report["incomplete"].to_string().replace('|', "");
+        for (rel, seen, row, variant) in made {
+            let got = match rel {
+                ".openclaw/openclaw.json" => !ids.iter().any(|id| id == "config.unreadable"),
+                ".openclaw/inc.json" => ids.iter().any(|id| id == "logging.redact_off"),
+                ".openclaw/.env" => !ids.iter().any(|id| id == "config.unset_variable"),
+                _ => read.contains(&format!("{seen}={SECRET}")),
+            };
+            assert_eq!(got, expected(row, variant), "seed {seed}: {rel} {variant:?}\n{ids:?}\n{read}");
+        }
+    }
+}
