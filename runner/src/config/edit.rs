@@ -36,10 +36,10 @@ pub enum EditError {
 
 /// A piece of text to put in place of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Patch {
-    start: usize,
-    end: usize,
-    text: String,
+pub(super) struct Patch {
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
 }
 
 impl Config {
@@ -50,6 +50,15 @@ impl Config {
 
     /// The new text of each file that the edits change, by its index in `files`; without a byte order mark.
     pub fn edited(&self, edits: &[Edit]) -> Result<Vec<(usize, String)>, EditError> {
+        let apply = |(file, patches): (usize, Vec<Patch>)| {
+            let text = self.files.get(file).map(|file| file.text.as_str()).unwrap_or_default();
+            Ok((file, patched(text, patches)?))
+        };
+        self.patches_by_file(edits)?.into_iter().map(apply).collect()
+    }
+
+    /// What the edits put into each file that they change.
+    pub(super) fn patches_by_file(&self, edits: &[Edit]) -> Result<Vec<(usize, Vec<Patch>)>, EditError> {
         let mut by_file: Vec<(usize, Vec<Patch>)> = Vec::new();
         for edit in edits {
             let (file, patches) = self.patches(edit)?;
@@ -58,11 +67,7 @@ impl Config {
                 None => by_file.push((file, patches)),
             }
         }
-        let apply = |(file, patches): (usize, Vec<Patch>)| {
-            let text = self.files.get(file).map(|file| file.text.as_str()).unwrap_or_default();
-            Ok((file, patched(text, patches)?))
-        };
-        by_file.into_iter().map(apply).collect()
+        Ok(by_file)
     }
 
     fn patches(&self, edit: &Edit) -> Result<(usize, Vec<Patch>), EditError> {
@@ -101,7 +106,7 @@ impl Config {
 }
 
 /// Puts the patches in.
-fn patched(text: &str, mut patches: Vec<Patch>) -> Result<String, EditError> {
+pub(super) fn patched(text: &str, mut patches: Vec<Patch>) -> Result<String, EditError> {
     patches.sort_by_key(|patch| (patch.start, patch.end));
     let (mut out, mut at) = (String::with_capacity(text.len() + 64), 0);
     for patch in patches {

@@ -4,11 +4,14 @@
 //! An audit always answers: whatever is wrong becomes a [`Problem`], and what could be understood is kept.
 
 pub mod agents;
+mod credentials;
 mod defaults;
 mod edit;
 mod extensions;
 mod generation;
 mod include;
+mod lexical;
+mod mask;
 mod plugins;
 mod pointer;
 mod redact;
@@ -33,6 +36,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 pub use edit::{Edit, EditError};
+pub use mask::Masked;
 
 pub use crate::target::{Place, Problem, ProblemKind};
 pub use pointer::{escape, segments};
@@ -168,7 +172,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
-    let (redacted, mut secrets) = redact::redact(&value, schema, &references.substituted);
+    let (redacted, mut secrets) = redact::redact(&value, &references.substituted);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {

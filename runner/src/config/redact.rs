@@ -1,36 +1,68 @@
-//! Takes the secrets out of a config: what policies get to see, and the list of what was taken out.
+//! Takes the secrets out of a config: what policies get to see, the list of what was taken out, and where in a value it
+//! stands. The places in a file's text come from the same decision (`mask`).
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
 use super::generation::is_secret_ref;
 use super::pointer::join;
-use super::schema::{Id, Schema};
+use super::schema::{self, Id, Schema};
 use super::schema_type::Kind;
-use super::sensitive::{Sensitivity, is_url_key, looks_like_token, names_paths, of_key, redact_url};
+use super::sensitive::{
+    self, Sensitivity, is_address_key, is_command_key, is_pattern_key, is_public, is_secret_list,
+    is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
+};
 use super::{REDACTED, Secret, SecretSource, SecretString, SecretSubject};
 use crate::target::Origin;
 
-/// Names of objects whose members are all secret: environments and HTTP headers.
-const SECRET_MAPS: [&str; 4] = ["env", "headers", "vars", "environment"];
+/// Members of a pair that say what the other member is: `{name: "API_KEY", value: "..."}`.
+const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "variable", "id", "flag"];
+/// Members of a pair that hold its value.
+const PAIR_VALUES: [&str; 4] = ["value", "val", "content", "text"];
+
+/// Where the value stands that is taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mount {
+    /// It is the whole config.
+    Root,
+    /// It is an include, and it is not known what it is a part of.
+    Unknown,
+}
+
+/// What of a value is not shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// All of it.
+    Whole,
+    /// These ranges of bytes of the text.
+    Parts(Vec<Range<usize>>),
+}
 
 /// The copy for policies and the secrets. `from_env` are the pointers of strings that hold a variable's value.
-pub(super) fn redact(
-    config: &Value,
-    schema: Option<&'static Schema>,
-    from_env: &HashMap<String, Vec<Origin>>,
-) -> (Value, Vec<Secret>) {
-    let mut work = Work { schema, from_env, secrets: Vec::new() };
-    let root = Context { key: "", sensitivity: Sensitivity::None, inside: false, id: Some(Schema::ROOT) };
-    let copy = work.value(config, "", root);
+pub(super) fn redact(config: &Value, from_env: &HashMap<String, Vec<Origin>>) -> (Value, Vec<Secret>) {
+    let mut work = Work::new(Mount::Root, from_env);
+    let copy = work.value(config, "", Context::root(Mount::Root));
     (copy, work.secrets)
 }
 
+/// What of a file's values is not shown, by pointer, and the secrets in them.
+pub(super) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
+    let nothing = HashMap::new();
+    let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(mount, &nothing) };
+    work.value(value, "", Context::root(mount));
+    (work.hidden.unwrap_or_default(), work.secrets)
+}
+
 struct Work<'a> {
-    schema: Option<&'static Schema>,
+    /// The schema says which names users choose and which values are words of its own, whatever version wrote the config.
+    schema: &'static Schema,
+    mount: Mount,
     from_env: &'a HashMap<String, Vec<Origin>>,
     secrets: Vec<Secret>,
+    hidden: Option<HashMap<String, Hidden>>,
 }
 
 #[derive(Clone, Copy)]
@@ -40,85 +72,144 @@ struct Context<'a> {
     sensitivity: Sensitivity,
     /// Below a key whose whole content is secret.
     inside: bool,
+    /// An item of a list.
+    listed: bool,
+    behind: Behind,
     id: Option<Id>,
 }
 
-impl Work<'_> {
+/// What stands before an item of a list of arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// The flag whose secret value it is.
+    Flag,
+    /// The flag of a variable for another program: what follows its name is secret.
+    VariableFlag,
+}
+
+impl Context<'_> {
+    fn root(mount: Mount) -> Self {
+        let id = (mount == Mount::Root).then_some(Schema::ROOT);
+        let (sensitivity, behind) = (Sensitivity::None, Behind::Nothing);
+        Self { key: "", sensitivity, inside: false, listed: false, behind, id }
+    }
+}
+
+impl<'a> Work<'a> {
+    fn new(mount: Mount, from_env: &'a HashMap<String, Vec<Origin>>) -> Self {
+        Self { schema: schema::get(), mount, from_env, secrets: Vec::new(), hidden: None }
+    }
+
     fn value(&mut self, value: &Value, pointer: &str, context: Context<'_>) -> Value {
         match value {
             Value::Null | Value::Bool(_) => value.clone(),
             Value::Number(number) => {
-                let secret = context.sensitivity == Sensitivity::All && !self.is_closed(context);
-                if !secret {
+                if !context.sensitivity.takes_numbers() || self.is_closed(context) {
                     return value.clone();
                 }
                 let text = number.to_string();
                 let zero = number.as_f64() == Some(0.0);
                 self.add(pointer, text, self.source(pointer));
+                self.hide(pointer, || Hidden::Whole);
                 json!(i32::from(!zero))
             }
             Value::String(text) => self.text(text, pointer, context),
-            Value::Array(items) => {
-                let item = self.node(context.id).and_then(|node| node.item);
-                let copy = items.iter().enumerate().map(|(index, value)| {
-                    self.value(value, &join(pointer, &index.to_string()), Context { id: item, ..context })
-                });
-                Value::Array(copy.collect())
-            }
+            Value::Array(items) => self.list(items, pointer, context),
             Value::Object(map) => {
                 if is_secret_ref(value) {
                     self.add(pointer, String::new(), SecretSource::Reference);
                     return value.clone();
                 }
+                let pair = is_secret_pair(map);
                 let copy = map.iter().map(|(key, value)| {
                     let below = join(pointer, key);
-                    (key.clone(), self.value(value, &below, self.below(context, key, value, pointer)))
+                    let mut context = self.below(context, key, value, pointer);
+                    if pair && PAIR_VALUES.contains(&key.as_str()) {
+                        context.sensitivity = Sensitivity::All;
+                    }
+                    (key.clone(), self.value(value, &below, context))
                 });
                 Value::Object(copy.collect())
             }
         }
     }
 
+    /// A list; in one of arguments, what follows a flag may be its value.
+    fn list(&mut self, items: &[Value], pointer: &str, context: Context<'_>) -> Value {
+        let item = self.node(context.id).and_then(|node| node.item);
+        let is_command = is_command_key(context.key);
+        let mut before = "";
+        let mut copy = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            let text = value.as_str().unwrap_or_default();
+            let behind = match before {
+                flag if is_command && is_value_of(flag, text) => Behind::Flag,
+                flag if is_command && passes_variable(flag) => Behind::VariableFlag,
+                _ => Behind::Nothing,
+            };
+            let context = Context { id: item, listed: true, behind, ..context };
+            copy.push(self.value(value, &join(pointer, &index.to_string()), context));
+            before = text;
+        }
+        Value::Array(copy)
+    }
+
     fn below<'k>(&self, context: Context<'_>, key: &'k str, value: &Value, pointer: &str) -> Context<'k> {
         let parent = self.node(context.id);
         let id = parent.and_then(|node| node.member(key));
         // A name that the user chose for a section, such as a browser profile's, says nothing of what is in it.
-        let chosen = parent.is_some_and(|node| node.any_key.is_some() && node.any_key == id)
-            && self.node(id).is_some_and(|node| node.shape().kinds == [Kind::Object])
-            && value.is_object();
-        let key = if chosen { "" } else { key };
-        let map = SECRET_MAPS.contains(&context.key) || context.key.ends_with("Headers");
+        let is_any = parent.is_some_and(|node| node.any_key.is_some() && node.any_key == id);
+        let kinds = || self.node(id).map_or(&[][..], |node| node.shape().kinds.as_slice());
+        let key = if is_any && kinds() == [Kind::Object] && value.is_object() { "" } else { key };
+        let has_parts = value.is_object() || value.is_array();
+        let is_chosen = has_parts
+            && (sensitive::has_chosen_names(context.key) || is_any && matches!(kinds(), [Kind::Array(_)]));
         // Settings of the login shell, no variables. Deeper `env` objects have no such member.
         let setting = pointer == "/env" && key == "shellEnv";
-        let inside = !setting && (context.inside || context.sensitivity != Sensitivity::None || map);
+        let map = is_secret_map(context.key);
+        let inside = !setting && (context.inside || context.sensitivity.reaches_down() || map);
+        let section = (self.mount == Mount::Root).then_some(pointer);
         let sensitivity = match of_key(key) {
             Sensitivity::None if inside => Sensitivity::All,
-            Sensitivity::None if map && !setting => Sensitivity::All,
+            Sensitivity::None if setting || is_chosen || is_public(section, key) => Sensitivity::None,
+            Sensitivity::None => wide_key(key),
             own => own,
         };
-        Context { key, sensitivity, inside, id }
+        Context { key, sensitivity, inside, listed: false, behind: Behind::Nothing, id }
     }
 
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
-        let from_env = self.from_env.contains_key(pointer);
-        let closed = self.is_closed(context) && self.fits(text, context);
-        let path = names_paths(context.key) && !context.inside;
-        if closed || path {
+        if self.is_closed(context) && self.fits(text, context) {
             return json!(text);
         }
-        let named = context.sensitivity != Sensitivity::None;
-        if named || looks_like_token(text) {
+        let from_env = self.from_env.contains_key(pointer);
+        let path = names_paths(context.key) && !context.inside;
+        let named = context.sensitivity != Sensitivity::None && !path;
+        let listed = (context.listed || text.contains(['=', ':'])) && is_secret_list(context.key);
+        let flagged = context.behind == Behind::Flag;
+        if named || listed || flagged || looks_like_token(text) {
+            self.add_parts(pointer, text, listed || flagged);
             self.add(pointer, text.to_owned(), self.source(pointer));
+            self.hide(pointer, || Hidden::Whole);
             return json!(REDACTED);
         }
-        if let Some((shown, found)) = redact_url(text, REDACTED) {
-            for part in found {
-                self.add(pointer, part, self.source(pointer));
+        let pieces = match context.behind {
+            Behind::VariableFlag => variable(text),
+            _ if credentials::may_be_in(text) => in_text(text, manner(context.key)),
+            _ => Vec::new(),
+        };
+        if !pieces.is_empty() {
+            for value in pieces.iter().flat_map(|piece| &piece.values) {
+                let value = text.get(value.clone()).unwrap_or_default().to_owned();
+                self.add(pointer, value, self.source(pointer));
             }
+            self.hide(pointer, || Hidden::Parts(pieces.iter().map(|piece| piece.range.clone()).collect()));
+            let shown = marked(text, &pieces, REDACTED);
             // A path from a variable may be a secret, too (webhooks); host and scheme never are.
-            return json!(if from_env { origin_only(&shown) } else { shown });
+            return json!(if from_env && !path { origin_only(&shown) } else { shown });
         }
-        if !from_env || text == "*" {
+        if !from_env || path || text == "*" {
             return json!(text);
         }
         self.add(pointer, text.to_owned(), SecretSource::Environment);
@@ -126,12 +217,12 @@ impl Work<'_> {
         json!(if url { origin_only(text) } else { REDACTED.to_owned() })
     }
 
-    fn node(&self, id: Option<Id>) -> Option<&'static super::schema::Node> {
-        self.schema?.node(id?)
+    fn node(&self, id: Option<Id>) -> Option<&'static schema::Node> {
+        self.schema.node(id?)
     }
 
     fn is_closed(&self, context: Context<'_>) -> bool {
-        self.node(context.id).is_some_and(super::schema::Node::is_closed)
+        self.node(context.id).is_some_and(schema::Node::is_closed)
     }
 
     fn fits(&self, text: &str, context: Context<'_>) -> bool {
@@ -147,11 +238,59 @@ impl Work<'_> {
         let subject = SecretSubject::Pointer(pointer.to_owned());
         self.secrets.push(Secret { subject, value: SecretString::new(value), source });
     }
+
+    /// The secrets inside a text that is hidden as a whole: they may stand elsewhere without what is around them. `named`:
+    /// it is `NAME=value`, `Name: value` or `user:password`.
+    fn add_parts(&mut self, pointer: &str, text: &str, named: bool) {
+        let everything = Manner { address: true, command: true, pattern: false };
+        let pieces = in_text(text, everything);
+        let values =
+            pieces.iter().flat_map(|piece| &piece.values).filter_map(|value| text.get(value.clone()));
+        let behind = text.split_once(['=', ':']).filter(|_| named).map(|(_, value)| value.trim());
+        for part in values.chain(behind).filter(|part| !part.is_empty() && *part != text) {
+            self.add(pointer, part.to_owned(), self.source(pointer));
+        }
+    }
+
+    fn hide(&mut self, pointer: &str, what: impl FnOnce() -> Hidden) {
+        if let Some(hidden) = &mut self.hidden {
+            hidden.insert(pointer.to_owned(), what());
+        }
+    }
 }
 
-/// `https://host:1/path?x` -> `https://host:1/[secret]`.
+/// How a text is looked at, by the key that it stands at.
+fn manner(key: &str) -> Manner {
+    Manner {
+        address: is_address_key(key),
+        command: is_command_key(key) || is_secret_map(key),
+        pattern: is_pattern_key(key),
+    }
+}
+
+/// The value of `NAME=value`.
+fn variable(text: &str) -> Vec<credentials::Piece> {
+    let start = text.find('=').map_or(text.len(), |equals| equals + 1);
+    let range = start..text.len();
+    let piece = credentials::Piece { values: vec![range.clone()], range };
+    if piece.range.is_empty() { Vec::new() } else { vec![piece] }
+}
+
+/// `{name: "API_KEY", value: "..."}`: the name is that of a secret.
+fn is_secret_pair(map: &Map<String, Value>) -> bool {
+    PAIR_NAMES.iter().any(|name| {
+        let name = map.get(*name).and_then(Value::as_str).unwrap_or_default();
+        !name.contains(char::is_whitespace) && wide_key(name.trim_start_matches('-')) != Sensitivity::None
+    })
+}
+
+/// `https://host:1/path?x` -> `https://host:1/[secret]`. What is no address is not shown at all.
 fn origin_only(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return REDACTED.to_owned() };
+    let Some((scheme, rest)) =
+        url.split_once("://").filter(|(scheme, _)| !scheme.contains(char::is_whitespace))
+    else {
+        return REDACTED.to_owned();
+    };
     match rest.split_once(['/', '?', '#']) {
         Some((host, tail)) if !tail.is_empty() => format!("{scheme}://{host}/{REDACTED}"),
         _ => url.to_owned(),

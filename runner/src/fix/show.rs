@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::prove::Proven;
 use crate::audit::Subject;
 use crate::audit::visible::{path, visible};
-use crate::config::{Edit, SecretSubject};
+use crate::config::Masked;
 
 /// Lines around a change.
 const CONTEXT: usize = 2;
@@ -17,41 +17,25 @@ const CONTEXT: usize = 2;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// The unified difference of each config file, by its path. Secrets are left out of it.
+/// The unified difference of each config file, by its path. Secrets are masked in it, on both sides alike; a file that
+/// changes always has one.
 #[must_use]
 pub fn differences(subject: &Subject, plan: &Plan) -> Vec<(String, String)> {
     let config = &subject.config;
-    // Masked by edits, so that only the very values go, wherever else their text stands.
-    let masks: Vec<Edit> = config
-        .secrets
-        .iter()
-        .filter_map(|secret| match &secret.subject {
-            SecretSubject::Pointer(pointer) if config.range(pointer).is_some() => {
-                Some(Edit { pointer: pointer.clone(), value: "***".into() })
-            }
-            _ => None,
-        })
-        .filter(|mask| !plan.values.iter().any(|change| change.pointer == mask.pointer))
-        .collect();
-    let with: Vec<Edit> = masks.iter().cloned().chain(plan.edits()).collect();
-    let masked = config.edited(&masks).unwrap_or_default();
-    let edited = config.edited(&with).unwrap_or_default();
     let mut all = Vec::new();
-    for (file, after) in edited {
+    for Masked { file, before, after } in config.edited_masked(&plan.edits()).unwrap_or_default() {
         let Some(source) = config.files.get(file) else { continue };
-        let before = masked.iter().find(|(known, _)| *known == file).map_or(&source.text, |(_, text)| text);
         let name = path(&source.path);
-        let mut text = TextDiff::from_lines(before.as_str(), after.as_str())
-            .unified_diff()
-            .context_radius(CONTEXT)
-            .header(&name, &name)
-            .to_string();
-        for secret in subject.secret_values().filter(|secret| secret.len() >= 8) {
-            text = text.replace(secret, "***");
-        }
-        if before != &after {
-            all.push((name, text));
-        }
+        let text = if before == after {
+            format!("--- {name}\n+++ {name}\n@@ what changes is masked @@\n")
+        } else {
+            TextDiff::from_lines(before.as_str(), after.as_str())
+                .unified_diff()
+                .context_radius(CONTEXT)
+                .header(&name, &name)
+                .to_string()
+        };
+        all.push((name, text));
     }
     all
 }

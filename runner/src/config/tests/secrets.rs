@@ -1,7 +1,7 @@
 //! What policies get to see.
 
 use super::*;
-use crate::config::sensitive::{Sensitivity, of_key, redact_url};
+use crate::config::sensitive::{Sensitivity, is_public, of_key, wide_key};
 
 fn secret<'c>(config: &'c Config, pointer: &str) -> Vec<(&'c str, SecretSource)> {
     let subject = SecretSubject::Pointer(pointer.to_owned());
@@ -177,18 +177,82 @@ fn environment_secrets_are_those_known_by_name() {
     assert_eq!(names, [("OPENAI_API_KEY", "o"), ("OPENCLAW_GATEWAY_TOKEN", " t "), ("BRAVE_API_KEY", "")]);
 }
 
+/// Keys of the schema whose names look like secrets only to the wider rule, and which are none of its exceptions.
+const SECRET_IN_SCHEMA: [(&str, &str); 1] =
+    [("cron.webhook", "an address that is called; services make the address itself the secret")];
+
 #[test]
-fn urls() {
-    let shown = |url: &str| redact_url(url, "*").map(|(shown, _)| shown);
-    for url in ["https://h/p", "text", "https://h/a@b", "https://h?x=1", "mailto:a@b"] {
-        assert_eq!(shown(url), None, "{url}");
+fn every_key_of_the_schema_is_decided_by_a_list() {
+    let table = include_str!("../schema-2026.2.tsv");
+    let mut secret = Vec::new();
+    for line in table.lines() {
+        let (path, kind) = line.split_once('\t').unwrap();
+        let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
+        let looks_secret = of_key(key) == Sensitivity::None && wide_key(key) != Sensitivity::None;
+        // What is a section, a switch or one of a few words holds no text that could be one.
+        let is_text = kind.starts_with("string") || kind.starts_with("array<string");
+        let pointer = format!("/{}", section.replace('.', "/"));
+        if looks_secret && is_text && !is_public(Some(&pointer), key) {
+            secret.push(path);
+        }
     }
-    for (url, expected) in [
-        ("https://u:p@h", "https://*@h"),
-        ("https://a@b@h/p", "https://*@h/p"),
-        ("wss://h/?token=abc&b=2", "wss://h/?token=*&b=2"),
-        ("https://h/p#access_token=x", "https://h/p#access_token=*"),
+    assert_eq!(secret, SECRET_IN_SCHEMA.map(|(path, _)| path));
+}
+
+#[test]
+fn a_name_that_is_none_in_the_schema_is_one_elsewhere() {
+    let shown = load_text(
+        "{hooks:{defaultSessionKey:'a1',mappings:[{sessionKey:'b1'}]},session:{mainKey:'main'},
+          channels:{telegram:{webhookUrl:'https://h/d1'},acme:{sessionKey:'e1',webhookUrl:'https://h/f1',mainKey:'g1'}}}",
+    )
+    .redact();
+    for (pointer, value) in [
+        ("/hooks/defaultSessionKey", "a1"),
+        ("/hooks/mappings/0/sessionKey", "b1"),
+        ("/session/mainKey", "main"),
+        ("/channels/telegram/webhookUrl", "https://h/d1"),
+        ("/channels/acme/sessionKey", "[secret]"),
+        ("/channels/acme/webhookUrl", "[secret]"),
+        ("/channels/acme/mainKey", "[secret]"),
     ] {
-        assert_eq!(shown(url).as_deref(), Some(expected), "{url}");
+        assert_eq!(shown.pointer(pointer), Some(&json!(value)), "{pointer}");
+    }
+}
+
+#[test]
+fn arguments_variables_and_pairs() {
+    let config = load_text(
+        "{mcp:{servers:{a:{command:'x',args:['--api-key','s1','--token=s2','-p','80','-H','X-Key: s3','--verbose'],
+            env:{FOO:'s4'},headers:{A:'s5'},environment:['B=s6'],url:'https://h/?code=s7'}}},
+          plugins:{entries:{p:{config:{run:'go --password s8 now',list:[{name:'API_KEY',value:'s9'},{name:'n',value:'v'}],
+            auth:{mode:'m'},dbs:{pat:{host:'h'}}}}}}}",
+    );
+    let shown = config.redact();
+    let server = shown.pointer("/mcp/servers/a").unwrap();
+    let args = json!([
+        "--api-key",
+        "[secret]",
+        "--token=[secret]",
+        "-p",
+        "80",
+        "-H",
+        "X-Key: [secret]",
+        "--verbose"
+    ]);
+    assert_eq!(server["args"], args);
+    assert_eq!(server["env"], json!({"FOO": "[secret]"}));
+    assert_eq!(server["headers"], json!({"A": "[secret]"}));
+    assert_eq!(server["environment"], json!(["[secret]"]));
+    assert_eq!(server["url"], "https://h/?code=[secret]");
+    let plugin = shown.pointer("/plugins/entries/p/config").unwrap();
+    assert_eq!(plugin["run"], "go --password [secret] now");
+    assert_eq!(
+        plugin["list"],
+        json!([{"name": "API_KEY", "value": "[secret]"}, {"name": "n", "value": "v"}])
+    );
+    assert_eq!((&plugin["auth"]["mode"], &plugin["dbs"]["pat"]["host"]), (&json!("m"), &json!("h")));
+    for number in 1..=9 {
+        let value = format!("s{number}");
+        assert!(config.secrets.iter().any(|secret| secret.value.expose() == value), "{value}");
     }
 }
