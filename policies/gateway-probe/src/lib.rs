@@ -1,6 +1,9 @@
 //! A gateway that does not answer as its config says.
 
-use chitin_policy_sdk::{Context, Verdict, warn};
+use chitin_policy_sdk::{Context, Failure, Verdict, warn};
+
+/// How the runner begins an error where it had a reason not to ask the gateway.
+const NOTHING_SENT: &str = "nothing was sent: ";
 
 /// Looks at what the runner's live probe met.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -10,6 +13,10 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let probe = cx.probe()?;
     if probe.ok {
         return Ok(Vec::new());
+    }
+    if let Some(reason) = probe.error.as_deref().and_then(|error| error.strip_prefix(NOTHING_SENT)) {
+        let url = &probe.url;
+        return Err(Failure::Inconclusive(format!("the gateway at {url} was not asked: {reason}")));
     }
     let gateway = cx.config().get("gateway");
     let is_remote = gateway.get("mode").text() == Some("remote");
@@ -58,6 +65,12 @@ mod tests {
         assert_eq!(host.ids(audit), ["gateway.probe_failed:warn"]);
         let detail = host.run(audit).expect("a verdict").remove(0).detail;
         assert!(detail.starts_with("ws://127.0.0.1:18789: timeout. "), "{detail}");
+    }
+
+    #[test]
+    fn one_that_was_not_asked_is_not_judged() {
+        let host = MemoryHost::new("{}").probed(Some("nothing was sent: uid 5 listens there"));
+        assert!(host.inconclusive(audit).ends_with(" was not asked: uid 5 listens there"));
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub(super) struct ProbeArguments {
     /// How long the gateway is waited for, from 250ms to 1m [default: 5s]
     #[arg(long, value_name = "TIME", requires = "deep", value_parser = timeout)]
     timeout: Option<Duration>,
+    /// Let a gateway on another machine, which a target that you named with --state-dir or --config names, be shown that
+    /// target's credentials, and --token and --password
+    #[arg(long, requires = "deep")]
+    trust_target: bool,
 }
 
 impl ProbeArguments {
@@ -67,6 +71,7 @@ impl ProbeArguments {
             token: secret(&self.token),
             password: secret(&self.password),
             timeout: self.timeout.unwrap_or(probe::DEFAULT_TIMEOUT),
+            trust_target: self.trust_target,
         }
     }
 }

@@ -15,11 +15,12 @@ use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{HandshakeError, Message, WebSocket};
 
 use super::credentials::Credentials;
+use super::listener::{self, Refusal};
 use super::mask::mask;
 use super::message::{self, CONNECT, Frame, Payload, QUESTIONS};
 use super::stream::{Deadline, Stream, TooMuch};
 use super::url::Address;
-use super::{Close, Gateway, short, tls};
+use super::{Close, Gateway, NOTHING_SENT, short, tls};
 
 /// How long a gateway may take to send the text that is signed (the reference's time).
 const CHALLENGE: Duration = Duration::from_millis(750);
@@ -38,6 +39,8 @@ enum Failure {
     Timeout,
     /// In our words: nothing of it comes from the gateway.
     Broken(String),
+    /// It may not be shown anything: why, in our words.
+    Withheld(String),
     /// The gateway refused, in its words.
     Refused(String),
     /// The gateway closed the connection.
@@ -45,11 +48,15 @@ enum Failure {
 }
 
 /// Asks the gateway.
-pub(super) fn run(address: &Address, credentials: &Credentials, deadline: Instant) -> Gateway {
+pub(super) fn run(address: &Address, credentials: &Credentials, owner: u32, deadline: Instant) -> Gateway {
     let deadline = Rc::new(Cell::new(deadline));
     let mut connected = false;
-    let failure = converse(address, credentials, &deadline, &mut connected).err();
-    let clean = |text: &str| short(&mask(text, &credentials.hidden));
+    let failure = converse(address, credentials, owner, &deadline, &mut connected).err();
+    let clean = |text: &str| {
+        let text = short(&mask(text, &credentials.hidden));
+        // These words are ours.
+        if text.starts_with(NOTHING_SENT.trim_end()) { format!("gateway: {text}") } else { text }
+    };
     let close = failure.as_ref().and_then(|failure| match failure {
         Failure::Closed(code, reason) => Some(Close { code: *code, reason: clean(reason) }),
         Failure::Broken(_) => Some(Close { code: ABNORMAL, reason: String::new() }),
@@ -57,11 +64,12 @@ pub(super) fn run(address: &Address, credentials: &Credentials, deadline: Instan
         Failure::Refused(_) if !connected => {
             Some(Close { code: CloseCode::Policy.into(), reason: REFUSED.to_owned() })
         }
-        Failure::Refused(_) | Failure::Timeout => None,
+        Failure::Refused(_) | Failure::Timeout | Failure::Withheld(_) => None,
     });
     let error = failure.map(|failure| {
         let text = match &failure {
             Failure::Timeout => return "timeout".to_owned(),
+            Failure::Withheld(words) => return format!("{NOTHING_SENT}{words}"),
             Failure::Broken(words) => words.clone(),
             Failure::Refused(words) => clean(words),
             Failure::Closed(code, reason) if reason.is_empty() => format!("gateway closed ({code})"),
@@ -97,11 +105,20 @@ fn hint(credentials: &Credentials) -> &'static str {
 fn converse(
     address: &Address,
     credentials: &Credentials,
+    owner: u32,
     deadline: &Deadline,
     connected: &mut bool,
 ) -> Result<(), Failure> {
     let stream =
         Stream::connect(&address.url, Rc::clone(deadline)).map_err(|error| unreachable(address, &error))?;
+    if address.local {
+        listener::check(&stream, owner, deadline.get()).map_err(|refusal| match refusal {
+            Refusal::Stranger(words) => Failure::Withheld(words),
+            Refusal::Timeout => Failure::Timeout,
+            Refusal::Closed => Failure::Closed(ABNORMAL, String::new()),
+            Refusal::Nobody => unreachable(address, &io::ErrorKind::ConnectionRefused.into()),
+        })?;
+    }
     if address.url.scheme() == "wss" {
         let stream = tls::wrap(&address.url, &address.pins, stream)
             .map_err(|error| Failure::Broken(format!("no TLS: {error}")))?;

@@ -5,6 +5,7 @@
 mod client;
 mod credentials;
 mod device;
+mod listener;
 mod mask;
 mod message;
 mod stream;
@@ -18,8 +19,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::config::{Config, SecretString};
-use crate::target::{Environment, Located};
+use crate::config::{Config, Problem, ProblemKind, SecretString};
+use crate::target::{Environment, Located, Origin};
 
 /// How long the probe may take where nothing else is said (the reference's budget).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +36,10 @@ const GRACE: Duration = Duration::from_millis(200);
 /// Longest text of a gateway, or of a URL, that is passed on, in characters. A close reason has 123 bytes at most.
 const MAX_TEXT: usize = 300;
 
+/// How an error begins where the gateway was not asked, so that whether it answers is not known: it is no finding. No words
+/// of a gateway can begin so. The policy that reads the result knows it by these words.
+pub const NOTHING_SENT: &str = "nothing was sent: ";
+
 /// What the operator says about the probe.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -44,11 +49,13 @@ pub struct Options {
     pub password: Option<SecretString>,
     /// How long the whole probe may take.
     pub timeout: Duration,
+    /// What a target that was named on the command line holds may go to the address that it names, on another machine, too.
+    pub trust_target: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { token: None, password: None, timeout: DEFAULT_TIMEOUT }
+        Self { token: None, password: None, timeout: DEFAULT_TIMEOUT, trust_target: false }
     }
 }
 
@@ -94,6 +101,7 @@ impl Probe {
         let deadline = Instant::now() + options.timeout;
         let address = if config.understood || !config.present {
             url::Address::of(located, environment, config, &url::interfaces())
+                .and_then(|address| permitted(address, located, options))
         } else {
             let reason = "the config could not be read, so it is not known where the gateway is".to_owned();
             Err(url::Unusable { url: String::new(), reason })
@@ -121,10 +129,11 @@ impl Probe {
             }
         };
         let shown = address.shown.clone();
+        let owner = located.territory.owner();
         let credentials = credentials::Credentials::of(located, environment, config, options, &address);
         let work = move || {
             // Nobody listens any more where the time is over.
-            let _ = sender.send(client::run(&address, &credentials, deadline));
+            let _ = sender.send(client::run(&address, &credentials, owner, deadline));
         };
         match std::thread::Builder::new().name("probe".to_owned()).spawn(work) {
             Ok(_) => inner(shown, None),
@@ -165,6 +174,36 @@ impl fmt::Debug for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Probe").field("url", &self.0.url).finish_non_exhaustive()
     }
+}
+
+/// The address, where it may be asked: a target that may be a stranger's does not choose which machine is shown anything,
+/// be it its own or what the operator gives on the command line.
+fn permitted(
+    address: url::Address,
+    located: &Located,
+    options: &Options,
+) -> Result<url::Address, url::Unusable> {
+    if address.local || options.trust_target || is_own(located) {
+        return Ok(address);
+    }
+    let reason = format!(
+        "{NOTHING_SENT}the target was named on the command line or belongs to another user, and it names a gateway on \
+         another machine; give --trust-target where that may be shown the target's credentials, and --token or --password"
+    );
+    Err(url::Unusable { url: address.shown, reason })
+}
+
+/// The text at a pointer holds a variable that a target that was named on the command line does not get.
+fn lacks_variable(located: &Located, config: &Config, pointer: &str) -> bool {
+    let unset = |problem: &Problem| {
+        problem.kind == ProblemKind::UnsetVariable && problem.pointer.as_deref() == Some(pointer)
+    };
+    !located.may_use(Origin::Process) && config.problems.iter().any(unset)
+}
+
+/// The installation is this user's own: found as OpenClaw itself finds it, and owned by the user who audits it.
+fn is_own(located: &Located) -> bool {
+    located.may_use(Origin::Process) && !located.territory.is_anothers()
 }
 
 /// At most [`MAX_TEXT`] characters of a text, on one line.

@@ -73,6 +73,28 @@ impl Stream {
         }
         Err(failure)
     }
+
+    /// The address of this end.
+    pub fn here(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// The address of the other end.
+    pub fn there(&self) -> io::Result<SocketAddr> {
+        self.tcp.peer_addr()
+    }
+
+    /// The other side has closed the connection, without a word.
+    pub fn is_closed(&self) -> bool {
+        if self.tcp.set_nonblocking(true).is_err() {
+            return true;
+        }
+        let closed = match self.tcp.peek(&mut [0]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        closed || self.tcp.set_nonblocking(false).is_err()
+    }
 }
 
 impl Read for Stream {

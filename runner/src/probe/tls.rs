@@ -19,7 +19,7 @@ use url::Url;
 
 use super::stream::Stream;
 use crate::config::Config;
-use crate::target::{Located, absolute, expand_home, js_trim, read_regular};
+use crate::target::{Located, absolute, expand_home, js_trim};
 
 /// SHA-256 of a certificate.
 pub(super) type Pin = [u8; 32];
@@ -47,8 +47,8 @@ pub(super) fn pins(located: &Located, config: &Config, remote: bool) -> Result<V
         expand_home(path, &located.home).unwrap_or_else(|| absolute(&located.cwd, &PathBuf::from(path)))
     });
     // What cannot be read is not accepted; then the system's certificates decide.
-    let pem = read_regular(&path, MAX_CERTIFICATE_BYTES).ok();
-    let certificate = pem.and_then(|pem| CertificateDer::from_pem_slice(&pem).ok());
+    let pem = located.territory.read_file(&path, MAX_CERTIFICATE_BYTES).ok();
+    let certificate = pem.and_then(|pem| CertificateDer::from_pem_slice(&pem.bytes).ok());
     Ok(certificate.iter().map(|certificate| pin(certificate)).collect())
 }
 

@@ -32,6 +32,8 @@ pub(super) struct Address {
     pub login: Option<(String, String)>,
     /// It is the gateway of `gateway.remote`, which has credentials of its own.
     pub remote: bool,
+    /// It is on this machine, by an address of this machine's own: the kernel knows who listens.
+    pub local: bool,
     /// The certificates that are accepted instead of those that the system trusts.
     pub pins: Vec<super::tls::Pin>,
 }
@@ -61,7 +63,9 @@ impl Address {
         let remote_url = text("/gateway/remote/url").filter(|url| !url.is_empty());
         let remote = remote_url.filter(|_| text("/gateway/mode") == Some("remote"));
         let variables = config.variables("/gateway/remote/url");
-        if remote.is_some() && !variables.iter().all(|origin| may_lead(located, *origin)) {
+        let is_its_own = variables.iter().all(|origin| may_lead(located, *origin))
+            && !super::lacks_variable(located, config, "/gateway/remote/url");
+        if remote.is_some() && !is_its_own {
             return Err(Unusable {
                 url: "gateway.remote.url".to_owned(),
                 reason: "gateway.remote.url holds a variable that is not the target's own: one of this process, where the \
@@ -84,7 +88,8 @@ impl Address {
         parsed.set_fragment(None);
         let pins = super::tls::pins(located, config, remote.is_some())
             .map_err(|reason| Unusable { url: shown.clone(), reason })?;
-        Ok(Self { url: parsed, shown, login, remote: remote.is_some(), pins })
+        let local = parsed.host().is_some_and(|host| is_this_machine(&host, interfaces));
+        Ok(Self { url: parsed, shown, login, remote: remote.is_some(), local, pins })
     }
 }
 

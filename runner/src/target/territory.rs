@@ -25,6 +25,8 @@ pub enum Reader {
 pub struct Territory {
     owner: u32,
     reader: Reader,
+    /// Another account looks at it, or did before it became the owner.
+    anothers: bool,
 }
 
 /// A file's content, and which object it was read from.
@@ -41,15 +43,22 @@ impl Territory {
     #[must_use]
     pub fn of(owner: u32) -> Self {
         let reader = if rustix::process::geteuid().as_raw() == owner { Reader::Owner } else { Reader::Other };
-        Self { owner, reader }
+        Self { owner, reader, anothers: reader == Reader::Other }
     }
 
     /// The same, after this process gave up root's rights for those of the owner for good, where it had them.
     #[must_use]
     pub fn enter(owner: u32) -> Self {
+        let anothers = Self::of(owner).anothers;
         // Where it stays what it is, content that is not the owner's is not read; see `may_read`.
         account::become_owner(owner);
-        Self::of(owner)
+        Self { anothers, ..Self::of(owner) }
+    }
+
+    /// The account that started this program is not the owner: what it gives of its own does not belong to the target.
+    #[must_use]
+    pub fn is_anothers(self) -> bool {
+        self.anothers
     }
 
     /// The owner of the installation.
