@@ -341,11 +341,11 @@ fn walks(small: &Path, large: &Path) {
 
 fn walk(snapshot: &chitin::target::snapshot::Snapshot, rel: &Path) -> usize {
     let entries = snapshot.list(0, rel).unwrap();
-    let below = |entry: &chitin::target::snapshot::Entry| match entry.metadata.kind {
-        Kind::Directory => 1 + walk(snapshot, &rel.join(&entry.name)),
+    let below = |entry: &chitin::target::listing::Entry<'_>| match entry.metadata.kind {
+        Kind::Directory => 1 + walk(snapshot, &rel.join(entry.name)),
         _ => 1,
     };
-    entries.iter().map(below).sum()
+    entries.iter().map(|entry| below(&entry)).sum()
 }
 
 /// The host of the native runs: the same snapshot and secrets, without a sandbox between.
@@ -380,6 +380,7 @@ fn look_error(error: LookError) -> sdk::StateError {
         LookError::Denied => sdk::StateError::Denied,
         LookError::Changed => sdk::StateError::Changed,
         LookError::TooMuch(text) | LookError::Io(text) => sdk::StateError::Io(text),
+        LookError::Stopped => sdk::StateError::Io(error.to_string()),
     }
 }
 
@@ -406,11 +407,11 @@ impl sdk::Host for Native {
     fn list(&self, directory: &sdk::Path) -> Result<Vec<sdk::Entry>, sdk::StateError> {
         let (view, rel) = self.place(directory)?;
         let entries = self.shared.snapshot.list(view, &rel).map_err(look_error)?;
-        let entry = |entry: &chitin::target::snapshot::Entry| sdk::Entry {
+        let entry = |entry: &chitin::target::listing::Entry<'_>| sdk::Entry {
             name: entry.name.to_string_lossy().into_owned(),
-            metadata: self.metadata(entry.metadata),
+            metadata: self.metadata(*entry.metadata),
         };
-        Ok(entries.iter().map(entry).collect())
+        Ok(entries.iter().map(|one| entry(&one)).collect())
     }
 
     fn read(&self, object: &sdk::Path, limit: u32) -> Result<sdk::Content, sdk::StateError> {

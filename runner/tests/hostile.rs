@@ -323,6 +323,25 @@ fn loops_in_one_plugin() {
 }
 
 #[test]
+fn names_places_in_each_plugin() {
+    let (report, expect) = over_plugins("names_places_in_each_plugin");
+    let incomplete = report["incomplete"].as_array().unwrap();
+    assert_eq!(incomplete.len(), 4, "one run for each plugin");
+    assert!(incomplete.iter().all(|part| part["reason"].as_str().unwrap().starts_with(expect)), "{incomplete:?}");
+}
+
+#[test]
+fn nearly_tells_secrets() {
+    let finding = heard("nearly_tells_secrets");
+    assert!(finding["detail"].as_str().unwrap().starts_with("s3cr3t-valuX"), "nothing of it is a secret");
+}
+
+#[test]
+fn looks_at_all_it_walked() {
+    assert!(heard("looks_at_all_it_walked")["detail"].as_str().unwrap().ends_with(" objects"));
+}
+
+#[test]
 fn looks_into_another_plugin() {
     let (report, expect) = over_plugins("looks_into_another_plugin");
     let incomplete = report["incomplete"].as_array().unwrap();

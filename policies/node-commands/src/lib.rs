@@ -1,5 +1,7 @@
 //! Blocked node commands that block nothing.
 
+use std::collections::BTreeSet;
+
 use chitin_policy_sdk::{Context, Node, Verdict, js, listing, warn};
 
 /// The commands that nodes offer unless the config adds others (reference: config-checks 1.11).
@@ -31,11 +33,11 @@ const COMMANDS: [&str; 22] = [
 /// Looks for entries of `gateway.nodes.denyCommands` that match no command.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let nodes = cx.config().at("gateway.nodes");
-    let added: Vec<&str> = nodes.get("allowCommands").texts().collect();
+    let added: BTreeSet<&str> = nodes.get("allowCommands").texts().collect();
     let denied = nodes.get("denyCommands");
     let entries: Vec<(Node<'_>, &str)> =
         denied.items().filter_map(|item| item.trimmed().map(|text| (item, text))).collect();
-    let is_unknown = |text: &str| !COMMANDS.contains(&text) && !added.contains(&text);
+    let is_unknown = |text: &str| !COMMANDS.contains(&text) && !added.contains(text);
     let idle: Vec<&(Node<'_>, &str)> =
         entries.iter().filter(|(_, text)| is_pattern(text) || is_unknown(text)).collect();
     if idle.is_empty() {

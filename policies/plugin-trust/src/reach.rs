@@ -1,5 +1,7 @@
 //! Which agents can call the tools of plugins though nothing asks for them (reference: state-checks 5.3).
 
+use std::collections::BTreeSet;
+
 use chitin_policy_sdk::{Context, Failure, Finding, Node, js, listing, tools, warn};
 
 use crate::installed::{self, Folder, Plugins};
@@ -60,12 +62,11 @@ fn enabled(cx: &Context<'_>, folder: &Folder) -> Result<Option<Enabled>, Failure
         return Ok(None);
     }
     let allow: Vec<&str> = plugins.get("allow").texts().collect();
-    let deny: Vec<String> = plugins.get("deny").texts().map(str::to_lowercase).collect();
+    let deny: BTreeSet<String> = plugins.get("deny").texts().map(str::to_lowercase).collect();
+    let allowed: BTreeSet<String> = allow.iter().map(|allowed| allowed.to_lowercase()).collect();
     let entries = plugins.get("entries");
-    let switched_off = |id: &str| {
-        let mut entries = entries.entries();
-        entries.any(|(key, entry)| js::trim(key).to_lowercase() == id && entry.get("enabled").is_false())
-    };
+    let off = entries.entries().filter(|(_, entry)| entry.get("enabled").is_false());
+    let switched_off: BTreeSet<String> = off.map(|(key, _)| js::trim(key).to_lowercase()).collect();
     let names = match &folder.plugins {
         Plugins::Listed(names) => names.clone(),
         Plugins::Elsewhere(_) if allow.is_empty() => return Ok(Some(Enabled::Unknown)),
@@ -73,8 +74,8 @@ fn enabled(cx: &Context<'_>, folder: &Folder) -> Result<Option<Enabled>, Failure
     };
     let ids = names.iter().map(|name| js::trim(&name.replace("%25", "%")).to_lowercase());
     let may_load = |id: &String| {
-        let allowed = allow.is_empty() || allow.iter().any(|allowed| allowed.to_lowercase() == *id);
-        !id.is_empty() && allowed && !deny.contains(id) && !switched_off(id)
+        let allowed = allow.is_empty() || allowed.contains(id);
+        !id.is_empty() && allowed && !deny.contains(id) && !switched_off.contains(id)
     };
     let ids: Vec<String> = ids.filter(may_load).collect();
     Ok((!ids.is_empty()).then_some(Enabled::Named(ids)))

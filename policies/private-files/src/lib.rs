@@ -13,8 +13,8 @@ const CURED: usize = 2_000;
 
 /// Looks at what lies directly in the credentials directory and in each agent's folders.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut seen = Vec::new();
-    seen.extend(files(cx, &Path::new("credentials", ""), ".json")?);
+    let mut seen = Seen::default();
+    files(cx, &Path::new("credentials", ""), ".json", &mut seen)?;
     for agent in agents::folders(cx)? {
         let folder = format!("agents/{agent}");
         let sessions = Path::new("state", &format!("{folder}/sessions"));
@@ -23,50 +23,76 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         {
             seen.extend(Permissions::inspect(cx, &place)?.filter(Permissions::is_directory));
         }
-        seen.extend(files(cx, &sessions, ".jsonl")?);
+        files(cx, &sessions, ".jsonl", &mut seen)?;
     }
     let closed = keeps_others_out(cx)?;
-    let writable: Vec<&Permissions> = seen.iter().filter(|place| place.writers().is_some()).collect();
-    let readable: Vec<&Permissions> = seen.iter().filter(|place| place.readers().is_some()).collect();
     let mut findings = Vec::new();
-    if let Some(first) = writable.first() {
+    if let Some(first) = seen.writable.places.first() {
         let severity = if closed { Severity::Info } else { Severity::Critical };
         let start =
             finding("fs.private_files.perms_writable", severity, "Other accounts can change private files");
         let harm =
             "whoever can change them can add logins, and put words into an agent's memory of a conversation";
-        findings.push(complete(start, first, &writable, harm, closed));
+        findings.push(complete(start, first, &seen.writable, harm, closed));
     }
-    if let Some(first) = readable.first() {
+    if let Some(first) = seen.readable.places.first() {
         let severity = if closed { Severity::Info } else { Severity::Warn };
         let start =
             finding("fs.private_files.perms_readable", severity, "Other accounts can read private files");
         let harm = "whoever can read them has the channels' logins and what was said in every conversation";
-        findings.push(complete(start, first, &readable, harm, closed));
+        findings.push(complete(start, first, &seen.readable, harm, closed));
     }
     Ok(findings)
 }
 
+/// What is open to others.
+#[derive(Default)]
+struct Seen {
+    writable: Open,
+    readable: Open,
+}
+
+/// Objects that are open in one way.
+#[derive(Default)]
+struct Open {
+    count: usize,
+    /// The first of them, as many as a cure is proposed for: there can be a million.
+    places: Vec<Permissions>,
+}
+
+impl Seen {
+    fn extend(&mut self, place: Option<Permissions>) {
+        let Some(place) = place else { return };
+        if place.writers().is_some() {
+            self.writable.add(&place);
+        }
+        if place.readers().is_some() {
+            self.readable.add(&place);
+        }
+    }
+}
+
+impl Open {
+    fn add(&mut self, place: &Permissions) {
+        self.count += 1;
+        if self.count <= CURED {
+            self.places.push(place.clone());
+        }
+    }
+}
+
 /// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
 /// what it leads to is not below the state directory by right.
-fn files(cx: &Context<'_>, directory: &Path, ending: &str) -> Result<Vec<Permissions>, Failure> {
-    let entries = match cx.host().list(directory) {
-        Ok(entries) => entries,
-        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => return Ok(Vec::new()),
-        Err(error) => return Err(context::unseen(&cx.display_path(directory), &error)),
-    };
-    let mut files = Vec::new();
-    for entry in
-        entries.iter().filter(|entry| entry.metadata.kind == Kind::File && entry.name.ends_with(ending))
-    {
-        let rel = if directory.rel.is_empty() {
-            entry.name.clone()
-        } else {
-            format!("{}/{}", directory.rel, entry.name)
-        };
-        files.extend(Permissions::inspect(cx, &Path::new(&directory.view, &rel))?);
+fn files(cx: &Context<'_>, directory: &Path, ending: &str, seen: &mut Seen) -> Result<(), Failure> {
+    let listed = cx.host().each_entry(directory, ending, &mut |path, metadata| {
+        if metadata.kind == Kind::File {
+            seen.extend(Permissions::if_open(cx, &path, &metadata));
+        }
+    });
+    match listed {
+        Ok(()) | Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Ok(()),
+        Err(error) => Err(context::unseen(&cx.display_path(directory), &error)),
     }
-    Ok(files)
 }
 
 /// The state directory does not let others pass, and the credentials directory lies in it or does not let them pass
@@ -83,8 +109,8 @@ fn keeps_others_out(cx: &Context<'_>) -> Result<bool, Failure> {
     Ok(is_closed("state")? && (below || is_closed("credentials")?))
 }
 
-fn complete(start: Finding, first: &Permissions, all: &[&Permissions], harm: &str, closed: bool) -> Finding {
-    let more = match all.len() - 1 {
+fn complete(start: Finding, first: &Permissions, all: &Open, harm: &str, closed: bool) -> Finding {
+    let more = match all.count - 1 {
         0 => String::new(),
         1 => " (one more is open to others)".to_owned(),
         more => format!(" ({more} more are open to others)"),
@@ -97,15 +123,15 @@ fn complete(start: Finding, first: &Permissions, all: &[&Permissions], harm: &st
     let detail = format!("{}{more}: {harm}.{now}", first.seen());
     // The first place stays the same when some of the files are cured.
     let mut finding = start.detail(detail).at_object(&Path::new("state", ""));
-    for place in all.iter().take(NAMED) {
+    for place in all.places.iter().take(NAMED) {
         finding = finding.at_object(&place.path);
     }
-    if all.len() > CURED {
+    if all.count > CURED {
         return finding.remediation(
             "Run chmod -R go= on the credentials directory and on agents/ in the state directory",
         );
     }
-    for place in all {
+    for place in &all.places {
         finding.fixes.extend(place.cure());
     }
     finding.remediation("Run `chitin fix`, or chmod go= on each of them")

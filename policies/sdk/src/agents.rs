@@ -1,5 +1,9 @@
 //! Which agents an installation has, and their ids (reference: state-checks 1.5).
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::context::unseen;
 use crate::{Context, Failure, Kind, Node, Path, StateError, js};
 
@@ -44,9 +48,10 @@ pub fn default_id(config: &Node<'_>) -> String {
 #[must_use]
 pub fn ids(config: &Node<'_>) -> Vec<String> {
     let mut ids = vec![default_id(config)];
+    let mut known: BTreeSet<String> = ids.iter().cloned().collect();
     for entry in config.at("agents.list").items() {
         if let Some(id) = entry.get("id").trimmed().map(normalise)
-            && !ids.contains(&id)
+            && known.insert(id.clone())
         {
             ids.push(id);
         }
@@ -68,8 +73,9 @@ pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
         Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Vec::new(),
         Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
     };
+    let known: BTreeSet<String> = folders.iter().cloned().collect();
     for entry in entries {
-        if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !folders.contains(&entry.name) {
+        if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !known.contains(&entry.name) {
             folders.push(entry.name);
         }
     }
@@ -87,8 +93,20 @@ pub fn named<'a>(config: &Node<'a>) -> Vec<(&'a str, Node<'a>)> {
 #[must_use]
 pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
     let name = normalise(id);
-    let mut described = described(config).into_iter();
-    described.find(|(id, _)| normalise(id.unwrap_or_default()) == name).map(|(_, entry)| entry)
+    // Found by the bare values: this is asked for every agent, and a place is made for the one that is meant only.
+    let is_it = |id: &str, entry: &Value| entry.is_object() && is_normalised_to(id, &name);
+    let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
+    let mut listed = list.value().and_then(Value::as_array).into_iter().flatten();
+    let at = listed.position(|entry| is_it(entry.get("id").and_then(Value::as_str).unwrap_or_default(), entry));
+    let key = || entries.object()?.iter().find(|(id, entry)| is_it(id, entry)).map(|(id, _)| id);
+    at.map(|at| list.get_item(at)).or_else(|| key().map(|key| entries.get(key)))
+}
+
+/// What [`normalise`] makes of the id is this name.
+fn is_normalised_to(id: &str, name: &str) -> bool {
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    let plain = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with(['_', '-']);
+    if plain { id == name } else { normalise(id) == name }
 }
 
 /// As [`named`], and those without an id.

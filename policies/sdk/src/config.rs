@@ -146,6 +146,13 @@ impl<'a> Node<'a> {
         items.enumerate().map(|(index, value)| self.child(&index.to_string(), Some(value)))
     }
 
+    /// The item of a list; absent where this is no list, or a shorter one.
+    #[must_use]
+    pub fn get_item(&self, index: usize) -> Self {
+        let value = self.value.and_then(Value::as_array).and_then(|items| items.get(index));
+        self.child(&index.to_string(), value)
+    }
+
     /// It is a list.
     #[must_use]
     pub fn is_list(&self) -> bool {

@@ -20,6 +20,22 @@ pub trait Host {
     /// `Err` where it is not granted.
     fn probe(&self) -> Result<Option<ProbeResult>, String>;
 
+    /// Gives the entries of a directory whose names have an ending, in byte order, however many there are: a listing is
+    /// one answer, which a directory of a hundred thousand files makes too large. Needs `list`.
+    fn each_entry(
+        &self,
+        directory: &Path,
+        ending: &str,
+        each: &mut dyn FnMut(Path, Metadata),
+    ) -> Result<(), StateError> {
+        for entry in self.list(directory)? {
+            if entry.name.ends_with(ending) {
+                each(directory.join(&entry.name), entry.metadata);
+            }
+        }
+        Ok(())
+    }
+
     /// Gives all that lies below a directory, parents before children, in byte order, until `each` has enough. Names
     /// that fit a pattern of `skip` (a `*` stands at its end only) are passed over with all that is below them.
     fn walk(

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Objects of a walk that are asked for at once: enough that the call itself costs nothing, little to hold.
-const BATCH: u32 = 256;
+const BATCH: u32 = 1024;
 
 struct Imports;
 
@@ -26,6 +26,25 @@ impl Host for Imports {
 
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError> {
         state::read(object, limit)
+    }
+
+    fn each_entry(
+        &self,
+        directory: &Path,
+        ending: &str,
+        each: &mut dyn FnMut(Path, Metadata),
+    ) -> Result<(), StateError> {
+        let options = state::WalkOptions { max_depth: 0, glob: Some(format!("*{ending}")), skip: Vec::new() };
+        let walk = state::Walk::start(directory, &options)?;
+        loop {
+            let batch = walk.next(BATCH)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            for walked in batch {
+                each(walked.object, walked.metadata);
+            }
+        }
     }
 
     fn walk(

@@ -50,6 +50,15 @@ impl Permissions {
         Ok(Some(Self::new(cx, path, display, is_symlink, link.metadata)))
     }
 
+    /// What a listing gave of an object that is no symbolic link; none where it lets nobody read or write whom the site
+    /// does not let. It is not looked at again, so that a million files that are closed cost next to nothing.
+    #[must_use]
+    pub fn if_open(cx: &Context<'_>, path: &Path, metadata: &Metadata) -> Option<Self> {
+        let allowed = if metadata.kind == Kind::Directory { cx.allowed().directory } else { cx.allowed().file };
+        let is_open = metadata.kind != Kind::Symlink && metadata.mode & 0o066 & !allowed != 0;
+        is_open.then(|| Self::new(cx, path, cx.display_path(path), false, Some(*metadata)))
+    }
+
     fn new(cx: &Context<'_>, path: &Path, display: String, is_symlink: bool, end: Option<Metadata>) -> Self {
         let is_directory = end.as_ref().is_some_and(|end| end.kind == Kind::Directory);
         let allowed = if is_directory { cx.allowed().directory } else { cx.allowed().file };
@@ -171,6 +180,22 @@ mod tests {
     fn inspect(host: &MemoryHost) -> Permissions {
         let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("state", "")));
         seen.expect("the host looks").expect("the object exists")
+    }
+
+    #[test]
+    fn a_listing_says_as_much_as_a_look() {
+        for mode in [0o600, 0o700, 0o711, 0o640, 0o604, 0o622, 0o666] {
+            let host = MemoryHost::new("{}").file("state", "x", mode, "");
+            let path = Path::new("state", "x");
+            host.with(|cx| {
+                let looked = Permissions::inspect(cx, &path).expect("it looks").expect("it is there");
+                let is_open = looked.writers().is_some() || looked.readers().is_some();
+                let metadata = looked.end.expect("it is no link");
+                assert_eq!(Permissions::if_open(cx, &path, &metadata), is_open.then_some(looked), "{mode:o}");
+                Ok::<(), Failure>(())
+            })
+            .expect("it looks");
+        }
     }
 
     #[test]

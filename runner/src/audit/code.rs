@@ -1,18 +1,31 @@
 //! Where code lies that the gateway loads: plugins and skills. Only a deep audit looks for it. What is found becomes a
 //! view each, and nothing of it is read here.
+//!
+//! The target names the places, so what is looked at is bounded, not only what is kept: each folder once, by its identity,
+//! and so many objects for each family. What is cut is a gap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::ops::Bound;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::config::agents;
 use crate::sandbox::view::is_script;
-use crate::target::snapshot::{Entry, Identity, Kind, LookError, Metadata, Root, Snapshot};
-use crate::target::{Environment, Located, Preview, is_inside, js_trim, user_path};
+use crate::target::snapshot::{Identity, Kind, LookError, Metadata};
+use crate::target::{Environment, Located, is_inside, js_trim, user_path};
 
 /// Most plugins, and most skills, that are looked at: some ten times what anybody has.
 const MAX_VIEWS: usize = 1000;
+
+/// Most objects that are looked at to find the plugins, and as many for the skills: 20,000 agents have some 80,000 places
+/// where skills can lie. A look takes some microseconds.
+const MAX_LOOKS: usize = 200_000;
 
 /// The file that makes a folder a skill.
 const SKILL: &str = "SKILL.md";
@@ -38,39 +51,73 @@ pub(super) struct Code {
     pub found: Vec<Found>,
     /// What is missing of a family, and why.
     pub gaps: BTreeMap<&'static str, String>,
-    /// The user whose things only are looked at; none where the caller looks at things of their own.
-    only: Option<u32>,
 }
 
-/// Looks for it. A caller who is not the installation's owner has other rights than the gateway, so links and paths of
-/// the config must not lead them to what belongs to somebody else.
-pub(super) fn find(located: &Located, env: &Environment, config: &Value, owner: u32) -> Code {
+/// The search for the code of one family.
+struct Search<'s> {
+    family: &'static str,
+    found: Vec<Found>,
+    gap: Option<String>,
+    /// The user whose things only are looked at; none where the caller looks at things of their own.
+    only: Option<u32>,
+    /// The time for it is over.
+    is_over: &'s dyn Fn() -> bool,
+    /// Objects that may still be looked at.
+    looks: usize,
+    /// Places that were named already, as they were named.
+    named: HashSet<PathBuf>,
+    /// Folders that were searched already, by device and inode.
+    searched: HashSet<(u64, u64)>,
+    /// What was found already, by device and inode.
+    known: HashSet<(u64, u64)>,
+}
+
+/// Looks for it, until the time is over. A caller who is not the installation's owner has other rights than the gateway,
+/// so links and paths of the config must not lead them to what belongs to somebody else.
+pub(super) fn find(
+    located: &Located,
+    env: &Environment,
+    config: &Value,
+    owner: u32,
+    is_over: &dyn Fn() -> bool,
+) -> Code {
     let only = (rustix::process::geteuid().as_raw() != owner).then_some(owner);
-    let mut code = Code { only, ..Code::default() };
     let workspaces = workspaces(located, env, config);
     let extensions = located.state_dir.join("extensions");
-    code.folder_of_plugins(&extensions);
+
+    let mut plugins = Search::new("plugin", only, is_over);
+    plugins.folder_of_plugins(&extensions);
     for place in texts(config, "/plugins/load/paths") {
-        code.plugin_or_folder(&user_path(place, &located.home, &located.cwd));
+        plugins.plugin_or_folder(&user_path(place, &located.home, &located.cwd));
     }
     for workspace in &workspaces {
-        code.folder_of_plugins(&workspace.join(".openclaw/extensions"));
+        plugins.folder_of_plugins(&workspace.join(".openclaw/extensions"));
     }
-    let plugins: Vec<PathBuf> = code.found.iter().map(|plugin| plugin.path.clone()).collect();
-    let extra = texts(config, "/skills/load/extraDirs");
-    let mut roots: Vec<PathBuf> = extra.map(|place| user_path(place, &located.home, &located.cwd)).collect();
-    roots.push(located.state_dir.join("skills"));
+
+    let mut skills = Search::new("skill", only, is_over);
+    let mut not_here = Folders::default();
+    not_here.add(&extensions);
+    for plugin in &plugins.found {
+        not_here.add(&plugin.path);
+    }
+    for place in texts(config, "/skills/load/extraDirs") {
+        skills.folder_of_skills(&user_path(place, &located.home, &located.cwd), &not_here);
+    }
+    skills.folder_of_skills(&located.state_dir.join("skills"), &not_here);
     // A directory given by hand is not this user's own installation, so this user's skills have no part in it.
     if !located.by_hand() {
-        roots.push(located.home.join(".agents/skills"));
+        skills.folder_of_skills(&located.home.join(".agents/skills"), &not_here);
     }
-    roots.extend(
-        workspaces.iter().flat_map(|folder| [".agents/skills", "skills"].map(|name| folder.join(name))),
-    );
-    for root in roots {
-        code.folder_of_skills(&root, &|path| {
-            is_inside(&extensions, path) || plugins.iter().any(|plugin| is_inside(plugin, path))
-        });
+    for workspace in &workspaces {
+        for name in [".agents/skills", "skills"] {
+            skills.folder_of_skills(&workspace.join(name), &not_here);
+        }
+    }
+
+    let mut code = Code::default();
+    for search in [plugins, skills] {
+        code.gaps.extend(search.gap.map(|gap| (search.family, gap)));
+        code.found.extend(search.found);
     }
     code
 }
@@ -82,13 +129,15 @@ fn workspaces(located: &Located, env: &Environment, config: &Value) -> Vec<PathB
         place.filter(|place| !place.is_empty()).map(|place| user_path(place, &located.home, &located.cwd))
     };
     let made = |id: &str| located.state_dir.join(format!("workspace-{id}"));
-    let list = || config.pointer("/agents/list").and_then(Value::as_array).into_iter().flatten();
+    let mut described: HashMap<String, &Value> = HashMap::new();
+    for agent in config.pointer("/agents/list").and_then(Value::as_array).into_iter().flatten() {
+        if let Some(id) = agent.get("id").and_then(Value::as_str) {
+            described.entry(agents::folder(id)).or_insert(agent);
+        }
+    }
     let mut folders = Vec::new();
     for (number, id) in agents::folders(config).iter().enumerate() {
-        let is_it = |agent: &&Value| {
-            agent.get("id").and_then(Value::as_str).is_some_and(|name| agents::folder(name) == *id)
-        };
-        let place = list().find(is_it).and_then(chosen);
+        let place = described.get(id).copied().and_then(chosen);
         folders.push(place.unwrap_or_else(|| match config.pointer("/agents/defaults").and_then(chosen) {
             _ if number > 0 => made(id),
             Some(place) => place,
@@ -99,13 +148,9 @@ fn workspaces(located: &Located, env: &Environment, config: &Value) -> Vec<PathB
     for (id, agent) in config.pointer("/agents/entries").and_then(Value::as_object).into_iter().flatten() {
         folders.push(chosen(agent).unwrap_or_else(|| made(&agents::folder(id))));
     }
-    let mut once = Vec::new();
-    for folder in folders {
-        if !once.contains(&folder) {
-            once.push(folder);
-        }
-    }
-    once
+    let mut known = HashSet::new();
+    folders.retain(|folder| known.insert(folder.clone()));
+    folders
 }
 
 /// Where the default agent works: below the home directory, wherever the state directory is. A state directory given by
@@ -118,29 +163,95 @@ fn default_workspace(located: &Located, env: &Environment) -> PathBuf {
     }
 }
 
-impl Code {
+impl<'s> Search<'s> {
+    fn new(family: &'static str, only: Option<u32>, is_over: &'s dyn Fn() -> bool) -> Self {
+        let (named, searched, known) = (HashSet::new(), HashSet::new(), HashSet::new());
+        let (found, gap, looks) = (Vec::new(), None, MAX_LOOKS);
+        Self { family, found, gap, only, is_over, looks, named, searched, known }
+    }
+
+    /// One more object may be looked at; else that it may not is the gap.
+    fn may_look(&mut self) -> bool {
+        if self.looks == 0 {
+            self.too_many();
+            return false;
+        }
+        if (self.is_over)() {
+            self.looks = 0;
+            let family = self.family;
+            self.lacks(|| {
+                format!("the time to look for {family}s was over; not all places were looked at")
+            });
+            return false;
+        }
+        self.looks -= 1;
+        true
+    }
+
+    fn too_many(&mut self) {
+        let family = self.family;
+        self.lacks(|| {
+            format!(
+                "more than {MAX_LOOKS} objects lie where {family}s are looked for; the others were not looked at"
+            )
+        });
+    }
+
+    /// The first gap is told.
+    fn lacks(&mut self, why: impl FnOnce() -> String) {
+        self.gap.get_or_insert_with(why);
+    }
+
+    /// Opens a place that was not named yet.
+    fn place(&mut self, path: &Path) -> Option<(Folder, Metadata)> {
+        if !self.named.insert(path.to_owned()) || !self.may_look() {
+            return None;
+        }
+        Folder::open(path).ok()
+    }
+
+    /// The folder is searched for the first time.
+    fn is_new(&mut self, metadata: &Metadata) -> bool {
+        let Identity { device, inode, .. } = metadata.identity;
+        self.searched.insert((device, inode))
+    }
+
     /// Each folder, and each file with code, is a plugin.
-    fn folder_of_plugins(&mut self, folder: &Path) {
-        let look = Look::at(folder);
-        let Ok(metadata) = look.end("") else { return };
-        match look.list() {
-            Ok(entries) => {
-                for entry in entries.iter() {
-                    self.plugin(&look, folder, entry);
+    fn folder_of_plugins(&mut self, path: &Path) {
+        if let Some((folder, metadata)) = self.place(path) {
+            self.plugins_in(&folder, path, &metadata);
+        }
+    }
+
+    fn plugins_in(&mut self, folder: &Folder, path: &Path, metadata: &Metadata) {
+        if !self.is_new(metadata) {
+            return;
+        }
+        match folder.list(self) {
+            Ok(names) => {
+                for (name, kind) in names {
+                    self.plugin(folder, path, &name, kind);
                 }
             }
             // The policy will say why it cannot be listed.
-            Err(_) if metadata.kind == Kind::Directory => self.add("plugin", folder, &metadata),
+            Err(_) if metadata.kind == Kind::Directory => self.add(path, metadata),
             Err(_) => {}
         }
     }
 
-    fn plugin(&mut self, look: &Look, folder: &Path, entry: &Entry) {
-        let Ok(metadata) = look.end(&entry.name) else { return };
-        match metadata.kind {
-            Kind::Directory => self.add("plugin", &folder.join(&entry.name), &metadata),
-            Kind::File if is_script(&entry.name.to_string_lossy()) => {
-                self.add("plugin", &folder.join(&entry.name), &metadata);
+    fn plugin(&mut self, folder: &Folder, path: &Path, name: &OsStr, kind: FileType) {
+        let script = is_script(&name.to_string_lossy());
+        let may_be = match kind {
+            FileType::RegularFile => script,
+            FileType::Directory | FileType::Symlink | FileType::Unknown => true,
+            _ => false,
+        };
+        if !may_be || !self.may_look() {
+            return;
+        }
+        match folder.end(name) {
+            Ok(end) if end.kind == Kind::Directory || (end.kind == Kind::File && script) => {
+                self.add(&path.join(name), &end);
             }
             _ => {}
         }
@@ -148,76 +259,98 @@ impl Code {
 
     /// A path that the config names is a plugin, or a folder of plugins.
     fn plugin_or_folder(&mut self, path: &Path) {
-        let look = Look::at(path);
-        match look.end("") {
-            Ok(metadata) if metadata.kind == Kind::File && is_script(&path.to_string_lossy()) => {
-                self.add("plugin", path, &metadata);
+        let Some((folder, metadata)) = self.place(path) else { return };
+        match metadata.kind {
+            Kind::File if is_script(&path.to_string_lossy()) => self.add(path, &metadata),
+            Kind::Directory if PLUGIN.iter().any(|name| folder.end(OsStr::new(name)).is_ok()) => {
+                self.add(path, &metadata);
             }
-            Ok(metadata) if metadata.kind == Kind::Directory => {
-                if PLUGIN.iter().any(|name| look.end(name).is_ok()) {
-                    self.add("plugin", path, &metadata);
-                } else {
-                    self.folder_of_plugins(path);
-                }
-            }
+            Kind::Directory => self.plugins_in(&folder, path, &metadata),
             _ => {}
         }
     }
 
     /// Each folder with a `SKILL.md` is a skill; so is the root itself. A folder `skills` in it is another root.
-    fn folder_of_skills(&mut self, root: &Path, is_plugin: &dyn Fn(&Path) -> bool) {
+    fn folder_of_skills(&mut self, root: &Path, not_here: &Folders) {
         for root in [root.to_owned(), root.join("skills")] {
-            let look = Look::at(&root);
-            if let (Ok(metadata), Ok(_)) = (look.end(""), look.end(SKILL)) {
-                if !is_plugin(&root) {
-                    self.add("skill", &root, &metadata);
+            if !self.named.insert(root.clone()) {
+                continue;
+            }
+            if !self.may_look() {
+                return;
+            }
+            let (folder, metadata) = match Folder::open(&root) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.not_listed(&root, &error);
+                    continue;
+                }
+            };
+            if !self.is_new(&metadata) {
+                continue;
+            }
+            if folder.end(OsStr::new(SKILL)).is_ok() {
+                if !not_here.hold(&root) {
+                    self.add(&root, &metadata);
                 }
                 return;
             }
-            let entries = look.list().unwrap_or_else(|error| {
-                self.not_listed(&root, &error);
-                std::sync::Arc::default()
-            });
-            for entry in entries.iter() {
-                let (path, name) = (root.join(&entry.name), entry.name.to_string_lossy());
-                if name.starts_with('.') || name == "node_modules" || is_plugin(&path) {
-                    continue;
+            match folder.list(self) {
+                Ok(names) => {
+                    for (name, kind) in names {
+                        self.skill(&folder, &root, &name, kind, not_here);
+                    }
                 }
-                let skill = Path::new(&entry.name).join(SKILL);
-                let metadata = look.end(&entry.name).ok().filter(|found| found.kind == Kind::Directory);
-                if let (Some(metadata), Ok(_)) = (metadata, look.end(&skill)) {
-                    self.add("skill", &path, &metadata);
-                }
+                Err(error) => self.not_listed(&root, &error),
             }
         }
     }
 
-    fn add(&mut self, family: &'static str, path: &Path, metadata: &Metadata) {
-        let is_of = |found: &&Found| is_of(&found.view, family);
-        if self.found.iter().filter(is_of).any(|found| found.path == path) {
+    fn skill(&mut self, folder: &Folder, root: &Path, name: &OsStr, kind: FileType, not_here: &Folders) {
+        let is_folder = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
+        if !is_folder || name.as_bytes().starts_with(b".") || name == "node_modules" || !self.may_look() {
             return;
         }
-        let number = self.found.iter().filter(is_of).count();
-        let gap = if number == MAX_VIEWS {
-            format!("there are more than {MAX_VIEWS} {family}s; the others were not looked at")
-        } else if self.only.is_some_and(|only| metadata.uid != only) {
+        let path = root.join(name);
+        if folder.end(Path::new(name).join(SKILL).as_os_str()).is_err() || not_here.hold(&path) {
+            return;
+        }
+        if let Ok(metadata) = folder.end(name)
+            && metadata.kind == Kind::Directory
+        {
+            self.add(&path, &metadata);
+        }
+    }
+
+    fn add(&mut self, path: &Path, metadata: &Metadata) {
+        let Identity { device, inode, .. } = metadata.identity;
+        if !self.known.insert((device, inode)) {
+            return;
+        }
+        let (family, number) = (self.family, self.found.len());
+        if self.only.is_some_and(|only| metadata.uid != only) {
             let path = super::visible::path(path);
-            format!(
-                "{path} is, or leads to, what belongs to another user than the installation; it was not looked at"
-            )
+            self.lacks(|| {
+                format!(
+                    "{path} is, or leads to, what belongs to another user than the installation; it was not looked at"
+                )
+            });
+        } else if number == MAX_VIEWS {
+            self.looks = 0;
+            self.lacks(|| {
+                format!("there are more than {MAX_VIEWS} {family}s; the others were not looked at")
+            });
         } else {
             let view = format!("{family}/{number}");
             self.found.push(Found { view, path: path.to_owned(), object: metadata.identity });
-            return;
-        };
-        self.gaps.entry(family).or_insert(gap);
+        }
     }
 
     /// What is not there, or no directory, has no skills; what cannot be listed may have some.
     fn not_listed(&mut self, root: &Path, error: &LookError) {
         if !matches!(error, LookError::NotFound | LookError::WrongKind) {
-            let gap = format!("{} cannot be listed: {error}", super::visible::path(root));
-            self.gaps.entry("skill").or_insert(gap);
+            let root = super::visible::path(root);
+            self.lacks(|| format!("{root} cannot be listed: {error}"));
         }
     }
 }
@@ -233,21 +366,75 @@ fn texts<'c>(config: &'c Value, pointer: &str) -> impl Iterator<Item = &'c str> 
     items.filter_map(Value::as_str).map(js_trim).filter(|text| !text.is_empty())
 }
 
-/// A look at one folder.
-struct Look(Snapshot);
+/// Folders, by their paths, none of them in another.
+#[derive(Default)]
+struct Folders(BTreeSet<PathBuf>);
 
-impl Look {
-    fn at(folder: &Path) -> Self {
-        Self(Snapshot::new([Root::chosen(folder.to_owned())], &Preview::default()))
+impl Folders {
+    fn add(&mut self, folder: &Path) {
+        if self.hold(folder) {
+            return;
+        }
+        // What lies in it follows it in the order.
+        while let Some(inner) = self.0.range::<Path, _>((Bound::Included(folder), Bound::Unbounded)).next().filter(|next| is_inside(folder, next)) {
+            let inner = inner.clone();
+            self.0.remove(&inner);
+        }
+        self.0.insert(folder.to_owned());
+    }
+
+    /// The path is one of them, or lies in one.
+    fn hold(&self, path: &Path) -> bool {
+        // Where one of them is above the path, the last one before the path is that one.
+        let before = self.0.range::<Path, _>((Bound::Unbounded, Bound::Included(path))).next_back();
+        before.is_some_and(|folder| is_inside(folder, path))
+    }
+}
+
+/// An open folder, or what stands in its place.
+struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens what a path leads to, and tells what it is.
+    fn open(path: &Path) -> Result<(Self, Metadata), LookError> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+            // A link that leads to itself leads to nothing, as one that dangles.
+            Errno::LOOP => LookError::NotFound,
+            other => other.into(),
+        })?;
+        let metadata = Metadata::from(&rustix::fs::fstat(&handle)?);
+        Ok((Self(handle), metadata))
     }
 
     /// What lies there, links followed.
-    fn end(&self, name: impl AsRef<Path>) -> Result<Metadata, LookError> {
-        self.0.resolve(0, name.as_ref())?.metadata.ok_or(LookError::NotFound)
+    fn end(&self, name: &OsStr) -> Result<Metadata, LookError> {
+        Ok(Metadata::from(&rustix::fs::statat(&self.0, name, AtFlags::empty())?))
     }
 
-    fn list(&self) -> Result<std::sync::Arc<[Entry]>, LookError> {
-        self.0.list(0, Path::new(""))
+    /// The names in it and what they are, as far as the file system says so at once, in byte order.
+    fn list(&self, search: &mut Search<'_>) -> Result<Vec<(OsString, FileType)>, LookError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let handle = match rustix::fs::openat(&self.0, ".", flags, Mode::empty()) {
+            Err(Errno::NOTDIR) => return Err(LookError::WrongKind),
+            other => other?,
+        };
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&handle)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            // A name is no look, but a million of them take time and memory, too.
+            if names.len() == MAX_LOOKS {
+                search.too_many();
+                break;
+            }
+            names.push((OsStr::from_bytes(name).to_owned(), entry.file_type()));
+        }
+        names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(names)
     }
 }
 
@@ -279,7 +466,7 @@ mod tests {
         let mut environment: Environment = variables.collect();
         let (located, _) = locate(&request, &mut environment, home).unwrap();
         let owner = fs::metadata(&state).unwrap().uid();
-        let code = find(&located, &environment, config, owner);
+        let code = find(&located, &environment, config, owner, &|| false);
         let place =
             |found: &Found| format!("{} {}", found.view, found.path.strip_prefix(home).unwrap().display());
         (code.found.iter().map(place).collect(), code.gaps.into_values().collect())
@@ -300,13 +487,13 @@ mod tests {
         let config =
             json!({"plugins": {"load": {"paths": ["~/named", " several ", "script.mjs", "nowhere", 5]}}});
         let expected = [
+            // What the link leads to is no second plugin where the config names its folder.
             "plugin/0 .openclaw/extensions/linked",
             "plugin/1 .openclaw/extensions/one",
             "plugin/2 .openclaw/extensions/single.ts",
             "plugin/3 named",
-            "plugin/4 several/three",
-            "plugin/5 script.mjs",
-            "plugin/6 .openclaw/workspace/.openclaw/extensions/two",
+            "plugin/4 script.mjs",
+            "plugin/5 .openclaw/workspace/.openclaw/extensions/two",
         ];
         assert_eq!(
             seen(home.path(), false, &[], &config),
@@ -359,5 +546,53 @@ mod tests {
         assert_eq!(found, ["plugin/0 .openclaw/extensions/own"]);
         assert_eq!(gaps.len(), 2);
         assert!(gaps.iter().all(|gap| gap.contains("belongs to another user")), "{gaps:?}");
+    }
+
+    #[test]
+    fn a_folder_is_searched_once_however_often_it_is_named() {
+        let home = home(&["many/one/index.js", "skills/a/SKILL.md"]);
+        symlink("many", home.path().join("link")).unwrap();
+        let paths = ["~/many", "~/link", "~/many/", "~/link/../many"].repeat(500);
+        let extra = ["~/skills", "~/skills/"].repeat(500);
+        let config = json!({"plugins": {"load": {"paths": paths}}, "skills": {"load": {"extraDirs": extra}}});
+        std::fs::create_dir(home.path().join(".openclaw")).unwrap();
+        let (found, gaps) = seen(home.path(), false, &[], &config);
+        assert_eq!(found, ["plugin/0 many/one", "skill/0 skills/a"]);
+        assert_eq!(gaps, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_looked_at_has_an_end_that_is_told() {
+        let home = home(&[".openclaw/extensions/one/x", ".openclaw/skills/a/SKILL.md"]);
+        let state = home.path().join(".openclaw");
+        let mut environment: Environment = [("HOME", home.path().to_str().unwrap())].into_iter().collect();
+        let (located, _) = locate(&Request::default(), &mut environment, home.path()).unwrap();
+        let owner = fs::metadata(&state).unwrap().uid();
+        let find = |config: &Value, over: bool| find(&located, &environment, config, owner, &|| over);
+
+        let late = find(&json!({}), true);
+        assert!(late.found.is_empty());
+        assert!(late.gaps["plugin"].contains("time") && late.gaps["skill"].contains("time"), "{:?}", late.gaps);
+
+        let paths: Vec<String> = (0..=MAX_LOOKS).map(|number| format!("/nowhere/{number}")).collect();
+        let many = find(&json!({"plugins": {"load": {"paths": paths}}}), false);
+        let found: Vec<&str> = many.found.iter().map(|found| found.view.as_str()).collect();
+        assert_eq!(found, ["plugin/0", "skill/0"], "one family does not use up what the other needs");
+        assert_eq!(many.gaps.keys().collect::<Vec<_>>(), [&"plugin"]);
+        assert!(many.gaps["plugin"].contains("200000"), "{:?}", many.gaps);
+    }
+
+    #[test]
+    fn folders_hold_what_lies_in_them() {
+        let mut folders = Folders::default();
+        for folder in ["/a/b/c", "/a/b", "/a/b/d", "/x", "/a-b"] {
+            folders.add(Path::new(folder));
+        }
+        assert_eq!(folders.0.len(), 3);
+        for (path, held) in
+            [("/a/b", true), ("/a/b/c/d", true), ("/a", false), ("/a/bc", false), ("/x/y", true), ("/", false), ("/a-b/c", true)]
+        {
+            assert_eq!(folders.hold(Path::new(path)), held, "{path}");
+        }
     }
 }

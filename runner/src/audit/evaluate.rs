@@ -10,9 +10,10 @@ use crate::audit::plan::{ConfigGap, Planned, Subject};
 use crate::audit::subtree;
 use crate::audit::visible::visible;
 use crate::policy::manifest::{Capabilities, Manifest};
-use crate::sandbox::limits::Limits;
+use crate::sandbox::limits::{LimitError, Limits};
 use crate::sandbox::view::Grants;
-use crate::sandbox::{Failure, Input, Sandbox, Stages};
+use crate::sandbox::{Code, Failure, Input, Sandbox, Stages};
+use crate::target::processor_time;
 
 /// What one run of a policy gave.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ struct Job<'a> {
     planned: &'a Planned,
     /// The one view of its family that it sees.
     view: Option<usize>,
+    /// Runs that share the memory for answers with it.
+    sharing: usize,
 }
 
 /// Runs every policy of a plan over a target.
@@ -92,12 +95,24 @@ fn jobs<'a>(subject: &Subject, plan: &'a [Planned]) -> Vec<Job<'a>> {
     for (number, planned) in plan.iter().enumerate() {
         let family = planned.manifest.policy.each.as_deref();
         let views: Vec<usize> = family.map(|family| subject.family(family)).unwrap_or_default();
+        let sharing = views.len();
         if views.is_empty() {
-            jobs.push(Job { number, planned, view: None });
+            jobs.push(Job { number, planned, view: None, sharing });
         }
-        jobs.extend(views.into_iter().map(|view| Job { number, planned, view: Some(view) }));
+        jobs.extend(views.into_iter().map(|view| Job { number, planned, view: Some(view), sharing }));
+    }
+    // The policies of strangers share with each other, so that their number does not count.
+    let strangers = jobs.iter().filter(|job| job.is_strangers()).count();
+    for job in jobs.iter_mut().filter(|job| job.is_strangers()) {
+        job.sharing = strangers;
     }
     jobs
+}
+
+impl Job<'_> {
+    fn is_strangers(&self) -> bool {
+        matches!(self.planned.code, Ok(Code::Compiled(..)))
+    }
 }
 
 fn one(
@@ -138,16 +153,27 @@ fn one(
     };
     let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
     let input = input_from(subject, redacted, &grants);
-    let mut limits = limits.clone();
+    let mut limits = limits.clone().shared_by(job.sharing);
     limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
     let limits = &limits;
+    let began = processor_time();
     let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
     outcome.stages = answer.stages;
     outcome.log = outlet::clean_log(subject, &answer.log);
     outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
-    let verdict = answer
-        .verdict
-        .and_then(|findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings));
+    // What the runner does with an answer is the policy's doing, too.
+    let go_on = || {
+        if sandbox.interrupt().load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
+        }
+        if processor_time().saturating_sub(began) > limits.time {
+            let allowed = format!("{} s", limits.time.as_secs());
+            return Err(LimitError::new("time", allowed, "still resolving its places").into());
+        }
+        Ok(())
+    };
+    let accept = |findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings, &go_on);
+    let verdict = answer.verdict.and_then(accept);
     outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
     outcome
 }

@@ -20,16 +20,15 @@ const DETAIL: usize = 4000;
 const REMEDIATION: usize = 1000;
 /// Places that a finding may name.
 const LOCATIONS: usize = 100;
-/// A shorter secret would mask ordinary words, and the modes and levels that an `env` section may hold.
-const SHORTEST_SECRET: usize = 8;
-
-/// Takes a policy's answer apart, and gives what may be shown.
+/// Takes a policy's answer apart, and gives what may be shown. `go_on` is asked at each place: to look at one can take
+/// long, and the policy chose it.
 pub fn accept(
     manifest: &Manifest,
     grants: &Grants,
     limits: &Limits,
     subject: &Subject,
     answer: Vec<types::Finding>,
+    go_on: &dyn Fn() -> Result<(), Failure>,
 ) -> Result<Vec<Finding>, Failure> {
     if answer.len() > limits.findings {
         return Err(LimitError::new("findings", limits.findings, format!("{} given", answer.len())).into());
@@ -44,10 +43,52 @@ pub fn accept(
             LimitError::new("text", bytes(limits.text_bytes), format!("{} given", bytes(text))).into()
         );
     }
-    answer
-        .into_iter()
-        .map(|finding| one(manifest, grants, subject, finding).map_err(Failure::Refused))
-        .collect()
+    let mut findings = Vec::with_capacity(answer.len());
+    let mut kept = 0;
+    for mut finding in answer {
+        let said = text_bytes(&finding);
+        let locations = places(grants, subject, std::mem::take(&mut finding.locations), go_on)?;
+        let finding = one(manifest, grants, subject, finding, locations).map_err(Failure::Refused)?;
+        kept += said + finding.locations.iter().map(place_bytes).sum::<usize>() + size_of_val(&*finding.fixes);
+        if kept > limits.answer_bytes {
+            let allowed = bytes(limits.answer_bytes);
+            return Err(LimitError::new("answer", allowed, "more with the paths of its places").into());
+        }
+        findings.push(finding);
+    }
+    Ok(findings)
+}
+
+/// What a resolved place takes.
+fn place_bytes(location: &Location) -> usize {
+    let text = match location {
+        Location::Config { pointer, file, .. } => pointer.len() + file.as_ref().map_or(0, String::len),
+        Location::Object { view, rel, path, .. } => view.len() + rel.len() + path.len(),
+        Location::Env { name } => name.len(),
+        Location::Text { path, .. } => path.len(),
+    };
+    size_of::<Location>() + text
+}
+
+/// The places of a finding in the runner's terms; the config where it names none.
+fn places(
+    grants: &Grants,
+    subject: &Subject,
+    locations: Vec<types::Location>,
+    go_on: &dyn Fn() -> Result<(), Failure>,
+) -> Result<Vec<Location>, Failure> {
+    if locations.len() > LOCATIONS {
+        let words = format!("it gives {} places in one finding; {LOCATIONS} are allowed", locations.len());
+        return Err(Failure::Refused(words));
+    }
+    if locations.is_empty() {
+        return Ok(vec![subject.config_location("")]);
+    }
+    let resolved = locations.into_iter().map(|location| {
+        go_on()?;
+        place(grants, subject, location).map_err(Failure::Refused)
+    });
+    resolved.collect()
 }
 
 fn text_bytes(finding: &types::Finding) -> usize {
@@ -76,6 +117,7 @@ fn one(
     grants: &Grants,
     subject: &Subject,
     finding: types::Finding,
+    locations: Vec<Location>,
 ) -> Result<Finding, String> {
     let severity = match finding.severity {
         types::Severity::Info => Severity::Info,
@@ -98,17 +140,6 @@ fn one(
             }
         };
         return Err(format!("it proposes the fix {what}, which it has no capability for"));
-    }
-    if finding.locations.len() > LOCATIONS {
-        return Err(format!(
-            "it gives {} places in one finding; {LOCATIONS} are allowed",
-            finding.locations.len()
-        ));
-    }
-    let places = finding.locations.into_iter().map(|location| place(grants, subject, location));
-    let mut locations = places.collect::<Result<Vec<_>, _>>()?;
-    if locations.is_empty() {
-        locations.push(subject.config_location(""));
     }
     let fixes = finding.fixes.into_iter().map(|fix| proposal(grants, subject, fix));
     let fixes = fixes.collect::<Result<Vec<_>, _>>()?;
@@ -258,19 +289,9 @@ enum Lines {
     Many,
 }
 
-/// A secret that is an ordinary word is not masked: a gap in a known sentence would tell it.
-fn is_maskable(secret: &str) -> bool {
-    secret.len() >= SHORTEST_SECRET && !secret.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
 /// Masks secrets, makes what is invisible visible, and cuts what is too long.
 fn clean(subject: &Subject, text: &str, most: usize, lines: Lines) -> String {
-    let mut masked = text.to_owned();
-    for secret in subject.secret_values().filter(|secret| is_maskable(secret)) {
-        if masked.contains(secret) {
-            masked = masked.replace(secret, "***");
-        }
-    }
+    let masked = subject.mask().apply(text);
     let mut out = String::with_capacity(masked.len());
     for (count, c) in masked.chars().enumerate() {
         if count == most {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
@@ -12,7 +12,7 @@ use sha2::Sha256;
 use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
 use crate::audit::visible;
-use crate::config::{Config, SecretSource, SecretSubject};
+use crate::config::{Config, Mask, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, EACH, Manifest};
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::{
@@ -36,6 +36,10 @@ const INSTALLS: [(&str, &str, &str); 2] = [
 /// Packages of one kind that are looked at: some hundred times an ordinary installation.
 const MAX_PACKAGES: usize = 500;
 
+/// Processor time in which plugins and skills are looked for. It takes some milliseconds; a link that is dear to resolve
+/// takes some milliseconds too.
+const DISCOVERY: Duration = Duration::from_secs(5);
+
 /// The target of one audit, located and read.
 pub struct Subject {
     /// Where everything is.
@@ -52,6 +56,7 @@ pub struct Subject {
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     probe: Option<Probe>,
+    mask: OnceLock<Mask>,
     shared: Arc<Shared>,
 }
 
@@ -107,7 +112,9 @@ impl Subject {
         views.extend(packages.map(|(view, path)| (view, Root::package(path))));
         let owner = located.territory.owner();
         let code = if *deep {
-            code::find(&located, &environment, &config.effective, owner)
+            let began = target::processor_time();
+            let is_over = || target::processor_time().saturating_sub(began) > DISCOVERY;
+            code::find(&located, &environment, &config.effective, owner, &is_over)
         } else {
             Scripts::default()
         };
@@ -148,6 +155,7 @@ impl Subject {
             family_gaps: code.gaps,
             permissions,
             probe: probe.clone(),
+            mask: OnceLock::new(),
             shared,
         };
         // Which workspaces and load paths there are, the config says.
@@ -234,6 +242,12 @@ impl Subject {
         self.config.secrets.iter().map(|secret| js_trim(secret.value.expose()))
     }
 
+    /// Masks them; made once, at the first text.
+    #[must_use]
+    pub fn mask(&self) -> &Mask {
+        self.mask.get_or_init(|| Mask::new(self.secret_values()))
+    }
+
     pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
         let views = self.views.iter().filter(|(name, _)| sees(name));
         views
@@ -289,7 +303,15 @@ impl Subject {
         if !self.config.understood && (self.config.present || any(&[Kind::Unreadable])) {
             return Some(ConfigGap::Unknown);
         }
-        let lost = [Kind::IncludeFailed, Kind::IncludeEscape, Kind::IncludeCycle, Kind::IncludeTooDeep];
+        // What is too large of an understood config is an include, or a text that variables make too long.
+        let lost = [
+            Kind::IncludeFailed,
+            Kind::IncludeEscape,
+            Kind::IncludeCycle,
+            Kind::IncludeTooDeep,
+            Kind::TooLarge,
+            Kind::TooDeep,
+        ];
         any(&lost).then_some(ConfigGap::Partial)
     }
 }

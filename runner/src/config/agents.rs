@@ -1,5 +1,7 @@
 //! Which agents a config has, by the names of their folders.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::target::js_trim;
@@ -14,12 +16,10 @@ pub fn folders(config: &Value) -> Vec<String> {
     };
     let default = entries.iter().find(is_default).or_else(|| entries.first()).map(id).unwrap_or_default();
     let default = if default.is_empty() { "main".to_owned() } else { default };
+    let mut known = HashSet::from([default.clone()]);
     let mut agents = vec![default];
-    for id in entries.iter().map(id).filter(|id| !id.is_empty()) {
-        if !agents.contains(&id) {
-            agents.push(id);
-        }
-    }
+    let ids = entries.iter().map(id).filter(|id| !id.is_empty());
+    agents.extend(ids.filter(|id| known.insert(id.clone())));
     agents
 }
 

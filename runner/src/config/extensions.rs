@@ -2,11 +2,12 @@
 //! Nothing of them is run.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::target::{Territory, absolute, js_trim};
+use crate::target::{Territory, absolute, js_trim, processor_time, real_path};
 
 /// Name of a plugin's manifest in its folder.
 const MANIFEST: &str = "openclaw.plugin.json";
@@ -14,6 +15,10 @@ const MANIFEST: &str = "openclaw.plugin.json";
 const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
 /// Most entries of the directory that are looked at.
 const MAX_EXTENSIONS: usize = 500;
+/// Most entries of all packages that are looked at: some hundred times what anybody has.
+const MAX_ENTRIES: usize = 5000;
+/// Processor time for all of it. It takes some milliseconds, but for links that are dear to resolve.
+const MAX_TIME: Duration = Duration::from_secs(2);
 /// Endings of code.
 const CODE: [&str; 6] = ["ts", "js", "mts", "cts", "mjs", "cjs"];
 /// The code of a folder whose package names none, the first that is there.
@@ -40,48 +45,88 @@ pub(super) fn discover(directory: &Path, territory: Territory) -> Extensions {
     let mut entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
     found.cut = entries.len() > MAX_EXTENSIONS;
     entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
+    let mut own = None;
     for entry in entries {
+        if work.is_over() {
+            found.cut = true;
+            break;
+        }
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.folder(&path, &reader),
-            Ok(kind) if kind.is_file() && is_code(&path) => found.candidate(directory, &path, &reader),
+            Ok(kind) if kind.is_dir() => found.folder(&path, &reader, &mut work),
+            Ok(kind) if kind.is_file() && is_code(&path) => {
+                found.candidate(directory, &path, &reader, &mut own);
+            }
             _ => {} // a link is no plugin
         }
     }
     found
 }
 
+/// What may still be looked at.
+struct Work {
+    entries: usize,
+    until: Duration,
+}
+
+impl Work {
+    /// One more is too much.
+    fn is_over(&mut self) -> bool {
+        let left = self.entries.checked_sub(1).filter(|_| processor_time() < self.until);
+        self.entries = left.unwrap_or(0);
+        left.is_none()
+    }
+}
+
+/// Id and channels of a plugin; otherwise why it has none.
+type Manifest = Result<(String, Vec<String>), String>;
+
 impl Extensions {
     /// A folder is a plugin by the entries that its package names, else by an index file.
-    fn folder(&mut self, folder: &Path, reader: &Reader<'_>) {
+    fn folder(&mut self, folder: &Path, reader: &Reader<'_>, work: &mut Work) {
         let entries = package_entries(folder, reader);
         if entries.is_empty() {
             if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
-                self.candidate(folder, &index, reader);
+                self.candidate(folder, &index, reader, &mut None);
             }
             return;
         }
+        let real = real_path(folder).ok();
+        let mut known = None;
         for entry in entries {
+            if work.is_over() {
+                self.cut = true;
+                return;
+            }
             let source = absolute(folder, Path::new(&entry));
-            if lies_in(folder, &source) {
-                self.candidate(folder, &source, reader);
+            if real.as_deref().is_some_and(|folder| lies_in(folder, &source)) {
+                self.candidate(folder, &source, reader, &mut known);
             } else {
                 self.breaks(folder, &format!("names the entry {entry}, which is missing or lies elsewhere"));
             }
         }
     }
 
-    /// Code, and the folder with its manifest. The gateway passes over what anybody can write to.
-    fn candidate(&mut self, folder: &Path, source: &Path, reader: &Reader<'_>) {
+    /// Code, and the folder with its manifest, which is read once. The gateway passes over what anybody can write to.
+    fn candidate(
+        &mut self,
+        folder: &Path,
+        source: &Path,
+        reader: &Reader<'_>,
+        known: &mut Option<Manifest>,
+    ) {
         if [folder, source].into_iter().any(is_world_writable) {
             return;
         }
-        match manifest(folder, reader) {
-            Ok((id, channels)) => {
-                self.ids.insert(id);
-                self.channels.extend(channels);
+        let first = known.is_none();
+        match known.get_or_insert_with(|| manifest(folder, reader)) {
+            Ok((id, channels)) if first => {
+                self.ids.insert(id.clone());
+                self.channels.extend(channels.iter().cloned());
             }
-            Err(reason) => self.breaks(folder, &reason),
+            Ok(_) => {}
+            Err(reason) => self.breaks(folder, reason),
         }
     }
 
@@ -93,8 +138,7 @@ impl Extensions {
     }
 }
 
-/// Id and channels of a plugin; otherwise why it has none.
-fn manifest(folder: &Path, reader: &Reader<'_>) -> Result<(String, Vec<String>), String> {
+fn manifest(folder: &Path, reader: &Reader<'_>) -> Manifest {
     let path = folder.join(MANIFEST);
     if !path.exists() {
         return Err(format!("has no {MANIFEST}"));
@@ -137,8 +181,7 @@ fn is_code(path: &Path) -> bool {
 
 /// It exists, and all links resolved it is in the folder.
 fn lies_in(folder: &Path, source: &Path) -> bool {
-    let real = |path: &Path| -> Option<PathBuf> { path.canonicalize().ok() };
-    matches!((real(folder), real(source)), (Some(folder), Some(source)) if source.starts_with(&folder))
+    real_path(source).is_ok_and(|source| source.starts_with(folder))
 }
 
 fn is_world_writable(path: &Path) -> bool {

@@ -39,6 +39,8 @@ pub(super) struct Loader<'p> {
     objects: Vec<Identity>,
     reads: usize,
     bytes: u64,
+    /// Values that the config and its includes may still hold.
+    values: usize,
     pointer_budget: usize,
 }
 
@@ -84,6 +86,7 @@ impl<'p> Loader<'p> {
             objects: Vec::new(),
             reads: 0,
             bytes: 0,
+            values: MAX_VALUES,
             pointer_budget: MAX_POINTER_BYTES,
         }
     }
@@ -141,7 +144,7 @@ impl<'p> Loader<'p> {
         problems: &mut Problems,
     ) -> Option<Tree> {
         self.bytes += bytes.len() as u64;
-        let (text, utf8) = match String::from_utf8(bytes) {
+        let (mut text, utf8) = match String::from_utf8(bytes) {
             Ok(text) => (text, true),
             Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), false),
         };
@@ -153,10 +156,14 @@ impl<'p> Loader<'p> {
             problems.push(Problem::new(ProblemKind::NotUtf8, message).on(path));
         }
         let bom = text.starts_with('\u{feff}');
-        let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
-        if let Err(excess) = scan(&text, max_depth, MAX_VALUES) {
-            problems.push(too_much(excess, path, max_depth));
-            return None;
+        let text = if bom { text.split_off('\u{feff}'.len_utf8()) } else { text };
+        match scan(&text, max_depth, self.values) {
+            Ok(values) => self.values -= values,
+            Err(excess) => {
+                let problem = too_much(excess, path, max_depth);
+                problems.push(if pointer.is_empty() { problem } else { problem.at(pointer) });
+                return None;
+            }
         }
         let number = self.files.len();
         match parse(&text, u32::try_from(number).ok()?, pointer.len(), &mut self.pointer_budget) {
@@ -381,7 +388,10 @@ fn too_much(excess: Excess, path: &Path, max_depth: usize) -> Problem {
         ),
         Excess::Values => (
             ProblemKind::TooLarge,
-            format!("{} holds more than {MAX_VALUES} values and was not read.", path.display()),
+            format!(
+                "{} was not read: a config may hold {MAX_VALUES} values, each include counted as often as it is named.",
+                path.display()
+            ),
         ),
     };
     Problem::new(kind, message).on(path)

@@ -1,310 +1,136 @@
-//! The text of a config file fit to be shown: secrets are masked where they stand, in the text before an edit and in the
-//! text after it alike, so that a difference shows the edit and nothing else.
+//! Masks known secrets in texts. All secrets are looked for at once, so that their number costs no time: one automaton
+//! takes each text once, and where several secrets begin at one place the longest is masked.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-use jsonc_parser::ast;
-use jsonc_parser::common::Ranged as _;
-use serde_json::Value;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::credentials::{Manner, in_text};
-use super::edit::{Patch, patched};
-use super::lexical::{Meant, Part, parts};
-use super::pointer::join;
-use super::redact::{Hidden, Mount, hidden};
-use super::tree::second_reader;
-use super::{Config, Edit, EditError, SecretString};
-use crate::target::js_trim;
-
-/// What stands for a secret.
+/// What stands in the place of a secret.
 const MASK: &str = "***";
-/// A secret of so many bytes that is no plain word is masked wherever its text stands. A shorter one, and one that is a word
-/// (`open`), is masked where it is the secret, or a difference would lose what it is to show.
-const STANDS_OUT: usize = 8;
-/// In comments, where nothing is lost, shorter secrets and words are masked, too, where they stand alone.
-const IN_COMMENTS: usize = 4;
 
-/// A file before and after an edit, without secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Masked {
-    /// The file, by its index in the config's files.
-    pub file: usize,
-    /// The text as it is.
-    pub before: String,
-    /// The text as the edits make it.
-    pub after: String,
+/// A shorter secret would mask ordinary words, and the modes and levels that an `env` section may hold.
+const SHORTEST: usize = 8;
+
+/// Bytes of all secrets in the automaton, which takes some fifty times as much memory while it is made. An ordinary config
+/// has a few kilobytes of secrets.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// Looks for secrets in texts.
+#[derive(Debug, Default)]
+pub struct Mask {
+    secrets: Option<AhoCorasick>,
+    /// How the secrets begin for which the automaton has no room. What follows such a beginning is cut off.
+    beginnings: HashSet<[u8; SHORTEST]>,
 }
 
-impl Config {
-    /// The same as [`Config::edited`] as it may be shown: each file that the edits change, before and after, with the same
-    /// masks in both.
-    pub fn edited_masked(&self, edits: &[Edit]) -> Result<Vec<Masked>, EditError> {
-        let show = |(file, patches): (usize, Vec<Patch>)| {
-            let text = self.files.get(file).map(|file| file.text.as_str()).unwrap_or_default();
-            let (masks, known) = self.masks(file, text);
-            let stars =
-                |range: &Range<usize>| Patch { start: range.start, end: range.end, text: MASK.to_owned() };
-            let before = patched(text, masks.iter().map(stars).collect())?;
-            let left = masks.into_iter().flat_map(|mask| without(mask, &patches));
-            let mut after: Vec<Patch> = left.map(|mask| stars(&mask)).collect();
-            after.extend(patches.into_iter().map(|patch| Patch { text: known.in_new(&patch.text), ..patch }));
-            Ok(Masked { file, before, after: patched(text, after)? })
+impl Mask {
+    /// A mask for these secrets. Those that are ordinary words are not masked: a gap in a known sentence would tell them.
+    pub fn new<'s>(secrets: impl IntoIterator<Item = &'s str>) -> Self {
+        let mut all: Vec<&str> = secrets.into_iter().filter(|secret| is_maskable(secret)).collect();
+        // The short ones first: most of them fit.
+        all.sort_unstable_by_key(|secret| (secret.len(), *secret));
+        all.dedup();
+        let mut room = MAX_PATTERN_BYTES;
+        let mut fits = |secret: &&&str| {
+            let left = room.checked_sub(secret.len());
+            room = left.unwrap_or(0);
+            left.is_some()
         };
-        self.patches_by_file(edits)?.into_iter().map(show).collect()
+        let known = all.iter().take_while(|secret| fits(secret)).count();
+        let (known, others) = all.split_at_checked(known).unwrap_or((&all, &[]));
+        Self::made_of(known, others)
     }
 
-    /// Where secrets stand in the text of a file, in order and apart from each other, and what is known of secrets.
-    fn masks(&self, file: usize, text: &str) -> (Vec<Range<usize>>, Known) {
-        let mount = if file == 0 { Mount::Root } else { Mount::Unknown };
-        // Of the file's own values, also those that another file replaces.
-        let value: Value = json5::from_str(text).unwrap_or_default();
-        let (places, own) = hidden(&value, mount);
-        let secrets = self.secrets.iter().chain(&own).map(|secret| &secret.value);
-        let known = Known::new(secrets);
-        let mut masks = Vec::new();
-        if let Some(document) = second_reader(text) {
-            in_values(text, &document, "", &places, &mut masks);
-        }
-        for (part, range) in parts(text) {
-            known.in_part(text, part, &range, &mut masks);
-        }
-        (merged(masks), known)
-    }
-}
-
-/// Overlapping ranges as one.
-fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    ranges.retain(|range| !range.is_empty());
-    ranges.sort_by_key(|range| (range.start, range.end));
-    let mut apart: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match apart.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => apart.push(range),
-        }
-    }
-    apart
-}
-
-/// What is left of a range outside of what is replaced.
-fn without(range: Range<usize>, patches: &[Patch]) -> Vec<Range<usize>> {
-    let mut left = vec![range];
-    for patch in patches {
-        left = left
-            .into_iter()
-            .flat_map(|range| {
-                let apart = patch.end <= range.start || range.end <= patch.start;
-                if apart {
-                    return vec![range];
-                }
-                vec![range.start..patch.start.max(range.start), patch.end.min(range.end)..range.end]
-            })
-            .filter(|range| !range.is_empty())
-            .collect();
-    }
-    left
-}
-
-/// The places of hidden values in the text.
-fn in_values(
-    text: &str,
-    value: &ast::Value<'_>,
-    pointer: &str,
-    places: &HashMap<String, Hidden>,
-    masks: &mut Vec<Range<usize>>,
-) {
-    match value {
-        ast::Value::Object(object) => {
-            for property in &object.properties {
-                in_values(text, &property.value, &join(pointer, property.name.as_str()), places, masks);
+    fn made_of(known: &[&str], others: &[&str]) -> Self {
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::LeftmostLongest).kind(Some(AhoCorasickKind::ContiguousNFA));
+        match builder.build(known) {
+            Ok(secrets) => {
+                let beginnings = others.iter().filter_map(|secret| secret.as_bytes().first_chunk().copied());
+                Self { secrets: (!known.is_empty()).then_some(secrets), beginnings: beginnings.collect() }
             }
-        }
-        ast::Value::Array(array) => {
-            for (index, item) in array.elements.iter().enumerate() {
-                in_values(text, item, &join(pointer, &index.to_string()), places, masks);
-            }
-        }
-        ast::Value::StringLit(literal) => {
-            let Some(hidden) = places.get(pointer) else { return };
-            let whole = value.start() + 1..value.end().saturating_sub(1);
-            let meant = Meant::read(text, &whole);
-            match hidden {
-                // Both readers must mean the same, or the parts may lie elsewhere.
-                Hidden::Parts(parts) if meant.text == literal.value => {
-                    masks.extend(parts.iter().map(|part| meant.source(part)));
-                }
-                _ => masks.push(whole),
-            }
-        }
-        other => {
-            if places.contains_key(pointer) {
-                masks.push(other.start()..other.end());
+            // There are too many of them, which the limit above does not let happen.
+            Err(_) => {
+                let all = known.iter().chain(others);
+                let beginnings = all.filter_map(|secret| secret.as_bytes().first_chunk().copied());
+                Self { secrets: None, beginnings: beginnings.collect() }
             }
         }
     }
-}
 
-/// The texts of the secrets that are known.
-struct Known {
-    /// Those that are masked wherever they stand.
-    anywhere: Option<AhoCorasick>,
-    /// Those that are masked in comments.
-    alone: Option<AhoCorasick>,
-}
-
-impl Known {
-    fn new<'s>(secrets: impl Iterator<Item = &'s SecretString>) -> Self {
-        let mut texts: Vec<&str> = secrets.map(|secret| js_trim(secret.expose())).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        let (anywhere, others): (Vec<&str>, Vec<&str>) = texts.into_iter().partition(|text| stands_out(text));
-        let alone = others.into_iter().filter(|text| text.len() >= IN_COMMENTS).collect();
-        Self { anywhere: automaton(&anywhere), alone: automaton(&alone) }
-    }
-
-    /// Secrets in one part of a text.
-    fn in_part(&self, text: &str, part: Part, range: &Range<usize>, masks: &mut Vec<Range<usize>>) {
-        let meant = Meant::read(text, range);
-        let found = |automaton: &Option<AhoCorasick>| -> Vec<Range<usize>> {
-            automaton
-                .iter()
-                .flat_map(|automaton| automaton.find_iter(&meant.text))
-                .map(|found| found.range())
-                .collect()
+    /// The text with every secret masked.
+    #[must_use]
+    pub fn apply(&self, text: &str) -> String {
+        let (text, cut) = match self.first_beginning(text) {
+            Some(at) => (text.get(..at).unwrap_or_default(), true),
+            None => (text, false),
         };
-        masks.extend(found(&self.anywhere).iter().map(|found| meant.source(found)));
-        if part != Part::Comment {
-            return;
+        let mut masked = String::with_capacity(text.len());
+        let mut done = 0;
+        for found in self.secrets.iter().flat_map(|secrets| secrets.find_iter(text)) {
+            masked.push_str(text.get(done..found.start()).unwrap_or_default());
+            masked.push_str(MASK);
+            done = found.end();
         }
-        let alone = found(&self.alone).into_iter().filter(|found| stands_alone(&meant.text, found));
-        masks.extend(alone.map(|found| meant.source(&found)));
-        // As it is written, too, and what looks like a secret: an old value that was commented out.
-        let written = text.get(range.clone()).unwrap_or_default();
-        let places = self
-            .anywhere
-            .iter()
-            .flat_map(|automaton| automaton.find_iter(written))
-            .map(|found| found.range());
-        let manner = Manner { address: true, command: true, pattern: false };
-        let places = places.chain(in_text(written, manner).into_iter().map(|piece| piece.range));
-        masks.extend(places.map(|place| range.start + place.start..range.start + place.end));
-    }
-
-    /// A new piece of text without known secrets.
-    fn in_new(&self, text: &str) -> String {
-        let mut masks = Vec::new();
-        for (part, range) in parts(text) {
-            self.in_part(text, part, &range, &mut masks);
+        masked.push_str(text.get(done..).unwrap_or_default());
+        if cut {
+            masked.push_str(MASK);
         }
-        let stars = |range: Range<usize>| Patch { start: range.start, end: range.end, text: MASK.to_owned() };
-        patched(text, merged(masks).into_iter().map(stars).collect()).unwrap_or_default()
+        masked
+    }
+
+    /// Where the first secret begins that the automaton does not know.
+    fn first_beginning(&self, text: &str) -> Option<usize> {
+        if self.beginnings.is_empty() {
+            return None;
+        }
+        let at = text.as_bytes().windows(SHORTEST).position(|part| {
+            <&[u8; SHORTEST]>::try_from(part).is_ok_and(|part| self.beginnings.contains(part))
+        })?;
+        // A secret is a text, so it begins where a character does; another text may hold its bytes elsewhere.
+        (0..=at).rev().find(|at| text.is_char_boundary(*at))
     }
 }
 
-fn automaton(texts: &Vec<&str>) -> Option<AhoCorasick> {
-    if texts.is_empty() {
-        return None;
-    }
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(texts).ok()
-}
-
-/// A text that is long enough, and not a plain word.
-fn stands_out(text: &str) -> bool {
-    text.len() >= STANDS_OUT && !text.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-/// No letter or digit stands on either side.
-fn stands_alone(text: &str, found: &Range<usize>) -> bool {
-    let side = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-    side(text.get(..found.start).and_then(|before| before.chars().next_back()))
-        && side(text.get(found.end..).and_then(|after| after.chars().next()))
+/// The secret is masked wherever it stands.
+#[must_use]
+pub fn is_maskable(secret: &str) -> bool {
+    secret.len() >= SHORTEST && !secret.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
-    use serde_json::json;
-
     use super::*;
-    use crate::target::{Environment, Request, locate};
-
-    /// A config in which `/logging/redactSensitive` is set, before and after, as it may be shown.
-    fn shown(text: &str) -> (String, String) {
-        let home = tempfile::tempdir().unwrap();
-        fs::write(home.path().join("openclaw.json"), text).unwrap();
-        let request = Request { state_dir: Some(home.path().into()), ..Request::default() };
-        let mut environment = Environment::default();
-        let (located, _) = locate(&request, &mut environment, home.path()).unwrap();
-        let config = crate::config::load(&located, &mut environment);
-        let edit = Edit { pointer: "/logging/redactSensitive".to_owned(), value: json!("tools") };
-        let masked = config.edited_masked(&[edit]).unwrap().remove(0);
-        (masked.before, masked.after)
-    }
-
-    /// The same, where `OFF` stands for the value that changes.
-    fn check(text: &str, expected: &str) {
-        let with = |text: &str, value: &str| text.replace("OFF", value);
-        let (before, after) = shown(&with(text, "'off'"));
-        assert_eq!(before, with(expected, "'off'"), "{text}");
-        assert_eq!(after, with(expected, "'tools'"), "{text}");
-    }
 
     #[test]
-    fn secrets_are_masked_where_they_stand() {
-        for (text, expected) in [
-            (
-                "{logging:{redactSensitive:OFF},gateway:{auth:{token:'t',password:\"pw\"}}}",
-                "{logging:{redactSensitive:OFF},gateway:{auth:{token:'***',password:\"***\"}}}",
-            ),
-            (
-                "{logging:{redactSensitive:OFF},channels:{telegram:{proxy:'socks5://u:pw1234567@h:1'}}}",
-                "{logging:{redactSensitive:OFF},channels:{telegram:{proxy:'socks5://***@h:1'}}}",
-            ),
-            // A part is masked where it is written, however that is.
-            (
-                "{logging:{redactSensitive:OFF},channels:{telegram:{proxy:'socks5://u\\x3apw\\u0031\\\n2@h:1'}}}",
-                "{logging:{redactSensitive:OFF},channels:{telegram:{proxy:'socks5://***@h:1'}}}",
-            ),
-            (
-                "{logging:{redactSensitive:OFF},x:{pin:1234,n:1234}}",
-                "{logging:{redactSensitive:OFF},x:{pin:***,n:1234}}",
-            ),
-            (
-                "{logging:{redactSensitive:OFF},hooks:{token:''}}",
-                "{logging:{redactSensitive:OFF},hooks:{token:''}}",
-            ),
+    fn the_longest_secret_is_masked_wherever_it_stands() {
+        let mask = Mask::new(["s3cr3t-value", "s3cr3t-value-2", "other-secret-1", "short-1", "ordinaryword", ""]);
+        for (text, masked) in [
+            ("a s3cr3t-value-2 b", "a *** b"),
+            ("s3cr3t-value-3", "***-3"),
+            ("s3cr3t-values3cr3t-value", "******"),
+            ("xother-secret-1y short-1 ordinaryword", "x***y short-1 ordinaryword"),
+            ("ü s3cr3t-valu ü", "ü s3cr3t-valu ü"),
+            ("", ""),
         ] {
-            check(text, expected);
+            assert_eq!(mask.apply(text), masked);
         }
     }
 
     #[test]
-    fn a_secret_that_is_a_word_spoils_nothing() {
-        check(
-            "{logging:{redactSensitive:OFF}, hooks:{token:'off', path:'tools'}, gateway:{auth:{password:'logging'}}}",
-            "{logging:{redactSensitive:OFF}, hooks:{token:'***', path:'tools'}, gateway:{auth:{password:'***'}}}",
-        );
+    fn no_number_of_secrets_is_too_many() {
+        let secrets: Vec<String> = (0..200_000).map(|number| format!("{number:08}-s3cr3t")).collect();
+        let mask = Mask::new(secrets.iter().map(String::as_str));
+        assert!(!mask.beginnings.is_empty());
+        for secret in [&secrets[0], &secrets[199_999]] {
+            let masked = mask.apply(&format!("ä before {secret} after"));
+            assert!(masked.starts_with("ä before ***") && !masked.contains("s3cr3t"), "{masked}");
+        }
+        assert_eq!(mask.apply("nothing of it"), "nothing of it");
     }
 
     #[test]
-    fn comments_and_other_texts_lose_what_is_known() {
-        check(
-            "{// was s3cret-0123 or hunter, token: 'older', not hunters\n logging:{redactSensitive:OFF, file:'/s3cret\\x2d0123'},
-              /* s3cret\\u002d0123 */ hooks:{token:'s3cret-0123'}, gateway:{auth:{password:'hunter'}}}",
-            "{// was *** or ***, token: '***', not hunters\n logging:{redactSensitive:OFF, file:'/***'},
-              /* *** */ hooks:{token:'***'}, gateway:{auth:{password:'***'}}}",
-        );
-    }
-
-    #[test]
-    fn what_an_edit_replaces_is_its_own() {
-        let patch = |start, end| Patch { start, end, text: String::new() };
-        assert_eq!(without(2..8, &[patch(0, 2), patch(8, 9)]), vec![2..8]);
-        assert_eq!(without(2..8, &[patch(4, 5)]), vec![2..4, 5..8]);
-        assert_eq!(without(2..8, &[patch(4, 4)]), vec![2..4, 4..8]);
-        assert_eq!(without(2..8, &[patch(1, 9)]), Vec::<Range<usize>>::new());
+    fn a_mask_of_nothing_leaves_everything() {
+        assert_eq!(Mask::new([]).apply("a text"), "a text");
     }
 }

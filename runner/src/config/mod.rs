@@ -12,6 +12,7 @@ mod generation;
 mod include;
 mod lexical;
 mod mask;
+mod masked;
 mod plugins;
 mod pointer;
 mod redact;
@@ -36,7 +37,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 pub use edit::{Edit, EditError};
-pub use mask::Masked;
+pub use mask::Mask;
+pub use masked::Masked;
 
 pub use crate::target::{Place, Problem, ProblemKind};
 pub use pointer::{escape, segments};
@@ -55,19 +57,23 @@ pub const MAX_CONFIG_BYTES: u64 = 16 * 1024 * 1024;
 /// Deepest nesting of objects and lists, includes counted in. The schema's deepest key lies at level 12; a policy's
 /// JSON reader (`serde_json`) stops at 128, so nothing deeper could be audited.
 pub const MAX_DEPTH: usize = 120;
-/// Most values in one file. Bounds memory: a value takes up to some 300 bytes while the readers are compared.
+/// Most values of the config and its includes together, an include counted as often as it is named. Bounds memory: a
+/// value takes up to some 300 bytes while the readers are compared.
 pub const MAX_VALUES: usize = 500_000;
 /// Most include files read in one load, repetitions counted in. Ten levels of doubling would be 1,024.
 pub const MAX_INCLUDE_FILES: usize = 256;
 /// Most bytes of all files of one load together.
 pub const MAX_TOTAL_BYTES: u64 = 32 * 1024 * 1024;
-/// Most bytes of the pointers of all values together. Every step that names a value builds its pointer, so long keys
-/// above many values would cost time in their product; an ordinary config needs a few kilobytes.
-pub const MAX_POINTER_BYTES: usize = 128 * 1024 * 1024;
+/// Most bytes of the pointers of all values together. Every step that names a value builds its pointer, and those of
+/// secrets are kept, so long keys above many values would cost time and memory in their product; an ordinary config needs a
+/// few kilobytes, and the largest number of values 64 bytes for each.
+pub const MAX_POINTER_BYTES: usize = 32 * 1024 * 1024;
 /// Most bytes that `${VAR}` may add to one config: many references to one long variable multiply it.
 pub const MAX_SUBSTITUTED_BYTES: usize = 16 * 1024 * 1024;
 /// Most problems kept. Whoever has to read more is not helped by it.
 pub const MAX_PROBLEMS: usize = 100;
+/// Most bytes of the texts of all problems. Keys can be long.
+const MAX_PROBLEM_BYTES: usize = 1024 * 1024;
 /// Deepest include level the gateway accepts.
 pub const MAX_INCLUDE_LEVEL: usize = 10;
 
@@ -245,26 +251,35 @@ fn not_an_object(main: &Path) -> Problem {
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     list: Vec<Problem>,
+    /// The kinds and pointers of those in the list.
+    known: HashSet<(ProblemKind, String)>,
+    bytes: usize,
     left_out: usize,
 }
 
 impl Problems {
     pub(crate) fn push(&mut self, problem: Problem) {
-        // An old key is not known either; the first word on it is the more helpful one.
-        let same = |kind: ProblemKind| {
-            kind == problem.kind
-                || (kind == ProblemKind::LegacyKey && problem.kind == ProblemKind::UnknownKey)
-        };
-        let known = problem.pointer.is_some()
-            && self.list.iter().any(|other| same(other.kind) && other.pointer == problem.pointer);
-        if known {
+        if let Some(pointer) = &problem.pointer {
+            let mut key = (problem.kind, pointer.clone());
+            if self.known.contains(&key) {
+                return;
+            }
+            // An old key is not known either; the first word on it is the more helpful one.
+            if problem.kind == ProblemKind::UnknownKey {
+                key.0 = ProblemKind::LegacyKey;
+                if self.known.contains(&key) {
+                    return;
+                }
+            }
+        }
+        let bytes = problem.message.len() + problem.pointer.as_ref().map_or(0, String::len);
+        if self.list.len() == MAX_PROBLEMS || self.bytes + bytes > MAX_PROBLEM_BYTES {
+            self.left_out += 1;
             return;
         }
-        if self.list.len() < MAX_PROBLEMS {
-            self.list.push(problem);
-        } else {
-            self.left_out += 1;
-        }
+        self.bytes += bytes;
+        self.known.extend(problem.pointer.iter().map(|pointer| (problem.kind, pointer.clone())));
+        self.list.push(problem);
     }
 
     fn finish(mut self) -> Vec<Problem> {

@@ -8,9 +8,9 @@ pub(super) enum Excess {
     Values,
 }
 
-/// Fails when `text` nests deeper than `max_depth` or holds more than `max_values` values. Never fails for text
-/// within the limits, whether it is JSON5 or not.
-pub(super) fn scan(text: &str, max_depth: usize, max_values: usize) -> Result<(), Excess> {
+/// Fails when `text` nests deeper than `max_depth` or holds more than `max_values` values; else says how many it holds at
+/// most. Never fails for text within the limits, whether it is JSON5 or not.
+pub(super) fn scan(text: &str, max_depth: usize, max_values: usize) -> Result<usize, Excess> {
     let mut depth = 0usize;
     let mut values = 0usize;
     let mut chars = text.chars().peekable();
@@ -37,7 +37,7 @@ pub(super) fn scan(text: &str, max_depth: usize, max_values: usize) -> Result<()
             return Err(Excess::Values);
         }
     }
-    Ok(())
+    Ok(values)
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;

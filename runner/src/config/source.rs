@@ -25,12 +25,17 @@ pub struct SourceFile {
     /// not be edited.
     pub exact: bool,
     line_starts: Vec<u32>,
+    /// How many characters begin before each block of [`BLOCK`] bytes, so that a column in a long line is no long count.
+    characters: Vec<u32>,
 }
+
+/// Bytes between two counts.
+const BLOCK: usize = 1024;
 
 impl SourceFile {
     pub(super) fn new(path: PathBuf, text: String, bom: bool, exact: bool) -> Self {
-        let line_starts = line_starts(&text);
-        Self { path, text, bom, exact, line_starts }
+        let (line_starts, characters) = (line_starts(&text), characters(&text));
+        Self { path, text, bom, exact, line_starts, characters }
     }
 
     pub(super) fn place(&self, spot: Spot, exact: bool) -> Option<Place> {
@@ -42,9 +47,31 @@ impl SourceFile {
     fn position(&self, offset: u32) -> Option<(u32, u32)> {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = *self.line_starts.get(line.checked_sub(1)?)?;
-        let before = self.text.get(start as usize..offset as usize)?;
-        Some((u32::try_from(line).ok()?, u32::try_from(before.chars().count()).ok()?.checked_add(1)?))
+        let before = self.characters_before(offset)?.checked_sub(self.characters_before(start)?)?;
+        Some((u32::try_from(line).ok()?, before.checked_add(1)?))
     }
+
+    fn characters_before(&self, offset: u32) -> Option<u32> {
+        let block = offset as usize / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset as usize)?;
+        self.characters.get(block)?.checked_add(u32::try_from(begins(rest)).ok()?)
+    }
+}
+
+/// How many characters begin in these bytes of UTF-8.
+fn begins(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+fn characters(text: &str) -> Vec<u32> {
+    let mut before = 0u32;
+    let mut all = vec![0];
+    for block in text.as_bytes().chunks(BLOCK) {
+        // Files are capped far below 4 GiB, so this never saturates.
+        before = before.saturating_add(u32::try_from(begins(block)).unwrap_or(u32::MAX));
+        all.push(before);
+    }
+    all
 }
 
 fn line_starts(text: &str) -> Vec<u32> {
@@ -58,4 +85,22 @@ fn line_starts(text: &str) -> Vec<u32> {
         }
     }
     starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_counts_characters_also_in_a_long_line() {
+        let text = format!("{}\n{}x\r\ny", "ä".repeat(3000), "a€".repeat(2000));
+        let file = SourceFile::new(PathBuf::new(), text.clone(), false, true);
+        for (offset, _) in text.char_indices().step_by(7).chain([(text.len(), 'y')]) {
+            let before = &text[..offset];
+            let line = before.split('\n').count();
+            let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+            let expected = Some((u32::try_from(line).unwrap(), u32::try_from(column).unwrap()));
+            assert_eq!(file.position(u32::try_from(offset).unwrap()), expected, "{offset}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::config::agents;
 use crate::target::snapshot::{Kind, Metadata};
 
 /// A place, and what should be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Its absolute path.
     pub path: PathBuf,
@@ -62,10 +62,11 @@ fn private(mode: u32) -> State {
 #[must_use]
 pub fn places(subject: &Subject) -> Vec<Place> {
     let located = &subject.located;
+    let mut known = std::collections::HashSet::new();
     let mut places: Vec<Place> = Vec::new();
     let mut add = |path: PathBuf, directory| {
         let place = Place { path, directory };
-        if !places.contains(&place) {
+        if known.insert(place.clone()) {
             places.push(place);
         }
     };

@@ -1,7 +1,7 @@
 //! The runner's side of the contract: what a running policy can call. Each call is counted, each place checked
 //! against the grants, before the snapshot is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use self::bindings::chitin::policy::{gateway, secrets, state, types};
 use super::limits::{LimitError, Limits};
 use super::pattern::matches;
 use super::view::{Grants, PathError, decode, encode};
+use crate::target::listing::Listing;
+use crate::target::processor_time;
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
 
 /// The contract, generated from `wit/`.
@@ -45,6 +47,13 @@ const MAX_GLOB_BYTES: usize = 4096;
 
 /// Most names that a walk passes over; every object of the walk is matched against them.
 const MAX_SKIPPED: usize = 16;
+
+/// Most objects that a walk gives at once: enough that the call itself costs nothing, little to hold.
+const MAX_BATCH: usize = 1024;
+
+/// Most entries that a directory may have to be listed in one call, because all of them are held twice and the policy
+/// has to hold them too; a walk gives those of larger ones in batches.
+const MAX_LISTED: usize = 100_000;
 
 /// What is known of a secret; the value stays with the runner.
 pub use secrets::{Facts, Source};
@@ -114,16 +123,26 @@ pub struct HostState {
     pub denied: Vec<String>,
 }
 
-/// A walk that is under way.
+/// A walk that is under way. It holds the listings of the folders that it is in, and no path for each object.
 pub struct Walk {
     view: usize,
     name: String,
-    root: PathBuf,
     max_depth: usize,
     glob: Option<String>,
     skip: Vec<String>,
-    /// Objects still to give, the next one last; with their depth.
-    pending: Vec<(PathBuf, Metadata, usize)>,
+    /// The folders that it is in, the innermost last.
+    levels: Vec<Level>,
+}
+
+/// A folder that a walk is in.
+struct Level {
+    /// Its path below the view.
+    directory: PathBuf,
+    /// The same in the contract's form, with a "/" where a name follows.
+    prefix: String,
+    entries: Arc<Listing>,
+    /// The entry to give next.
+    next: usize,
 }
 
 impl HostState {
@@ -206,7 +225,8 @@ impl HostState {
     fn count_look(&mut self) -> Result<()> {
         self.count_call()?;
         self.looks += 1;
-        if self.looks > self.limits.looks {
+        // Each entry that was listed may be asked for once more: what is there has an end, and absent names have none.
+        if self.looks > self.limits.looks.saturating_add(self.entries) {
             return Err(Error::new(LimitError::new("looks", self.limits.looks, "more asked for")));
         }
         Ok(())
@@ -268,13 +288,6 @@ impl HostState {
     }
 }
 
-/// Processor time of this thread; a run stays on one thread.
-fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let part = |number: i64| u64::try_from(number).unwrap_or(0);
-    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
-}
-
 impl From<LookError> for state::Error {
     fn from(error: LookError) -> Self {
         match error {
@@ -285,6 +298,7 @@ impl From<LookError> for state::Error {
             LookError::Secret => Self::Secret,
             LookError::Changed => Self::Changed,
             LookError::TooMuch(text) | LookError::Io(text) => Self::Io(text),
+            LookError::Stopped => Self::Io(error.to_string()),
         }
     }
 }
@@ -320,17 +334,20 @@ impl state::Host for HostState {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
-        match self.shared.snapshot.list(view, &rel) {
-            Err(error) => Ok(Err(error.into())),
-            Ok(entries) => {
-                self.count_entries(entries.len())?;
-                let entry = |entry: &crate::target::snapshot::Entry| state::Entry {
-                    name: encode(std::path::Path::new(&entry.name)),
-                    metadata: self.metadata(&entry.metadata),
-                };
-                Ok(Ok(entries.iter().map(entry).collect()))
-            }
+        let entries = match self.list(view, &rel)? {
+            Ok(entries) => entries,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if entries.len() > MAX_LISTED {
+            let words = format!("it has {} entries; beyond {MAX_LISTED} only a walk gives them", entries.len());
+            return Ok(Err(state::Error::Io(words)));
         }
+        self.count_entries(entries.len())?;
+        let entry = |entry: crate::target::listing::Entry<'_>| state::Entry {
+            name: encode(entry.as_ref()),
+            metadata: self.metadata(entry.metadata),
+        };
+        Ok(Ok(entries.iter().map(entry).collect()))
     }
 
     fn read(&mut self, object: types::Path, limit: u32) -> Result<Result<state::Content, state::Error>> {
@@ -346,9 +363,11 @@ impl state::Host for HostState {
             Err(error) => Ok(Err(error.into())),
             Ok(content) => {
                 self.shared.progress.files.fetch_add(1, Ordering::Relaxed);
-                let mut bytes = Arc::unwrap_or_clone(content);
-                let length = bytes.len();
-                bytes.truncate(limit as usize);
+                let length = content.len();
+                let bytes = match content.get(..limit as usize) {
+                    Some(head) => head.to_vec(),
+                    None => Arc::unwrap_or_clone(content),
+                };
                 self.read_bytes += bytes.len() as u64;
                 if self.read_bytes > self.limits.read_bytes {
                     let actual = format!("{} asked for", self.read_bytes);
@@ -378,14 +397,12 @@ impl state::HostWalk for HostState {
         let mut walk = Walk {
             view,
             name: root.view,
-            root: rel,
             max_depth: options.max_depth as usize,
             glob: options.glob,
             skip: options.skip,
-            pending: Vec::new(),
+            levels: Vec::new(),
         };
-        let here = walk.root.clone();
-        if let Err(error) = self.enter(&mut walk, &here, 0)? {
+        if let Err(error) = self.enter(&mut walk, rel)? {
             return Ok(Err(error.into()));
         }
         Ok(Ok(self.table.push(walk)?))
@@ -396,20 +413,34 @@ impl state::HostWalk for HostState {
         let mut batch = Vec::new();
         // The walk is taken out of the table while the directories are read.
         let mut walk = std::mem::replace(self.table.get_mut(&this)?, Walk::finished());
-        while batch.len() < max as usize {
+        while batch.len() < MAX_BATCH.min(max as usize) {
+            // Patterns can be made to be slow.
             self.check_time()?;
-            let Some((path, metadata, depth)) = walk.pending.pop() else { break };
+            let depth = walk.levels.len();
+            let Some(level) = walk.levels.last_mut() else { break };
+            let Some(entry) = level.entries.get(level.next) else {
+                walk.levels.pop();
+                continue;
+            };
+            level.next += 1;
+            let name = encode(entry.as_ref());
+            if walk.skip.iter().any(|pattern| matches(pattern, &name)) {
+                continue;
+            }
+            let metadata = *entry.metadata;
+            let rel = format!("{}{name}", level.prefix);
+            let enters = metadata.kind == Kind::Directory && depth <= walk.max_depth;
+            let path = enters.then(|| level.directory.join(entry.name));
             let mut refused = None;
-            if metadata.kind == Kind::Directory && depth < walk.max_depth {
-                if !self.grants.allows("list", &walk.name, &encode(&path)) {
+            if let Some(path) = path {
+                if !self.grants.allows("list", &walk.name, &rel) {
                     refused = Some(state::Error::NotGranted);
-                } else if let Err(error) = self.enter(&mut walk, &path, depth + 1)? {
+                } else if let Err(error) = self.enter(&mut walk, path)? {
                     refused = Some(error.into());
                 }
             }
-            let below = path.strip_prefix(&walk.root).unwrap_or(&path);
-            if walk.glob.as_ref().is_none_or(|glob| matches(glob, &encode(below))) {
-                let object = types::Path { view: walk.name.clone(), rel: encode(&path) };
+            if walk.names(&rel) {
+                let object = types::Path { view: walk.name.clone(), rel };
                 batch.push(state::Walked { object, metadata: self.metadata(&metadata), refused });
             }
         }
@@ -425,32 +456,40 @@ impl state::HostWalk for HostState {
 
 impl Walk {
     fn finished() -> Self {
-        let (name, root) = (String::new(), PathBuf::new());
-        Self { view: 0, name, root, max_depth: 0, glob: None, skip: Vec::new(), pending: Vec::new() }
+        Self { view: 0, name: String::new(), max_depth: 0, glob: None, skip: Vec::new(), levels: Vec::new() }
+    }
+
+    /// An object with this path below the view is to be given.
+    fn names(&self, rel: &str) -> bool {
+        let Some(glob) = &self.glob else { return true };
+        // The first level is the root's; its prefix stands before each path.
+        let root = self.levels.first().map_or(0, |level| level.prefix.len());
+        rel.get(root..).is_some_and(|below| matches(glob, below))
     }
 }
 
 impl HostState {
-    /// Puts the entries of a directory in front of what a walk still has to give.
-    fn enter(
-        &mut self,
-        walk: &mut Walk,
-        directory: &std::path::Path,
-        depth: usize,
-    ) -> Result<Result<(), LookError>> {
-        let entries = match self.shared.snapshot.list(walk.view, directory) {
+    /// Lists a directory for this run, as long as it has time.
+    fn list(&self, view: usize, rel: &Path) -> Result<Result<Arc<Listing>, LookError>> {
+        let listing = self.shared.snapshot.list_while(view, rel, &|| self.check_time().is_ok());
+        if listing == Err(LookError::Stopped) {
+            self.check_time()?;
+        }
+        Ok(listing)
+    }
+
+    /// Leads a walk into a directory.
+    fn enter(&mut self, walk: &mut Walk, directory: PathBuf) -> Result<Result<(), LookError>> {
+        let entries = match self.list(walk.view, &directory)? {
             Ok(entries) => entries,
             Err(error) => return Ok(Err(error)),
         };
         self.count_entries(entries.len())?;
-        for entry in entries.iter().rev() {
-            // Patterns can be made to be slow.
-            self.check_time()?;
-            let name = entry.name.to_string_lossy();
-            if !walk.skip.iter().any(|pattern| matches(pattern, &name)) {
-                walk.pending.push((directory.join(&entry.name), entry.metadata, depth));
-            }
+        let mut prefix = encode(&directory);
+        if !prefix.is_empty() {
+            prefix.push('/');
         }
+        walk.levels.push(Level { directory, prefix, entries, next: 0 });
         Ok(Ok(()))
     }
 }

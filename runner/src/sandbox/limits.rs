@@ -18,11 +18,12 @@ pub struct Limits {
     pub time: Duration,
     /// Calls of imports.
     pub host_calls: u64,
-    /// Objects asked for by name; each may be a call of the operating system. What a walk gives is not counted here.
+    /// Objects asked for by name; each may be a call of the operating system. Each entry that a listing or a walk has given
+    /// adds one, so that what is there can be asked for, however much it is.
     pub looks: u64,
     /// Bytes read from files.
     pub read_bytes: u64,
-    /// Directory entries given.
+    /// Directory entries listed.
     pub entries: u64,
     /// Bytes that one call may pass to the runner.
     pub call_bytes: usize,
@@ -34,6 +35,8 @@ pub struct Limits {
     pub fixes: usize,
     /// Bytes of text in one answer.
     pub text_bytes: usize,
+    /// Bytes that the runner keeps of one answer: its texts, and what the runner adds to its places.
+    pub answer_bytes: usize,
     /// Bytes of standard output and error that are kept.
     pub log_bytes: usize,
 }
@@ -53,15 +56,31 @@ impl Default for Limits {
             // About two seconds of work for paths of the greatest length.
             looks: 100_000,
             read_bytes: 64 << 20,
-            entries: 1_000_000,
+            // Four times the largest installation that is known.
+            entries: 4_000_000,
             call_bytes: 4 << 20,
             handles: 1_000,
             findings: 1_000,
             // Every transcript of a long-lived agent may need one.
             fixes: 5_000,
             text_bytes: 1 << 20,
+            // Some 10,000 places with their paths, or the longest texts and half as many.
+            answer_bytes: 2 << 20,
             log_bytes: 64 << 10,
         }
+    }
+}
+
+/// Bytes that the runner keeps of all answers of one built-in policy, and as much of those of all other policies together:
+/// a finding is held some three times until the report is written, so that a tenth of an audit's memory becomes a third.
+pub const MAX_ANSWERS_BYTES: usize = 48 << 20;
+
+impl Limits {
+    /// The limits of one of so many runs that share the memory for answers.
+    #[must_use]
+    pub fn shared_by(mut self, runs: usize) -> Self {
+        self.answer_bytes = self.answer_bytes.min(MAX_ANSWERS_BYTES / runs.max(1));
+        self
     }
 }
 

@@ -4,20 +4,24 @@
 //! process environment only. Nothing here writes, migrates or executes; problems are data.
 
 mod account;
+mod clock;
 mod dotenv;
 mod environment;
+pub mod listing;
 mod locate;
 mod paths;
 mod preview;
 mod problem;
 mod read;
 mod secrecy;
+mod real;
 pub mod snapshot;
 pub mod territory;
 #[cfg(test)]
 mod tests;
 
 pub use account::name_of as account_name;
+pub use clock::processor_time;
 pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
 pub(crate) use locate::is_redirect;
@@ -27,3 +31,4 @@ pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
 pub use read::{FileKind, ReadError, read_regular};
 pub use territory::Territory;
+pub use real::real_path;

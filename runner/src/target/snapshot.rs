@@ -8,28 +8,42 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::listing::{Full, Listing};
+use super::real::real_path_of;
 use super::{Preview, Territory, secrecy};
 
 /// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
 pub const MAX_FILE_BYTES: u64 = 8 << 20;
 
 /// What all policies together can make the runner keep of the target's files. Beyond it a file is read anew each time,
-/// so that no policy can use up what another one needs.
-pub const MAX_SNAPSHOT_BYTES: u64 = 64 << 20;
+/// so that no policy can use up what another one needs. What is read more than once is a `package.json` or a list.
+pub const MAX_SNAPSHOT_BYTES: u64 = 32 << 20;
 
-/// What all policies together can make the runner keep of listings: ten times a large installation. Beyond it a directory
-/// is listed anew each time.
-const MAX_SNAPSHOT_ENTRIES: usize = 1_000_000;
+/// What all policies together can make the runner keep of listings: those of some 250,000 entries. Beyond it a directory
+/// is listed anew each time, unless somebody else holds its listing at that moment.
+const MAX_KEPT_LISTINGS: usize = 32 << 20;
 
-/// What all policies together can make the runner remember of paths that lead to nothing of their own: absent ones,
-/// and those through links, of which there are endlessly many. Beyond it the runner looks, and does not remember.
+/// What all listings that anybody holds take together, the kept ones among them: those of some 1,400,000 entries. Beyond
+/// it a directory is not listed.
+const MAX_LISTINGS: usize = 160 << 20;
+
+/// What all policies together can make the runner remember of objects that are there, and as much again of paths that
+/// lead to nothing of their own: absent ones, and those through links, of which there are endlessly many. Beyond it the
+/// runner looks, and does not remember.
 const MAX_REMEMBERED_BYTES: usize = 16 << 20;
+
+/// What a remembered path takes besides its text.
+const REMEMBERED: usize = 192;
+
+/// Entries that are listed between two questions whether to go on.
+const STEP: usize = 1024;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,15 +141,6 @@ impl From<&Stat> for Metadata {
     }
 }
 
-/// An object of a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name, as the file system has it.
-    pub name: OsString,
-    /// Facts about the object itself.
-    pub metadata: Metadata,
-}
-
 /// Where a path ends when symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -195,6 +200,9 @@ pub enum LookError {
     /// It is longer than the runner reads.
     #[error("{0}")]
     TooMuch(String),
+    /// The caller wanted no more of it.
+    #[error("it was stopped")]
+    Stopped,
     /// Anything else.
     #[error("{0}")]
     Io(String),
@@ -240,11 +248,13 @@ pub struct Root {
     found: Option<Identity>,
     /// Opened at the first look, following links.
     directory: OnceLock<Look<Dir>>,
+    /// Its path without links; none where there is none.
+    real: OnceLock<Option<PathBuf>>,
 }
 
 impl Root {
     fn new(path: PathBuf, purpose: Purpose, found: Option<Identity>) -> Self {
-        Self { path, purpose, found, directory: OnceLock::new() }
+        Self { path, purpose, found, directory: OnceLock::new(), real: OnceLock::new() }
     }
 
     /// A place that is the operator's own choice: links on the way are followed, whatever lies there by then.
@@ -317,26 +327,98 @@ impl Guard {
     }
 }
 
-#[derive(Default)]
+/// A part of the memory for what was seen.
+struct Room {
+    left: usize,
+}
+
+impl Room {
+    /// Takes so many bytes, where they are there.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.left.checked_sub(bytes);
+        self.left = left.unwrap_or(self.left);
+        left.is_some()
+    }
+
+    /// Takes what a path and what is kept with it need.
+    fn take_path(&mut self, rel: &Path, more: usize) -> bool {
+        self.take(rel.as_os_str().len() + REMEMBERED + more)
+    }
+}
+
 struct Seen {
     stats: HashMap<Key, Look<Metadata>>,
     links: HashMap<Key, Look<Link>>,
-    listings: HashMap<Key, Look<Arc<[Entry]>>>,
+    listings: HashMap<Key, Look<Arc<Listing>>>,
+    /// Listings that are not kept, as long as somebody holds them.
+    passing: HashMap<Key, Weak<Listing>>,
     contents: HashMap<Key, Look<Arc<Vec<u8>>>>,
-    /// Entries of all listings.
-    entries: usize,
-    /// Bytes of all contents.
-    bytes: u64,
-    /// Bytes of the keys that [`MAX_REMEMBERED_BYTES`] limits.
-    remembered: usize,
+    /// For kept listings.
+    room_for_listings: Room,
+    /// For contents.
+    room_for_contents: Room,
+    /// For objects that are there.
+    room_for_objects: Room,
+    /// For paths that an object of the target does not answer for.
+    room_for_others: Room,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        let room = |left| Room { left };
+        Self {
+            stats: HashMap::new(),
+            links: HashMap::new(),
+            listings: HashMap::new(),
+            passing: HashMap::new(),
+            contents: HashMap::new(),
+            room_for_listings: room(MAX_KEPT_LISTINGS),
+            room_for_contents: room(usize::try_from(MAX_SNAPSHOT_BYTES).unwrap_or(usize::MAX)),
+            room_for_objects: room(MAX_REMEMBERED_BYTES),
+            room_for_others: room(MAX_REMEMBERED_BYTES),
+        }
+    }
 }
 
 impl Seen {
-    /// Whether there is room to remember one more path that an object of the target does not answer for.
-    fn has_room(&mut self, rel: &Path) -> bool {
-        // A short path takes space too.
-        self.remembered += rel.as_os_str().len() + 128;
-        self.remembered <= MAX_REMEMBERED_BYTES
+    fn listing(&self, key: &Key) -> Option<Look<Arc<Listing>>> {
+        let kept = self.listings.get(key).cloned();
+        kept.or_else(|| Some(Ok(self.passing.get(key)?.upgrade()?)))
+    }
+
+    /// The facts that were told of objects before their directory was listed are told again.
+    fn tell(&self, listing: &mut Listing, view: usize, rel: &Path) {
+        if listing.len() < self.stats.len() {
+            listing.tell_each(|name| self.stats.get(&(view, rel.join(name)))?.as_ref().ok().copied());
+            return;
+        }
+        for ((other, path), facts) in &self.stats {
+            if *other == view
+                && path.parent() == Some(rel)
+                && let (Ok(facts), Some(name)) = (facts, path.file_name())
+            {
+                listing.tell(name, *facts);
+            }
+        }
+    }
+
+    /// Remembers a listing: for good where there is room, else as long as somebody holds it.
+    fn keep_listing(&mut self, key: Key, listing: &Look<Arc<Listing>>) {
+        let keep = match listing {
+            Ok(listing) => self.room_for_listings.take_path(&key.1, listing.bytes()),
+            Err(_) => self.room_for_others.take_path(&key.1, 0),
+        };
+        if keep {
+            self.listings.insert(key, listing.clone());
+        } else if let Ok(listing) = listing {
+            // Hardly more are held at a time than there are policies and levels of folders.
+            if self.passing.len() >= 4096 {
+                self.passing.retain(|_, listing| listing.strong_count() > 0);
+            }
+            if self.passing.len() < 4096 {
+                self.passing.insert(key, Arc::downgrade(listing));
+            }
+        }
     }
 }
 
@@ -347,6 +429,8 @@ pub struct Snapshot {
     modes: HashMap<(u64, u64), u32>,
     guard: Guard,
     seen: Mutex<Seen>,
+    /// Bytes of all listings that anybody holds.
+    listed: Arc<AtomicUsize>,
 }
 
 impl Snapshot {
@@ -354,7 +438,7 @@ impl Snapshot {
     #[must_use]
     pub fn new(roots: impl IntoIterator<Item = Root>, preview: &Preview) -> Self {
         let (roots, modes) = (roots.into_iter().collect(), preview.modes.clone());
-        Self { roots, modes, guard: Guard::default(), seen: Mutex::default() }
+        Self { roots, modes, guard: Guard::default(), seen: Mutex::default(), listed: Arc::default() }
     }
 
     /// The same, and what the guard names is read by no policy. The first view is the state directory.
@@ -386,46 +470,49 @@ impl Snapshot {
             return known.clone();
         }
         let link = self.follow(view, rel);
-        if seen.has_room(rel) {
+        let inside = link.as_ref().ok().and_then(|link| link.inside.as_ref());
+        let text = link.as_ref().map_or(0, |link| link.text.len());
+        let more = inside.map_or(0, |inside| inside.as_os_str().len()) + text;
+        if seen.room_for_others.take_path(rel, more) {
             seen.links.insert(key, link.clone());
         }
         link
     }
 
     /// The entries of a directory, in byte order of their names.
-    pub fn list(&self, view: usize, rel: &Path) -> Look<Arc<[Entry]>> {
+    pub fn list(&self, view: usize, rel: &Path) -> Look<Arc<Listing>> {
+        self.list_while(view, rel, &|| true)
+    }
+
+    /// The same, as long as `go_on` says so; it is asked from time to time. What was stopped is not remembered.
+    ///
+    /// # Errors
+    /// [`LookError::Stopped`] where it was stopped.
+    pub fn list_while(&self, view: usize, rel: &Path, go_on: &dyn Fn() -> bool) -> Look<Arc<Listing>> {
         if self.root(view)?.is_single() {
             return Err(LookError::WrongKind);
         }
         let key = (view, rel.to_owned());
         let expected = {
             let mut seen = self.lock();
-            if let Some(known) = seen.listings.get(&key) {
-                return known.clone();
+            if let Some(known) = seen.listing(&key) {
+                return known;
             }
             self.stat_in(&mut seen, view, rel)
         };
-        let listing = expected.and_then(|expected| self.read_directory(&expected, view, rel));
+        let listing = expected.and_then(|expected| self.read_directory(&expected, view, rel, go_on));
+        if listing == Err(LookError::Stopped) {
+            return Err(LookError::Stopped);
+        }
         let mut seen = self.lock();
-        if let Some(known) = seen.listings.get(&key) {
-            return known.clone();
+        if let Some(known) = seen.listing(&key) {
+            return known;
         }
-        let listing: Look<Arc<[Entry]>> = listing.map(|mut entries| {
-            for entry in &mut entries {
-                if let Some(Ok(known)) = seen.stats.get(&(view, rel.join(&entry.name))) {
-                    entry.metadata = *known;
-                }
-            }
-            entries.into()
+        let listing = listing.map(|mut listing| {
+            seen.tell(&mut listing, view, rel);
+            Arc::new(listing)
         });
-        let keep = match &listing {
-            Ok(entries) => seen.entries + entries.len() <= MAX_SNAPSHOT_ENTRIES,
-            Err(_) => seen.has_room(rel),
-        };
-        if keep {
-            seen.entries += listing.as_ref().map_or(0, |entries| entries.len());
-            seen.listings.insert(key, listing.clone());
-        }
+        seen.keep_listing(key, &listing);
         listing
     }
 
@@ -454,11 +541,10 @@ impl Snapshot {
         }
         // Where the store is full, the file is read again: if it changed since it was looked at first, that is told.
         let keep = match &content {
-            Ok(bytes) => seen.bytes + bytes.len() as u64 <= MAX_SNAPSHOT_BYTES,
-            Err(_) => seen.has_room(rel),
+            Ok(bytes) => seen.room_for_contents.take_path(rel, bytes.len()),
+            Err(_) => seen.room_for_others.take_path(rel, 0),
         };
         if keep {
-            seen.bytes += content.as_ref().map_or(0, |bytes| bytes.len() as u64);
             seen.contents.insert(key, content.clone());
         }
         content
@@ -493,22 +579,18 @@ impl Snapshot {
             return Err(LookError::NotFound);
         }
         if let Some(parent) = rel.parent()
-            && let Some(Ok(listing)) = seen.listings.get(&(view, parent.to_owned()))
+            && let Some(Ok(listing)) = seen.listing(&(view, parent.to_owned()))
             && let Some(name) = rel.file_name()
         {
-            let found = listing.binary_search_by(|entry| entry.name.as_os_str().cmp(name));
-            return found
-                .ok()
-                .and_then(|at| listing.get(at))
-                .map(|entry| entry.metadata)
-                .ok_or(LookError::NotFound);
+            return listing.find(name).map(|entry| *entry.metadata).ok_or(LookError::NotFound);
         }
         let key = (view, rel.to_owned());
         if let Some(known) = seen.stats.get(&key) {
             return known.clone();
         }
         let found = self.look(view, rel);
-        if found.is_ok() || seen.has_room(rel) {
+        let room = if found.is_ok() { &mut seen.room_for_objects } else { &mut seen.room_for_others };
+        if room.take_path(rel, 0) {
             seen.stats.insert(key, found.clone());
         }
         found
@@ -526,7 +608,13 @@ impl Snapshot {
         Ok(self.facts(&rustix::fs::fstat(handle)?))
     }
 
-    fn read_directory(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Vec<Entry>> {
+    fn read_directory(
+        &self,
+        expected: &Metadata,
+        view: usize,
+        rel: &Path,
+        go_on: &dyn Fn() -> bool,
+    ) -> Look<Listing> {
         let root_link = rel.as_os_str().is_empty() && expected.kind == Kind::Symlink;
         if expected.kind != Kind::Directory && !root_link {
             return Err(LookError::WrongKind);
@@ -541,21 +629,30 @@ impl Snapshot {
         if !root_link && Metadata::from(&rustix::fs::fstat(&handle)?).identity != expected.identity {
             return Err(LookError::Changed);
         }
-        let mut entries = Vec::new();
+        let mut listing = Listing::new(&self.listed);
         for item in rustix::fs::Dir::read_from(&handle)? {
-            let name = OsStr::from_bytes(item?.file_name().to_bytes()).to_owned();
-            if name == "." || name == ".." {
+            let item = item?;
+            let name = item.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            let metadata = match rustix::fs::statat(&handle, &name, AtFlags::SYMLINK_NOFOLLOW) {
+            if listing.len() % STEP == STEP - 1 && !go_on() {
+                return Err(LookError::Stopped);
+            }
+            let metadata = match rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => self.facts(&stat),
                 Err(Errno::NOENT) => continue, // it went away meanwhile
                 Err(errno) => return Err(errno.into()),
             };
-            entries.push(Entry { name, metadata });
+            listing.push(name.to_bytes(), metadata, MAX_LISTINGS).map_err(|Full| {
+                LookError::TooMuch(format!(
+                    "it has too many entries: {} MiB are held of all listings",
+                    MAX_LISTINGS >> 20
+                ))
+            })?;
         }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(entries)
+        listing.sort();
+        Ok(listing)
     }
 
     fn read_file(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
@@ -640,10 +737,7 @@ impl Snapshot {
             Err(errno) => return Err(errno.into()),
         };
         let metadata = Some(self.facts(&rustix::fs::fstat(&handle)?));
-        let inside = match (std::fs::canonicalize(&path), std::fs::canonicalize(&root.path)) {
-            (Ok(end), Ok(base)) => end.strip_prefix(base).ok().map(Path::to_owned),
-            _ => None,
-        };
+        let inside = self.inside(view, &handle, &path, rel);
         let end = if inside.is_some() { End::Inside } else { End::Outside };
         Ok(Link { text, end, inside, metadata })
     }
@@ -653,6 +747,19 @@ impl Snapshot {
 fn open_unlinked(path: &Path, flags: OFlags) -> Look<OwnedFd> {
     let top = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     open_beneath(&top, path.strip_prefix("/").map_err(|_| LookError::NotFound)?, flags)
+}
+
+impl Snapshot {
+    /// The path below the view of what was opened by this path; none where it lies elsewhere.
+    fn inside(&self, view: usize, end: &OwnedFd, path: &Path, rel: &Path) -> Option<PathBuf> {
+        if rel.as_os_str().is_empty() {
+            return Some(PathBuf::new());
+        }
+        let root = self.root(view).ok()?;
+        let base = root.real.get_or_init(|| real_path_of(self.directory(view).ok()?, &root.path).ok());
+        let end = real_path_of(end, path).ok()?;
+        end.strip_prefix(base.as_ref()?).ok().map(Path::to_owned)
+    }
 }
 
 /// Opens an object below a directory; no link is followed, not even at the end.
@@ -799,7 +906,7 @@ mod tests {
             let length = snapshot.read(0, Path::new(&format!("long{number}"))).unwrap().len();
             assert_eq!(length as u64, MAX_FILE_BYTES);
         }
-        assert!(snapshot.lock().bytes <= MAX_SNAPSHOT_BYTES);
+        assert_eq!(snapshot.lock().contents.len(), 3, "what does not fit is read anew");
         assert_eq!(&*snapshot.read(0, Path::new("a/b/file")).unwrap(), b"text");
     }
 
@@ -811,6 +918,7 @@ mod tests {
             assert_eq!(snapshot.stat(0, &name(number)), Err(LookError::ThroughLink));
         }
         assert!(snapshot.lock().stats.len() * 4000 <= MAX_REMEMBERED_BYTES);
+        assert!(snapshot.lock().stats.len() > 1000, "as much as fits is remembered");
         assert_eq!(snapshot.stat(0, &name(1)), Err(LookError::ThroughLink));
         assert_eq!(snapshot.stat(0, Path::new("a/b/file")).unwrap().mode, 0o640);
         assert!(
@@ -825,7 +933,7 @@ mod tests {
         let odd = OsStr::from_bytes(b"\xff\xfe");
         std::fs::write(home.path().join("state/a").join(odd), "").unwrap();
         let names: Vec<OsString> =
-            snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.clone()).collect();
+            snapshot.list(0, Path::new("a")).unwrap().iter().map(|entry| entry.name.to_owned()).collect();
         assert_eq!(names, [OsString::from("b"), odd.to_owned()]);
     }
 
