@@ -327,7 +327,10 @@ fn names_places_in_each_plugin() {
     let (report, expect) = over_plugins("names_places_in_each_plugin");
     let incomplete = report["incomplete"].as_array().unwrap();
     assert_eq!(incomplete.len(), 4, "one run for each plugin");
-    assert!(incomplete.iter().all(|part| part["reason"].as_str().unwrap().starts_with(expect)), "{incomplete:?}");
+    assert!(
+        incomplete.iter().all(|part| part["reason"].as_str().unwrap().starts_with(expect)),
+        "{incomplete:?}"
+    );
 }
 
 #[test]

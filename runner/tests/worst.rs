@@ -70,7 +70,9 @@ fn main() -> ExitCode {
         // All guests have one id, so each gets a run of its own.
         for name in case.guests.clone() {
             let case = case.clone();
-            trials.push(Trial::test(format!("{}::{name}", case.name), move || measure(bar, &case, Some(&name))));
+            trials.push(Trial::test(format!("{}::{name}", case.name), move || {
+                measure(bar, &case, Some(&name))
+            }));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -97,7 +99,11 @@ fn measure(bar: Bar, case: &Case, guest_name: Option<&str>) -> Result<(), Failed
 
     let report = keep.path().join("report.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", keep.path()).env("SOURCE_DATE_EPOCH", "1700000000");
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", keep.path())
+        .env("SOURCE_DATE_EPOCH", "1700000000");
     command.current_dir(keep.path()).args(["audit", "--json"]).args(&case.arguments);
     if let Some(name) = guest_name {
         command.args(["--grant", "all", "--policy", guest(name).component]);
@@ -179,7 +185,8 @@ fn write(path: &Path, head: &str, count: usize, piece: impl Fn(usize) -> String,
 /// Makes a config of so many pieces.
 fn config(shape: &str, count: usize, state: &Path) {
     let main = state.join("openclaw.json");
-    let write = |head: &str, piece: &dyn Fn(usize) -> String, tail: &str| write(&main, head, count, piece, tail);
+    let write =
+        |head: &str, piece: &dyn Fn(usize) -> String, tail: &str| write(&main, head, count, piece, tail);
     match shape {
         "agents" => {
             let agent = |n| format!(r#"{{"id":"agent-number-{n:0>40}","workspace":"~/work/{n}"}}"#);
@@ -217,21 +224,30 @@ fn config(shape: &str, count: usize, state: &Path) {
         }
         "accounts" => {
             let account = |n| {
-                format!(r#""account-{n:0>60}":{{"dmPolicy":"open","allowFrom":["*"],"botToken":"{n}:s3cr3t-value-{n:0>24}"}}"#)
+                format!(
+                    r#""account-{n:0>60}":{{"dmPolicy":"open","allowFrom":["*"],"botToken":"{n}:s3cr3t-value-{n:0>24}"}}"#
+                )
             };
             write(r#"{"channels":{"telegram":{"accounts":{"#, &account, "}}}}");
         }
         "unknown-keys" => write("{", &|n| format!(r#""nobody-knows-this-{n:0>40}":{n}"#), "}"),
         "numbers" => write(r#"{"x":["#, &|_| "1".to_owned(), "]}"),
         "plugins" => {
-            let entry = |n| format!(r#""plugin-{n:0>40}":{{"enabled":true,"source":"npm","config":{{"apiKey":"s3cr3t-{n:0>20}"}}}}"#);
+            let entry = |n| {
+                format!(
+                    r#""plugin-{n:0>40}":{{"enabled":true,"source":"npm","config":{{"apiKey":"s3cr3t-{n:0>20}"}}}}"#
+                )
+            };
             write(r#"{"plugins":{"entries":{"#, &entry, "}}}");
         }
         "urls" => {
-            let url = |n| format!(r#"{{"baseUrl":"https://user{n}:p4ssw0rd-{n:0>20}@host{n}.example/path"}}"#);
+            let url =
+                |n| format!(r#"{{"baseUrl":"https://user{n}:p4ssw0rd-{n:0>20}@host{n}.example/path"}}"#);
             write(r#"{"models":{"providers":["#, &url, "]}}");
         }
-        "load-paths" => write(r#"{"plugins":{"load":{"paths":["#, &|n| format!(r#""/nowhere/{n}/{n:0>40}""#), "]}}}"),
+        "load-paths" => {
+            write(r#"{"plugins":{"load":{"paths":["#, &|n| format!(r#""/nowhere/{n}/{n:0>40}""#), "]}}}")
+        }
         other => panic!("there is no config \"{other}\""),
     }
     assert!(fs::metadata(&main).unwrap().len() <= 16 << 20, "{shape} is larger than a config may be");

@@ -84,9 +84,9 @@ impl Open {
 /// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
 /// what it leads to is not below the state directory by right.
 fn files(cx: &Context<'_>, directory: &Path, ending: &str, seen: &mut Seen) -> Result<(), Failure> {
-    let listed = cx.host().each_entry(directory, ending, &mut |path, metadata| {
-        if metadata.kind == Kind::File {
-            seen.extend(Permissions::if_open(cx, &path, &metadata));
+    let listed = cx.host().each_entry(directory, ending, &mut |name, metadata| {
+        if metadata.kind == Kind::File && Permissions::lets_in(cx, metadata) {
+            seen.extend(Permissions::of(cx, &directory.join(name), metadata));
         }
     });
     match listed {

@@ -97,7 +97,8 @@ pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
     let is_it = |id: &str, entry: &Value| entry.is_object() && is_normalised_to(id, &name);
     let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
     let mut listed = list.value().and_then(Value::as_array).into_iter().flatten();
-    let at = listed.position(|entry| is_it(entry.get("id").and_then(Value::as_str).unwrap_or_default(), entry));
+    let at =
+        listed.position(|entry| is_it(entry.get("id").and_then(Value::as_str).unwrap_or_default(), entry));
     let key = || entries.object()?.iter().find(|(id, entry)| is_it(id, entry)).map(|(id, _)| id);
     at.map(|at| list.get_item(at)).or_else(|| key().map(|key| entries.get(key)))
 }

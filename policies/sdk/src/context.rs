@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     Allowed, Content, Entry, Facts, Failure, Input, Kind, Link, Metadata, Node, Path, Platform, ProbeResult,
-    Problem, SecretSource, StateError, Subject, View, Walked,
+    Problem, SecretSource, StateError, Subject, View,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
@@ -26,11 +26,11 @@ pub trait Host {
         &self,
         directory: &Path,
         ending: &str,
-        each: &mut dyn FnMut(Path, Metadata),
+        each: &mut dyn FnMut(&str, &Metadata),
     ) -> Result<(), StateError> {
         for entry in self.list(directory)? {
             if entry.name.ends_with(ending) {
-                each(directory.join(&entry.name), entry.metadata);
+                each(&entry.name, &entry.metadata);
             }
         }
         Ok(())
@@ -64,6 +64,17 @@ pub trait Host {
         }
         Ok(())
     }
+}
+
+/// An object met by a walk.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// Where it is.
+    pub object: Path,
+    /// Facts about the object itself.
+    pub metadata: Metadata,
+    /// Why the walk did not enter the directory; none where it did, or where it was not to.
+    pub refused: Option<StateError>,
 }
 
 /// Everything that a policy can know of the target.

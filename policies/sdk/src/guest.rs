@@ -32,7 +32,7 @@ impl Host for Imports {
         &self,
         directory: &Path,
         ending: &str,
-        each: &mut dyn FnMut(Path, Metadata),
+        each: &mut dyn FnMut(&str, &Metadata),
     ) -> Result<(), StateError> {
         let options = state::WalkOptions { max_depth: 0, glob: Some(format!("*{ending}")), skip: Vec::new() };
         let walk = state::Walk::start(directory, &options)?;
@@ -41,8 +41,8 @@ impl Host for Imports {
             if batch.is_empty() {
                 return Ok(());
             }
-            for walked in batch {
-                each(walked.object, walked.metadata);
+            for walked in &batch {
+                each(&walked.below, &walked.metadata);
             }
         }
     }
@@ -58,7 +58,11 @@ impl Host for Imports {
         let walk = state::Walk::start(root, &options)?;
         loop {
             let batch = walk.next(BATCH)?;
-            if batch.is_empty() || !batch.into_iter().all(&mut *each) {
+            let met = |walked: state::Walked| {
+                let state::Walked { below, metadata, refused } = walked;
+                each(Walked { object: root.join(&below), metadata, refused })
+            };
+            if batch.is_empty() || !batch.into_iter().all(met) {
                 return Ok(());
             }
         }

@@ -28,14 +28,14 @@ pub mod url;
 pub use bindings::chitin::policy::gateway::{Close, ProbeResult};
 pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
-    Content, Entry, Error as StateError, Kind, Link, Metadata, Target, Walked,
+    Content, Entry, Error as StateError, Kind, Link, Metadata, Target,
 };
 pub use bindings::chitin::policy::types::{
     Failure, Finding, Fix, Location, Path, SetMode, SetValue, Severity, TextPosition,
 };
 pub use bindings::{Input, Permissions as Allowed, Platform, Problem, Variable, View};
 pub use config::Node;
-pub use context::{Context, Host};
+pub use context::{Context, Host, Walked};
 pub use finding::{critical, finding, info, warn};
 
 /// What a policy answers: its findings, or why it has no verdict.

@@ -50,13 +50,20 @@ impl Permissions {
         Ok(Some(Self::new(cx, path, display, is_symlink, link.metadata)))
     }
 
-    /// What a listing gave of an object that is no symbolic link; none where it lets nobody read or write whom the site
-    /// does not let. It is not looked at again, so that a million files that are closed cost next to nothing.
+    /// An object that a listing gave lets somebody read or write whom the site does not let. It is not looked at again for
+    /// that, so that a million files that are closed cost next to nothing. Says nothing of a symbolic link.
     #[must_use]
-    pub fn if_open(cx: &Context<'_>, path: &Path, metadata: &Metadata) -> Option<Self> {
-        let allowed = if metadata.kind == Kind::Directory { cx.allowed().directory } else { cx.allowed().file };
-        let is_open = metadata.kind != Kind::Symlink && metadata.mode & 0o066 & !allowed != 0;
-        is_open.then(|| Self::new(cx, path, cx.display_path(path), false, Some(*metadata)))
+    pub fn lets_in(cx: &Context<'_>, metadata: &Metadata) -> bool {
+        let allowed =
+            if metadata.kind == Kind::Directory { cx.allowed().directory } else { cx.allowed().file };
+        metadata.mode & 0o066 & !allowed != 0
+    }
+
+    /// What a listing says of an object; none of a symbolic link, which has to be looked at.
+    #[must_use]
+    pub fn of(cx: &Context<'_>, path: &Path, metadata: &Metadata) -> Option<Self> {
+        let is_link = metadata.kind == Kind::Symlink;
+        (!is_link).then(|| Self::new(cx, path, cx.display_path(path), false, Some(*metadata)))
     }
 
     fn new(cx: &Context<'_>, path: &Path, display: String, is_symlink: bool, end: Option<Metadata>) -> Self {
@@ -191,7 +198,8 @@ mod tests {
                 let looked = Permissions::inspect(cx, &path).expect("it looks").expect("it is there");
                 let is_open = looked.writers().is_some() || looked.readers().is_some();
                 let metadata = looked.end.expect("it is no link");
-                assert_eq!(Permissions::if_open(cx, &path, &metadata), is_open.then_some(looked), "{mode:o}");
+                assert_eq!(Permissions::lets_in(cx, &metadata), is_open, "{mode:o}");
+                assert_eq!(Permissions::of(cx, &path, &metadata), Some(looked), "{mode:o}");
                 Ok::<(), Failure>(())
             })
             .expect("it looks");

@@ -179,9 +179,7 @@ impl<'s> Search<'s> {
         if (self.is_over)() {
             self.looks = 0;
             let family = self.family;
-            self.lacks(|| {
-                format!("the time to look for {family}s was over; not all places were looked at")
-            });
+            self.lacks(|| format!("the time to look for {family}s was over; not all places were looked at"));
             return false;
         }
         self.looks -= 1;
@@ -376,7 +374,12 @@ impl Folders {
             return;
         }
         // What lies in it follows it in the order.
-        while let Some(inner) = self.0.range::<Path, _>((Bound::Included(folder), Bound::Unbounded)).next().filter(|next| is_inside(folder, next)) {
+        while let Some(inner) = self
+            .0
+            .range::<Path, _>((Bound::Included(folder), Bound::Unbounded))
+            .next()
+            .filter(|next| is_inside(folder, next))
+        {
             let inner = inner.clone();
             self.0.remove(&inner);
         }
@@ -572,7 +575,11 @@ mod tests {
 
         let late = find(&json!({}), true);
         assert!(late.found.is_empty());
-        assert!(late.gaps["plugin"].contains("time") && late.gaps["skill"].contains("time"), "{:?}", late.gaps);
+        assert!(
+            late.gaps["plugin"].contains("time") && late.gaps["skill"].contains("time"),
+            "{:?}",
+            late.gaps
+        );
 
         let paths: Vec<String> = (0..=MAX_LOOKS).map(|number| format!("/nowhere/{number}")).collect();
         let many = find(&json!({"plugins": {"load": {"paths": paths}}}), false);
@@ -589,9 +596,15 @@ mod tests {
             folders.add(Path::new(folder));
         }
         assert_eq!(folders.0.len(), 3);
-        for (path, held) in
-            [("/a/b", true), ("/a/b/c/d", true), ("/a", false), ("/a/bc", false), ("/x/y", true), ("/", false), ("/a-b/c", true)]
-        {
+        for (path, held) in [
+            ("/a/b", true),
+            ("/a/b/c/d", true),
+            ("/a", false),
+            ("/a/bc", false),
+            ("/x/y", true),
+            ("/", false),
+            ("/a-b/c", true),
+        ] {
             assert_eq!(folders.hold(Path::new(path)), held, "{path}");
         }
     }

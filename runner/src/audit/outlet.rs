@@ -49,7 +49,8 @@ pub fn accept(
         let said = text_bytes(&finding);
         let locations = places(grants, subject, std::mem::take(&mut finding.locations), go_on)?;
         let finding = one(manifest, grants, subject, finding, locations).map_err(Failure::Refused)?;
-        kept += said + finding.locations.iter().map(place_bytes).sum::<usize>() + size_of_val(&*finding.fixes);
+        kept +=
+            said + finding.locations.iter().map(place_bytes).sum::<usize>() + size_of_val(&*finding.fixes);
         if kept > limits.answer_bytes {
             let allowed = bytes(limits.answer_bytes);
             return Err(LimitError::new("answer", allowed, "more with the paths of its places").into());

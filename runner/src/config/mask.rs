@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_longest_secret_is_masked_wherever_it_stands() {
-        let mask = Mask::new(["s3cr3t-value", "s3cr3t-value-2", "other-secret-1", "short-1", "ordinaryword", ""]);
+        let mask =
+            Mask::new(["s3cr3t-value", "s3cr3t-value-2", "other-secret-1", "short-1", "ordinaryword", ""]);
         for (text, masked) in [
             ("a s3cr3t-value-2 b", "a *** b"),
             ("s3cr3t-value-3", "***-3"),

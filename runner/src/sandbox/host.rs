@@ -12,7 +12,7 @@ use wasmtime::{Error, ResourceLimiter, Result};
 use self::bindings::chitin::policy::{gateway, secrets, state, types};
 use super::limits::{LimitError, Limits};
 use super::pattern::matches;
-use super::view::{Grants, PathError, decode, encode};
+use super::view::{Grants, PathError, decode, encode, encode_to};
 use crate::target::listing::Listing;
 use crate::target::processor_time;
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
@@ -339,7 +339,8 @@ impl state::Host for HostState {
             Err(error) => return Ok(Err(error.into())),
         };
         if entries.len() > MAX_LISTED {
-            let words = format!("it has {} entries; beyond {MAX_LISTED} only a walk gives them", entries.len());
+            let words =
+                format!("it has {} entries; beyond {MAX_LISTED} only a walk gives them", entries.len());
             return Ok(Err(state::Error::Io(words)));
         }
         self.count_entries(entries.len())?;
@@ -417,18 +418,21 @@ impl state::HostWalk for HostState {
             // Patterns can be made to be slow.
             self.check_time()?;
             let depth = walk.levels.len();
+            // The first level is the root's; its prefix stands before each path.
+            let root = walk.levels.first().map_or(0, |level| level.prefix.len());
             let Some(level) = walk.levels.last_mut() else { break };
             let Some(entry) = level.entries.get(level.next) else {
                 walk.levels.pop();
                 continue;
             };
             level.next += 1;
-            let name = encode(entry.as_ref());
-            if walk.skip.iter().any(|pattern| matches(pattern, &name)) {
+            let mut rel = level.prefix.clone();
+            encode_to(&mut rel, entry.as_ref());
+            let name = rel.get(level.prefix.len()..).unwrap_or_default();
+            if walk.skip.iter().any(|pattern| matches(pattern, name)) {
                 continue;
             }
             let metadata = *entry.metadata;
-            let rel = format!("{}{name}", level.prefix);
             let enters = metadata.kind == Kind::Directory && depth <= walk.max_depth;
             let path = enters.then(|| level.directory.join(entry.name));
             let mut refused = None;
@@ -439,9 +443,9 @@ impl state::HostWalk for HostState {
                     refused = Some(error.into());
                 }
             }
-            if walk.names(&rel) {
-                let object = types::Path { view: walk.name.clone(), rel };
-                batch.push(state::Walked { object, metadata: self.metadata(&metadata), refused });
+            let below = rel.split_off(root);
+            if walk.glob.as_ref().is_none_or(|glob| matches(glob, &below)) {
+                batch.push(state::Walked { below, metadata: self.metadata(&metadata), refused });
             }
         }
         *self.table.get_mut(&this)? = walk;
@@ -457,14 +461,6 @@ impl state::HostWalk for HostState {
 impl Walk {
     fn finished() -> Self {
         Self { view: 0, name: String::new(), max_depth: 0, glob: None, skip: Vec::new(), levels: Vec::new() }
-    }
-
-    /// An object with this path below the view is to be given.
-    fn names(&self, rel: &str) -> bool {
-        let Some(glob) = &self.glob else { return true };
-        // The first level is the root's; its prefix stands before each path.
-        let root = self.levels.first().map_or(0, |level| level.prefix.len());
-        rel.get(root..).is_some_and(|below| matches(glob, below))
     }
 }
 

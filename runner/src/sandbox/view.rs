@@ -88,13 +88,21 @@ fn decode_name(part: &str) -> Result<Vec<u8>, PathError> {
 #[must_use]
 pub fn encode(path: &Path) -> String {
     let mut text = String::new();
+    encode_to(&mut text, path);
+    text
+}
+
+/// Adds a relative path in the contract's form to a text.
+pub fn encode_to(text: &mut String, path: &Path) {
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
-        text.push_str(&chunk.valid().replace('%', "%25"));
+        for (number, part) in chunk.valid().split('%').enumerate() {
+            text.push_str(if number > 0 { "%25" } else { "" });
+            text.push_str(part);
+        }
         for byte in chunk.invalid() {
             text.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]);
         }
     }
-    text
 }
 
 /// What one policy may look at.

@@ -44,7 +44,8 @@ fn step_by_step(path: &Path) -> rustix::io::Result<PathBuf> {
     let mut here = root()?;
     let mut left: VecDeque<OsString> = names(path).collect();
     if path.is_relative() {
-        let cwd = std::env::current_dir().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let cwd =
+            std::env::current_dir().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
         left = names(&cwd).chain(left).collect();
     }
     let mut links = 0;
@@ -97,13 +98,19 @@ mod tests {
         std::fs::create_dir_all(home.join("a/b")).unwrap();
         std::fs::write(home.join("a/b/file"), "").unwrap();
         std::fs::create_dir(home.join("x (deleted)")).unwrap();
-        for (text, name) in
-            [("a", "way"), ("../..", "a/b/up"), ("b/up/way/b/file", "a/far"), ("circle", "circle"), ("none", "none")]
-        {
+        for (text, name) in [
+            ("a", "way"),
+            ("../..", "a/b/up"),
+            ("b/up/way/b/file", "a/far"),
+            ("circle", "circle"),
+            ("none", "none"),
+        ] {
             symlink(text, home.join(name)).unwrap();
         }
         symlink(home.join("way/b"), home.join("absolute")).unwrap();
-        for rel in ["", "a/b/file", "way/b", "a/b/up/a", "a/far", "absolute/file", "x (deleted)", "way/../a/b"] {
+        for rel in
+            ["", "a/b/file", "way/b", "a/b/up/a", "a/far", "absolute/file", "x (deleted)", "way/../a/b"]
+        {
             let path = home.join(rel);
             let expected = path.canonicalize().unwrap();
             assert_eq!(real_path(&path), Ok(expected.clone()), "{rel}");

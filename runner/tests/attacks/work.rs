@@ -43,7 +43,8 @@ fn files(folder: &Path, count: usize, mode: u32) {
     let folder = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
     for number in 0..count {
         let name = format!("{number:08}-0000-4000-8000-000000000000.jsonl");
-        rustix::fs::mknodat(folder.as_fd(), name, FileType::RegularFile, Mode::from_raw_mode(mode), 0).unwrap();
+        rustix::fs::mknodat(folder.as_fd(), name, FileType::RegularFile, Mode::from_raw_mode(mode), 0)
+            .unwrap();
     }
 }
 
@@ -188,13 +189,19 @@ fn a_hundred_thousand_transcripts_are_assessed_in_full() {
     let one = sessions.join("00077777-0000-4000-8000-000000000000.jsonl");
     fs::set_permissions(&one, fs::Permissions::from_mode(0o644)).unwrap();
     let answer = audit(&home, &["--policy", "private-files"]);
-    assert_eq!((lacks(&answer), found(&answer)), (Vec::new(), vec!["fs.private_files.perms_readable".to_owned()]));
+    assert_eq!(
+        (lacks(&answer), found(&answer)),
+        (Vec::new(), vec!["fs.private_files.perms_readable".to_owned()])
+    );
     assert!(answer.stdout.contains("00077777-"), "{}", answer.stdout);
     for entry in fs::read_dir(&sessions).unwrap() {
         fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(0o644)).unwrap();
     }
     let answer = audit(&home, &["--policy", "private-files"]);
-    assert_eq!((lacks(&answer), found(&answer)), (Vec::new(), vec!["fs.private_files.perms_readable".to_owned()]));
+    assert_eq!(
+        (lacks(&answer), found(&answer)),
+        (Vec::new(), vec!["fs.private_files.perms_readable".to_owned()])
+    );
     assert!(answer.stdout.contains("99999 more are open to others"), "{}", answer.stdout);
 }
 
@@ -204,7 +211,8 @@ fn what_is_there_may_be_looked_at_and_what_is_not_has_an_end() {
     files(&home.path().join(".openclaw/agents/main/sessions"), 150_000, 0o600);
     let there = guest("looks_at_all_it_walked");
     let answer = audit(&home, &["--grant", "all", "--policy", there.component]);
-    let detail = answer.report().unwrap().findings.into_iter().map(|finding| finding.detail).collect::<String>();
+    let detail =
+        answer.report().unwrap().findings.into_iter().map(|finding| finding.detail).collect::<String>();
     assert_eq!((lacks(&answer), detail.as_str()), (Vec::new(), "150004 objects"), "{}", answer.stderr);
     let absent = guest("names_forever");
     let answer = audit(&home, &["--grant", "all", "--policy", absent.component]);
@@ -223,7 +231,11 @@ fn a_package_with_very_many_entries_is_cut() {
             let folder = format!(".openclaw/extensions/p{number}");
             home.file(&format!("{folder}/index.js"), 0o600, Some(b""));
             home.file(&format!("{folder}/package.json"), 0o600, Some(package.to_string().as_bytes()));
-            home.file(&format!("{folder}/openclaw.plugin.json"), 0o600, Some(manifest.to_string().as_bytes()));
+            home.file(
+                &format!("{folder}/openclaw.plugin.json"),
+                0o600,
+                Some(manifest.to_string().as_bytes()),
+            );
         }
         audit(&home, &["--policy", "config-problems"])
     };

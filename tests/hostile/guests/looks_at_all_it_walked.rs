@@ -16,8 +16,8 @@ fn audit(_: Input) -> Verdict {
             Ok(batch) if batch.is_empty() => break,
             Ok(batch) => {
                 for walked in &batch {
-                    if let Err(error) = state::stat(&walked.object) {
-                        return kept_out(format!("{}: {error:?}", walked.object.rel));
+                    if let Err(error) = state::stat(&path("state", &walked.below)) {
+                        return kept_out(format!("{}: {error:?}", walked.below));
                     }
                 }
                 met += batch.len();

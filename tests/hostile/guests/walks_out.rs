@@ -14,7 +14,7 @@ fn audit(_: Input) -> Verdict {
     loop {
         match walk.next(7) {
             Ok(batch) if batch.is_empty() => break,
-            Ok(batch) => met.extend(batch.into_iter().map(|walked| walked.object.rel)),
+            Ok(batch) => met.extend(batch.into_iter().map(|walked| walked.below)),
             Err(error) => return got(format!("{error:?}")),
         }
     }
