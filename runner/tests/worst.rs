@@ -189,7 +189,7 @@ fn config(shape: &str, count: usize, state: &Path) {
         |head: &str, piece: &dyn Fn(usize) -> String, tail: &str| write(&main, head, count, piece, tail);
     match shape {
         "agents" => {
-            let agent = |n| format!(r#"{{"id":"agent-number-{n:0>40}","workspace":"~/work/{n}"}}"#);
+            let agent = |n| format!(r#"{{"id":"agent-number-{n:0>120}","workspace":"~/work/{n}"}}"#);
             write(r#"{"agents":{"list":["#, &agent, "]}}");
         }
         "secrets" => {
@@ -235,7 +235,7 @@ fn config(shape: &str, count: usize, state: &Path) {
         "plugins" => {
             let entry = |n| {
                 format!(
-                    r#""plugin-{n:0>40}":{{"enabled":true,"source":"npm","config":{{"apiKey":"s3cr3t-{n:0>20}"}}}}"#
+                    r#""plugin-{n:0>60}":{{"enabled":true,"source":"npm","config":{{"apiKey":"s3cr3t-{n:0>20}"}}}}"#
                 )
             };
             write(r#"{"plugins":{"entries":{"#, &entry, "}}}");

@@ -558,7 +558,7 @@ mod tests {
         let paths = ["~/many", "~/link", "~/many/", "~/link/../many"].repeat(500);
         let extra = ["~/skills", "~/skills/"].repeat(500);
         let config = json!({"plugins": {"load": {"paths": paths}}, "skills": {"load": {"extraDirs": extra}}});
-        std::fs::create_dir(home.path().join(".openclaw")).unwrap();
+        fs::create_dir(home.path().join(".openclaw")).unwrap();
         let (found, gaps) = seen(home.path(), false, &[], &config);
         assert_eq!(found, ["plugin/0 many/one", "skill/0 skills/a"]);
         assert_eq!(gaps, [""; 0]);

@@ -64,7 +64,8 @@ pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: 
     progress.runs.store(jobs.len(), Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(jobs.len()));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = workers.min(most_workers(subject)).min(jobs.len());
     let redacted = subject.config.redact();
     let work = || {
         loop {
@@ -73,7 +74,7 @@ pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: 
             let what = job.view.map(|view| subject.path(view, Path::new("")).to_string_lossy().into_owned());
             let what = what.unwrap_or_else(|| job.planned.manifest.policy.id.clone());
             *progress.current.lock().unwrap_or_else(PoisonError::into_inner) = what;
-            let outcome = one(sandbox, subject, &redacted, job, limits);
+            let outcome = one(sandbox, subject, redacted, job, limits);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
             progress.done.fetch_add(1, Ordering::Relaxed);
         }
@@ -87,6 +88,14 @@ pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: 
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
     Evaluation { outcomes: done.into_iter().map(|(_, outcome)| outcome).collect() }
+}
+
+/// How many policies run at a time, however many processors there are: each may take its 64 MiB, and the runner holds its
+/// part of the config beside it. With a config of megabytes the memory of an audit is for two.
+fn most_workers(subject: &Subject) -> usize {
+    const LARGE: usize = 1 << 20;
+    let text: usize = subject.config.files.iter().map(|file| file.text.len()).sum();
+    if text > LARGE { 2 } else { 4 }
 }
 
 /// A policy of the plan makes one job, or one for each view of its family; and one where there is no such view.
@@ -188,13 +197,13 @@ fn ungranted(planned: &Planned) -> Vec<String> {
 #[must_use]
 pub fn input(subject: &Subject, granted: &Capabilities) -> Input {
     let grants = Grants::new(granted.clone(), subject.view_numbers(None, None));
-    input_from(subject, &subject.config.redact(), &grants)
+    input_from(subject, subject.config.redact(), &grants)
 }
 
 fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants) -> Input {
     let capabilities = grants.capabilities();
     Input {
-        config: subtree::cut(redacted, &capabilities.config).to_string(),
+        config: subtree::cut(redacted, &capabilities.config),
         generation: subject.config.generation.clone(),
         problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },
         views: subject.input_views(|view| grants.sees(view)),

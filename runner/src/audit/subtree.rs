@@ -1,46 +1,63 @@
 //! Cuts the config down to the subtrees that a policy may see.
 
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 
 use crate::config::segments;
 
-/// What of a value the pointers name; `*` stands for every key or item. Lists keep their length, so that an item
-/// keeps its place: what is not named in them is null.
+/// What of a value the pointers name, as JSON text; `*` stands for every key or item. Lists keep their length, so that an
+/// item keeps its place: what is not named in them is null. It is written as it is gone through: a config can be large, and
+/// each policy gets another part of it.
 #[must_use]
-pub fn cut(value: &Value, pointers: &[String]) -> Value {
+pub fn cut(value: &Value, pointers: &[String]) -> String {
     let paths: Vec<Vec<String>> = pointers.iter().filter_map(|pointer| segments(pointer)).collect();
-    let paths: Vec<&[String]> = paths.iter().map(Vec::as_slice).collect();
-    part(value, &paths).unwrap_or_else(|| Value::Object(Map::new()))
+    if paths.is_empty() {
+        return "{}".to_owned(); // not even its keys: they are names of accounts and files
+    }
+    let paths = paths.iter().map(Vec::as_slice).collect();
+    // A tree with texts for keys can always be written; what is empty would be no JSON, and no policy would believe it.
+    serde_json::to_string(&Part { value, paths }).unwrap_or_default()
 }
 
-fn part<'p>(value: &Value, paths: &[&'p [String]]) -> Option<Value> {
-    if paths.is_empty() {
-        return None; // not even its keys: they are names of accounts and files
-    }
-    if paths.iter().any(|path| path.is_empty()) {
-        return Some(value.clone());
-    }
-    let below = |key: &str| -> Vec<&'p [String]> {
+/// A value, of which some paths are named; there is always one.
+struct Part<'v, 'p> {
+    value: &'v Value,
+    paths: Vec<&'p [String]>,
+}
+
+impl<'v, 'p> Part<'v, 'p> {
+    /// What is named of a member or an item; none where nothing is.
+    fn below(&self, key: &str, value: &'v Value) -> Option<Part<'v, 'p>> {
         let rest = |path: &&'p [String]| {
             let (first, rest) = path.split_first()?;
             (first == "*" || first == key).then_some(rest)
         };
-        paths.iter().filter_map(rest).collect()
-    };
-    match value {
-        Value::Object(map) => {
-            let kept = map.iter().filter_map(|(key, value)| Some((key.clone(), part(value, &below(key))?)));
-            let kept: Map<String, Value> = kept.collect();
-            Some(Value::Object(kept))
+        let paths: Vec<&[String]> = self.paths.iter().filter_map(rest).collect();
+        (!paths.is_empty()).then_some(Part { value, paths })
+    }
+}
+
+impl Serialize for Part<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.paths.iter().any(|path| path.is_empty()) {
+            return self.value.serialize(serializer);
         }
-        Value::Array(items) => {
-            let item = |(index, item): (usize, &Value)| {
-                part(item, &below(&index.to_string())).unwrap_or(Value::Null)
-            };
-            Some(Value::Array(items.iter().enumerate().map(item).collect()))
+        match self.value {
+            Value::Object(map) => {
+                let mut out = serializer.serialize_map(None)?;
+                for (key, value) in map {
+                    if let Some(part) = self.below(key, value) {
+                        out.serialize_entry(key, &part)?;
+                    }
+                }
+                out.end()
+            }
+            Value::Array(items) => serializer.collect_seq(
+                items.iter().enumerate().map(|(index, item)| self.below(&index.to_string(), item)),
+            ),
+            // The path leads on, and there is nothing more; what stands here instead is part of the answer.
+            scalar => scalar.serialize(serializer),
         }
-        // The path leads on, and there is nothing more; what stands here instead is part of the answer.
-        scalar => Some(scalar.clone()),
     }
 }
 
@@ -51,7 +68,8 @@ mod tests {
     use super::*;
 
     fn cut_to(value: &Value, pointers: &[&str]) -> Value {
-        cut(value, &pointers.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        let pointers: Vec<String> = pointers.iter().map(|text| (*text).to_owned()).collect();
+        serde_json::from_str(&cut(value, &pointers)).unwrap()
     }
 
     #[test]

@@ -129,8 +129,8 @@ impl Config {
     }
 
     /// The copy for policies: each secret string is [`REDACTED`], a number at a secret key is 1 (0 if it is zero).
-    pub fn redact(&self) -> Value {
-        self.redacted.clone()
+    pub fn redact(&self) -> &Value {
+        &self.redacted
     }
 
     /// True when the gateway itself would refuse this config.

@@ -68,14 +68,15 @@ impl Tree {
                 (Value::Array(values), Marks { spot: self.spot, below: Below::Array(marks) })
             }
             Node::Object(entries) => {
-                let mut map = Map::new();
-                let mut marks = HashMap::with_capacity(entries.len());
+                let mut map = Map::with_capacity(entries.len());
+                let mut marks = Vec::with_capacity(entries.len());
                 for (key, tree) in entries {
                     let (value, below) = tree.into_parts();
-                    map.insert(key.clone(), value);
-                    marks.insert(key, below);
+                    marks.push((key.clone().into_boxed_str(), below));
+                    map.insert(key, value);
                 }
-                (Value::Object(map), Marks { spot: self.spot, below: Below::Object(marks) })
+                marks.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                (Value::Object(map), Marks { spot: self.spot, below: Below::Object(marks.into()) })
             }
         }
     }
@@ -93,7 +94,8 @@ enum Below {
     #[default]
     Nothing,
     Array(Vec<Marks>),
-    Object(HashMap<String, Marks>),
+    /// In order of their keys: there is one for each object of the config, so it has to be small.
+    Object(Box<[(Box<str>, Marks)]>),
 }
 
 impl Marks {
@@ -105,7 +107,10 @@ impl Marks {
             let next = match &here.below {
                 Below::Nothing => None,
                 Below::Array(items) => segment.parse::<usize>().ok().and_then(|index| items.get(index)),
-                Below::Object(entries) => entries.get(segment),
+                Below::Object(entries) => {
+                    let at = entries.binary_search_by(|(key, _)| (**key).cmp(segment)).ok();
+                    at.and_then(|at| entries.get(at)).map(|(_, marks)| marks)
+                }
             };
             let Some(next) = next else { break };
             here = next;

@@ -103,7 +103,7 @@ mod tests {
             ("../..", "a/b/up"),
             ("b/up/way/b/file", "a/far"),
             ("circle", "circle"),
-            ("none", "none"),
+            ("nothing", "none"),
         ] {
             symlink(text, home.join(name)).unwrap();
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use chitin_test_support::guest;
@@ -131,8 +131,8 @@ fn forty_thousand_secrets_are_masked_at_once() {
     let component = guest("nearly_tells_secrets").component;
     let audited = |count| audit(&home(&json!({"env": {"vars": vars(count)}})), &["--policy", component]);
     let (few, many) = (audited(4), audited(40_000));
-    assert_eq!((lacks(&few), few.code), (Vec::new(), 1), "{}", few.stderr);
-    assert_eq!((lacks(&many), many.code), (Vec::new(), 1), "{}", many.stderr);
+    assert_eq!((lacks(&few), few.code), (Vec::new(), 0), "{}", few.stderr);
+    assert_eq!((lacks(&many), many.code), (Vec::new(), 0), "{}", many.stderr);
     assert_eq!(few.report().unwrap().findings.len(), many.report().unwrap().findings.len());
 }
 
@@ -243,16 +243,4 @@ fn a_package_with_very_many_entries_is_cut() {
     assert!(unknown(&few), "a plugin that nobody has is told: {}", few.stdout);
     // Where not all were looked at, an unknown id proves nothing.
     assert!(!unknown(&many) && lacks(&many).is_empty(), "{}", many.stdout);
-}
-
-#[test]
-fn a_column_in_a_line_of_megabytes_is_no_long_count() {
-    let accounts: serde_json::Map<String, Value> = (0..3_000)
-        .map(|number| (format!("a{number}"), json!({"dmPolicy": "open", "note": "x".repeat(3_000)})))
-        .collect();
-    let home = home(&json!({"channels": {"telegram": {"accounts": accounts}}}));
-    let size = fs::metadata(home.path().join(".openclaw/openclaw.json")).unwrap().size();
-    assert!(size > 9_000_000);
-    let answer = audit(&home, &["--policy", "direct-messages", "--policy", "config-problems"]);
-    assert!(matches!(answer.code, 0 | 1), "{}{}", answer.stdout, answer.stderr);
 }

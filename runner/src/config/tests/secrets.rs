@@ -78,7 +78,8 @@ fn the_name_of_a_section_makes_no_secrets() {
         "{browser:{profiles:{token:{cdpUrl:'http://a:1'},headers:{cdpUrl:'http://b:1'},secret:'no section'}},
           channels:{telegram:{accounts:{secret:{name:'n',botToken:'b'}}}}}",
     )
-    .redact();
+    .redact()
+    .clone();
     assert_eq!(shown.pointer("/browser/profiles/token/cdpUrl"), Some(&json!("http://a:1")));
     assert_eq!(shown.pointer("/browser/profiles/headers/cdpUrl"), Some(&json!("http://b:1")));
     assert_eq!(shown.pointer("/browser/profiles/secret"), Some(&json!("[secret]")));
