@@ -109,13 +109,7 @@ impl Extensions {
     }
 
     /// Code, and the folder with its manifest, which is read once. The gateway passes over what anybody can write to.
-    fn candidate(
-        &mut self,
-        folder: &Path,
-        source: &Path,
-        reader: &Reader<'_>,
-        known: &mut Option<Manifest>,
-    ) {
+    fn candidate(&mut self, folder: &Path, source: &Path, reader: &Reader<'_>, known: &mut Option<Manifest>) {
         if [folder, source].into_iter().any(is_world_writable) {
             return;
         }

@@ -13,8 +13,8 @@ mod paths;
 mod preview;
 mod problem;
 mod read;
-mod secrecy;
 mod real;
+mod secrecy;
 pub mod snapshot;
 pub mod territory;
 #[cfg(test)]
@@ -30,5 +30,5 @@ pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path}
 pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
 pub use read::{FileKind, ReadError, read_regular};
-pub use territory::Territory;
 pub use real::real_path;
+pub use territory::Territory;
