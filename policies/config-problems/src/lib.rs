@@ -169,6 +169,13 @@ const TABLE: [Row; 23] = [
         remediation: "Correct the problems that are listed, and run the audit again",
     },
     Row {
+        kind: "no-working-directory",
+        id: "config.no_working_directory",
+        severity: Info,
+        title: "Audit was started in a directory that is gone",
+        remediation: "Change to a directory that exists, and run the audit again",
+    },
+    Row {
         kind: "newer-version",
         id: "config.newer_version",
         severity: Info,

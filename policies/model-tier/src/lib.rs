@@ -5,7 +5,7 @@ mod tier;
 use std::collections::BTreeSet;
 
 use chitin_policy_sdk::models::{self, Model};
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, listing, warn};
+use chitin_policy_sdk::{Context, Finding, Node, Verdict, warn};
 
 /// Judges every configured model by its name.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -18,17 +18,9 @@ fn legacy(models: &[Model<'_>]) -> Option<Finding> {
     let start = warn("models.legacy", "A model of a retired generation is in use").remediation(
         "Set agents.defaults.model.primary, and each model that is named here, to a current model",
     );
-    judged(
-        start,
-        models,
-        |id| tier::legacy(id).into_iter().collect(),
-        |lines| {
-            format!(
-                "Models of retired generations were trained before injected instructions were a concern, and obey them \
-             readily:\n{lines}"
-            )
-        },
-    )
+    let detail = "Models of retired generations were trained before injected instructions were a concern, and obey them \
+                  readily:";
+    judged(start.detail(detail), models, |id| tier::legacy(id).into_iter().collect())
 }
 
 fn weak_tier(models: &[Model<'_>]) -> Option<Finding> {
@@ -37,12 +29,9 @@ fn weak_tier(models: &[Model<'_>]) -> Option<Finding> {
             "Set the models of agents that have tools or read what strangers write to the GPT-5 generation, or to Claude 4.5 \
              or later in a tier above Haiku",
         );
-    judged(start, models, tier::weak, |lines| {
-        format!(
-            "Whoever gets text in front of these models has a better chance to steer their tools than with a flagship \
-             model:\n{lines}"
-        )
-    })
+    let detail = "Whoever gets text in front of these models has a better chance to steer their tools than with a flagship \
+                  model:";
+    judged(start.detail(detail), models, tier::weak)
 }
 
 /// The finding with a line for each model and setting that has reasons; none where no model has.
@@ -50,7 +39,6 @@ fn judged(
     finding: Finding,
     models: &[Model<'_>],
     reasons: impl Fn(&str) -> Vec<&'static str>,
-    detail: impl Fn(String) -> String,
 ) -> Option<Finding> {
     let (mut nodes, mut lines, mut seen): (Vec<&Node<'_>>, Vec<String>, BTreeSet<_>) = Default::default();
     for model in models {
@@ -63,7 +51,7 @@ fn judged(
             lines.push(format!("{} ({}): {}", model.id, model.source, reasons.join("; ")));
         }
     }
-    (!lines.is_empty()).then(|| finding.detail(detail(listing::lines(&lines))).at_all(nodes))
+    (!lines.is_empty()).then(|| finding.list(&lines, 0).at_all(nodes))
 }
 
 chitin_policy_sdk::policy!(audit);

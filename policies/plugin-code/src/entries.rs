@@ -1,5 +1,7 @@
 //! What a plugin's `package.json` names as the code that the gateway starts (reference: state-checks 7).
 
+use std::collections::BTreeSet;
+
 use chitin_policy_sdk::context::reason;
 use chitin_policy_sdk::{Context, Kind, Path, StateError, View, js};
 use serde_json::Value;
@@ -26,31 +28,105 @@ impl Entry {
     }
 }
 
-/// Reads them; otherwise says what could not be looked at, and why.
-pub fn read(cx: &Context<'_>, view: &View) -> Result<Vec<Entry>, (Path, String)> {
-    let package = Path::new(&view.name, "package.json");
-    let content = match cx.host().read(&package, MAX_PACKAGE_BYTES) {
-        Err(StateError::WrongKind) => through_link(cx, &package),
+/// What a plugin says of itself.
+#[derive(Default)]
+pub struct Package {
+    /// Its `openclaw.extensions`.
+    pub entries: Vec<Entry>,
+    /// All that it starts in, by path: those entries, `main` and `exports`, and what a named folder names in its own package.
+    pub starts: BTreeSet<String>,
+    /// What could not be looked at, and why.
+    pub unread: Vec<(Path, String)>,
+}
+
+/// Reads it.
+pub fn read(cx: &Context<'_>, view: &View) -> Package {
+    let mut package = Package::default();
+    let path = Path::new(&view.name, "package.json");
+    let json = match package_json(cx, &path) {
+        Ok(json) => json,
+        Err(why) => {
+            package.unread.push((path, why));
+            return package;
+        }
+    };
+    let texts = json.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
+    let texts = texts.filter_map(Value::as_str).map(js::trim).filter(|text| !text.is_empty());
+    let texts: Vec<&str> = texts.take(MAX_ENTRIES + 1).collect();
+    if texts.len() > MAX_ENTRIES {
+        package.unread.push((path, format!("it names more than {MAX_ENTRIES} entry points")));
+        return package;
+    }
+    package.entries =
+        texts.iter().map(|text| Entry { text: (*text).to_owned(), path: resolve(view, "", text) }).collect();
+    let named: Vec<String> =
+        package.entries.iter().filter_map(|entry| Some(entry.path.as_ref()?.rel.clone())).collect();
+    package.add_mains(view, "", &path, &json);
+    // A folder that is named has a package of its own, which says what the folder starts in.
+    for rel in &named {
+        let folder = Path::new(&view.name, rel);
+        if rel.is_empty() || !cx.host().stat(&folder).is_ok_and(|found| found.kind == Kind::Directory) {
+            continue;
+        }
+        let path = folder.join("package.json");
+        match package_json(cx, &path) {
+            Ok(json) => package.add_mains(view, rel, &path, &json),
+            Err(why) => package.unread.push((path, why)),
+        }
+    }
+    package.starts.extend(named);
+    package
+}
+
+impl Package {
+    /// Adds what a package in this folder starts in where it is loaded by the folder's name. A JSON file is data, whoever
+    /// loads it.
+    fn add_mains(&mut self, view: &View, folder: &str, package: &Path, json: &Value) {
+        let mut mains: Vec<&str> = json.get("main").and_then(Value::as_str).into_iter().collect();
+        if let Some(exports) = json.get("exports") {
+            targets(exports.get(".").unwrap_or(exports), &mut mains);
+        }
+        for text in mains.into_iter().map(js::trim).filter(|text| !text.is_empty() && !is_json(text)) {
+            match resolve(view, folder, text) {
+                Some(path) => drop(self.starts.insert(path.rel)),
+                None => {
+                    self.unread.push((package.clone(), "it starts in a file outside the folder".to_owned()))
+                }
+            }
+        }
+    }
+}
+
+/// The texts in a value of `exports`, under whatever conditions. Paths below the package (`./feature`) are for other code to
+/// ask for, as any file is.
+fn targets<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| targets(item, found)),
+        Value::Object(conditions) => {
+            let conditions = conditions.iter().filter(|(condition, _)| !condition.starts_with('.'));
+            conditions.for_each(|(_, value)| targets(value, found));
+        }
+        _ => {}
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("json"))
+}
+
+/// The content of a `package.json`; null where there is none. What is no JSON names nothing, for the gateway either.
+fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, String> {
+    let content = match cx.host().read(path, MAX_PACKAGE_BYTES) {
+        Err(StateError::WrongKind) => through_link(cx, path),
         other => other,
     };
-    let content = match content {
-        Ok(content) => content,
-        Err(StateError::NotFound) => return Ok(Vec::new()),
-        Err(error) => return Err((package, reason(&error))),
-    };
-    if content.truncated {
-        return Err((package, format!("it has more than {} MiB", MAX_PACKAGE_BYTES >> 20)));
+    match content {
+        Ok(content) if content.truncated => Err(format!("it has more than {} MiB", MAX_PACKAGE_BYTES >> 20)),
+        Ok(content) => Ok(serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default()),
+        Err(StateError::NotFound) => Ok(Value::Null),
+        Err(error) => Err(reason(&error)),
     }
-    // What is no JSON names nothing, for the gateway either.
-    let json: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
-    let entries = json.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
-    let entries = entries.filter_map(Value::as_str).map(js::trim).filter(|text| !text.is_empty());
-    let entries: Vec<&str> = entries.take(MAX_ENTRIES + 1).collect();
-    if entries.len() > MAX_ENTRIES {
-        return Err((package, format!("it names more than {MAX_ENTRIES} entry points")));
-    }
-    let entry = |text: &str| Entry { text: text.to_owned(), path: resolve(view, text) };
-    Ok(entries.into_iter().map(entry).collect())
 }
 
 /// A package that is a link to another file of the plugin.
@@ -66,10 +142,15 @@ fn through_link(cx: &Context<'_>, package: &Path) -> Result<chitin_policy_sdk::C
     }
 }
 
-/// The place that an entry names, by its text alone; an absolute one takes the folder's place.
-fn resolve(view: &View, text: &str) -> Option<Path> {
+/// The place that a text in a folder's package names, by its text alone; an absolute one takes the folder's place.
+fn resolve(view: &View, folder: &str, text: &str) -> Option<Path> {
     let base: Vec<&str> = names(&view.display).collect();
+    // Names of the contract's form, in which a "%" is written as "%25", are written anew in the end.
+    let folder = folder.replace("%25", "%");
     let mut path = if text.starts_with('/') { Vec::new() } else { base.clone() };
+    if !text.starts_with('/') {
+        path.extend(names(&folder));
+    }
     for name in names(text) {
         if name == ".." {
             path.pop();

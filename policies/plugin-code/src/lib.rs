@@ -15,18 +15,17 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut findings = Vec::new();
     for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
         let name = view.display.rsplit('/').next().unwrap_or_default();
-        let (entries, unread) = match entries::read(cx, view) {
-            Ok(entries) => (entries, None),
-            Err(unread) => (Vec::new(), Some(unread)),
-        };
+        let read = entries::read(cx, view);
         let package = Path::new(&view.name, "package.json");
-        findings.extend(judge(&package, name, &entries));
-        let named = entries.into_iter().filter_map(|entry| Some(entry.path?.rel)).collect();
-        let mut scan = scan::folder(cx, &view.name, &named);
-        if let Some((package, why)) = unread {
-            scan.leave_out(&package, why);
+        findings.extend(judge(&package, name, &read.entries));
+        let mut scan = scan::folder(cx, &view.name, &read.starts);
+        for (path, why) in read.unread {
+            scan.leave_out(&path, why);
         }
-        let removal = format!("remove it with `openclaw plugins uninstall {name}`");
+        let removal = match uninstall(name) {
+            Some(command) => format!("remove it with `{command}`"),
+            None => "remove its folder".to_owned(),
+        };
         let words = Words { check: "plugins.code_safety", what: "Plugin", name, removal: &removal };
         findings.extend(scan::findings(cx, &scan, &words));
     }
@@ -68,12 +67,18 @@ fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
                     listing::words(&escaping)
                 ))
                 .remediation(format!(
-                    "Correct openclaw.extensions in its package.json, or run: openclaw plugins uninstall {name}"
+                    "Correct openclaw.extensions in its package.json, or {}",
+                    uninstall(name).map_or_else(|| "remove its folder".to_owned(), |command| format!("run: {command}"))
                 ))
                 .at_object(package),
         );
     }
     findings
+}
+
+/// The command that takes a plugin away; none where its name cannot be written in one.
+fn uninstall(name: &str) -> Option<String> {
+    Some(format!("openclaw plugins uninstall {}", listing::shell_word(name)?))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -131,7 +136,7 @@ mod tests {
             ("a/../../foo/x.js", Some("x.js"), false),
         ] {
             let host = with_entries(&format!("[\"{entry}\"]"));
-            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).unwrap();
+            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).entries;
             let rel = entries[0].path.as_ref().map(|path| path.rel.as_str());
             assert_eq!((rel, entries[0].is_hidden()), (path, hidden), "{entry}");
         }
@@ -156,6 +161,75 @@ mod tests {
                 "plugins.code_safety:critical"
             ]
         );
+    }
+
+    /// What `package.json` holds besides a name.
+    fn with_package(json: &str) -> MemoryHost {
+        plugin().file("plugin/0", "package.json", 0o644, json)
+    }
+
+    #[test]
+    fn a_start_that_is_no_script_by_name_is_not_passed_over() {
+        let failed = ["plugins.code_safety.scan_failed:warn"];
+        for package in [
+            r#"{"openclaw": {"extensions": ["./payload.dat"]}}"#,
+            r#"{"openclaw": {"extensions": ["payload"]}}"#,
+            r#"{"main": "./payload.dat"}"#,
+            r#"{"exports": "./payload.dat"}"#,
+            r#"{"exports": {".": {"types": "./index.js", "node": [{"require": "./payload.dat"}]}}}"#,
+            r#"{"exports": {"import": "./payload.dat"}}"#,
+            r#"{"main": "native"}"#,
+            r#"{"openclaw": {"extensions": ["lib"]}}"#,
+            r#"{"openclaw": {"extensions": ["other"]}}"#,
+            r#"{"openclaw": {"extensions": ["link.js"]}}"#,
+            r#"{"openclaw": {"extensions": ["link"]}}"#,
+            r#"{"openclaw": {"extensions": ["data.json"]}}"#,
+            r#"{"main": "../up.js"}"#,
+        ] {
+            let host = with_package(package)
+                .file("plugin/0", "index.js", 0o644, "require('./payload.dat')")
+                .file("plugin/0", "payload.dat", 0o644, "eval(x)")
+                .file("plugin/0", "payload", 0o644, "eval(x)")
+                .file("plugin/0", "data.json", 0o644, "{}")
+                .file("plugin/0", "native.node", 0o644, "ELF")
+                .file("plugin/0", "lib/package.json", 0o644, r#"{"main": "./run.bin"}"#)
+                .file("plugin/0", "lib/run.bin", 0o644, "eval(x)")
+                .file("plugin/0", "other/index.node", 0o644, "ELF")
+                .symlink("plugin/0", "link.js", Some("payload.dat"))
+                .symlink("plugin/0", "link", Some("payload.dat"));
+            let ids = host.ids(audit);
+            assert_eq!(ids, failed, "{package}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_package_leaves_nothing_open() {
+        for package in [
+            r#"{"main": "./dist/index.js", "openclaw": {"extensions": ["./dist/index.js"]}}"#,
+            r#"{"main": "dist/index"}"#,
+            r#"{"main": "dist", "openclaw": {"extensions": ["dist", ".", "./gone.js", "gone"]}}"#,
+            r#"{"main": "data.json", "exports": {".": "./dist/index.js", "./style": "./style.css", "./package.json": "./package.json"}}"#,
+            r#"{"main": 5, "exports": [null, {"default": false}]}"#,
+        ] {
+            let host = with_package(package)
+                .file("plugin/0", "dist/index.js", 0o644, "export default 1")
+                .file("plugin/0", "dist/package.json", 0o644, r#"{"type": "module"}"#)
+                .file("plugin/0", "style.css", 0o644, "a {}")
+                .file("plugin/0", "data.json", 0o644, "{}");
+            assert_eq!(host.ids(audit), [""; 0], "{package}");
+        }
+    }
+
+    #[test]
+    fn a_start_where_nobody_looks_is_found_as_a_loader_finds_it() {
+        for entry in [".h/run", ".h", "node_modules/x", "node_modules/x/"] {
+            let host = with_entries(&format!("[\"{entry}\"]"))
+                .file("plugin/0", ".h/run.ts", 0o644, "eval(x)")
+                .file("plugin/0", "node_modules/x/package.json", 0o644, r#"{"main": "lib/a"}"#)
+                .file("plugin/0", "node_modules/x/lib/a.js", 0o644, "eval(x)");
+            let expected = ["plugins.code_safety.entry_path:warn", "plugins.code_safety:critical"];
+            assert_eq!(host.ids(audit), expected, "{entry}");
+        }
     }
 
     #[test]

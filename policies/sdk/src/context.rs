@@ -137,6 +137,17 @@ impl<'h> Context<'h> {
         }
     }
 
+    /// The absolute path of an object as it is, for commands; none where its name is no text. (A view's own path that is
+    /// no text has replacement characters.)
+    #[must_use]
+    pub fn exact_path(&self, path: &Path) -> Option<String> {
+        let root = self.display(&path.view)?;
+        if path.rel.is_empty() {
+            return Some(root.to_owned());
+        }
+        Some(format!("{}/{}", root.trim_end_matches('/'), plain(&path.rel)?))
+    }
+
     /// The value of a granted environment variable; none where it is unset or secret.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
@@ -230,6 +241,19 @@ impl Path {
         let rel = if self.rel.is_empty() { name.to_owned() } else { format!("{}/{name}", self.rel) };
         Self { view: self.view.clone(), rel }
     }
+}
+
+/// What a path of the contract stands for, in which bytes that are no text and "%" are written as "%XX"; none where it has
+/// such bytes.
+fn plain(rel: &str) -> Option<String> {
+    let mut parts = rel.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// A walk with these patterns passes over the name.

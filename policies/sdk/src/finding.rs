@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::gateway::Credential;
-use crate::{Finding, Fix, Location, Node, Path, SetValue, Severity};
+use crate::{Finding, Fix, Location, Node, Path, SetValue, Severity, listing};
 
 /// Most places that one finding may have; the runner refuses more.
 const MAX_PLACES: usize = 100;
@@ -41,17 +41,25 @@ pub fn finding(check_id: &str, severity: Severity, title: &str) -> Finding {
 }
 
 impl Finding {
-    /// What was seen where, and why it matters.
+    /// What was seen where, and why it matters, on one line. Lines are added by [`Finding::list`].
     #[must_use]
-    pub fn detail(mut self, text: impl Into<String>) -> Self {
-        self.detail = text.into();
+    pub fn detail(mut self, text: impl AsRef<str>) -> Self {
+        self.detail = listing::one_line(text.as_ref());
         self
     }
 
-    /// What to do; begins with a verb.
+    /// Adds a list to the detail: some of the items, each on a line of its own, and how many there are besides, of which
+    /// `more` are not among them.
     #[must_use]
-    pub fn remediation(mut self, text: impl Into<String>) -> Self {
-        self.remediation = Some(text.into());
+    pub fn list<T: AsRef<str>>(mut self, items: &[T], more: usize) -> Self {
+        self.detail = format!("{}\n{}", self.detail, listing::lines(items, more));
+        self
+    }
+
+    /// What to do, on one line; begins with a verb.
+    #[must_use]
+    pub fn remediation(mut self, text: impl AsRef<str>) -> Self {
+        self.remediation = Some(listing::one_line(text.as_ref()));
         self
     }
 
@@ -124,6 +132,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_a_list_adds_lines() {
+        let finding = info("id", "title").detail("a\nb:").list(&["c\nd", "e"], 0).remediation("f\ng");
+        assert_eq!(finding.detail, "a\\u{a}b:\n- c\\u{a}d\n- e");
+        assert_eq!(finding.remediation.as_deref(), Some("f\\u{a}g"));
+    }
 
     #[test]
     fn a_finding_names_no_more_places_than_the_runner_takes() {

@@ -2,7 +2,7 @@
 //! where it is a symbolic link, what it leads to.
 
 use crate::context::unseen;
-use crate::{Context, Failure, Finding, Fix, Kind, Metadata, Path, SetMode, StateError, Target};
+use crate::{Context, Failure, Finding, Fix, Kind, Metadata, Path, SetMode, StateError, Target, listing};
 
 /// What is known of an object's permissions.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Permissions {
     pub is_symlink: bool,
     /// The object, or what a link on the path leads to; none where a link leads nowhere.
     pub end: Option<Metadata>,
+    /// The same as a word of a command; none where it cannot be written as one.
+    word: Option<String>,
     /// The most permission bits that the site allows it.
     allowed: u32,
 }
@@ -69,7 +71,8 @@ impl Permissions {
     fn new(cx: &Context<'_>, path: &Path, display: String, is_symlink: bool, end: Option<Metadata>) -> Self {
         let is_directory = end.as_ref().is_some_and(|end| end.kind == Kind::Directory);
         let allowed = if is_directory { cx.allowed().directory } else { cx.allowed().file };
-        Self { path: path.clone(), display, is_symlink, end, allowed }
+        let word = cx.exact_path(path).and_then(|path| listing::shell_word(&path));
+        Self { path: path.clone(), display, is_symlink, end, word, allowed }
     }
 
     fn has(&self, bits: u32) -> bool {
@@ -130,11 +133,20 @@ impl Permissions {
     /// and the proposal to do so. What a link leads to is not proposed for.
     #[must_use]
     pub fn complete(&self, finding: Finding) -> Finding {
-        let mut finding = finding
-            .remediation(format!("Run: chmod {:03o} {}", self.allowed, shell_quote(&self.display)))
-            .at_object(&self.path);
+        let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
         finding.fixes.extend(self.cure());
         finding
+    }
+
+    fn remedy(&self) -> String {
+        match &self.word {
+            Some(word) => format!("Run: chmod {:03o} {word}", self.allowed),
+            None => format!(
+                "Set its mode to {:03o} with `chitin fix`, or by hand: its name has characters that no command which can be \
+                 shown here would hit",
+                self.allowed
+            ),
+        }
     }
 
     /// The proposal to leave it to whom the site allows it; none for what a link leads to.
@@ -165,18 +177,6 @@ fn refused(display: &str, error: &StateError) -> Failure {
         }
         _ => unseen(display, error),
     }
-}
-
-/// A path as one word of a shell command.
-#[must_use]
-pub fn shell_quote(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    let text = if !path.is_empty() && path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    };
-    if path.starts_with('-') { format!("-- {text}") } else { text }
 }
 
 #[cfg(test)]
@@ -254,9 +254,18 @@ mod tests {
     }
 
     #[test]
-    fn shell_quote_keeps_plain_paths_bare() {
-        assert_eq!(shell_quote("/home/a/.openclaw"), "/home/a/.openclaw");
-        assert_eq!(shell_quote("/a b/it's"), r"'/a b/it'\''s'");
-        assert_eq!(shell_quote("-rf"), "-- -rf");
+    fn a_command_is_exactly_about_the_object_or_there_is_none() {
+        for (rel, command) in [
+            ("100%25 $(id).json", Some("Run: chmod 600 '/state/100% $(id).json'")),
+            ("it's", Some(r"Run: chmod 600 '/state/it'\''s'")),
+            ("a\nb", None),
+            ("caf%E9", None),
+        ] {
+            let host = MemoryHost::new("{}").file("state", rel, 0o644, "");
+            let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("state", rel)));
+            let finding = seen.expect("the host looks").expect("it exists").complete(crate::warn("x", "x"));
+            let said = finding.remediation.unwrap_or_default();
+            assert_eq!(said.starts_with("Run: ").then_some(said.as_str()), command, "{rel:?}");
+        }
     }
 }

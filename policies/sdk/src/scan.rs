@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use crate::code::{self, Hit};
 use crate::context::{is_skipped, reason};
-use crate::listing;
 use crate::{
     Context, Finding, Kind, Location, Path, Severity, StateError, Target, TextPosition, finding, warn,
 };
@@ -47,45 +46,34 @@ pub struct Scan {
     counts: [usize; 3],
 }
 
-/// Scans everything in a view, and files of it that may be passed over otherwise, by their paths.
+/// Why a file that a plugin starts in was not read.
+const NO_SCRIPT: &str = "the plugin starts in it, and by its name it is no script";
+
+/// Endings that a loader adds to a name where there is no such file: scripts are met on the way, but for hidden ones.
+const NATIVE: &str = "node";
+
+/// Scans everything in a view. `starts` are the paths of what a plugin says that it starts in: they are looked at wherever
+/// they lie and whatever they are called.
 #[must_use]
-pub fn folder(cx: &Context<'_>, view: &str, named: &BTreeSet<String>) -> Scan {
+pub fn folder(cx: &Context<'_>, view: &str, starts: &BTreeSet<String>) -> Scan {
     let mut scan = Scan::default();
     let root = Path::new(view, "");
     match cx.host().stat(&root) {
         Ok(metadata) if metadata.kind == Kind::File => scan.file(cx, &root, metadata.size),
         Ok(_) => {
-            for rel in named {
-                scan.named(cx, &Path::new(view, rel));
+            for rel in starts {
+                scan.start(cx, &Path::new(view, rel));
             }
-            let walked = cx.host().walk(&root, &SKIP, &mut |walked| {
-                scan.objects += 1;
-                if scan.objects > MAX_OBJECTS {
-                    scan.leave_out(&root, format!("it has more than {MAX_OBJECTS} objects"));
-                    return false;
-                }
-                let script = code::is_script(name(&walked.object));
-                match walked.metadata.kind {
-                    Kind::Directory => {
-                        if let Some(error) = &walked.refused {
-                            scan.leave_out(&walked.object, reason(error));
-                        }
-                    }
-                    _ if named.contains(&walked.object.rel) => {}
-                    Kind::File if script => scan.file(cx, &walked.object, walked.metadata.size),
-                    Kind::Symlink => scan.link(cx, &walked.object, script),
-                    Kind::Other if script => scan.leave_out(&walked.object, "it is no regular file"),
-                    Kind::File | Kind::Other => {}
-                }
-                true
-            });
-            if let Err(error) = walked {
-                scan.leave_out(&root, reason(&error));
-            }
+            scan.below(cx, &root, starts);
         }
         Err(error) => scan.leave_out(&root, reason(&error)),
     }
     scan
+}
+
+/// A walk of the whole folder does not come by here.
+fn is_passed(path: &Path) -> bool {
+    path.rel.split('/').any(|name| is_skipped(&SKIP, name))
 }
 
 /// The last name of a path.
@@ -121,15 +109,93 @@ impl Scan {
         }
     }
 
-    /// A file that the plugin itself names. What does not exist cannot be loaded.
-    fn named(&mut self, cx: &Context<'_>, path: &Path) {
-        let script = code::is_script(name(path));
+    /// Scans what lies below a folder.
+    fn below(&mut self, cx: &Context<'_>, root: &Path, starts: &BTreeSet<String>) {
+        let walked = cx.host().walk(root, &SKIP, &mut |walked| {
+            self.objects += 1;
+            if self.objects > MAX_OBJECTS {
+                self.leave_out(root, format!("it has more than {MAX_OBJECTS} objects"));
+                return false;
+            }
+            let script = code::is_script(name(&walked.object));
+            match walked.metadata.kind {
+                Kind::Directory => {
+                    if let Some(error) = &walked.refused {
+                        self.leave_out(&walked.object, reason(error));
+                    }
+                }
+                _ if starts.contains(&walked.object.rel) => {}
+                Kind::File if script => self.file(cx, &walked.object, walked.metadata.size),
+                Kind::Symlink => self.link(cx, &walked.object, script),
+                Kind::Other if script => self.leave_out(&walked.object, "it is no regular file"),
+                Kind::File | Kind::Other => {}
+            }
+            true
+        });
+        if let Err(error) = walked {
+            self.leave_out(root, reason(&error));
+        }
+    }
+
+    /// What the plugin itself starts in, as a loader finds it: a file, a name without its ending, or a folder. What does
+    /// not exist cannot be loaded.
+    fn start(&mut self, cx: &Context<'_>, path: &Path) {
         match cx.host().stat(path) {
-            Ok(metadata) if metadata.kind == Kind::File && script => self.file(cx, path, metadata.size),
-            Ok(metadata) if metadata.kind == Kind::Symlink => self.link(cx, path, script),
-            Err(StateError::ThroughLink) => self.link(cx, path, script),
-            Ok(_) | Err(StateError::NotFound) => {}
+            Ok(metadata) => match metadata.kind {
+                Kind::File if code::is_script(name(path)) => self.file(cx, path, metadata.size),
+                Kind::File => self.leave_out(path, NO_SCRIPT),
+                Kind::Directory => self.start_folder(cx, path),
+                Kind::Symlink => self.start_link(cx, path),
+                Kind::Other => self.leave_out(path, "it is no regular file"),
+            },
+            Err(StateError::ThroughLink) => self.start_link(cx, path),
+            Err(StateError::NotFound) => self.start_without_ending(cx, path),
             Err(error) => self.leave_out(path, reason(&error)),
+        }
+    }
+
+    fn start_without_ending(&mut self, cx: &Context<'_>, path: &Path) {
+        let hidden = is_passed(path);
+        let scripts = code::SCRIPTS.iter().filter(|_| hidden);
+        for ending in scripts.copied().chain([NATIVE]) {
+            let path = Path::new(&path.view, &format!("{}.{ending}", path.rel));
+            match cx.host().stat(&path) {
+                Ok(metadata) if metadata.kind != Kind::Directory => self.start(cx, &path),
+                _ => {}
+            }
+        }
+    }
+
+    fn start_folder(&mut self, cx: &Context<'_>, path: &Path) {
+        // The folder of the plugin itself, and what is neither hidden nor installed, is met on the way.
+        if is_passed(path) {
+            self.below(cx, path, &BTreeSet::new());
+        }
+        let native = path.join(&format!("index.{NATIVE}"));
+        if cx.host().stat(&native).is_ok() {
+            self.leave_out(&native, NO_SCRIPT);
+        }
+    }
+
+    fn start_link(&mut self, cx: &Context<'_>, path: &Path) {
+        let link = match cx.host().resolve(path) {
+            Ok(link) => link,
+            Err(StateError::NotFound) => return,
+            Err(error) => return self.leave_out(path, reason(&error)),
+        };
+        match (link.target, &link.end, link.metadata) {
+            (Target::Loop, ..) => self.leave_out(path, "the link leads to itself"),
+            (Target::Outside, ..) => self.leave_out(path, "the link leads out of the folder"),
+            (Target::Inside, Some(end), Some(metadata)) => match metadata.kind {
+                Kind::Directory => self.start_folder(cx, end),
+                Kind::File if !code::is_script(name(end)) => self.leave_out(path, NO_SCRIPT),
+                // Elsewhere it is met on the way.
+                Kind::File if is_passed(end) => self.file(cx, end, metadata.size),
+                Kind::File | Kind::Symlink => {}
+                Kind::Other => self.leave_out(path, "it is no regular file"),
+            },
+            (Target::Inside, ..) => self.leave_out(path, reason(&StateError::Denied)),
+            _ => {}
         }
     }
 
@@ -146,7 +212,7 @@ impl Scan {
                 self.leave_out(path, "the link leads out of the folder");
             }
             (Target::Inside, Some(end), Some(metadata)) => {
-                let passed = end.rel.split('/').any(|name| is_skipped(&SKIP, name));
+                let passed = is_passed(end);
                 match metadata.kind {
                     Kind::Directory if passed => {
                         self.leave_out(path, "the link leads to what is not scanned");
@@ -192,16 +258,15 @@ pub fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding
     if !scan.left_out.is_empty() {
         let lines: Vec<String> =
             scan.left_out.iter().map(|(path, why)| format!("{}: {why}", cx.display_path(path))).collect();
-        let more = if scan.more == 0 { String::new() } else { format!("\n- and {} more", scan.more) };
         // A longer path than there can be is no place; the words name it.
         let paths = scan.left_out.iter().map(|(path, _)| path).filter(|path| path.rel.len() <= MAX_PATH);
         findings.push(
             warn(&format!("{check}.scan_failed"), &format!("{what} {short} was not scanned in full"))
                 .detail(format!(
-                    "{} of its scripts were read. What was not looked at may hold anything:\n{}{more}",
+                    "{} of its scripts were read. What was not looked at may hold anything:",
                     scan.files,
-                    listing::lines(&lines)
                 ))
+                .list(&lines, scan.more)
                 .remediation(
                     "Look at these yourself, or replace links by what they lead to, mend permissions and split what is \
                      too large; then audit again with --deep.",
@@ -227,10 +292,8 @@ pub fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding
         "Make sure that the code is meant to do this.".to_owned()
     };
     let mut finding = finding(check, worst, &format!("{what} {short} {title}"))
-        .detail(format!(
-            "{places} in {scripts}; the gateway runs such code with all its rights:\n{}",
-            listing::lines(&lines)
-        ))
+        .detail(format!("{places} in {scripts}; the gateway runs such code with all its rights:",))
+        .list(&lines, 0)
         .remediation(remediation);
     for (object, hit) in hits.into_iter().take(MAX_PLACES) {
         let (line, column) = (hit.line, hit.column);

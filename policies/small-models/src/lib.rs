@@ -71,9 +71,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     };
     let finding = finding("models.small_params", severity, title)
         .detail(format!(
-            "Models of up to {SMALL} billion parameters are the easiest to steer by injected instructions; {verdict}:\n{}",
-            listing::lines(&lines)
+            "Models of up to {SMALL} billion parameters are the easiest to steer by injected instructions; {verdict}:"
         ))
+        .list(&lines, 0)
         .remediation(remediation)
         .at_all(small.iter().map(|small| &small.model.node));
     Ok(vec![finding])

@@ -31,7 +31,7 @@ pub struct Hit {
 }
 
 /// Endings of scripts.
-const SCRIPTS: [&str; 8] = ["js", "ts", "mjs", "cjs", "mts", "cts", "jsx", "tsx"];
+pub const SCRIPTS: [&str; 8] = ["js", "ts", "mjs", "cjs", "mts", "cts", "jsx", "tsx"];
 
 /// True for the name of a script.
 #[must_use]
