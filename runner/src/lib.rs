@@ -19,6 +19,7 @@ pub mod fix;
 pub mod output;
 pub mod policy;
 pub mod probe;
+pub mod random;
 pub mod sandbox;
 pub mod settings;
 pub mod target;

@@ -1,6 +1,7 @@
 //! Parse, run, exit code.
 
 mod cli;
+mod streams;
 
 use std::process::ExitCode;
 

@@ -279,6 +279,18 @@ fn proposes_harm() {
 }
 
 #[test]
+fn claims_a_check() {
+    // Alone it may: tests/attacks/surroundings.rs has it beside a guest that declares the same check.
+    let guest = guest("claims_a_check");
+    assert_eq!(guest.expect, "no failure");
+    let run = Home::new().audit(guest.component);
+    let report = run.others_findings();
+    assert_eq!(report["incomplete"], Value::Array(Vec::new()));
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["policy"] == "hostile-too"), "{}", run.stdout);
+}
+
+#[test]
 fn reads_ungranted() {
     let report = stopped("reads_ungranted");
     let denied = [

@@ -37,7 +37,8 @@ const NEVER_SILENT: [(&str, &str); 2] = [
 ];
 
 /// Checks that no case can make fire, and why.
-const NO_CASE: [(&str, &str); 3] = [
+const NO_CASE: [(&str, &str); 4] = [
+    ("config.no_working_directory", "a case has a directory; tests/attacks/surroundings.rs takes it away"),
     ("config.unreadable", "it needs a file of another account"),
     ("config.too_large", "it needs a file of megabytes"),
     ("config.more_problems", "it needs a hundred other findings"),

@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use super::progress::Progress;
 use super::target::{PolicyArguments, TargetArguments, asks_gateway, now};
-use super::{INCOMPLETE, listen, show as print, user_error};
+use super::{INCOMPLETE, listen, show as print, show_done, user_error};
 
 const BOLD: Style = Style::new().bold();
 
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let count = proven.plan.values.len() + proven.plan.modes.len();
     if arguments.options.dry_run || count == 0 {
         if arguments.json {
-            print_json(&Summary::new(&subject, &proven, None), &report)?;
+            print(|out| write_json(&Summary::new(&subject, &proven, None), &report, out))?;
         } else {
             print(|out| {
                 show::write_plan(&subject, &proven, out)?;
@@ -120,20 +120,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let applied = carry_out(&subject, &proven)?;
     drop(lock);
     let after = work.audit_again()?;
-    if arguments.json {
-        print_json(&Summary::new(&subject, &proven, Some(&applied)), &after)?;
-    } else {
-        print(|out| {
-            write_applied(count, &applied, out)?;
-            let summary = &after.summary;
-            writeln!(
-                out,
-                "left: {} critical, {} warn, {} info; see `chitin audit`",
-                summary.critical, summary.warn, summary.info
-            )
-        })?;
-    }
-    Ok(if applied.failed.is_empty() { 0 } else { INCOMPLETE })
+    let code = if applied.failed.is_empty() { 0 } else { INCOMPLETE };
+    Ok(show_done(code, |out| {
+        if arguments.json {
+            return write_json(&Summary::new(&subject, &proven, Some(&applied)), &after, out);
+        }
+        write_applied(count, &applied, out)?;
+        let summary = &after.summary;
+        writeln!(
+            out,
+            "left: {} critical, {} warn, {} info; see `chitin audit`",
+            summary.critical, summary.warn, summary.info
+        )
+    }))
 }
 
 /// `chitin audit --fix`: no questions, and the report behind it.
@@ -151,25 +150,29 @@ pub(super) fn run_in_audit(
     let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven)?) };
     drop(lock);
     let after = if applied.is_some() || deep.is_some() { work.audit_again()? } else { report };
-    if json {
-        print_json(&Summary::new(&subject, &proven, applied.as_ref()), &after)?;
-    } else {
+    let failed = applied.as_ref().is_some_and(|applied| !applied.failed.is_empty());
+    let code = if failed { INCOMPLETE } else { after.exit.code };
+    let write = |out: &mut dyn Write| {
+        if json {
+            return write_json(&Summary::new(&subject, &proven, applied.as_ref()), &after, out);
+        }
         let count = proven.plan.values.len() + proven.plan.modes.len();
-        print(|out| {
-            show::write_plan(&subject, &proven, out)?;
-            match &applied {
-                _ if count == 0 => writeln!(out, "nothing to fix\n")?,
-                Some(applied) => {
-                    write_applied(count, applied, out)?;
-                    writeln!(out)?;
-                }
-                None => writeln!(out, "{}; nothing was changed\n", changes(count, "would be made"))?,
+        show::write_plan(&subject, &proven, out)?;
+        match &applied {
+            _ if count == 0 => writeln!(out, "nothing to fix\n")?,
+            Some(applied) => {
+                write_applied(count, applied, out)?;
+                writeln!(out)?;
             }
-            Text.write(&after, out)
-        })?;
+            None => writeln!(out, "{}; nothing was changed\n", changes(count, "would be made"))?,
+        }
+        Text.write(&after, out)
+    };
+    if applied.as_ref().is_some_and(|applied| applied.run.is_some()) {
+        return Ok(show_done(code, write));
     }
-    let failed = applied.is_some_and(|applied| !applied.failed.is_empty());
-    Ok(if failed { INCOMPLETE } else { after.exit.code })
+    print(write)?;
+    Ok(code)
 }
 
 /// `chitin undo`.
@@ -190,7 +193,8 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
     let _lock = take_lock(std::path::Path::new(&record.state_dir), None)?;
     let all = undo(&journal, &mut record, &mut |_| Ok(()))?;
     let kept = all.iter().filter(|(_, done)| matches!(done, Undone::Kept(_))).count();
-    print(|out| {
+    let code = if kept == 0 { 0 } else { INCOMPLETE };
+    Ok(show_done(code, |out| {
         for (entry, done) in &all {
             let path = visible(&entry.path().to_string_lossy());
             match (done, entry) {
@@ -207,8 +211,7 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
             }?;
         }
         Ok(())
-    })?;
-    Ok(if kept == 0 { 0 } else { INCOMPLETE })
+    }))
 }
 
 fn history() -> anyhow::Result<u8> {
@@ -332,11 +335,9 @@ fn carry_out(subject: &Subject, proven: &Proven) -> anyhow::Result<Applied> {
     })
 }
 
-fn print_json(summary: &Summary, report: &Report) -> anyhow::Result<()> {
-    print(|out| {
-        serde_json::to_writer_pretty(&mut *out, &Both { fix: summary, report })?;
-        writeln!(out)
-    })
+fn write_json(summary: &Summary, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &Both { fix: summary, report })?;
+    writeln!(out)
 }
 
 fn take_lock(state_dir: &std::path::Path, config: Option<&std::path::Path>) -> anyhow::Result<Option<Lock>> {

@@ -10,13 +10,19 @@ mod target;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use chitin::audit::visible::visible;
 use chitin::sandbox::Sandbox;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::streams::output_was_closed;
+
 /// Exit code for a wrong call or a target that cannot be used.
 const USAGE: u8 = 2;
+
+/// What stands before the reason where nothing can be shown.
+const NOT_WRITTEN: &str = "cannot write to standard output";
 
 /// Exit code where something could not be looked at or changed.
 const INCOMPLETE: u8 = 3;
@@ -78,8 +84,14 @@ fn user_error(message: impl Into<String>, help: impl Into<String>) -> anyhow::Er
 
 /// Parses the command line, runs the command, and gives the exit code.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return without_command(&error),
+    };
     cli.color.write_global();
+    // Where a limit on the size of files is reached, writing fails and is told: the process must not end in the middle of a
+    // change. Without this, the signal that comes before would end it.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let result = match cli.command {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Fix(arguments) => fix::run(&arguments),
@@ -95,6 +107,22 @@ pub(crate) fn run() -> ExitCode {
     };
     match result {
         Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+/// The help, the version, or what is wrong with the command line.
+fn without_command(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        // Where standard error is gone, nobody is left to be told.
+        let _ = error.print();
+        return ExitCode::from(USAGE);
+    }
+    match show(|out| write!(out, "{}", error.render().ansi())) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::from(USAGE)
@@ -130,13 +158,28 @@ fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String
     (best.0 > 0.8).then_some(best.1)
 }
 
+/// Writes to standard output what was done, and gives the exit code. It was done, whether it can be told or not: what keeps
+/// it from being told goes to standard error, and only where the exit code would say that all went well, it says so, too.
+fn show_done(code: u8, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> u8 {
+    match show(write) {
+        Ok(()) => code,
+        Err(error) => {
+            complain(&error.context("this was carried out, and its result cannot be shown"));
+            if code == 0 { USAGE } else { code }
+        }
+    }
+}
+
 /// Writes to standard output, in one piece. A reader that went away has seen enough.
 fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
     write(&mut text)?;
+    if output_was_closed() {
+        return Err(anyhow::anyhow!("standard output is closed").context(NOT_WRITTEN));
+    }
     let mut out = io::stdout().lock();
     match out.write_all(&text.into_inner()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        other => other.context(NOT_WRITTEN),
     }
 }

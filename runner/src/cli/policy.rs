@@ -1,8 +1,10 @@
 //! `chitin policy`: which policies there are, and what each may look at.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use chitin::audit::{Planned, visible};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
@@ -163,14 +165,27 @@ pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Pla
     Ok(plan)
 }
 
+/// A component of the operator's, read and checked, and not compiled yet.
+pub(super) struct Stranger {
+    path: PathBuf,
+    manifest: Manifest,
+    granted: Capabilities,
+    /// The component; otherwise why it cannot be used.
+    component: Result<Vec<u8>, String>,
+}
+
 /// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
 /// and fails in the report: the others run in spite of it.
-pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planned> {
+pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Stranger> {
     let name = path.display().to_string();
+    let unusable = |manifest: Manifest, reason: String| {
+        let (path, granted) = (path.to_owned(), Capabilities::default());
+        Ok(Stranger { path, manifest, granted, component: Err(reason) })
+    };
     let component = match chitin::target::read_regular(path, MAX_COMPONENT_BYTES) {
         Ok(component) => component,
         Err(ReadError::TooLarge { size, .. }) => {
-            return Ok(unusable(unnamed(&name), check::too_large(size).to_string()));
+            return unusable(unnamed(&name), check::too_large(size).to_string());
         }
         Err(error) => return Err(unreadable(path, &error)),
     };
@@ -178,18 +193,18 @@ pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planne
         Ok(inspected) => (inspected.manifest, None),
         Err(refusal) => match check::claimed(&component) {
             Some(manifest) => (manifest, Some(refusal)),
-            None => return Ok(unusable(unnamed(&name), refusal.to_string())),
+            None => return unusable(unnamed(&name), refusal.to_string()),
         },
     };
-    // Whoever takes a built-in's name must not be reported by it.
+    // What takes a built-in's name must not be reported by it.
     if let Some(owner) = builtin_owner(&manifest) {
         let reason = format!(
             "it takes a name of the built-in policy {owner}; a policy of your own needs names of its own"
         );
-        return Ok(unusable(unnamed(&name), reason));
+        return unusable(unnamed(&name), reason);
     }
     if let Some(refusal) = refusal {
-        return Ok(unusable(manifest, refusal.to_string()));
+        return unusable(manifest, refusal.to_string());
     }
     let declared = manifest.capabilities.names();
     if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
@@ -198,14 +213,68 @@ pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Planne
     }
     let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
     let granted = manifest.capabilities.granted(given);
-    let program = std::env::current_exe().context("cannot find this program for its compiler")?;
-    let code = compile::in_child(&program, &component).map(Code::compiled).map_err(|error| error.to_string());
-    Ok(Planned { manifest, granted, code })
+    Ok(Stranger { path: path.to_owned(), manifest, granted, component: Ok(component) })
 }
 
-/// A policy that cannot run, and why.
-fn unusable(manifest: Manifest, reason: String) -> Planned {
-    Planned { manifest, granted: Capabilities::default(), code: Err(reason) }
+impl Stranger {
+    /// What the component says of itself.
+    pub(super) fn about(&self) -> &About {
+        &self.manifest.policy
+    }
+
+    /// Compiles it, which takes a child process of this program.
+    pub(super) fn compile(self) -> Planned {
+        let Self { manifest, granted, component, .. } = self;
+        let code = component.and_then(|component| {
+            let program =
+                program().ok_or("its compiler cannot be started: nobody knows where this program lies")?;
+            compile::in_child(&program, &component).map(Code::compiled).map_err(|error| error.to_string())
+        });
+        Planned { manifest, granted, code }
+    }
+}
+
+/// This program's file, for its compiler child: the very file that runs, else the one that it was started by.
+fn program() -> Option<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() {
+        return Some(own);
+    }
+    let started = PathBuf::from(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
+    started.exists().then_some(started)
+}
+
+/// Of two components that claim one name, nobody could tell whose verdict is whose: one file under two names, one id, one
+/// check.
+pub(super) fn told_apart(strangers: &[&Stranger]) -> anyhow::Result<()> {
+    for (number, one) in strangers.iter().enumerate() {
+        for other in strangers.iter().skip(number + 1) {
+            let files = format!("{} and {}", one.path.display(), other.path.display());
+            let taken = |what: &str, name: &str| {
+                let help = "name one of the two; each policy needs an id and check ids of its own";
+                Err(user_error(format!("{files} both claim the {what} \"{name}\""), help))
+            };
+            if is_same_file(&one.path, &other.path) {
+                return Err(user_error(
+                    format!("{files} are one and the same file"),
+                    "name each policy once",
+                ));
+            }
+            if one.about().id == other.about().id {
+                return taken("policy id", &one.about().id);
+            }
+            let declares = |id: &str| other.manifest.checks.iter().any(|check| overlap(&check.id, id));
+            if let Some(check) = one.manifest.checks.iter().find(|check| declares(&check.id)) {
+                return taken("check", &check.id);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 /// Stands for a manifest that is not there, or not to be believed: the file's name, and no checks.

@@ -30,15 +30,17 @@ impl Progress {
             bar.set_style(style);
         }
         let seen = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
+        let work = move || {
             while !seen.load(Ordering::Relaxed) {
                 bar.set_message(line(&shared));
                 bar.tick();
                 std::thread::park_timeout(TICK);
             }
             bar.finish_and_clear();
-        });
-        Self { stop, thread: Some(thread) }
+        };
+        // Where no thread is to be had, the audit goes on without the line.
+        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(work).ok();
+        Self { stop, thread }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
@@ -8,7 +8,7 @@ use chitin::audit::{Basis, Planned, Subject};
 use chitin::config::SecretString;
 use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
-use chitin::target::{Environment, LocateError, Located, Preview, Problem, Request, locate};
+use chitin::target::{Environment, LocateError, Located, Preview, Problem, ProblemKind, Request, locate};
 use clap::Args;
 
 use super::{policy, user_error};
@@ -106,10 +106,14 @@ impl TargetArguments {
             profile,
             become_owner: true,
         };
-        let cwd = std::env::current_dir().context("the current directory cannot be read")?;
+        let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
+        let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
-        let (located, problems) = locate(&request, &mut environment, &cwd)
+        let (located, mut problems) = locate(&request, &mut environment, cwd)
             .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
+        if here.is_none() {
+            problems.push(Problem::new(ProblemKind::NoWorkingDirectory, NO_WORKING_DIRECTORY));
+        }
         Ok((located, environment, problems))
     }
 
@@ -139,12 +143,18 @@ impl TargetArguments {
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
         let mut key = [0; 32];
-        rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
-            .context("no randomness for this audit's key")?;
+        chitin::random::fill(&mut key).context("no randomness for this audit's key")?;
         let basis = Basis { now, key, settings, preview: preview.clone(), deep, probe };
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
 }
+
+/// Stands for the working directory where there is none. Nothing lies there: the name is the one that systems give to the
+/// home of accounts that have none, and only root could make it.
+const NOWHERE: &str = "/nonexistent/working-directory";
+
+const NO_WORKING_DIRECTORY: &str = "The directory that this audit was started in is gone, or its path cannot be told: a .env \
+    in it was not read, and what the config names by a relative path was not found.";
 
 /// Some policy is given what the probe meets. Where none is, nobody needs to connect to anything.
 pub(super) fn asks_gateway(plan: &[Planned]) -> bool {
@@ -160,7 +170,7 @@ impl PolicyArguments {
             plan.sort_by_key(|planned| planned.granted.gateway);
             return Ok(plan);
         }
-        let mut plan = Vec::new();
+        let mut chosen = Vec::new();
         for (number, name) in self.policy.iter().enumerate() {
             if self.policy.iter().take(number).any(|known| known == name) {
                 return Err(user_error(
@@ -168,20 +178,45 @@ impl PolicyArguments {
                     "name each policy once",
                 ));
             }
-            let planned = if policy::is_file(name) {
-                policy::from_file(name.as_ref(), &self.grant)?
+            let policy = if policy::is_file(name) {
+                Chosen::File(policy::from_file(name.as_ref(), &self.grant)?)
             } else {
-                policy::builtin(|about| about.id == *name)?.pop().ok_or_else(|| policy::unknown(name))?
+                let builtin = policy::builtin(|about| about.id == *name)?.pop();
+                Chosen::Builtin(builtin.ok_or_else(|| policy::unknown(name))?)
             };
-            if planned.manifest.policy.deep && !deep {
+            if policy.is_deep() && !deep {
                 return Err(user_error(
                     format!("the policy {name} runs in deep audits only"),
                     "use `chitin audit --deep`",
                 ));
             }
-            plan.push(planned);
+            chosen.push(policy);
         }
-        Ok(plan)
+        let files = chosen.iter().filter_map(|policy| match policy {
+            Chosen::File(file) => Some(file),
+            Chosen::Builtin(_) => None,
+        });
+        policy::told_apart(&files.collect::<Vec<_>>())?;
+        let plan = chosen.into_iter().map(|policy| match policy {
+            Chosen::File(file) => file.compile(),
+            Chosen::Builtin(planned) => planned,
+        });
+        Ok(plan.collect())
+    }
+}
+
+/// A policy that the command line names.
+enum Chosen {
+    Builtin(Planned),
+    File(policy::Stranger),
+}
+
+impl Chosen {
+    fn is_deep(&self) -> bool {
+        match self {
+            Self::Builtin(planned) => planned.manifest.policy.deep,
+            Self::File(file) => file.about().deep,
+        }
     }
 }
 

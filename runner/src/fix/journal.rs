@@ -176,8 +176,7 @@ impl Journal {
     ) -> Result<Record, JournalError> {
         self.make_folder()?;
         let mut random = [0; 4];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-            .map_err(|errno| self.system(errno))?;
+        crate::random::fill(&mut random).map_err(|errno| self.system(errno))?;
         let started = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let plain: String = started.chars().filter(char::is_ascii_alphanumeric).collect();
         let run = format!("{plain}-{:08x}", u32::from_ne_bytes(random));

@@ -88,8 +88,12 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     for location in &finding.locations {
         writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
     }
-    for line in finding.detail.lines().flat_map(wrap) {
-        writeln!(out, "    {line}")?;
+    // What a policy says stands deeper from its second line on, so that none of it can be taken for a line of the report.
+    for (number, line) in finding.detail.lines().enumerate() {
+        let indent = if number == 0 { "    " } else { "      " };
+        for line in wrap(line) {
+            writeln!(out, "{indent}{line}")?;
+        }
     }
     if let Some(remediation) = &finding.remediation {
         for (number, line) in remediation.lines().enumerate() {

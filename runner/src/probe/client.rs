@@ -185,8 +185,7 @@ fn introduce<S: Read + Write>(
     };
     deadline.set(last);
     let mut random = [0; 16];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Failure::Broken(format!("no randomness: {error}")))?;
+    crate::random::fill(&mut random).map_err(|error| Failure::Broken(format!("no randomness: {error}")))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     send(socket, message::connect(credentials, now, challenge.as_deref(), &HEXLOWER.encode(&random)))?;

@@ -62,6 +62,8 @@ pub enum ProblemKind {
     ShellEnvSkipped,
     /// A `.env` in the current directory supplied gateway credentials.
     CwdCredentials,
+    /// The directory that the audit was started in is gone or cannot be named.
+    NoWorkingDirectory,
     /// Written by a newer program than the newest generation known here.
     NewerVersion,
     /// More problems than the list holds; the rest is left out.
@@ -93,6 +95,7 @@ impl ProblemKind {
             Self::PathsDisagree => "paths-disagree",
             Self::ShellEnvSkipped => "shell-env-skipped",
             Self::CwdCredentials => "cwd-credentials",
+            Self::NoWorkingDirectory => "no-working-directory",
             Self::NewerVersion => "newer-version",
             Self::Truncated => "truncated",
         }
@@ -109,6 +112,7 @@ impl ProblemKind {
                 | Self::PathsDisagree
                 | Self::ShellEnvSkipped
                 | Self::CwdCredentials
+                | Self::NoWorkingDirectory
                 | Self::NewerVersion
                 | Self::Truncated
         )
