@@ -229,6 +229,9 @@ mod tests {
                 .file("plugin/0", "node_modules/x/lib/a.js", 0o644, "eval(x)");
             let expected = ["plugins.code_safety.entry_path:warn", "plugins.code_safety:critical"];
             assert_eq!(host.ids(audit), expected, "{entry}");
+            // However many ways lead there, it is one place.
+            let findings = host.run(audit).unwrap();
+            assert_eq!(findings.last().unwrap().locations.len(), 1, "{entry}");
         }
     }
 

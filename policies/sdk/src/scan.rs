@@ -40,6 +40,8 @@ pub struct Scan {
     left_out: Vec<(Path, String)>,
     /// How many more of those there are.
     more: usize,
+    /// What was met by way of the starts, several of which may lead to one file; none once they are done.
+    met: Option<BTreeSet<String>>,
     bytes: u64,
     objects: usize,
     /// Hits of each severity, kept or not.
@@ -56,7 +58,7 @@ const NATIVE: &str = "node";
 /// they lie and whatever they are called.
 #[must_use]
 pub fn folder(cx: &Context<'_>, view: &str, starts: &BTreeSet<String>) -> Scan {
-    let mut scan = Scan::default();
+    let mut scan = Scan { met: Some(BTreeSet::new()), ..Scan::default() };
     let root = Path::new(view, "");
     match cx.host().stat(&root) {
         Ok(metadata) if metadata.kind == Kind::File => scan.file(cx, &root, metadata.size),
@@ -64,6 +66,7 @@ pub fn folder(cx: &Context<'_>, view: &str, starts: &BTreeSet<String>) -> Scan {
             for rel in starts {
                 scan.start(cx, &Path::new(view, rel));
             }
+            scan.met = None;
             scan.below(cx, &root, starts);
         }
         Err(error) => scan.leave_out(&root, reason(&error)),
@@ -82,7 +85,15 @@ fn name(path: &Path) -> &str {
 }
 
 impl Scan {
+    /// Meets an object for the first time.
+    fn is_new(&mut self, path: &Path) -> bool {
+        self.met.as_mut().is_none_or(|met| met.insert(path.rel.clone()))
+    }
+
     fn file(&mut self, cx: &Context<'_>, path: &Path, size: u64) {
+        if !self.is_new(path) {
+            return;
+        }
         if self.files == MAX_FILES {
             return self.leave_out(path, format!("{MAX_FILES} scripts were read before it"));
         }
@@ -143,7 +154,7 @@ impl Scan {
         match cx.host().stat(path) {
             Ok(metadata) => match metadata.kind {
                 Kind::File if code::is_script(name(path)) => self.file(cx, path, metadata.size),
-                Kind::File => self.leave_out(path, NO_SCRIPT),
+                Kind::File => self.not_a_script(path),
                 Kind::Directory => self.start_folder(cx, path),
                 Kind::Symlink => self.start_link(cx, path),
                 Kind::Other => self.leave_out(path, "it is no regular file"),
@@ -151,6 +162,12 @@ impl Scan {
             Err(StateError::ThroughLink) => self.start_link(cx, path),
             Err(StateError::NotFound) => self.start_without_ending(cx, path),
             Err(error) => self.leave_out(path, reason(&error)),
+        }
+    }
+
+    fn not_a_script(&mut self, path: &Path) {
+        if self.is_new(path) {
+            self.leave_out(path, NO_SCRIPT);
         }
     }
 
@@ -173,7 +190,7 @@ impl Scan {
         }
         let native = path.join(&format!("index.{NATIVE}"));
         if cx.host().stat(&native).is_ok() {
-            self.leave_out(&native, NO_SCRIPT);
+            self.not_a_script(&native);
         }
     }
 
@@ -188,7 +205,7 @@ impl Scan {
             (Target::Outside, ..) => self.leave_out(path, "the link leads out of the folder"),
             (Target::Inside, Some(end), Some(metadata)) => match metadata.kind {
                 Kind::Directory => self.start_folder(cx, end),
-                Kind::File if !code::is_script(name(end)) => self.leave_out(path, NO_SCRIPT),
+                Kind::File if !code::is_script(name(end)) => self.not_a_script(path),
                 // Elsewhere it is met on the way.
                 Kind::File if is_passed(end) => self.file(cx, end, metadata.size),
                 Kind::File | Kind::Symlink => {}

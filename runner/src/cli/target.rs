@@ -90,8 +90,13 @@ fn timeout(text: &str) -> Result<Duration, String> {
 impl TargetArguments {
     /// Finds the installation.
     pub(super) fn locate(&self) -> anyhow::Result<(Located, Environment, Vec<Problem>)> {
+        let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
         for (flag, path) in [("--state-dir", &self.state_dir), ("--config", &self.config)] {
             let Some(path) = path else { continue };
+            if here.is_none() && path.is_relative() {
+                let what = format!("cannot use {flag} {}: the current directory is gone", path.display());
+                return Err(user_error(what, "name an absolute path, or change to a directory that exists"));
+            }
             if let Err(error) = path.symlink_metadata() {
                 let help = format!(
                     "name an existing path, or leave {flag} out to use what OpenClaw itself would use"
@@ -106,7 +111,6 @@ impl TargetArguments {
             profile,
             become_owner: true,
         };
-        let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
         let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
         let (located, mut problems) = locate(&request, &mut environment, cwd)

@@ -176,7 +176,7 @@ fn without_proc_a_component_from_a_file_still_runs() {
         return;
     }
     let home = Home::demo();
-    let component = guest("stays_silent").component;
+    let component = guest("claims_a_check").component;
     let arguments = ["audit", "--json", "--policy", "gateway-auth", "--policy", component];
     let script = "exec unshare -m sh -c 'umount -l /proc && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
     let bare = home.run_in(script, &arguments);
@@ -490,7 +490,7 @@ fn two_components_that_claim_one_name_are_a_mistake_of_the_caller() {
         assert_eq!((clash.code, clash.err.contains("one and the same file")), (2, true), "{}", clash.err);
     }
     // The control: one of them, and what takes a built-in's name is refused by name in the report.
-    assert_eq!(audit(&[one]).report()["incomplete"], Value::Array(Vec::new()));
+    assert_eq!(audit(&[shared]).report()["incomplete"], Value::Array(Vec::new()));
     let taken = audit(&[guest("takes_a_policy_id").component, guest("takes_a_check_id").component]).report();
     assert_eq!(taken["incomplete"].as_array().unwrap().len(), 2, "{taken}");
 }
