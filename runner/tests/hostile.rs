@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use chitin_test_support::{for_each_hostile_guest, guest};
+use chitin_test_support::{for_each_hostile_guest, guest, renamed};
 use serde_json::Value;
 
 /// Stands in the config and in the credential files; the guests `hunts_the_token` and `tells_the_token` know it.
@@ -612,7 +612,13 @@ fn all_at_once() {
         "floods_findings",
         "has_no_manifest",
     ];
-    arguments.extend(quick.iter().flat_map(|name| ["--policy", guest(name).component]));
+    // All guests are called "hostile", and one command takes one policy of a name.
+    let named = |(number, name): (usize, &&str)| {
+        let id = format!("hosti-{}", char::from(b'a' + u8::try_from(number).unwrap()));
+        home.component(&format!("{name}.wasm"), &renamed(guest(name), &id))
+    };
+    let components: Vec<String> = quick.iter().enumerate().map(named).collect();
+    arguments.extend(components.iter().flat_map(|component| ["--policy", component.as_str()]));
     let run = home.run(&arguments);
     let report = run.others_findings();
     let reasons: Vec<&str> = report["incomplete"]

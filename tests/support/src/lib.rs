@@ -24,3 +24,33 @@ pub fn guest(name: &str) -> Guest {
     let found = GUESTS.iter().find(|guest| guest.name == name);
     *found.unwrap_or_else(|| panic!("there is no guest {name} in tests/hostile/guests"))
 }
+
+/// The component of a guest under another policy id, and with the check ids that go with it. The id is as long as
+/// "hostile": it takes the place of that word everywhere.
+///
+/// # Panics
+/// Where it is not as long, or the component cannot be read.
+#[must_use]
+#[allow(
+    clippy::panic,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test that is set up wrongly must stop"
+)]
+pub fn renamed(guest: Guest, id: &str) -> Vec<u8> {
+    const NAME: &[u8] = b"hostile";
+    assert_eq!(id.len(), NAME.len(), "{id}");
+    let mut component = std::fs::read(guest.component).expect("the guest was built");
+    let places: Vec<usize> = component
+        .windows(NAME.len())
+        .enumerate()
+        .filter(|(_, text)| *text == NAME)
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        for (byte, new) in component.iter_mut().skip(at).zip(id.bytes()) {
+            *byte = new;
+        }
+    }
+    component
+}
