@@ -30,7 +30,7 @@ fn everything(view: &str) -> Result<BTreeSet<String>, chitin_hostile::Failure> {
     loop {
         match walk.next(100) {
             Ok(batch) if batch.is_empty() => return Ok(all),
-            Ok(batch) => all.extend(batch.into_iter().map(|walked| walked.object.rel)),
+            Ok(batch) => all.extend(batch.into_iter().map(|walked| walked.below)),
             Err(error) => got(format!("{error:?}")).map(drop)?,
         }
     }
