@@ -50,7 +50,10 @@ impl Config {
             after.extend(patches.into_iter().map(|patch| Patch { text: known.in_new(&patch.text), ..patch }));
             Ok(Masked { file, before, after: patched(text, after)? })
         };
-        self.patches_by_file(edits)?.into_iter().map(show).collect()
+        let mut by_file = self.patches_by_file(edits)?;
+        // The main file first, whatever is proposed first.
+        by_file.sort_by_key(|(file, _)| *file);
+        by_file.into_iter().map(show).collect()
     }
 
     /// Where secrets stand in the text of a file, in order and apart from each other, and what is known of secrets.
