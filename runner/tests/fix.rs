@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use chitin::audit::{Basis, Report, Subject, evaluate};
 use chitin::fix::journal::{Outcome, Record};
-use chitin::fix::{Applied, Journal, Lock, Plan, Proven, Undone, apply, clean_up, prove, undo};
+use chitin::fix::{Applied, Journal, Lock, Proven, Undone, apply, clean_up, prove, undo};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
 use chitin::sandbox::limits::Limits;
@@ -142,8 +142,14 @@ impl Home {
             (subject, report)
         };
         let (subject, report) = audit(&Preview::default());
-        let plan = Plan::new(&subject, &report.findings, |_| true);
-        prove(&subject, &report, plan, &|_| true, &|preview| Ok(audit(preview))).unwrap()
+        let trials = std::cell::Cell::new(0);
+        let judge = |preview: &Preview, _: &dyn Fn(&str) -> bool| {
+            trials.set(trials.get() + 1);
+            Ok(audit(preview))
+        };
+        let proven = prove(&subject, &report, &|_| true, &judge).unwrap();
+        assert_eq!(trials.get(), 1, "in the ordinary case one trial is enough");
+        proven
     }
 
     fn apply(&self, proven: &Proven, step: &mut dyn FnMut(&'static str) -> io::Result<()>) -> Applied {
@@ -453,7 +459,7 @@ fn a_folder_that_is_moved_away_meanwhile_takes_nothing_with_it() {
 #[test]
 fn two_fixes_do_not_work_at_once() {
     let home = Home::new();
-    let lock = Lock::take(&home.path("state")).unwrap();
+    let lock = Lock::take(&Journal::at(&home.path("xdg/chitin/runs")), &home.path("state")).unwrap();
     for command in [["fix", "--yes"], ["audit", "--fix"]] {
         let run = home.run(&command);
         assert_eq!(run.status.code(), Some(2));
@@ -568,4 +574,244 @@ fn what_a_hostile_policy_proposes_is_refused_with_a_reason_each() {
     // The one proposal that makes something stricter is followed.
     assert_eq!(home.config(), config.replace("'open'", "'allowlist'"));
     assert_eq!((home.mode("outside"), home.mode("state/plain"), home.mode("state")), (0o644, 0o644, 0o755));
+}
+
+/// An access list as the kernel keeps it: tag, permissions and account of each entry.
+fn access_list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, account) in entries {
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend(permissions.to_le_bytes());
+        bytes.extend(account.to_le_bytes());
+    }
+    bytes
+}
+
+/// One that gives this account `permissions`, in an object of this mode.
+fn letting_in(account: u32, permissions: u16, mode: u16) -> Vec<u8> {
+    const NOBODY: u32 = u32::MAX;
+    access_list(&[
+        (0x01, mode >> 6 & 7, NOBODY),
+        (0x02, permissions, account),
+        (0x04, 4, NOBODY),
+        (0x10, mode >> 3 & 7, NOBODY),
+        (0x20, mode & 7, NOBODY),
+    ])
+}
+
+/// False, with the reason printed, where the file system keeps no access lists.
+fn set(path: &std::path::Path, name: &str, value: &[u8]) -> bool {
+    match rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()) {
+        Ok(()) => true,
+        Err(errno) => {
+            assert_eq!(errno, rustix::io::Errno::NOTSUP, "{name}");
+            eprintln!("skipped: {} keeps no {name}", path.display());
+            false
+        }
+    }
+}
+
+fn get(path: &std::path::Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = [0; 1024];
+    let length = rustix::fs::getxattr(path, name, &mut value[..]).ok()?;
+    Some(value[..length].to_vec())
+}
+
+const ACCESS: &str = "system.posix_acl_access";
+const DEFAULT: &str = "system.posix_acl_default";
+
+/// Home with an access list and an attribute on the config, an access list on a login, and a default one on the folder.
+fn with_access_lists() -> Option<Home> {
+    let home = Home::new();
+    let config = home.path("state/openclaw.json");
+    let login = home.path("state/agents/main/agent/auth-profiles.json");
+    let all = set(&home.path("state"), DEFAULT, &letting_in(1234, 7, 0o777))
+        && set(&config, ACCESS, &letting_in(1235, 4, 0o644))
+        && set(&config, "user.note", b"keep me")
+        && set(&login, ACCESS, &letting_in(1236, 6, 0o664));
+    all.then_some(home)
+}
+
+fn access_lists(home: &Home) -> Vec<Option<Vec<u8>>> {
+    let config = home.path("state/openclaw.json");
+    let login = home.path("state/agents/main/agent/auth-profiles.json");
+    vec![
+        get(&config, ACCESS),
+        get(&config, "user.note"),
+        get(&login, ACCESS),
+        get(&home.path("state"), DEFAULT),
+        get(&home.path("state"), ACCESS),
+    ]
+}
+
+#[test]
+fn access_lists_and_attributes_stay_and_undo_brings_them_back() {
+    let Some(home) = with_access_lists() else { return };
+    let before = access_lists(&home);
+    assert!(home.apply(&home.prepare(), &mut |_| Ok(())).failed.is_empty());
+    home.is_fixed();
+    let after = access_lists(&home);
+    let narrowed = [
+        Some(letting_in(1235, 4, 0o600)),
+        Some(b"keep me".to_vec()),
+        Some(letting_in(1236, 6, 0o600)),
+        before[3].clone(),
+        None,
+    ];
+    assert_eq!(after, narrowed);
+    let (record, kept) = home.undo();
+    assert_eq!((record.outcome, kept), (Some(Outcome::Undone), 0));
+    assert_eq!(access_lists(&home), before);
+    home.is_untouched();
+}
+
+#[test]
+fn a_fault_at_any_step_widens_no_access_list() {
+    let Some(first) = with_access_lists() else { return };
+    let mut steps = Vec::new();
+    first.apply(&first.prepare(), &mut |name| {
+        steps.push(name);
+        Ok(())
+    });
+    for (number, name) in steps.iter().enumerate() {
+        let home = with_access_lists().unwrap();
+        let before = access_lists(&home);
+        let mut count = 0;
+        let applied = home.apply(&home.prepare(), &mut |_| {
+            count += 1;
+            if count == number + 1 { Err(rustix::io::Errno::NOSPC.into()) } else { Ok(()) }
+        });
+        assert_eq!(applied.failed.len(), 1, "{name}");
+        for (now, (wide, mode)) in access_lists(&home).iter().zip([
+            (&before[0], 0o600),
+            (&before[1], 0),
+            (&before[2], 0o600),
+            (&before[3], 0),
+            (&before[4], 0),
+        ]) {
+            let narrow = wide.as_ref().filter(|_| mode != 0).map(|list| {
+                let account = u32::from_le_bytes(list[16..20].try_into().unwrap());
+                letting_in(account, u16::from_le_bytes(list[14..16].try_into().unwrap()), mode)
+            });
+            assert!(now == wide || *now == narrow, "{name}: {now:?}");
+        }
+        let (_, kept) = home.undo();
+        assert_eq!(kept, 0, "{name}");
+        assert_eq!(access_lists(&home), before, "{name}");
+        home.is_untouched();
+    }
+}
+
+#[test]
+fn an_access_list_that_changes_meanwhile_is_left_to_whoever_changed_it() {
+    if with_access_lists().is_none() {
+        return;
+    }
+    let login = "state/agents/main/agent/auth-profiles.json";
+    let list = letting_in(1300, 4, 0o664);
+    let (home, applied) = disturbed("open the object", |home| {
+        assert!(set(&home.path(login), ACCESS, &list));
+    });
+    assert_eq!(get(&home.path(login), ACCESS), Some(list.clone()));
+    assert_eq!((applied.failed.len(), home.mode(login)), (1, 0o664));
+    let list = letting_in(1300, 4, 0o644);
+    let (home, applied) = disturbed("put the new file in place", |home| {
+        assert!(set(&home.path("state/openclaw.json"), ACCESS, &list));
+    });
+    assert_eq!((home.config().as_str(), applied.failed.len()), (BEFORE, 1));
+    assert_eq!(get(&home.path("state/openclaw.json"), ACCESS), Some(list));
+    assert_eq!(home.leftovers(), [""; 0]);
+}
+
+#[test]
+fn what_is_replaced_after_a_fix_is_not_widened_by_undo() {
+    let home = Home::new();
+    assert!(home.apply(&home.prepare(), &mut |_| Ok(())).failed.is_empty());
+    for rel in ["state/agents/main/agent/auth-profiles.json", "state/openclaw.json"] {
+        let content = fs::read(home.path(rel)).unwrap();
+        fs::remove_file(home.path(rel)).unwrap();
+        fs::write(home.path(rel), content).unwrap();
+        home.chmod(rel, 0o600);
+    }
+    let (record, kept) = home.undo();
+    assert_eq!((record.outcome, kept), (Some(Outcome::Partial), 2));
+    assert_eq!((home.config(), home.mode("state/openclaw.json")), (after(), 0o600));
+    assert_eq!(home.mode("state/agents/main/agent/auth-profiles.json"), 0o600);
+    assert_eq!(home.mode("state/agents/main/sessions/1.jsonl"), 0o640, "the control is taken back");
+}
+
+#[test]
+fn an_undo_after_an_undo_that_was_made_in_part_goes_on() {
+    let home = Home::new();
+    assert!(home.apply(&home.prepare(), &mut |_| Ok(())).failed.is_empty());
+    home.chmod("state", 0o750);
+    assert_eq!(home.undo().1, 1);
+    assert_eq!(home.config(), BEFORE);
+    home.chmod("state", 0o700);
+    let (record, kept) = home.undo();
+    assert_eq!((record.outcome, kept), (Some(Outcome::Undone), 0));
+    home.is_untouched();
+}
+
+#[test]
+fn a_state_directory_that_is_swapped_before_the_change_is_left_alone() {
+    let home = Home::new();
+    let proven = home.prepare();
+    fs::rename(home.path("state"), home.path("real")).unwrap();
+    let copied =
+        Command::new("cp").arg("-a").arg(home.path("real")).arg(home.path("state")).status().unwrap();
+    assert!(copied.success());
+    let applied = home.apply(&proven, &mut |_| Ok(()));
+    assert_eq!((applied.made(), applied.run.is_none()), (0, true));
+    home.is_untouched();
+}
+
+#[test]
+fn a_folder_that_is_renamed_while_its_files_change_is_held() {
+    let make = || {
+        let home = Home::new();
+        for number in 2..6 {
+            home.file(&format!("state/agents/main/sessions/{number}.jsonl"), 0o644, "");
+        }
+        home
+    };
+    let home = make();
+    let proven = home.prepare();
+    let (mut modes, mut done) = (0, false);
+    let applied = home.apply(&proven, &mut |name| {
+        modes += usize::from(name == "set the mode");
+        if modes == 3 && !done {
+            done = true;
+            fs::rename(home.path("state/agents/main/sessions"), home.path("moved")).unwrap();
+            fs::create_dir(home.path("state/agents/main/sessions")).unwrap();
+            for number in 1..6 {
+                home.file(&format!("state/agents/main/sessions/{number}.jsonl"), 0o644, "another");
+            }
+        }
+        Ok(())
+    });
+    assert!(done);
+    for number in 1..6 {
+        let other = home.mode(&format!("state/agents/main/sessions/{number}.jsonl"));
+        assert_eq!(other, 0o644, "what was put there meanwhile is another object");
+        let own = home.mode(&format!("moved/{number}.jsonl"));
+        assert!(own == 0o600 || !applied.failed.is_empty(), "{number}");
+    }
+}
+
+#[test]
+fn a_hard_link_or_a_link_that_comes_meanwhile_leaves_the_file_alone() {
+    let transcript = "state/agents/main/sessions/1.jsonl";
+    let (home, applied) = disturbed("open the object", |home| {
+        fs::hard_link(home.path(transcript), home.path("twin")).unwrap();
+        fs::hard_link(home.path("state/agents/main/agent/auth-profiles.json"), home.path("other")).unwrap();
+    });
+    assert_eq!((home.mode(transcript), home.mode("twin"), home.mode("other")), (0o640, 0o640, 0o664));
+    assert_eq!(applied.failed.len(), 2, "{:?}", applied.failed);
+    let (home, applied) = disturbed("write the new file", |home| {
+        home.file("outside", 0o644, "");
+        fs::remove_file(home.path(transcript)).unwrap();
+        symlink(home.path("outside"), home.path(transcript)).unwrap();
+    });
+    assert_eq!((home.mode("outside"), applied.failed.len()), (0o644, 1));
 }

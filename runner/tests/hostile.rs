@@ -278,6 +278,9 @@ fn proposes_harm() {
     heard("proposes_harm");
 }
 
+// What they say of a preview weighs on their own proposals: tests/attacks/fixes.rs.
+tests! { heard: vetoes_fixes fixes_slowly proposes_patterns }
+
 #[test]
 fn claims_a_check() {
     // Alone it may: tests/attacks/surroundings.rs has it beside a guest that declares the same check.

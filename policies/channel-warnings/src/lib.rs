@@ -342,7 +342,7 @@ mod tests {
         fixes
             .map(|fix| match fix {
                 Fix::SetValue(change) => (change.pointer, change.value),
-                Fix::SetMode(_) => panic!("a value was wanted"),
+                other => panic!("a value was wanted, not {other:?}"),
             })
             .collect()
     }

@@ -1,7 +1,7 @@
 //! Stored logins that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, agents, critical, warn};
+use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, agents, critical, warn};
 
 /// Judges the credentials directory and each agent's auth profiles by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -35,7 +35,7 @@ fn credentials(directory: &Permissions) -> Option<Finding> {
             "{seen}: {who} can see which accounts there are, and read each login that is not protected by itself."
         ))
     };
-    Some(directory.complete(finding))
+    Some(directory.complete(Kind::Directory, finding))
 }
 
 fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
@@ -50,7 +50,7 @@ fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
         warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
             .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
     };
-    Some(profiles.complete(finding))
+    Some(profiles.complete(Kind::File, finding))
 }
 
 chitin_policy_sdk::policy!(audit);

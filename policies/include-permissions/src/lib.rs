@@ -1,7 +1,7 @@
 //! Included config files that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, critical, warn};
+use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, critical, warn};
 
 /// Judges each include file by its mode.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -35,7 +35,7 @@ fn mode(file: &Permissions) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(file.complete(finding))
+    Some(file.complete(Kind::File, finding))
 }
 
 chitin_policy_sdk::policy!(audit);

@@ -2,96 +2,126 @@
 
 use chitin_policy_sdk::permissions::Permissions;
 use chitin_policy_sdk::{
-    Context, Failure, Finding, Kind, Path, Severity, StateError, Verdict, agents, context, finding,
+    Context, Failure, Finding, Fix, Kind, Path, SetModes, Severity, StateError, Verdict, agents, context,
+    finding,
 };
 
 /// Places that a finding names; the rest is counted.
 const NAMED: usize = 20;
 
-/// Objects that a cure is proposed for at once. Beyond that a command for the whole folder is of more use.
-const CURED: usize = 2_000;
-
 /// Looks at what lies directly in the credentials directory and in each agent's folders.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut seen = Seen::default();
-    files(cx, &Path::new("credentials", ""), ".json", &mut seen)?;
+    seen.files(cx, &Path::new("credentials", ""), ".json")?;
     for agent in agents::folders(cx)? {
         let folder = format!("agents/{agent}");
         let sessions = Path::new("state", &format!("{folder}/sessions"));
         for place in
             [Path::new("state", &folder), Path::new("state", &format!("{folder}/agent")), sessions.clone()]
         {
-            seen.extend(Permissions::inspect(cx, &place)?.filter(Permissions::is_directory));
+            if let Some(place) = Permissions::inspect(cx, &place)?.filter(Permissions::is_directory) {
+                let cure = place.cure(Kind::Directory);
+                seen.add(&place, || cure.clone());
+            }
         }
-        files(cx, &sessions, ".jsonl", &mut seen)?;
+        seen.files(cx, &sessions, ".jsonl")?;
     }
     let closed = keeps_others_out(cx)?;
     let mut findings = Vec::new();
-    if let Some(first) = seen.writable.places.first() {
-        let severity = if closed { Severity::Info } else { Severity::Critical };
-        let start =
-            finding("fs.private_files.perms_writable", severity, "Other accounts can change private files");
+    let severity = |open| if closed { Severity::Info } else { open };
+    if seen.writable.count > 0 {
+        let start = finding(
+            "fs.private_files.perms_writable",
+            severity(Severity::Critical),
+            "Other accounts can change private files",
+        );
         let harm =
             "whoever can change them can add logins, and put words into an agent's memory of a conversation";
-        findings.push(complete(start, first, &seen.writable, harm, closed));
+        findings.push(complete(start, seen.writable, harm, closed));
     }
-    if let Some(first) = seen.readable.places.first() {
-        let severity = if closed { Severity::Info } else { Severity::Warn };
-        let start =
-            finding("fs.private_files.perms_readable", severity, "Other accounts can read private files");
+    if seen.readable.count > 0 {
+        let start = finding(
+            "fs.private_files.perms_readable",
+            severity(Severity::Warn),
+            "Other accounts can read private files",
+        );
         let harm = "whoever can read them has the channels' logins and what was said in every conversation";
-        findings.push(complete(start, first, &seen.readable, harm, closed));
+        findings.push(complete(start, seen.readable, harm, closed));
     }
     Ok(findings)
 }
 
-/// What is open to others.
+/// What is open to others. Of a hundred thousand files the first are kept, and the others counted.
 #[derive(Default)]
 struct Seen {
     writable: Open,
     readable: Open,
 }
 
-/// Objects that are open in one way.
 #[derive(Default)]
 struct Open {
     count: usize,
-    /// The first of them, as many as a cure is proposed for: there can be a million.
-    places: Vec<Permissions>,
+    first: Vec<Permissions>,
+    /// One for each folder whose files are open, and one for each open folder.
+    cures: Vec<Fix>,
 }
 
 impl Seen {
-    fn extend(&mut self, place: Option<Permissions>) {
-        let Some(place) = place else { return };
+    fn add(&mut self, place: &Permissions, cure: impl Fn() -> Option<Fix>) {
         if place.writers().is_some() {
-            self.writable.add(&place);
+            self.writable.add(place, &cure);
         }
         if place.readers().is_some() {
-            self.readable.add(&place);
+            self.readable.add(place, &cure);
+        }
+    }
+
+    /// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
+    /// what it leads to is not below the state directory by right.
+    fn files(&mut self, cx: &Context<'_>, directory: &Path, ending: &str) -> Result<(), Failure> {
+        let cure = || {
+            let (directory, names) = (directory.clone(), format!("*{ending}"));
+            Some(Fix::SetModes(SetModes { directory, names, mode: cx.allowed().file & 0o077 }))
+        };
+        let listed = cx.host().each_entry(directory, ending, &mut |name, metadata| {
+            // Most are private: nothing is kept of them.
+            if metadata.kind == Kind::File
+                && Permissions::lets_in(cx, metadata)
+                && let Some(place) = Permissions::of(cx, &directory.join(name), metadata)
+            {
+                self.add(&place, cure);
+            }
+        });
+        match listed {
+            Ok(()) | Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Ok(()),
+            Err(error) => Err(context::unseen(&cx.display_path(directory), &error)),
         }
     }
 }
 
 impl Open {
-    fn add(&mut self, place: &Permissions) {
+    fn add(&mut self, place: &Permissions, cure: impl Fn() -> Option<Fix>) {
         self.count += 1;
-        if self.count <= CURED {
-            self.places.push(place.clone());
+        if self.first.len() < NAMED {
+            self.first.push(place.clone());
+        }
+        // Files of one folder come one after another, and have one cure together.
+        if let Some(cure) = cure()
+            && self.cures.last().is_none_or(|last| !is_same(last, &cure))
+        {
+            self.cures.push(cure);
         }
     }
 }
 
-/// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
-/// what it leads to is not below the state directory by right.
-fn files(cx: &Context<'_>, directory: &Path, ending: &str, seen: &mut Seen) -> Result<(), Failure> {
-    let listed = cx.host().each_entry(directory, ending, &mut |name, metadata| {
-        if metadata.kind == Kind::File && Permissions::lets_in(cx, metadata) {
-            seen.extend(Permissions::of(cx, &directory.join(name), metadata));
+/// Two proposals for the files of one folder.
+fn is_same(one: &Fix, other: &Fix) -> bool {
+    match (one, other) {
+        (Fix::SetModes(one), Fix::SetModes(other)) => {
+            (&one.directory.view, &one.directory.rel, &one.names)
+                == (&other.directory.view, &other.directory.rel, &other.names)
         }
-    });
-    match listed {
-        Ok(()) | Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Ok(()),
-        Err(error) => Err(context::unseen(&cx.display_path(directory), &error)),
+        _ => false,
     }
 }
 
@@ -109,8 +139,8 @@ fn keeps_others_out(cx: &Context<'_>) -> Result<bool, Failure> {
     Ok(is_closed("state")? && (below || is_closed("credentials")?))
 }
 
-fn complete(start: Finding, first: &Permissions, all: &Open, harm: &str, closed: bool) -> Finding {
-    let more = match all.count - 1 {
+fn complete(start: Finding, open: Open, harm: &str, closed: bool) -> Finding {
+    let more = match open.count - 1 {
         0 => String::new(),
         1 => " (one more is open to others)".to_owned(),
         more => format!(" ({more} more are open to others)"),
@@ -120,20 +150,12 @@ fn complete(start: Finding, first: &Permissions, all: &Open, harm: &str, closed:
     } else {
         ""
     };
-    let detail = format!("{}{more}: {harm}.{now}", first.seen());
+    let seen = open.first.first().map(Permissions::seen).unwrap_or_default();
+    let detail = format!("{seen}{more}: {harm}.{now}");
     // The first place stays the same when some of the files are cured.
-    let mut finding = start.detail(detail).at_object(&Path::new("state", ""));
-    for place in all.places.iter().take(NAMED) {
-        finding = finding.at_object(&place.path);
-    }
-    if all.count > CURED {
-        return finding.remediation(
-            "Run chmod -R go= on the credentials directory and on agents/ in the state directory",
-        );
-    }
-    for place in &all.places {
-        finding.fixes.extend(place.cure());
-    }
+    let start = start.detail(detail).at_object(&Path::new("state", ""));
+    let mut finding = open.first.iter().fold(start, |finding, place| finding.at_object(&place.path));
+    finding.fixes = open.cures;
     finding.remediation("Run `chitin fix`, or chmod go= on each of them")
 }
 
@@ -200,16 +222,35 @@ mod tests {
     }
 
     #[test]
-    fn many_files_are_one_finding_and_very_many_are_left_to_a_command() {
+    fn any_number_of_files_is_one_finding_with_one_cure_a_folder() {
         let host = |count| {
             (0..count).fold(open_state(), |host, number| {
                 host.file("state", &format!("agents/main/sessions/{number}.jsonl"), 0o644, "")
             })
         };
         let finding = |count| host(count).run(audit).expect("a verdict").remove(0);
-        assert_eq!((finding(30).locations.len(), finding(30).fixes.len()), (NAMED + 1, 30));
         assert!(finding(30).detail.contains("29 more are open"));
-        assert_eq!(finding(CURED + 1).fixes.len(), 0);
+        for count in [1, 30, 3_000] {
+            let finding = finding(count);
+            assert_eq!(finding.locations.len(), count.min(NAMED) + 1);
+            assert!(
+                matches!(&finding.fixes[..], [Fix::SetModes(modes)]
+                    if modes.directory.rel == "agents/main/sessions" && modes.names == "*.jsonl" && modes.mode == 0),
+                "{:?}",
+                finding.fixes
+            );
+        }
+    }
+
+    #[test]
+    fn the_cure_leaves_what_the_site_allows() {
+        let host = open_state().allowing(0o2770, 0o660).file("state", TRANSCRIPT, 0o664, "");
+        let finding = host.run(audit).expect("a verdict").remove(0);
+        let files = finding.fixes.iter().filter_map(|fix| match fix {
+            Fix::SetModes(modes) => Some(modes.mode),
+            _ => None,
+        });
+        assert_eq!(files.collect::<Vec<_>>(), [0o060]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::gateway::Credential;
-use crate::{Finding, Fix, Location, Node, Path, SetValue, Severity, listing};
+use crate::{Finding, Fix, Location, Node, Path, SetModes, SetValue, Severity, listing};
 
 /// Most places that one finding may have; the runner refuses more.
 const MAX_PLACES: usize = 100;
@@ -100,6 +100,18 @@ impl Finding {
     pub fn fix_value(mut self, node: &Node<'_>, value: &Value) -> Self {
         let (pointer, expected) = (node.pointer().to_owned(), node.value().map(Value::to_string));
         self.fixes.push(Fix::SetValue(SetValue { pointer, expected, value: value.to_string() }));
+        self
+    }
+
+    /// The cure for all files of a directory whose names fit, however many there are: group and others keep these bits at
+    /// most.
+    #[must_use]
+    pub fn fix_modes(mut self, directory: &Path, names: &str, mode: u32) -> Self {
+        self.fixes.push(Fix::SetModes(SetModes {
+            directory: directory.clone(),
+            names: names.to_owned(),
+            mode,
+        }));
         self
     }
 

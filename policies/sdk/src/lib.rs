@@ -31,7 +31,7 @@ pub use bindings::chitin::policy::state::{
     Content, Entry, Error as StateError, Kind, Link, Metadata, Target,
 };
 pub use bindings::chitin::policy::types::{
-    Failure, Finding, Fix, Location, Path, SetMode, SetValue, Severity, TextPosition,
+    Failure, Finding, Fix, Location, Path, SetMode, SetModes, SetValue, Severity, TextPosition,
 };
 pub use bindings::{Input, Permissions as Allowed, Platform, Problem, Variable, View};
 pub use config::Node;

@@ -130,11 +130,12 @@ impl Permissions {
     }
 
     /// Completes a finding about these permissions: where it is, the command that leaves it to whom the site allows it,
-    /// and the proposal to do so. What a link leads to is not proposed for.
+    /// and the proposal to do so. Nothing is proposed for what a link leads to, or for what is not of the kind that is
+    /// meant to be there.
     #[must_use]
-    pub fn complete(&self, finding: Finding) -> Finding {
+    pub fn complete(&self, meant: Kind, finding: Finding) -> Finding {
         let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
-        finding.fixes.extend(self.cure());
+        finding.fixes.extend(self.cure(meant));
         finding
     }
 
@@ -149,10 +150,12 @@ impl Permissions {
         }
     }
 
-    /// The proposal to leave it to whom the site allows it; none for what a link leads to.
+    /// The proposal to leave it to whom the site allows it; none for what a link leads to, or for another kind of object
+    /// than is meant to be there.
     #[must_use]
-    pub fn cure(&self) -> Option<Fix> {
-        let proposal = self.end.as_ref().filter(|_| !self.is_symlink).map(|end| SetMode {
+    pub fn cure(&self, meant: Kind) -> Option<Fix> {
+        let own = self.end.as_ref().filter(|end| !self.is_symlink && end.kind == meant);
+        let proposal = own.map(|end| SetMode {
             target: self.path.clone(),
             expected: end.mode,
             // Set-user-id, set-group-id and sticky bits are not what the finding is about.
@@ -216,13 +219,26 @@ mod tests {
         assert_eq!(folder(0o772).writers(), Some("every account on this machine"));
     }
 
-    fn cure(host: &MemoryHost) -> (Option<String>, Vec<(u32, u32)>) {
-        let finding = inspect(host).complete(crate::warn("x", "x"));
+    fn cure_as(meant: Kind, host: &MemoryHost) -> (Option<String>, Vec<(u32, u32)>) {
+        let finding = inspect(host).complete(meant, crate::warn("x", "x"));
         let modes = finding.fixes.iter().map(|fix| match fix {
             Fix::SetMode(change) => (change.expected, change.mode),
-            Fix::SetValue(_) => panic!("a mode was wanted"),
+            other => panic!("a mode was wanted, not {other:?}"),
         });
         (finding.remediation.clone(), modes.collect())
+    }
+
+    fn cure(host: &MemoryHost) -> (Option<String>, Vec<(u32, u32)>) {
+        let kind = inspect(host).end.map_or(Kind::File, |end| end.kind);
+        cure_as(kind, host)
+    }
+
+    #[test]
+    fn a_folder_where_a_file_is_meant_is_left_alone() {
+        let folder = MemoryHost::new("{}").directory("state", "", 0o755);
+        assert_eq!(cure_as(Kind::File, &folder).1, vec![]);
+        let file = MemoryHost::new("{}").file("state", "", 0o644, "");
+        assert_eq!(cure_as(Kind::Directory, &file).1, vec![]);
     }
 
     #[test]
@@ -263,7 +279,7 @@ mod tests {
         ] {
             let host = MemoryHost::new("{}").file("state", rel, 0o644, "");
             let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("state", rel)));
-            let finding = seen.expect("the host looks").expect("it exists").complete(crate::warn("x", "x"));
+            let finding = seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
             let said = finding.remediation.unwrap_or_default();
             assert_eq!(said.starts_with("Run: ").then_some(said.as_str()), command, "{rel:?}");
         }

@@ -1,7 +1,7 @@
 //! Records of conversations that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, agents, critical, warn};
+use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, agents, critical, warn};
 
 /// Judges each agent's session store and the configured log file by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -53,7 +53,7 @@ fn log_file(log: &Permissions) -> Vec<Finding> {
 
 /// Reading and writing are two harms, each with its own finding; one command cures both.
 fn both(seen: &Permissions, readable: Option<Finding>, writable: Option<Finding>) -> Vec<Finding> {
-    readable.into_iter().chain(writable).map(|finding| seen.complete(finding)).collect()
+    readable.into_iter().chain(writable).map(|finding| seen.complete(Kind::File, finding)).collect()
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -102,6 +102,7 @@ mod tests {
     fn a_log_that_is_a_directory_is_judged_too() {
         let findings = MemoryHost::new("{}").directory("log", "", 0o755).run(audit).expect("a verdict");
         assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 /log"));
+        assert_eq!(findings[0].fixes.len(), 0, "a file is meant");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A state directory or config file that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, critical, warn};
+use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, critical, warn};
 
 /// Judges the two by their links and their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -47,7 +47,7 @@ fn state_mode(state: &Permissions) -> Option<Finding> {
              protected by itself. Mode 700 keeps them out."
         ))
     };
-    Some(state.complete(finding))
+    Some(state.complete(Kind::Directory, finding))
 }
 
 fn config_symlink(config: &Permissions) -> Option<Finding> {
@@ -80,7 +80,7 @@ fn config_mode(config: &Permissions) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(config.complete(finding))
+    Some(config.complete(Kind::File, finding))
 }
 
 chitin_policy_sdk::policy!(audit);

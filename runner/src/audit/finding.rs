@@ -49,6 +49,17 @@ pub enum Fix {
         /// The mode to set.
         mode: u32,
     },
+    /// Take permission bits from all regular files of a directory whose names fit a pattern.
+    SetModes {
+        /// The number of the view.
+        view: usize,
+        /// The directory below it; "" for the view itself.
+        directory: PathBuf,
+        /// A name, in which one `*` may stand for any characters.
+        names: String,
+        /// The bits that group and others may keep.
+        mode: u32,
+    },
     /// Set a config value.
     SetValue {
         /// RFC 6901 pointer into the effective config.

@@ -100,6 +100,9 @@ fn text_bytes(finding: &types::Finding) -> usize {
     };
     let fix = |fix: &types::Fix| match fix {
         types::Fix::SetMode(mode) => mode.target.view.len() + mode.target.rel.len(),
+        types::Fix::SetModes(modes) => {
+            modes.directory.view.len() + modes.directory.rel.len() + modes.names.len()
+        }
         types::Fix::SetValue(value) => {
             value.pointer.len() + value.expected.as_ref().map_or(0, String::len) + value.value.len()
         }
@@ -135,7 +138,7 @@ fn one(
     }
     if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
         let what = match fix {
-            types::Fix::SetMode(_) => "set-mode".to_owned(),
+            types::Fix::SetMode(_) | types::Fix::SetModes(_) => "set-mode".to_owned(),
             types::Fix::SetValue(value) => {
                 format!("set-value:{}", clean(subject, &value.pointer, TITLE, Lines::One))
             }
@@ -164,6 +167,10 @@ fn proposal(grants: &Grants, subject: &Subject, fix: types::Fix) -> Result<Fix, 
             let (view, rel) = object(grants, subject, &change.target)?;
             Ok(Fix::SetMode { view, rel, expected: change.expected, mode: change.mode })
         }
+        types::Fix::SetModes(change) => {
+            let (view, directory) = object(grants, subject, &change.directory)?;
+            Ok(Fix::SetModes { view, directory, names: change.names, mode: change.mode })
+        }
         types::Fix::SetValue(change) => {
             let parse = |text: &str| {
                 serde_json::from_str(text).map_err(|error| {
@@ -188,7 +195,7 @@ fn check_id(subject: &Subject, declared: &str, said: &str) -> String {
 
 fn may_propose(grants: &Grants, fix: &types::Fix) -> bool {
     let name = match fix {
-        types::Fix::SetMode(_) => "set-mode".to_owned(),
+        types::Fix::SetMode(_) | types::Fix::SetModes(_) => "set-mode".to_owned(),
         types::Fix::SetValue(value) => format!("set-value:{}", value.pointer),
     };
     let granted = &grants.capabilities().fixes;

@@ -78,6 +78,7 @@ pub struct Basis {
 }
 
 /// A policy that is to run.
+#[derive(Clone)]
 pub struct Planned {
     /// What it says of itself.
     pub manifest: Manifest,
@@ -183,6 +184,12 @@ impl Subject {
     #[must_use]
     pub fn view(&self, name: &str) -> Option<usize> {
         self.views.iter().position(|(known, _)| known == name)
+    }
+
+    /// The name of a view.
+    #[must_use]
+    pub fn view_name(&self, number: usize) -> Option<&str> {
+        self.views.get(number).map(|(name, _)| name.as_str())
     }
 
     /// The views and their numbers; of this family only the one view.

@@ -1,12 +1,15 @@
 //! `chitin fix`, `chitin undo`, and what `chitin audit --fix` does: read, audit, plan, prove, show, ask, apply.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use anstyle::Style;
 use chitin::audit::{Planned, Report, Subject, evaluate, visible};
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::{
-    Applied, ApplyError, Journal, Lock, Plan, Proven, Summary, Undone, apply, clean_up, prove, show, undo,
+    Applied, ApplyError, Journal, Lock, Proven, Summary, Undone, What, apply, clean_up, prove, show, undo,
 };
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
@@ -14,8 +17,9 @@ use chitin::policy::manifest::Severity;
 use chitin::probe;
 use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
-use chitin::target::{Environment, Preview};
+use chitin::target::{Environment, Located, Preview, account_name};
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::progress::Progress;
@@ -93,9 +97,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let work =
         Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options, None)?;
-    let lock = work.lock()?;
+    let lock = work.lock(arguments.options.dry_run)?;
     let (subject, report, proven) = work.prepare()?;
-    let count = proven.plan.values.len() + proven.plan.modes.len();
+    let count = proven.plan.count();
+    // A dry run was asked for and was made in full; otherwise what is left is told by the exit code too.
+    let left = if proven.plan.leaves_something() { INCOMPLETE } else { 0 };
     if arguments.options.dry_run || count == 0 {
         if arguments.json {
             print(|out| write_json(&Summary::new(&subject, &proven, None), &report, out))?;
@@ -103,12 +109,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             print(|out| {
                 show::write_plan(&subject, &proven, out)?;
                 match count {
+                    0 if left != 0 => writeln!(out, "nothing was changed"),
                     0 => writeln!(out, "nothing to fix"),
                     _ => writeln!(out, "{}; nothing was changed", changes(count, "would be made")),
                 }
             })?;
         }
-        return Ok(0);
+        return Ok(if arguments.options.dry_run { 0 } else { left });
     }
     if !arguments.json {
         print(|out| show::write_plan(&subject, &proven, out))?;
@@ -117,15 +124,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         print(|out| writeln!(out, "nothing was changed"))?;
         return Ok(0);
     }
-    let applied = carry_out(&subject, &proven)?;
-    drop(lock);
+    let applied = carry_out(&subject, &proven, lock)?;
     let after = work.audit_again()?;
-    let code = if applied.failed.is_empty() { 0 } else { INCOMPLETE };
+    let code = if applied.failed.is_empty() { left } else { INCOMPLETE };
     Ok(show_done(code, |out| {
         if arguments.json {
             return write_json(&Summary::new(&subject, &proven, Some(&applied)), &after, out);
         }
-        write_applied(count, &applied, out)?;
+        write_applied(&applied, out)?;
         let summary = &after.summary;
         writeln!(
             out,
@@ -145,23 +151,24 @@ pub(super) fn run_in_audit(
     json: bool,
 ) -> anyhow::Result<u8> {
     let work = Work::new(target, policies, fail_on, options, deep)?;
-    let lock = work.lock()?;
+    let lock = work.lock(options.dry_run)?;
     let (subject, report, proven) = work.prepare()?;
-    let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven)?) };
-    drop(lock);
+    let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven, lock)?) };
     let after = if applied.is_some() || deep.is_some() { work.audit_again()? } else { report };
-    let failed = applied.as_ref().is_some_and(|applied| !applied.failed.is_empty());
-    let code = if failed { INCOMPLETE } else { after.exit.code };
+    let left = applied
+        .as_ref()
+        .is_some_and(|applied| !applied.failed.is_empty() || proven.plan.leaves_something());
+    let code = if left { INCOMPLETE } else { after.exit.code };
     let write = |out: &mut dyn Write| {
         if json {
             return write_json(&Summary::new(&subject, &proven, applied.as_ref()), &after, out);
         }
-        let count = proven.plan.values.len() + proven.plan.modes.len();
+        let count = proven.plan.count();
         show::write_plan(&subject, &proven, out)?;
         match &applied {
             _ if count == 0 => writeln!(out, "nothing to fix\n")?,
             Some(applied) => {
-                write_applied(count, applied, out)?;
+                write_applied(applied, out)?;
                 writeln!(out)?;
             }
             None => writeln!(out, "{}; nothing was changed\n", changes(count, "would be made"))?,
@@ -177,26 +184,77 @@ pub(super) fn run_in_audit(
 
 /// `chitin undo`.
 pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
+    let caller = caller();
     let (located, _, _) = arguments.target.locate()?;
+    if arguments.run.is_none() {
+        told_whose(caller, located.territory.owner(), &located, true)?;
+    }
     let journal = journal()?;
-    let help = "`chitin fix history` lists the runs";
-    let mut record = if let Some(run) = &arguments.run {
-        journal.load(run).map_err(|error| user_error(error.to_string(), help))?
-    } else {
-        let state_dir = located.state_dir.to_string_lossy();
-        let last = |record: &Record| record.state_dir == state_dir && record.outcome != Some(Outcome::Undone);
-        let record = journal.runs()?.into_iter().find(last);
-        record.ok_or_else(|| {
-            user_error(format!("there is no fix of {} to take back", visible(&state_dir)), help)
-        })?
+    let mut record = match &arguments.run {
+        Some(run) => journal.load(run).map_err(|error| unusable(&error))?,
+        None => last_run(&journal, &located.state_dir)?,
     };
-    let _lock = take_lock(std::path::Path::new(&record.state_dir), None)?;
-    let all = undo(&journal, &mut record, &mut |_| Ok(()))?;
+    // The run may be one on another installation than the one that was found.
+    if let Ok(stat) = rustix::fs::stat(&record.state_dir) {
+        told_whose(caller, stat.st_uid, &located, true)?;
+    }
+    let _lock = match Lock::take(&journal, &record.state_dir) {
+        Ok(lock) => Some(lock),
+        // Where the state directory is gone, there is nobody to keep out.
+        Err(_) if rustix::fs::stat(&record.state_dir).is_err() => None,
+        Err(error) => return Err(not_locked(error)),
+    };
+    let all = undo(&journal, &mut record, &mut |_| Ok(())).map_err(|error| match error {
+        ApplyError::Journal(error) => unusable(&error),
+        other => other.into(),
+    })?;
     let kept = all.iter().filter(|(_, done)| matches!(done, Undone::Kept(_))).count();
     let code = if kept == 0 { 0 } else { INCOMPLETE };
-    Ok(show_done(code, |out| {
-        for (entry, done) in &all {
-            let path = visible(&entry.path().to_string_lossy());
+    Ok(show_done(code, |out| write_undone(&all, out)))
+}
+
+/// The last run on an installation that can still be taken back. One that cannot be read may be it, so that it is told.
+fn last_run(journal: &Journal, state_dir: &Path) -> anyhow::Result<Record> {
+    for (_, record) in journal.all().map_err(|error| unusable(&error))? {
+        let record = record.map_err(|error| unusable(&error))?;
+        if record.state_dir == state_dir && record.outcome != Some(Outcome::Undone) {
+            return Ok(record);
+        }
+    }
+    Err(user_error(format!("there is no fix of {} to take back", visible::path(state_dir)), HISTORY))
+}
+
+const HISTORY: &str = "`chitin fix history` lists the runs";
+
+/// A journal that is not used for an undo.
+fn unusable(error: &JournalError) -> anyhow::Error {
+    let help = match error {
+        JournalError::Damaged { .. } => {
+            "nothing was changed; `chitin fix history` lists the runs, and `chitin undo RUN` takes back one that you name"
+        }
+        JournalError::NotPrivate(_) => {
+            "nothing was changed; look who wrote there, and take the permission from others with chmod go-w"
+        }
+        _ => HISTORY,
+    };
+    user_error(error.to_string(), help)
+}
+
+/// What became of each change; of many that went the same way in one folder the first, and how many more.
+fn write_undone(all: &[(Entry, Undone)], out: &mut dyn Write) -> io::Result<()> {
+    /// Objects of a folder that are named.
+    const NAMED: usize = 20;
+    let alike = |(one, done): &(Entry, Undone), (other, also): &(Entry, Undone)| {
+        let same = match (done, also) {
+            (Undone::Restored, Undone::Restored) | (Undone::NothingToDo, Undone::NothingToDo) => true,
+            (Undone::Kept(one), Undone::Kept(other)) => one.to_string() == other.to_string(),
+            _ => false,
+        };
+        same && one.path().parent() == other.path().parent()
+    };
+    for group in all.chunk_by(alike) {
+        for (entry, done) in group.iter().take(NAMED) {
+            let path = visible::path(&entry.path());
             match (done, entry) {
                 (Undone::Restored, Entry::Mode { before, .. }) => {
                     writeln!(out, "{path}: mode {before:04o} again")
@@ -210,18 +268,29 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
                 }
             }?;
         }
-        Ok(())
-    }))
+        if let Some((entry, _)) = group.get(NAMED) {
+            let folder = entry.path().parent().map(visible::path).unwrap_or_default();
+            writeln!(out, "{} more in {folder} the same way", group.len() - NAMED)?;
+        }
+    }
+    Ok(())
 }
 
 fn history() -> anyhow::Result<u8> {
     let journal = journal()?;
-    let runs = journal.runs()?;
+    let runs: Vec<_> = journal.all().map_err(|error| unusable(&error))?.collect();
     print(|out| {
         if runs.is_empty() {
             writeln!(out, "no fix was made yet")?;
         }
-        for record in &runs {
+        for (run, record) in &runs {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    writeln!(out, "{BOLD}{run}{BOLD:#}  {}", visible(&error.to_string()))?;
+                    continue;
+                }
+            };
             let outcome = match record.outcome {
                 Some(Outcome::Complete) => "complete",
                 Some(Outcome::Partial) => "in part",
@@ -230,16 +299,91 @@ fn history() -> anyhow::Result<u8> {
             };
             writeln!(
                 out,
-                "{BOLD}{}{BOLD:#}  {}  {outcome}, {} on {}",
-                record.run,
-                record.started,
+                "{BOLD}{run}{BOLD:#}  {}  {outcome}, {} on {}",
+                visible(&record.started),
                 changes(record.entries.len(), "made"),
-                visible(&record.state_dir)
+                visible::path(&record.state_dir)
             )?;
         }
         Ok(())
     })?;
     Ok(0)
+}
+
+/// Who runs this. To be asked before the target is located: root becomes the owner of what it looks at.
+fn caller() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Only the owner of an installation changes anything in it. Root, who could, is told how; whoever cannot gets the reason
+/// beside each change that is left.
+fn told_whose(caller: u32, owner: u32, located: &Located, undo: bool) -> anyhow::Result<()> {
+    if caller == owner {
+        return Ok(());
+    }
+    let who = account_name(owner).unwrap_or_else(|| format!("#{owner}"));
+    let mut command = vec![OsString::from("sudo"), "-u".into(), who.clone().into(), "chitin".into()];
+    command.extend(hidden(std::env::args_os().skip(1)));
+    // What this account's environment says does not reach the other one.
+    if !located.by_hand() {
+        command.extend(["--state-dir".into(), located.state_dir.clone().into()]);
+    }
+    if located.config_load.parent() != Some(&located.state_dir) && located.config_origin != "--config" {
+        command.extend(["--config".into(), located.config_load.clone().into()]);
+    }
+    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    if caller != 0 && !undo {
+        // Nothing can be changed; what could be is told, and each place says why it is left.
+        let help = visible(&format!("run: {}", words.join(" ")));
+        let _ =
+            writeln!(anstream::stderr().lock(), "help: only {} changes anything here; {help}", visible(&who));
+        return Ok(());
+    }
+    Err(user_error(
+        format!(
+            "the installation in {} belongs to another account ({who}), and only its owner changes it; nothing was changed",
+            visible::path(&located.state_dir)
+        ),
+        format!("run: {}", words.join(" ")),
+    ))
+}
+
+/// The arguments, without the credentials that may be among them.
+fn hidden(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const CREDENTIALS: [&str; 2] = ["--token", "--password"];
+    let mut all = Vec::new();
+    let mut behind = false;
+    for argument in arguments {
+        let text = argument.to_string_lossy();
+        let with = CREDENTIALS.iter().find(|name| text.starts_with(&format!("{name}=")));
+        all.push(match with {
+            _ if behind => "***".into(),
+            Some(name) => format!("{name}=***").into(),
+            None => argument.clone(),
+        });
+        behind = !behind && CREDENTIALS.contains(&&*text);
+    }
+    all
+}
+
+/// A word for a shell's command line, whatever is in it.
+fn quoted(word: &OsStr) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-#".contains(byte);
+    let bytes = word.as_bytes();
+    match word.to_str() {
+        // A # begins a comment where it is the first letter.
+        Some(text) if !bytes.is_empty() && bytes.iter().all(plain) && !text.starts_with('#') => {
+            text.to_owned()
+        }
+        Some(text) if visible(text) == text => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let escaped = bytes.iter().map(|byte| match byte {
+                byte if plain(byte) => char::from(*byte).to_string(),
+                byte => format!("\\x{byte:02x}"),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
+    }
 }
 
 /// All that a fix needs, made once.
@@ -278,58 +422,107 @@ impl<'a> Work<'a> {
         self.only.is_empty() || self.only.iter().any(|only| only == check)
     }
 
-    /// One fix at a time, from before the target is read until it is changed.
-    fn lock(&self) -> anyhow::Result<Option<Lock>> {
+    /// One fix at a time, from before the target is read until it is changed. What only shows needs no lock; nor does one
+    /// for whom nothing can be changed.
+    fn lock(&self, dry_run: bool) -> anyhow::Result<Locked> {
+        if dry_run {
+            return Ok(Locked::Needless);
+        }
+        let caller = caller();
         let (located, _, _) = self.target.locate()?;
-        take_lock(&located.state_dir, located.config_load.parent())
+        told_whose(caller, located.territory.owner(), &located, false)?;
+        let config = located.config_load.parent();
+        let folder =
+            [Some(located.state_dir.as_path()), config].into_iter().flatten().find(|folder| folder.is_dir());
+        let Some(folder) = folder.filter(|_| caller == located.territory.owner()) else {
+            return Ok(Locked::Needless);
+        };
+        // A journal that cannot be used matters only where there is something to change.
+        let journal = match journal() {
+            Ok(journal) => journal,
+            Err(error) => return Ok(Locked::Not(error)),
+        };
+        match Lock::take(&journal, folder) {
+            Ok(lock) => Ok(Locked::Held(lock)),
+            Err(error @ ApplyError::Busy(_)) => Err(not_locked(error)),
+            Err(error) => Ok(Locked::Not(not_locked(error))),
+        }
     }
 
-    fn audit(&self, preview: &Preview) -> anyhow::Result<(Subject, Report)> {
-        self.audit_with(preview, None)
+    /// The target with a preview's changes, by the policies whose id is asked for.
+    fn audit(&self, preview: &Preview, asked: &dyn Fn(&str) -> bool) -> anyhow::Result<(Subject, Report)> {
+        self.audit_with(preview, None, asked)
     }
 
     /// The report behind a fix, as deep as it was asked for.
     fn audit_again(&self) -> anyhow::Result<Report> {
         // What was changed is told even where the rest takes too long for somebody.
         listen(&self.sandbox)?;
-        self.audit_with(&Preview::default(), self.deep).map(|(_, report)| report)
+        self.audit_with(&Preview::default(), self.deep, &|_| true).map(|(_, report)| report)
     }
 
     fn audit_with(
         &self,
         preview: &Preview,
         deep: Option<&probe::Options>,
+        asked: &dyn Fn(&str) -> bool,
     ) -> anyhow::Result<(Subject, Report)> {
         let probe = deep.filter(|_| asks_gateway(&self.policies));
         let subject = self.target.read(self.now, preview, deep.is_some(), probe)?;
-        let wanted =
-            |planned: &&Planned| !subject.is_absent() && (deep.is_some() || !planned.manifest.policy.deep);
-        let count = self.policies.iter().take_while(wanted).count();
-        let policies = self.policies.get(..count).unwrap_or_default();
+        let wanted = |planned: &&Planned| {
+            let about = &planned.manifest.policy;
+            !subject.is_absent() && (deep.is_some() || !about.deep) && asked(&about.id)
+        };
+        let policies: Vec<Planned> = self.policies.iter().filter(wanted).cloned().collect();
         let progress = deep.map(|_| Progress::show(subject.shared()));
-        let evaluation = evaluate(&self.sandbox, &subject, policies, &Limits::default());
+        let evaluation = evaluate(&self.sandbox, &subject, &policies, &Limits::default());
         drop(progress);
         let report = Report::new(&subject, &evaluation, self.fail_on, self.now * 1000);
         Ok((subject, report))
     }
 
     fn prepare(&self) -> anyhow::Result<(Subject, Report, Proven)> {
-        let (subject, report) = self.audit(&Preview::default())?;
+        let (subject, report) = self.audit(&Preview::default(), &|_| true)?;
         let wanted = |check: &str| self.wants(check);
-        let plan = Plan::new(&subject, &report.findings, wanted);
-        let proven = prove(&subject, &report, plan, &wanted, &|preview| self.audit(preview))?;
+        let proven = prove(&subject, &report, &wanted, &|preview, asked| self.audit(preview, asked))?;
         Ok((subject, report, proven))
     }
 }
 
+/// Whether the lock of the target is held.
+enum Locked {
+    /// It is.
+    Held(Lock),
+    /// Nothing will be changed.
+    Needless,
+    /// It could not be taken.
+    Not(anyhow::Error),
+}
+
 /// Carries the plan out, with a journal of it.
-fn carry_out(subject: &Subject, proven: &Proven) -> anyhow::Result<Applied> {
+fn carry_out(subject: &Subject, proven: &Proven, lock: Locked) -> anyhow::Result<Applied> {
     if proven.plan.is_empty() {
         return Ok(Applied::default());
     }
+    let _held = match lock {
+        Locked::Held(lock) => Some(lock),
+        Locked::Needless => None,
+        Locked::Not(error) => return Err(error),
+    };
     let journal = journal()?;
     clean_up(&journal, &subject.located.state_dir).map_err(|error| journal_error(&error))?;
-    apply(proven, &subject.located.state_dir, &journal, &mut |_| Ok(())).map_err(|error| match error {
+    let bar = ProgressBar::new(proven.plan.modes.len() as u64);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} modes set") {
+        bar.set_style(style);
+    }
+    let mut step = |name: &'static str| {
+        // Where standard error is no terminal, nothing is drawn.
+        bar.inc(u64::from(name == "set the mode"));
+        Ok(())
+    };
+    let applied = apply(proven, &subject.located.state_dir, &journal, &mut step);
+    bar.finish_and_clear();
+    applied.map_err(|error| match error {
         ApplyError::Journal(error) => journal_error(&error),
         other => other.into(),
     })
@@ -340,15 +533,12 @@ fn write_json(summary: &Summary, report: &Report, out: &mut dyn Write) -> io::Re
     writeln!(out)
 }
 
-fn take_lock(state_dir: &std::path::Path, config: Option<&std::path::Path>) -> anyhow::Result<Option<Lock>> {
-    let folder = [Some(state_dir), config].into_iter().flatten().find(|folder| folder.is_dir());
-    let Some(folder) = folder else { return Ok(None) };
-    match Lock::take(folder) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(error @ ApplyError::Busy(_)) => {
-            Err(user_error(format!("{error}; nothing was changed"), "run it again when that one has ended"))
+fn not_locked(error: ApplyError) -> anyhow::Error {
+    match error {
+        ApplyError::Busy(_) => {
+            user_error(format!("{error}; nothing was changed"), "run it again when that one has ended")
         }
-        Err(error) => Err(error.into()),
+        ApplyError::Journal(error) => journal_error(&error),
     }
 }
 
@@ -394,14 +584,20 @@ fn confirmed(count: usize) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn write_applied(count: usize, applied: &Applied, out: &mut dyn Write) -> io::Result<()> {
+fn write_applied(applied: &Applied, out: &mut dyn Write) -> io::Result<()> {
     for failed in &applied.failed {
-        let path = visible(&failed.path.to_string_lossy());
-        writeln!(out, "{BOLD}not changed:{BOLD:#} {path}: {}", visible(&failed.error.to_string()))?;
+        let said = match failed.what {
+            What::Text => "text not changed:",
+            What::Mode => "mode not changed:",
+            What::Both => "not changed:",
+            What::Afterwards => "changed, but:",
+        };
+        let path = visible::path(&failed.path);
+        writeln!(out, "{BOLD}{said}{BOLD:#} {path}: {}", visible(&failed.error.to_string()))?;
     }
     let undo =
         applied.run.as_ref().map_or(String::new(), |run| format!("; `chitin undo {run}` takes it back"));
-    writeln!(out, "{}{undo}", changes(count - applied.failed.len().min(count), "made"))
+    writeln!(out, "{}{undo}", changes(applied.made(), "made"))
 }
 
 fn changes(count: usize, what: &str) -> String {

@@ -5,8 +5,9 @@ use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
 use serde_json::Value;
 
-use super::tree::second_reader;
-use super::{Config, ProblemKind, segments};
+use super::scan::scan;
+use super::tree::{parse, second_reader};
+use super::{Config, MAX_DEPTH, MAX_POINTER_BYTES, MAX_VALUES, ProblemKind, segments};
 
 /// A value to set. Where there is none yet, it is added to the object around it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +43,22 @@ pub(super) struct Patch {
     pub text: String,
 }
 
+/// What a config text says, without what it includes; none where it is not understood.
+#[must_use]
+pub fn value_of(text: &str) -> Option<Value> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    scan(text, MAX_DEPTH, MAX_VALUES).ok()?;
+    let parsed = parse(text, 0, 0, &mut MAX_POINTER_BYTES.clone()).ok()?;
+    Some(parsed.tree.into_parts().0)
+}
+
 impl Config {
+    /// A file of this load holds an object, as a config or a part of it does.
+    #[must_use]
+    pub fn is_object_file(&self, file: usize) -> bool {
+        self.files.get(file).and_then(|file| value_of(&file.text)).is_some_and(|value| value.is_object())
+    }
+
     /// The file that [`Config::edited`] would change.
     pub fn edited_file(&self, edit: &Edit) -> Result<usize, EditError> {
         self.patches(edit).map(|(file, _)| file)

@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-pub use edit::{Edit, EditError};
+pub use edit::{Edit, EditError, value_of};
 pub use mask::Mask;
 pub use masked::Masked;
 

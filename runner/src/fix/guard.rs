@@ -10,6 +10,10 @@ use crate::target::snapshot::{Kind, Metadata};
 const OWNER_OF_DIRECTORY: u32 = 0o700;
 /// What the owner of a file needs to use it.
 const OWNER_OF_FILE: u32 = 0o600;
+/// The bits with which a program runs as its owner or group.
+const SET_ID: u32 = 0o6000;
+/// Set-id and sticky bits.
+const SPECIAL: u32 = 0o7000;
 
 /// Why a proposal is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +30,36 @@ pub enum Refusal {
     /// It belongs to another account.
     #[error("it belongs to another account (uid {0}); only its owner should change it")]
     Owner(u32),
+    /// The installation belongs to another account.
+    #[error("the installation belongs to another account (uid {0}); only its owner changes anything in it")]
+    NotTheirs(u32),
+    /// It is not the installation's alone.
+    #[error(
+        "it lies neither in the state directory nor is it a file of the config; what the installation only names is \
+         left alone"
+    )]
+    Outside,
+    /// A program that runs as its owner or group.
+    #[error("it is a set-id file (mode {0:04o}); those are left alone")]
+    SetId(u32),
+    /// A directory would lose a bit that keeps others out.
+    #[error("mode {1:04o} drops set-id or sticky bits of mode {0:04o}, which can let others in")]
+    Special(u32, u32),
+    /// A directory stands where a file is meant.
+    #[error("a directory stands where a file is meant")]
+    NotAFile,
+    /// A pattern for names is none.
+    #[error("\"{0}\" is no pattern for names: one name, in which one * may stand for any characters")]
+    Pattern(String),
+    /// A policy proposes more than is looked at.
+    #[error("the policy proposes changes for more than {0} objects")]
+    TooMany(usize),
+    /// The new file could not be made like the old one.
+    #[error("{0} would not be kept; it is left as it is")]
+    Attributes(String),
+    /// Many objects, for one of the reasons above.
+    #[error("{0}")]
+    Alike(String),
     /// It has other names, maybe elsewhere.
     #[error("it has {0} names (hard links), so that a change would show elsewhere too")]
     HardLinks(u32),
@@ -90,6 +124,9 @@ pub fn mode(object: &Metadata, caller: u32, expected: u32, wanted: u32) -> Resul
         return Err(Refusal::HardLinks(object.links));
     }
     let mode = object.mode;
+    if object.kind == Kind::File && mode & SET_ID != 0 {
+        return Err(Refusal::SetId(mode));
+    }
     if mode != expected {
         return Err(Refusal::Changed(format!("its mode is {mode:04o}, the policy saw {expected:04o}")));
     }
@@ -99,6 +136,11 @@ pub fn mode(object: &Metadata, caller: u32, expected: u32, wanted: u32) -> Resul
     if mode & needs & !wanted != 0 {
         return Err(Refusal::TakesFromOwner(mode, wanted));
     }
+    // Without the sticky bit others may remove what they do not own; without the set-group-id bit new files belong to
+    // another group.
+    if mode & SPECIAL & !wanted != 0 {
+        return Err(Refusal::Special(mode, wanted));
+    }
     if wanted == mode { Err(Refusal::Already) } else { Ok(()) }
 }
 
@@ -107,6 +149,7 @@ pub fn file(object: &Metadata, caller: u32) -> Result<(), Refusal> {
     match object.kind {
         Kind::File if object.uid != caller => Err(Refusal::Owner(object.uid)),
         Kind::File if object.links != 1 => Err(Refusal::HardLinks(object.links)),
+        Kind::File if object.mode & SET_ID != 0 => Err(Refusal::SetId(object.mode)),
         Kind::File => Ok(()),
         Kind::Symlink => Err(Refusal::Symlink),
         Kind::Directory | Kind::Other => Err(Refusal::Kind),
@@ -246,6 +289,22 @@ mod tests {
             mode(&Metadata { links: 9, ..object(Kind::Directory, 0o755) }, 1000, 0o755, 0o700),
             Ok(())
         );
+    }
+
+    #[test]
+    fn set_id_files_are_left_alone_and_special_bits_stay() {
+        for special in [0o2000, 0o4000, 0o6000] {
+            let before = 0o755 | special;
+            let file = object(Kind::File, before);
+            assert_eq!(mode(&file, 1000, before, before & 0o7700), Err(Refusal::SetId(before)));
+            assert_eq!(super::file(&file, 1000), Err(Refusal::SetId(before)));
+        }
+        for special in [0o1000, 0o2000, 0o4000, 0o7000] {
+            let before = 0o777 | special;
+            let folder = object(Kind::Directory, before);
+            assert_eq!(mode(&folder, 1000, before, 0o700 | special), Ok(()));
+            assert_eq!(mode(&folder, 1000, before, 0o700), Err(Refusal::Special(before, 0o700)));
+        }
     }
 
     #[test]

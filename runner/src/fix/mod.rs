@@ -2,18 +2,24 @@
 //! changes a target, and only what the guard allows and a trial in memory has proven.
 
 pub mod apply;
+mod attributes;
 pub mod guard;
 pub mod journal;
 mod object;
 pub mod plan;
+mod private;
 pub mod prove;
+mod record;
 pub mod show;
 pub mod summary;
+pub mod territory;
+mod undo;
 mod visited;
 
-pub use apply::{Applied, ApplyError, Lock, Undone, apply, clean_up, undo};
+pub use apply::{Applied, ApplyError, Failed, Lock, What, apply};
 pub use journal::Journal;
 pub use object::{ChangeError, Checkpoint};
 pub use plan::Plan;
 pub use prove::{Judge, Proven, prove};
 pub use summary::Summary;
+pub use undo::{Undone, clean_up, undo};

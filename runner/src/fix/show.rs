@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 
-use super::plan::Plan;
+use super::plan::{ModeChange, Plan};
 use super::prove::Proven;
 use crate::audit::Subject;
 use crate::audit::visible::{path, visible};
@@ -57,21 +57,44 @@ pub fn write_plan(subject: &Subject, proven: &Proven, out: &mut dyn Write) -> io
         }
         writeln!(out)?;
     }
-    for change in &proven.plan.modes {
-        writeln!(
-            out,
-            "{BOLD}{:04o} -> {:04o}{BOLD:#}  {} -> {}  {}",
-            change.before,
-            change.after,
-            symbolic(change.before),
-            symbolic(change.after),
-            path(&change.path())
-        )?;
-    }
+    write_modes(&proven.plan.modes, out)?;
     if !proven.plan.modes.is_empty() {
         writeln!(out)?;
     }
     write_refused(&proven.plan, out)
+}
+
+/// Each mode that changes; of many that change alike in one folder the first, and how many more.
+fn write_modes(modes: &[ModeChange], out: &mut dyn Write) -> io::Result<()> {
+    /// Objects of a folder that are named.
+    const NAMED: usize = 20;
+    let alike = |one: &ModeChange, other: &ModeChange| {
+        (one.before, one.after, &one.root, one.rel.parent())
+            == (other.before, other.after, &other.root, other.rel.parent())
+    };
+    for group in modes.chunk_by(alike) {
+        for change in group.iter().take(NAMED) {
+            writeln!(
+                out,
+                "{BOLD}{:04o} -> {:04o}{BOLD:#}  {} -> {}  {}",
+                change.before,
+                change.after,
+                symbolic(change.before),
+                symbolic(change.after),
+                path(&change.path())
+            )?;
+        }
+        if let Some(change) = group.get(NAMED) {
+            let folder = change.path().parent().map(path).unwrap_or_default();
+            let more = group.len() - NAMED;
+            writeln!(
+                out,
+                "{BOLD}{:04o} -> {:04o}{BOLD:#}  {more} more in {folder}",
+                change.before, change.after
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// What will not be done, and why.

@@ -1,11 +1,14 @@
 //! What a fix did, as JSON: a superset of the reference program's form (cli-contract 4.2).
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 use serde_json::Value;
 
-use super::apply::Applied;
+use super::apply::{Applied, What};
 use super::guard::ALLOWLIST_KEY;
-use super::plan::ValueChange;
+use super::plan::{ModeChange, ValueChange};
 use super::prove::Proven;
 use super::show;
 use super::visited::{Place, State, places};
@@ -51,9 +54,9 @@ pub struct Action {
     pub mode: u32,
     /// It was set.
     pub ok: bool,
-    /// Why it was not looked at, or needed nothing.
+    /// Why it was not looked at, needed nothing, or was left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub skipped: Option<&'static str>,
+    pub skipped: Option<String>,
     /// Why it could not be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -80,35 +83,40 @@ impl Summary {
     #[must_use]
     pub fn new(subject: &Subject, proven: &Proven, applied: Option<&Applied>) -> Self {
         let failures = applied.map_or(&[][..], |applied| applied.failed.as_slice());
-        let failed = |path: &std::path::Path| failures.iter().find(|failed| failed.path == path);
-        let file_failed = |file: usize| {
-            proven.files.iter().any(|change| change.file == file && failed(&change.path()).is_some())
+        let failed: HashMap<&Path, &super::apply::Failed> =
+            failures.iter().map(|failed| (failed.path.as_path(), failed)).collect();
+        let is_written = |path: &Path| {
+            failed.get(path).is_none_or(|failed| matches!(failed.what, What::Mode | What::Afterwards))
+        };
+        let file_written =
+            |file: usize| proven.files.iter().all(|change| change.file != file || is_written(&change.path()));
+        let mode_error = |path: &Path| {
+            let failed = failed.get(path).filter(|failed| matches!(failed.what, What::Mode | What::Both));
+            failed.map(|failed| failed.error.to_string())
         };
         let plan = &proven.plan;
-        let changed = plan.values.iter().filter(|change| !file_failed(change.file)).map(sentence);
+        let changed = plan.values.iter().filter(|change| file_written(change.file)).map(sentence);
+        let mut left: HashMap<&str, String> = HashMap::new();
+        for refused in &plan.refused {
+            left.entry(refused.what.as_str()).or_insert_with(|| refused.why.to_string());
+        }
         let mut actions: Vec<Action> = Vec::new();
-        let mut rest: Vec<&super::plan::ModeChange> = plan.modes.iter().collect();
+        let mut rest: HashMap<PathBuf, &ModeChange> =
+            plan.modes.iter().map(|change| (change.path(), change)).collect();
         for place in places(subject) {
-            let at = rest.iter().position(|change| change.path() == place.path);
-            let change = at.map(|at| rest.remove(at));
             // A config that was written anew got its mode with its text.
             let is_config = place.path == subject.located.config_audit;
-            let is_written = |change: &&super::plan::ModeChange| {
-                is_config && proven.files.iter().any(|file| file.identity.is(change.identity))
+            let with_text = |change: &&ModeChange| {
+                let file = proven.files.iter().find(|file| file.identity.is(change.identity));
+                is_config && file.is_some_and(|file| is_written(&file.path()))
             };
-            let change = change.filter(|change| !is_written(change));
-            let error = failed(&place.path).map(|failed| failed.error.to_string());
-            let refused = plan.refused.iter().find(|refused| refused.what == visible::path(&place.path));
-            actions.push(action(
-                &place,
-                change.map(|change| change.after),
-                error,
-                refused.map(|no| no.why.to_string()),
-            ));
+            let change = rest.remove(&place.path).filter(|change| !with_text(change));
+            let refused = left.get(visible::path(&place.path).as_str()).cloned();
+            actions.push(action(&place, change.map(|change| change.after), mode_error(&place.path), refused));
         }
-        for change in rest {
+        for change in plan.modes.iter().filter(|change| rest.contains_key(&change.path())) {
             let place = Place { path: change.path(), directory: false };
-            let error = failed(&place.path).map(|failed| failed.error.to_string());
+            let error = mode_error(&place.path);
             actions.push(action(&place, Some(change.after), error, None));
         }
         let refused = plan.refused.iter().map(|refused| Refused {
@@ -123,8 +131,7 @@ impl Summary {
             ok: failures.is_empty(),
             state_dir: visible::path(&subject.located.state_dir),
             config_path: visible::path(&subject.located.config_audit),
-            config_written: applied.is_some()
-                && proven.files.iter().any(|change| failed(&change.path()).is_none()),
+            config_written: applied.is_some() && proven.files.iter().any(|change| is_written(&change.path())),
             changes: changed.collect(),
             actions,
             errors: failures.iter().map(error).collect(),
@@ -147,15 +154,19 @@ fn action(place: &Place, changed: Option<u32>, error: Option<String>, refused: O
         error,
     };
     if changed.is_none() && action.error.is_none() {
-        match place.look() {
-            State::Missing => action.skipped = Some("missing"),
-            State::Symlink => action.skipped = Some("symlink"),
-            State::OtherKind if place.directory => action.skipped = Some("not-a-directory"),
-            State::OtherKind => action.skipped = Some("not-a-file"),
-            State::Private => action.skipped = Some("already"),
-            State::Unseen(errno) => action.error = Some(std::io::Error::from(errno).to_string()),
-            State::Open => action.error = Some(refused.unwrap_or_else(|| "no check proposes it".to_owned())),
-        }
+        let skipped = match place.look() {
+            State::Missing => "missing".to_owned(),
+            State::Symlink => "symlink".to_owned(),
+            State::OtherKind if place.directory => "not-a-directory".to_owned(),
+            State::OtherKind => "not-a-file".to_owned(),
+            State::Private => "already".to_owned(),
+            State::Open => refused.unwrap_or_else(|| "no check proposes it".to_owned()),
+            State::Unseen(errno) => {
+                action.error = Some(std::io::Error::from(errno).to_string());
+                return action;
+            }
+        };
+        action.skipped = Some(skipped);
     }
     action
 }

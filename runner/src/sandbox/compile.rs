@@ -4,6 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -22,7 +23,8 @@ const MAX_SECONDS: u64 = 60;
 const MAX_ADDRESS_SPACE: u64 = 8 << 30;
 
 /// Code that a child process of this program compiled.
-pub struct Compiled(Vec<u8>);
+#[derive(Clone)]
+pub struct Compiled(Arc<Vec<u8>>);
 
 impl Compiled {
     pub(super) fn bytes(&self) -> &[u8] {
@@ -80,7 +82,7 @@ pub fn in_child(program: &Path, component: &[u8]) -> Result<Compiled, CompileErr
         let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<u8>>| thread.join().unwrap_or_default();
         let (code, words) = (join(code), join(words));
         if status.success() && !code.is_empty() {
-            return Ok(Compiled(code));
+            return Ok(Compiled(Arc::new(code)));
         }
         let words = String::from_utf8_lossy(&words);
         let last = words.lines().last().map_or_else(|| status.to_string(), str::to_owned);

@@ -35,6 +35,7 @@ pub struct Sandbox {
 type Ready = Arc<OnceLock<wasmtime::Result<PolicyPre<HostState>>>>;
 
 /// A policy's code.
+#[derive(Clone)]
 pub enum Code {
     /// Built in: its number in the catalog.
     Builtin(usize),

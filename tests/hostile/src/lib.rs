@@ -5,8 +5,8 @@
 pub use chitin_policy_sdk::__export;
 pub use chitin_policy_sdk::__export::chitin::policy::{gateway, secrets, state};
 pub use chitin_policy_sdk::{
-    Failure, Finding, Fix, Input, Location, Path, SetMode, SetValue, StateError, TextPosition, Verdict,
-    critical, info, warn,
+    Failure, Finding, Fix, Input, Location, Path, SetMode, SetModes, SetValue, StateError, TextPosition,
+    Verdict, critical, info, warn,
 };
 
 /// The one check that the guests declare, as severity "warn".
