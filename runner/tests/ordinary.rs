@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     reason = "a test that is set up wrongly must stop"
 )]
 #![allow(clippy::print_stderr, reason = "the person who runs the tests is told what was left out")]

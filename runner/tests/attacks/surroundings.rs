@@ -1,6 +1,8 @@
 //! It answers anywhere: few threads, no `/proc`, small limits, closed streams, odd names. What is audited is the demo
 //! installation; the control is the same audit in ordinary surroundings.
 
+#![allow(clippy::print_stdout, reason = "the person who runs the tests is told what was left out")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 use std::os::unix::process::CommandExt as _;
@@ -86,10 +88,10 @@ struct Run {
 
 impl Run {
     fn of(command: &mut Command) -> Self {
-        Self::from(command.output().unwrap())
+        Self::ended(command.output().unwrap())
     }
 
-    fn from(output: Output) -> Self {
+    fn ended(output: Output) -> Self {
         let err = String::from_utf8(output.stderr).unwrap();
         let code = output.status.code().unwrap_or_else(|| panic!("{}: {err}", output.status));
         assert!(!err.contains("panicked"), "{err}");
