@@ -45,7 +45,7 @@ fn main() -> Result<()> {
 
     let policies = policies(&root.join("policies"))?;
     let components = build(&root, &out, &policies)?;
-    let compiler = engine::compiler(&target)?;
+    let compiler = engine::compiler(&target, true)?;
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
     let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, evaluate};
+use chitin::budget::Budget;
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
@@ -262,19 +263,23 @@ fn against_native(target: &Path) {
     println!("\nsandboxed against native, 3,000 files, warm, pairwise, median of {RUNS}");
     let sandbox = Sandbox::new().unwrap();
     let limits = Limits::default();
-    let plan: Vec<Planned> = BUILTIN
+    let plan: Vec<Arc<Planned>> = BUILTIN
         .iter()
         .enumerate()
         .map(|(number, builtin)| {
             let manifest = builtin.manifest().unwrap();
-            Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(Code::Builtin(number)) }
+            Arc::new(Planned {
+                granted: manifest.capabilities.clone(),
+                manifest,
+                code: Ok(Code::Builtin(number)),
+            })
         })
         .collect();
     let (mut whole, mut calls) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let started = Instant::now();
-        let sandboxed = subject(target);
-        let evaluation = evaluate(&sandbox, &sandboxed, &plan, &limits);
+        let sandboxed = Arc::new(subject(target));
+        let evaluation = evaluate(&sandbox, &sandboxed, &plan, &limits, &Budget::default());
         let report = Report::new(&sandboxed, &evaluation, Severity::Critical, 0);
         assert!(report.incomplete.is_empty());
         let sum = |stage: fn(&chitin::sandbox::Stages) -> Duration| -> Duration {

@@ -2,7 +2,8 @@
 //! runs the checks and is the only code that ever changes anything.
 //!
 //! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `fix` -> `output`.
-//! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it.
+//! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it. `budget` lies below
+//! them all: it says how long each may take.
 
 #![cfg_attr(
     test,
@@ -14,6 +15,7 @@
 )]
 
 pub mod audit;
+pub mod budget;
 pub mod config;
 pub mod fix;
 pub mod output;

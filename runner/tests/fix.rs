@@ -15,9 +15,10 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chitin::audit::{Basis, Report, Subject, evaluate};
+use chitin::budget::Budget;
 use chitin::fix::journal::{Outcome, Record};
 use chitin::fix::{Applied, Journal, Lock, Proven, Undone, apply, clean_up, prove, undo};
 use chitin::policy::catalog::BUILTIN;
@@ -132,12 +133,12 @@ impl Home {
             .map(|(number, builtin)| {
                 let manifest = builtin.manifest().unwrap();
                 let granted = manifest.capabilities.clone();
-                chitin::audit::Planned { manifest, granted, code: Ok(Code::Builtin(number)) }
+                Arc::new(chitin::audit::Planned { manifest, granted, code: Ok(Code::Builtin(number)) })
             })
             .collect();
         let audit = |preview: &Preview| {
-            let subject = self.read(preview);
-            let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default());
+            let subject = Arc::new(self.read(preview));
+            let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default(), &Budget::default());
             let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
             (subject, report)
         };

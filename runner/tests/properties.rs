@@ -16,8 +16,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use chitin::audit::{Basis, Planned, Report, Subject, evaluate};
+use chitin::budget::Budget;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
 use chitin::sandbox::limits::Limits;
@@ -38,7 +40,7 @@ const THROUGH_LINK: &str = "a symbolic link stands on the way";
 /// What audits share.
 struct World {
     sandbox: Sandbox,
-    plan: Vec<Planned>,
+    plan: Vec<Arc<Planned>>,
     schema: Validator,
     scratch: tempfile::TempDir,
 }
@@ -47,7 +49,11 @@ impl World {
     fn new() -> Self {
         let plan = BUILTIN.iter().enumerate().map(|(number, builtin)| {
             let manifest = builtin.manifest().unwrap();
-            Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(Code::Builtin(number)) }
+            Arc::new(Planned {
+                granted: manifest.capabilities.clone(),
+                manifest,
+                code: Ok(Code::Builtin(number)),
+            })
         });
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
         let schema = serde_json::from_slice(&fs::read(schema).unwrap()).unwrap();
@@ -85,7 +91,9 @@ impl World {
             problems,
             &Basis { deep: installation.deep, ..Basis::default() },
         );
-        let evaluation = evaluate(&self.sandbox, &subject, &self.plan, &Limits::default());
+        let subject = Arc::new(subject);
+        let evaluation =
+            evaluate(&self.sandbox, &subject, &self.plan, &Limits::default(), &Budget::default());
         let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
 
         let form: Value = serde_json::to_value(&report).unwrap();

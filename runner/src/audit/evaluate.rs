@@ -1,19 +1,23 @@
-//! Runs the planned policies in parallel. Data in, outcomes out; nothing here prints or changes anything.
+//! Runs the planned policies in parallel, each within its share of the audit's time. Data in, outcomes out; nothing here
+//! prints or changes anything.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::audit::finding::Finding;
 use crate::audit::outlet;
 use crate::audit::plan::{ConfigGap, Planned, Subject};
 use crate::audit::subtree;
 use crate::audit::visible::visible;
+use crate::budget::{self, Budget, Cut, GRACE, SLICE, TIME};
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::limits::{LimitError, Limits};
 use crate::sandbox::view::Grants;
-use crate::sandbox::{Code, Failure, Input, Sandbox, Stages};
-use crate::target::processor_time;
+use crate::sandbox::{Failure, Input, Sandbox, Stages};
 
 /// What one run of a policy gave.
 #[derive(Clone, Debug)]
@@ -45,49 +49,56 @@ pub struct Evaluation {
     pub outcomes: Vec<Outcome>,
 }
 
+/// The part of the time for all runs that the built-in policies have, in fifths. They run first, and whether strangers
+/// follow makes no difference to them; what they leave, which is nearly all of it, the strangers have.
+const BUILTIN_FIFTHS: u32 = 4;
+
+/// How long no run may end before one more thread is started: those that are there may hang in a file system. One that is
+/// only busy is not harmed by that.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// Most threads that are started for that: what more than so many policies hang in, all do.
+const MAX_REPLACEMENTS: usize = 16;
+
 /// One run of a policy.
-struct Job<'a> {
+#[derive(Clone, Copy)]
+struct Job {
+    /// The policy's place in the plan.
     number: usize,
-    planned: &'a Planned,
     /// The one view of its family that it sees.
     view: Option<usize>,
     /// Runs that share the memory for answers with it.
     sharing: usize,
 }
 
-/// Runs every policy of a plan over a target.
+/// Runs every policy of a plan over a target. The budget says how much processor time there is for all runs together, and
+/// when all must have ended: by then there is an outcome for each, whatever hangs.
 #[must_use]
-pub fn evaluate(sandbox: &Sandbox, subject: &Subject, plan: &[Planned], limits: &Limits) -> Evaluation {
+pub fn evaluate(
+    sandbox: &Sandbox,
+    subject: &Arc<Subject>,
+    plan: &[Arc<Planned>],
+    limits: &Limits,
+    budget: &Budget,
+) -> Evaluation {
     let jobs = jobs(subject, plan);
-    let shared = subject.shared();
-    let progress = &shared.progress;
-    progress.runs.store(jobs.len(), Ordering::Relaxed);
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::with_capacity(jobs.len()));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = workers.min(most_workers(subject)).min(jobs.len());
-    let redacted = subject.config.redact();
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(index) else { break };
-            let what = job.view.map(|view| subject.path(view, Path::new("")).to_string_lossy().into_owned());
-            let what = what.unwrap_or_else(|| job.planned.manifest.policy.id.clone());
-            *progress.current.lock().unwrap_or_else(PoisonError::into_inner) = what;
-            let outcome = one(sandbox, subject, redacted, job, limits);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome));
-            progress.done.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..workers {
-            scope.spawn(work);
-        }
-        work();
+    subject.shared().progress.runs.store(jobs.len(), Ordering::Relaxed);
+    let stage = Arc::new(Stage {
+        sandbox: sandbox.clone(),
+        subject: Arc::clone(subject),
+        plan: plan.to_vec(),
+        limits: limits.clone(),
+        jobs,
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    Evaluation { outcomes: done.into_iter().map(|(_, outcome)| outcome).collect() }
+    let (own, strange): (Vec<usize>, Vec<usize>) =
+        (0..stage.jobs.len()).partition(|index| stage.is_builtin(*index));
+    let all = budget.allowed();
+    let mut outcomes = BTreeMap::new();
+    let reserve = (all / 5).saturating_mul(BUILTIN_FIFTHS);
+    let used = stage.run_in_slices(own, reserve, budget, &mut outcomes);
+    let left = all.saturating_sub(used).min(all);
+    stage.run_in_slices(strange, left, budget, &mut outcomes);
+    Evaluation { outcomes: outcomes.into_values().collect() }
 }
 
 /// How many policies run at a time, however many processors there are: each may take its 64 MiB, and the runner holds its
@@ -99,92 +110,272 @@ fn most_workers(subject: &Subject) -> usize {
 }
 
 /// A policy of the plan makes one job, or one for each view of its family; and one where there is no such view.
-fn jobs<'a>(subject: &Subject, plan: &'a [Planned]) -> Vec<Job<'a>> {
+fn jobs(subject: &Subject, plan: &[Arc<Planned>]) -> Vec<Job> {
     let mut jobs = Vec::with_capacity(plan.len());
     for (number, planned) in plan.iter().enumerate() {
         let family = planned.manifest.policy.each.as_deref();
         let views: Vec<usize> = family.map(|family| subject.family(family)).unwrap_or_default();
         let sharing = views.len();
         if views.is_empty() {
-            jobs.push(Job { number, planned, view: None, sharing });
+            jobs.push(Job { number, view: None, sharing });
         }
-        jobs.extend(views.into_iter().map(|view| Job { number, planned, view: Some(view), sharing }));
+        jobs.extend(views.into_iter().map(|view| Job { number, view: Some(view), sharing }));
     }
     // The policies of strangers share with each other, so that their number does not count.
-    let strangers = jobs.iter().filter(|job| job.is_strangers()).count();
-    for job in jobs.iter_mut().filter(|job| job.is_strangers()) {
+    let is_strangers = |job: &Job| plan.get(job.number).is_some_and(|planned| planned.is_strangers());
+    let strangers = jobs.iter().filter(|job| is_strangers(job)).count();
+    for job in jobs.iter_mut().filter(|job| is_strangers(job)) {
         job.sharing = strangers;
     }
     jobs
 }
 
-impl Job<'_> {
-    fn is_strangers(&self) -> bool {
-        matches!(self.planned.code, Ok(Code::Compiled(..)))
+/// What all runs need. Threads own it together, so that one that hangs can be left behind.
+struct Stage {
+    sandbox: Sandbox,
+    subject: Arc<Subject>,
+    plan: Vec<Arc<Planned>>,
+    limits: Limits,
+    jobs: Vec<Job>,
+}
+
+/// Runs that share their time.
+struct Group {
+    /// The jobs by their numbers, each with its slice.
+    queue: Vec<(usize, Duration)>,
+    next: AtomicUsize,
+    /// Processor time for all of them, and what they have used of it, in nanoseconds.
+    share: Duration,
+    used: AtomicU64,
+}
+
+impl Group {
+    fn used(&self) -> Duration {
+        Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
 }
 
-fn one(
-    sandbox: &Sandbox,
-    subject: &Subject,
-    redacted: &serde_json::Value,
-    job: &Job<'_>,
-    limits: &Limits,
-) -> Outcome {
-    let planned = job.planned;
-    let capabilities = &planned.granted;
-    let family = planned.manifest.policy.each.as_deref();
-    let gap = subject.config_gap().filter(|_| !planned.manifest.capabilities.config.is_empty());
-    let family_gap = family.and_then(|family| subject.family_gap(family));
-    let mut outcome = Outcome {
-        planned: job.number,
-        manifest: planned.manifest.clone(),
-        view: job.view.map(|view| visible(&subject.path(view, Path::new("")).to_string_lossy())),
-        verdict: Ok(Vec::new()),
-        gap: gap.map(|gap| gap.reason().to_owned()).or(family_gap),
-        ungranted: ungranted(planned),
-        log: String::new(),
-        denied: Vec::new(),
-        stages: Stages::default(),
-    };
-    if gap == Some(ConfigGap::Unknown) && capabilities.files.is_empty() && planned.code.is_ok() {
-        return outcome; // it would judge an empty config
+impl Stage {
+    fn planned(&self, index: usize) -> Option<(&Job, &Planned)> {
+        let job = self.jobs.get(index)?;
+        Some((job, &**self.plan.get(job.number)?))
     }
-    if family.is_some() && job.view.is_none() && planned.code.is_ok() {
-        return outcome; // there is nothing of what it looks at
+
+    /// The code is this program's own, or there is none that could take anybody's time.
+    fn is_builtin(&self, index: usize) -> bool {
+        self.planned(index).is_none_or(|(_, planned)| !planned.is_strangers())
     }
-    let code = match &planned.code {
-        Ok(code) => code,
-        Err(reason) => {
-            outcome.verdict = Err(outlet::clean_failure(subject, Failure::Refused(reason.clone())));
-            return outcome;
+
+    /// Runs these jobs in equal slices of a share. Those that their slice cut short run again in equal slices of what the
+    /// others left: one that needs more than most is assessed, and one that takes all it gets harms no other. Gives what
+    /// was used.
+    fn run_in_slices(
+        self: &Arc<Self>,
+        mut indices: Vec<usize>,
+        share: Duration,
+        budget: &Budget,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) -> Duration {
+        let mut used = Duration::ZERO;
+        for _ in 0..2 {
+            let queue = self.slices(&indices, share.saturating_sub(used));
+            let group = Group {
+                queue,
+                next: AtomicUsize::new(0),
+                share: share.saturating_sub(used),
+                used: AtomicU64::new(0),
+            };
+            let group = Arc::new(group);
+            self.run(&group, budget, outcomes);
+            used += group.used();
+            let was_cut = |index: &usize| outcomes.get(index).is_some_and(Outcome::is_sliced);
+            indices.retain(was_cut);
+            if indices.is_empty() || used >= share || budget.cut().is_some() {
+                break;
+            }
         }
-    };
-    let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
-    let input = input_from(subject, redacted, &grants);
-    let mut limits = limits.clone().shared_by(job.sharing);
-    limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
-    let limits = &limits;
-    let began = processor_time();
-    let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input);
-    outcome.stages = answer.stages;
-    outcome.log = outlet::clean_log(subject, &answer.log);
-    outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
-    // What the runner does with an answer is the policy's doing, too.
-    let go_on = || {
-        if sandbox.interrupt().load(Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
+        used
+    }
+
+    /// Each policy's slice is equal, and so is each view's of its policy's.
+    fn slices(&self, indices: &[usize], share: Duration) -> Vec<(usize, Duration)> {
+        let number = |index: &usize| self.jobs.get(*index).map(|job| job.number);
+        let policies = indices.iter().filter_map(number).collect::<BTreeSet<_>>().len();
+        let mut views: BTreeMap<Option<usize>, u32> = BTreeMap::new();
+        for index in indices {
+            *views.entry(number(index)).or_default() += 1;
         }
-        if processor_time().saturating_sub(began) > limits.time {
-            let allowed = format!("{} s", limits.time.as_secs());
-            return Err(LimitError::new("time", allowed, "still resolving its places").into());
+        let policies = u32::try_from(policies).unwrap_or(u32::MAX).max(1);
+        let slice =
+            |index: &usize| (share / policies) / views.get(&number(index)).copied().unwrap_or(1).max(1);
+        indices.iter().map(|index| (*index, slice(index))).collect()
+    }
+
+    /// Runs a group in as many threads as there are processors, and waits for all of it, but not for what hangs.
+    fn run(self: &Arc<Self>, group: &Arc<Group>, budget: &Budget, outcomes: &mut BTreeMap<usize, Outcome>) {
+        let (sender, receiver) = channel();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = processors.min(most_workers(&self.subject)).min(group.queue.len());
+        let started = (0..workers).take_while(|_| self.start(group, budget, &sender)).count();
+        let cut = if started > 0 {
+            self.wait(group, budget, &sender, &receiver, outcomes).err()
+        } else {
+            // Where no thread can be started, this one does it.
+            self.work(group, budget, &sender);
+            outcomes.extend(receiver.try_iter());
+            None
+        };
+        let why = cut.or_else(|| budget.cut()).unwrap_or(Cut::Broken);
+        for (index, _) in &group.queue {
+            if !outcomes.contains_key(index)
+                && let Some((job, planned)) = self.planned(*index)
+            {
+                let outcome = Outcome { verdict: Err(why.clone().into()), ..self.outcome(job, planned) };
+                outcomes.insert(*index, outcome);
+            }
+        }
+    }
+
+    /// Starts one more thread for a group. Says whether it could be started.
+    fn start(
+        self: &Arc<Self>,
+        group: &Arc<Group>,
+        budget: &Budget,
+        sender: &Sender<(usize, Outcome)>,
+    ) -> bool {
+        let (stage, group, budget, sender) =
+            (Arc::clone(self), Arc::clone(group), budget.clone(), sender.clone());
+        budget::spawn(Box::new(move || stage.work(&group, &budget, &sender)))
+    }
+
+    fn wait(
+        self: &Arc<Self>,
+        group: &Arc<Group>,
+        budget: &Budget,
+        sender: &Sender<(usize, Outcome)>,
+        receiver: &Receiver<(usize, Outcome)>,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+    ) -> Result<(), Cut> {
+        let mut open: BTreeSet<usize> = group.queue.iter().map(|(index, _)| *index).collect();
+        let (mut last, mut replacements) = (Instant::now(), 0);
+        while !open.is_empty() {
+            if let Some((index, outcome)) = budget.receive(receiver, GRACE)? {
+                open.remove(&index);
+                outcomes.insert(index, outcome);
+                last = Instant::now();
+            } else if last.elapsed() >= SILENCE
+                && replacements < MAX_REPLACEMENTS
+                && group.next.load(Ordering::Relaxed) < group.queue.len()
+            {
+                self.start(group, budget, sender);
+                replacements += 1;
+                last = Instant::now();
+            }
         }
         Ok(())
-    };
-    let accept = |findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings, &go_on);
-    let verdict = answer.verdict.and_then(accept);
-    outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
-    outcome
+    }
+
+    /// Does one job after the other.
+    fn work(&self, group: &Group, budget: &Budget, done: &Sender<(usize, Outcome)>) {
+        let shared = self.subject.shared();
+        let progress = &shared.progress;
+        loop {
+            let next = group.queue.get(group.next.fetch_add(1, Ordering::Relaxed));
+            let Some((index, slice)) = next else { break };
+            let Some((job, planned)) = self.planned(*index) else { break };
+            let what =
+                job.view.map(|view| self.subject.path(view, Path::new("")).to_string_lossy().into_owned());
+            let what = what.unwrap_or_else(|| planned.manifest.policy.id.clone());
+            *progress.current.lock().unwrap_or_else(PoisonError::into_inner) = what;
+            let time = self.limits.time;
+            let run = if *slice < time { budget.share(SLICE, *slice) } else { budget.share(TIME, time) };
+            let outcome = if group.used() < group.share {
+                self.one(job, planned, &run)
+            } else {
+                let error =
+                    LimitError::new(budget::PROCESSOR, budget::time(group.share), "all used by others");
+                Outcome { verdict: Err(error.into()), ..self.outcome(job, planned) }
+            };
+            let used = u64::try_from(run.used().as_nanos()).unwrap_or(u64::MAX);
+            group.used.fetch_add(used, Ordering::Relaxed);
+            progress.done.fetch_add(1, Ordering::Relaxed);
+            // Nobody listens any more where it took too long.
+            if done.send((*index, outcome)).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// An outcome without findings.
+    fn outcome(&self, job: &Job, planned: &Planned) -> Outcome {
+        let family = planned.manifest.policy.each.as_deref();
+        let family_gap = family.and_then(|family| self.subject.family_gap(family));
+        let view = |view| visible(&self.subject.path(view, Path::new("")).to_string_lossy());
+        Outcome {
+            planned: job.number,
+            manifest: planned.manifest.clone(),
+            view: job.view.map(view),
+            verdict: Ok(Vec::new()),
+            gap: self.gap(planned).map(|gap| gap.reason().to_owned()).or(family_gap),
+            ungranted: ungranted(planned),
+            log: String::new(),
+            denied: Vec::new(),
+            stages: Stages::default(),
+        }
+    }
+
+    fn gap(&self, planned: &Planned) -> Option<ConfigGap> {
+        self.subject.config_gap().filter(|_| !planned.manifest.capabilities.config.is_empty())
+    }
+
+    /// One run. What it makes this program do when its answer is looked at counts as its own.
+    fn one(&self, job: &Job, planned: &Planned, budget: &Budget) -> Outcome {
+        let Self { sandbox, subject, .. } = self;
+        let capabilities = &planned.granted;
+        let family = planned.manifest.policy.each.as_deref();
+        let mut outcome = self.outcome(job, planned);
+        if let Some(cut) = budget.cut() {
+            outcome.verdict = Err(cut.into());
+            return outcome;
+        }
+        if self.gap(planned) == Some(ConfigGap::Unknown)
+            && capabilities.files.is_empty()
+            && planned.code.is_ok()
+        {
+            return outcome; // it would judge an empty config
+        }
+        if family.is_some() && job.view.is_none() && planned.code.is_ok() {
+            return outcome; // there is nothing of what it looks at
+        }
+        let code = match &planned.code {
+            Ok(code) => code,
+            Err(reason) => {
+                outcome.verdict = Err(outlet::clean_failure(subject, Failure::Refused(reason.clone())));
+                return outcome;
+            }
+        };
+        let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
+        let input = input_from(subject, subject.config.redact(), &grants);
+        let mut limits = self.limits.clone().shared_by(job.sharing);
+        limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
+        let limits = &limits;
+        let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input, budget);
+        outcome.stages = answer.stages;
+        outcome.log = outlet::clean_log(subject, &answer.log);
+        outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
+        let go_on = || budget.check().map_err(Failure::from);
+        let accept = |findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings, &go_on);
+        let verdict = answer.verdict.and_then(accept);
+        outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
+        outcome
+    }
+}
+
+impl Outcome {
+    /// It had less time than a run may have.
+    fn is_sliced(&self) -> bool {
+        matches!(&self.verdict, Err(Failure::Limit(limit)) if limit.what == SLICE)
+    }
 }
 
 fn ungranted(planned: &Planned) -> Vec<String> {

@@ -271,7 +271,7 @@ pub fn clean_failure(subject: &Subject, failure: Failure) -> Failure {
         Failure::Internal(words) => Failure::Internal(text(words)),
         Failure::Trapped(words) => Failure::Trapped(text(words)),
         Failure::Refused(words) => Failure::Refused(text(words)),
-        Failure::Limit(_) | Failure::Interrupted => failure,
+        Failure::Limit(_) | Failure::Interrupted | Failure::Broken => failure,
     }
 }
 

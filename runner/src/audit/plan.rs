@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::audit::code::{self, Code as Scripts, is_of};
 use crate::audit::finding::Location;
 use crate::audit::visible;
+use crate::budget::Budget;
 use crate::config::{Config, Mask, SecretSource, SecretSubject};
 use crate::policy::manifest::{Capabilities, EACH, Manifest};
 use crate::probe::{Gateway, Probe};
@@ -35,10 +36,6 @@ const INSTALLS: [(&str, &str, &str); 2] = [
 
 /// Packages of one kind that are looked at: some hundred times an ordinary installation.
 const MAX_PACKAGES: usize = 500;
-
-/// Processor time in which plugins and skills are looked for. It takes some milliseconds; a link that is dear to resolve
-/// takes some milliseconds too.
-const DISCOVERY: Duration = Duration::from_secs(5);
 
 /// The target of one audit, located and read.
 pub struct Subject {
@@ -75,6 +72,8 @@ pub struct Basis {
     pub deep: bool,
     /// The live probe of a deep audit.
     pub probe: Option<Probe>,
+    /// What is left for taking stock.
+    pub budget: Budget,
 }
 
 /// A policy that is to run.
@@ -88,6 +87,14 @@ pub struct Planned {
     pub code: Result<Code, String>,
 }
 
+impl Planned {
+    /// The code is not this program's own.
+    #[must_use]
+    pub fn is_strangers(&self) -> bool {
+        matches!(self.code, Ok(Code::Compiled(..)))
+    }
+}
+
 impl Subject {
     /// Takes stock of a target. `located_problems` are what locating it met.
     #[must_use]
@@ -98,7 +105,7 @@ impl Subject {
         located_problems: Vec<target::Problem>,
         basis: &Basis,
     ) -> Self {
-        let Basis { now, key, settings, preview, deep, probe } = basis;
+        let Basis { now, key, settings, preview, deep, probe, budget } = basis;
         let mut views = vec![
             ("state".to_owned(), Root::chosen(located.state_dir.clone())),
             ("config".to_owned(), Root::facts(located.config_audit.clone())),
@@ -113,9 +120,7 @@ impl Subject {
         views.extend(packages.map(|(view, path)| (view, Root::package(path))));
         let owner = located.territory.owner();
         let code = if *deep {
-            let began = target::processor_time();
-            let is_over = || target::processor_time().saturating_sub(began) > DISCOVERY;
-            code::find(&located, &environment, &config.effective, owner, &is_over)
+            code::find(&located, &environment, &config.effective, owner, &|| budget.check().is_err())
         } else {
             Scripts::default()
         };

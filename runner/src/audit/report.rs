@@ -1,5 +1,6 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,17 +8,24 @@ use serde::Serialize;
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
 use crate::audit::outlet;
-use crate::audit::plan::Subject;
+use crate::audit::plan::{Planned, Subject};
 use crate::audit::visible;
+use crate::budget::{Cut, WALL};
 use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
+use crate::target::Located;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Why a policy's silence says nothing, where the operator granted less than its manifest declares.
 const WITHHELD: &str = "it was not granted all that it declares, so its silence says nothing";
+
+/// Exit code where something was not assessed.
+const INCOMPLETE: u8 = 3;
+/// Its reason.
+const NOT_EVERYTHING: &str = "incomplete: not everything could be assessed";
 
 /// What an audit says. The fields up to `findings` have the reference's names and meanings.
 #[derive(Clone, Debug, Serialize)]
@@ -160,8 +168,10 @@ impl Report {
             let all = evaluation.outcomes.len();
             parts.whole(format!("interrupted: {lost} of {all} runs of policies did not end"));
         }
-        // Whoever interrupts an audit does not wait for the gateway either.
-        let patience = if lost > 0 { Duration::ZERO } else { Duration::MAX };
+        // Where the audit had to end, nobody waits for the gateway either.
+        let late = |run: &Outcome| matches!(&run.verdict, Err(Failure::Limit(limit)) if limit.what == WALL);
+        let ended = lost > 0 || evaluation.outcomes.iter().any(late);
+        let patience = if ended { Duration::ZERO } else { Duration::MAX };
         let gateway = subject.gateway(patience).map(|gateway| outlet::clean_gateway(subject, gateway));
         let Parts { mut findings, mut assessment, incomplete } = parts;
         findings.sort_by(|a, b| {
@@ -189,6 +199,40 @@ impl Report {
             tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
             target: Target::new(subject),
             exit,
+            assessment,
+            incomplete,
+        }
+    }
+
+    /// The report where reading the target was cut, by whatever is known of it: nothing is assessed.
+    #[must_use]
+    pub fn unread(located: Option<&Located>, plan: &[Arc<Planned>], cut: &Cut, deep: bool, ts: u64) -> Self {
+        let reason = match cut {
+            Cut::Interrupted => "interrupted while the target was read".to_owned(),
+            cut => format!("the target was not read to its end: {cut}"),
+        };
+        let mut parts = Parts::default();
+        for Planned { manifest, .. } in plan.iter().map(|planned| &**planned) {
+            parts.assessment.extend(manifest.checks.iter().map(|check| Assessment {
+                check_id: check.id.clone(),
+                policy: manifest.policy.id.clone(),
+                status: Status::NotAssessed,
+                reason: Some(reason.clone()),
+            }));
+        }
+        parts.whole(reason);
+        let Parts { findings, mut assessment, incomplete } = parts;
+        assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
+        Self {
+            ts,
+            summary: Summary { critical: 0, warn: 0, info: 0 },
+            findings,
+            deep: None,
+            is_deep: deep,
+            schema_version: SCHEMA_VERSION,
+            tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
+            target: Target::unread(located),
+            exit: Exit { code: INCOMPLETE, reason: NOT_EVERYTHING.to_owned() },
             assessment,
             incomplete,
         }
@@ -284,6 +328,20 @@ impl Target {
             generation_from: config.generation_reason.clone(),
         }
     }
+
+    fn unread(located: Option<&Located>) -> Self {
+        let unknown = || "unknown".to_owned();
+        let known = |of: &dyn Fn(&Located) -> String| located.map_or_else(unknown, of);
+        Self {
+            state_dir: known(&|located| visible::path(&located.state_dir)),
+            state_dir_from: known(&|located| located.origin.clone()),
+            config_path: known(&|located| visible::path(&located.config_load)),
+            config_path_from: known(&|located| located.config_origin.clone()),
+            config_exists: located.is_none_or(|located| located.config_exists),
+            generation: unknown(),
+            generation_from: "the config was not read".to_owned(),
+        }
+    }
 }
 
 fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], fail_on: Severity) -> Exit {
@@ -300,7 +358,7 @@ fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], f
             ),
         )
     } else if !incomplete.is_empty() {
-        (3, "incomplete: not everything could be assessed".to_owned())
+        (INCOMPLETE, NOT_EVERYTHING.to_owned())
     } else if worst > 0 {
         let (plural, at_least) =
             (if worst == 1 { "" } else { "s" }, if fail_on == Severity::Critical { "" } else { " or worse" });

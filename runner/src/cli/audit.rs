@@ -1,6 +1,10 @@
 //! `chitin audit`: locate, read, run, show.
 
-use chitin::audit::{Report, evaluate};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chitin::audit::{Evaluation, Planned, Report, Subject, evaluate};
+use chitin::budget::{self, Budget, LAST_WORDS};
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
 use chitin::sandbox::Sandbox;
@@ -9,8 +13,10 @@ use chitin::target::Preview;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
-use super::target::{PolicyArguments, ProbeArguments, TargetArguments, asks_gateway, now};
-use super::{fix, show, user_error};
+use super::target::{
+    LimitArguments, PolicyArguments, ProbeArguments, Read, TargetArguments, asks_gateway, now,
+};
+use super::{INCOMPLETE, fix, listen, show, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -25,6 +31,8 @@ pub(super) struct Arguments {
     deep: bool,
     #[command(flatten)]
     probe: ProbeArguments,
+    #[command(flatten)]
+    limit: LimitArguments,
     /// Cure what can be cured safely first, without asking, and audit the result
     #[arg(long)]
     fix: bool,
@@ -62,35 +70,52 @@ impl From<FailOn> for Severity {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { target, policies, fix_options, .. } = arguments;
+    let Arguments { target, policies, limit, fix_options, .. } = arguments;
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
         let fail_on = arguments.fail_on.into();
-        return fix::run_in_audit(target, policies, fail_on, fix_options, probe.as_ref(), arguments.json);
+        return fix::run_in_audit(
+            target,
+            policies,
+            *limit,
+            fail_on,
+            fix_options,
+            probe.as_ref(),
+            arguments.json,
+        );
     }
     let mut clock = Clock::start(arguments.timings);
+    let budget = Budget::new(limit.wall());
+    listen(&budget)?;
     let now = now()?;
-    let mut plan = policies.plan(arguments.deep)?;
+    let plan = policies.plan(arguments.deep, &budget)?;
     clock.lap("plan");
+    // What was compiled for it stands outside of the audit.
+    let budget = budget.again(limit.wall());
     let probe = probe.filter(|_| asks_gateway(&plan));
-    let subject = target.read(now, &Preview::default(), arguments.deep, probe.as_ref())?;
+    let read = target.read(now, &Preview::default(), arguments.deep, probe.as_ref(), &budget)?;
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    if subject.is_absent() {
-        plan.clear();
-    }
-    super::listen(&sandbox)?;
-    let progress = arguments.deep.then(|| Progress::show(subject.shared()));
-    let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default());
-    drop(progress);
+    let fail_on = arguments.fail_on.into();
+    let (audit, evaluation) = match read {
+        Read::Cut(located, cut) => {
+            let report = Report::unread(located.as_ref(), &plan, &cut, arguments.deep, now * 1000);
+            (Audit::Unread(Box::new(report)), Arc::default())
+        }
+        Read::Whole(subject) => {
+            let evaluation = run_policies(&sandbox, &subject, &plan, arguments.deep, &budget);
+            let evaluation = Arc::new(evaluation);
+            (Audit::Evaluated(subject, Arc::clone(&evaluation), fail_on, now * 1000), evaluation)
+        }
+    };
     clock.lap("map, link and run the policies");
-    let report = Report::new(&subject, &evaluation, arguments.fail_on.into(), now * 1000);
-    let format: &dyn Format = if arguments.json { &Json } else { &Text };
-    show(|out| format.write(&report, out))?;
+    // Whoever reads it may be slow, or gone.
+    let json = arguments.json;
+    let written = budget.patient().aside_within(LAST_WORDS, move || audit.write(json));
     clock.lap("write the report");
     for outcome in &evaluation.outcomes {
         clock.policy(&outcome.manifest.policy.id, &outcome.stages);
@@ -101,7 +126,49 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     clock.memory();
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);
-    Ok(report.exit.code)
+    written.unwrap_or(Ok(INCOMPLETE))
+}
+
+/// Runs the policies, where there is something to audit.
+fn run_policies(
+    sandbox: &Sandbox,
+    subject: &Arc<Subject>,
+    plan: &[Arc<Planned>],
+    deep: bool,
+    budget: &Budget,
+) -> Evaluation {
+    let plan = if subject.is_absent() { &[] } else { plan };
+    let budget = budget.share(budget::PROCESSOR, processor_time(deep));
+    let progress = deep.then(|| Progress::show(subject.shared()));
+    let evaluation = evaluate(sandbox, subject, plan, &Limits::default(), &budget);
+    drop(progress);
+    evaluation
+}
+
+/// Processor time for all runs of an audit.
+pub(super) fn processor_time(deep: bool) -> Duration {
+    if deep { budget::DEEP - budget::READING } else { budget::PLAIN - budget::READING }
+}
+
+/// What there is to report.
+enum Audit {
+    Unread(Box<Report>),
+    Evaluated(Arc<Subject>, Arc<Evaluation>, Severity, u64),
+}
+
+impl Audit {
+    /// Writes the report, and gives the exit code.
+    fn write(self, json: bool) -> anyhow::Result<u8> {
+        let report = match self {
+            Self::Unread(report) => *report,
+            Self::Evaluated(subject, evaluation, fail_on, ts) => {
+                Report::new(&subject, &evaluation, fail_on, ts)
+            }
+        };
+        let format: &dyn Format = if json { &Json } else { &Text };
+        show(|out| format.write(&report, out))?;
+        Ok(report.exit.code)
+    }
 }
 
 /// A line on standard error. Where that is gone, nobody is left to be told.

@@ -1,12 +1,16 @@
 //! `chitin fix`, `chitin undo`, and what `chitin audit --fix` does: read, audit, plan, prove, show, ask, apply.
 
+use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anstyle::Style;
 use chitin::audit::{Planned, Report, Subject, evaluate, visible};
+use chitin::budget::{self, Budget, Cut, GRACE};
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::{
     Applied, ApplyError, Journal, Lock, Proven, Summary, Undone, What, apply, clean_up, prove, show, undo,
@@ -22,8 +26,9 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::audit::processor_time;
 use super::progress::Progress;
-use super::target::{PolicyArguments, TargetArguments, asks_gateway, now};
+use super::target::{LimitArguments, PolicyArguments, Read, TargetArguments, asks_gateway, now};
 use super::{INCOMPLETE, listen, show as print, show_done, user_error};
 
 const BOLD: Style = Style::new().bold();
@@ -44,6 +49,8 @@ pub(super) struct Arguments {
     target: TargetArguments,
     #[command(flatten)]
     policies: PolicyArguments,
+    #[command(flatten)]
+    limit: LimitArguments,
     /// Make the changes without asking
     #[arg(long, short)]
     yes: bool,
@@ -95,10 +102,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(Command::History) = arguments.command {
         return history();
     }
-    let work =
-        Work::new(&arguments.target, &arguments.policies, Severity::Critical, &arguments.options, None)?;
-    let lock = work.lock(arguments.options.dry_run)?;
-    let (subject, report, proven) = work.prepare()?;
+    let Arguments { target, policies, limit, options, .. } = arguments;
+    let work = Work::new(target, policies, *limit, Severity::Critical, options, None)?;
+    let lock = work.lock(options.dry_run)?;
+    let Prepared { subject, report, proven, cut } = work.prepare()?;
+    if let Some(cut) = cut {
+        return unfinished(&subject, &report, &cut, arguments.json);
+    }
     let count = proven.plan.count();
     // A dry run was asked for and was made in full; otherwise what is left is told by the exit code too.
     let left = if proven.plan.leaves_something() { INCOMPLETE } else { 0 };
@@ -120,18 +130,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if !arguments.json {
         print(|out| show::write_plan(&subject, &proven, out))?;
     }
-    if !arguments.yes && !confirmed(count)? {
+    if !arguments.yes && !confirmed(count, &work.budget)? {
         print(|out| writeln!(out, "nothing was changed"))?;
         return Ok(0);
     }
     let applied = carry_out(&subject, &proven, lock)?;
-    let after = work.audit_again()?;
-    let code = if applied.failed.is_empty() { left } else { INCOMPLETE };
+    let (after, cut) = work.audit_again()?;
+    let code = if applied.failed.is_empty() && cut.is_none() { left } else { INCOMPLETE };
     Ok(show_done(code, |out| {
         if arguments.json {
             return write_json(&Summary::new(&subject, &proven, Some(&applied)), &after, out);
         }
         write_applied(&applied, out)?;
+        if let Some(cut) = &cut {
+            return writeln!(out, "what is left is not known: {cut}; see `chitin audit`");
+        }
         let summary = &after.summary;
         writeln!(
             out,
@@ -145,16 +158,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 pub(super) fn run_in_audit(
     target: &TargetArguments,
     policies: &PolicyArguments,
+    limit: LimitArguments,
     fail_on: Severity,
     options: &Options,
     deep: Option<&probe::Options>,
     json: bool,
 ) -> anyhow::Result<u8> {
-    let work = Work::new(target, policies, fail_on, options, deep)?;
+    let work = Work::new(target, policies, limit, fail_on, options, deep)?;
     let lock = work.lock(options.dry_run)?;
-    let (subject, report, proven) = work.prepare()?;
+    let Prepared { subject, report, proven, cut } = work.prepare()?;
+    if let Some(cut) = cut {
+        return unfinished(&subject, &report, &cut, json);
+    }
     let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven, lock)?) };
-    let after = if applied.is_some() || deep.is_some() { work.audit_again()? } else { report };
+    let after = if applied.is_some() || deep.is_some() { work.audit_again()?.0 } else { report };
     let left = applied
         .as_ref()
         .is_some_and(|applied| !applied.failed.is_empty() || proven.plan.leaves_something());
@@ -386,12 +403,38 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
+/// Tells what there is where the fix was cut before it changed anything.
+fn unfinished(subject: &Subject, report: &Report, cut: &Cut, json: bool) -> anyhow::Result<u8> {
+    if json {
+        print(|out| write_json(&Summary::new(subject, &Proven::default(), None), report, out))?;
+    } else {
+        print(|out| {
+            Text.write(report, out)?;
+            writeln!(out, "\nnothing was changed: what to change is not known, {cut}")
+        })?;
+    }
+    Ok(INCOMPLETE)
+}
+
+/// What is known before anything is changed.
+struct Prepared {
+    subject: Arc<Subject>,
+    report: Report,
+    proven: Proven,
+    /// Why it was not known to its end; nothing is proven then.
+    cut: Option<Cut>,
+}
+
 /// All that a fix needs, made once.
 struct Work<'a> {
     target: &'a TargetArguments,
+    budget: Budget,
+    limit: LimitArguments,
+    /// Processor time that is left for all trials together.
+    for_trials: Cell<Duration>,
     sandbox: Sandbox,
     /// Those of deep audits last: they are slow and propose nothing, so only the report behind the fix needs them.
-    policies: Vec<Planned>,
+    policies: Vec<Arc<Planned>>,
     deep: Option<&'a probe::Options>,
     now: u64,
     fail_on: Severity,
@@ -402,11 +445,14 @@ impl<'a> Work<'a> {
     fn new(
         target: &'a TargetArguments,
         policies: &PolicyArguments,
+        limit: LimitArguments,
         fail_on: Severity,
         options: &'a Options,
         deep: Option<&'a probe::Options>,
     ) -> anyhow::Result<Self> {
-        let mut policies = policies.plan(deep.is_some())?;
+        let budget = Budget::new(limit.wall());
+        listen(&budget)?;
+        let mut policies = policies.plan(deep.is_some(), &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
             let mut checks = policies.iter().flat_map(|planned| &planned.manifest.checks);
@@ -415,7 +461,19 @@ impl<'a> Work<'a> {
             }
         }
         let (sandbox, now) = (Sandbox::new()?, now()?);
-        Ok(Self { target, sandbox, policies, deep, now, fail_on, only: &options.only })
+        let (budget, for_trials) = (budget.again(limit.wall()), Cell::new(budget::PLAIN));
+        Ok(Self {
+            target,
+            budget,
+            limit,
+            for_trials,
+            sandbox,
+            policies,
+            deep,
+            now,
+            fail_on,
+            only: &options.only,
+        })
     }
 
     fn wants(&self, check: &str) -> bool {
@@ -429,7 +487,9 @@ impl<'a> Work<'a> {
             return Ok(Locked::Needless);
         }
         let caller = caller();
-        let (located, _, _) = self.target.locate()?;
+        let target = self.target.clone();
+        let located = self.budget.aside(budget::READING_NAME, budget::READING, move |_| target.locate())?;
+        let (located, _, _) = located?;
         told_whose(caller, located.territory.owner(), &located, false)?;
         let config = located.config_load.parent();
         let folder =
@@ -449,16 +509,31 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The target with a preview's changes, by the policies whose id is asked for.
-    fn audit(&self, preview: &Preview, asked: &dyn Fn(&str) -> bool) -> anyhow::Result<(Subject, Report)> {
-        self.audit_with(preview, None, asked)
+    /// Tries a preview. What all trials together may take is what one audit may.
+    fn try_out(
+        &self,
+        preview: &Preview,
+        asked: &dyn Fn(&str) -> bool,
+    ) -> anyhow::Result<(Arc<Subject>, Report)> {
+        self.budget.check()?;
+        let left = self.for_trials.get();
+        if left.is_zero() {
+            let (allowed, actual) = (budget::PLAIN, "all used by trials of the changes");
+            return Err(Cut::Limit { what: "proof time", allowed, actual }.into());
+        }
+        let began = budget::process_time();
+        let audited = self.audit_with(preview, None, asked, &self.budget.share(budget::PROCESSOR, left));
+        self.for_trials.set(left.saturating_sub(budget::process_time().saturating_sub(began)));
+        audited?.map_err(|report| report.cut.into())
     }
 
-    /// The report behind a fix, as deep as it was asked for.
-    fn audit_again(&self) -> anyhow::Result<Report> {
-        // What was changed is told even where the rest takes too long for somebody.
-        listen(&self.sandbox)?;
-        self.audit_with(&Preview::default(), self.deep, &|_| true).map(|(_, report)| report)
+    /// The report behind a fix, as deep as it was asked for. What was changed is told even where it takes too long.
+    fn audit_again(&self) -> anyhow::Result<(Report, Option<Cut>)> {
+        let budget = self.budget.again(self.limit.wall());
+        Ok(match self.audit_with(&Preview::default(), self.deep, &|_| true, &budget)? {
+            Ok((_, report)) => (report, budget.cut()),
+            Err(Unread { report, cut }) => (report, Some(cut)),
+        })
     }
 
     fn audit_with(
@@ -466,27 +541,48 @@ impl<'a> Work<'a> {
         preview: &Preview,
         deep: Option<&probe::Options>,
         asked: &dyn Fn(&str) -> bool,
-    ) -> anyhow::Result<(Subject, Report)> {
+        budget: &Budget,
+    ) -> anyhow::Result<Result<(Arc<Subject>, Report), Unread>> {
         let probe = deep.filter(|_| asks_gateway(&self.policies));
-        let subject = self.target.read(self.now, preview, deep.is_some(), probe)?;
-        let wanted = |planned: &&Planned| {
+        let subject = match self.target.read(self.now, preview, deep.is_some(), probe, budget)? {
+            Read::Whole(subject) => subject,
+            Read::Cut(located, cut) => {
+                let ts = self.now * 1000;
+                let report = Report::unread(located.as_ref(), &self.policies, &cut, deep.is_some(), ts);
+                return Ok(Err(Unread { report, cut }));
+            }
+        };
+        let wanted = |planned: &&Arc<Planned>| {
             let about = &planned.manifest.policy;
             !subject.is_absent() && (deep.is_some() || !about.deep) && asked(&about.id)
         };
-        let policies: Vec<Planned> = self.policies.iter().filter(wanted).cloned().collect();
+        let policies: Vec<Arc<Planned>> = self.policies.iter().filter(wanted).cloned().collect();
         let progress = deep.map(|_| Progress::show(subject.shared()));
-        let evaluation = evaluate(&self.sandbox, &subject, &policies, &Limits::default());
+        let time = processor_time(deep.is_some()).min(budget.allowed());
+        let budget = budget.share(budget::PROCESSOR, time);
+        let evaluation = evaluate(&self.sandbox, &subject, &policies, &Limits::default(), &budget);
         drop(progress);
         let report = Report::new(&subject, &evaluation, self.fail_on, self.now * 1000);
-        Ok((subject, report))
+        Ok(Ok((subject, report)))
     }
 
-    fn prepare(&self) -> anyhow::Result<(Subject, Report, Proven)> {
-        let (subject, report) = self.audit(&Preview::default(), &|_| true)?;
+    fn prepare(&self) -> anyhow::Result<Prepared> {
+        let audited = self.audit_with(&Preview::default(), None, &|_| true, &self.budget)?;
+        let (subject, report) = audited.map_err(|unread| unread.cut)?;
         let wanted = |check: &str| self.wants(check);
-        let proven = prove(&subject, &report, &wanted, &|preview, asked| self.audit(preview, asked))?;
-        Ok((subject, report, proven))
+        let proven = prove(&subject, &report, &wanted, &|preview, asked| self.try_out(preview, asked));
+        let (proven, cut) = match proven {
+            Ok(proven) => (proven, self.budget.cut()),
+            Err(error) => (Proven::default(), Some(error.downcast::<Cut>()?)),
+        };
+        Ok(Prepared { subject, report, proven, cut })
     }
+}
+
+/// The report of a target that was not read to its end, and why it was not.
+struct Unread {
+    report: Report,
+    cut: Cut,
 }
 
 /// Whether the lock of the target is held.
@@ -565,7 +661,7 @@ fn unknown_check(check: &str) -> anyhow::Error {
 }
 
 /// Asks on a terminal; elsewhere nobody can answer.
-fn confirmed(count: usize) -> anyhow::Result<bool> {
+fn confirmed(count: usize, budget: &Budget) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(user_error(
             format!("{}, and there is no terminal to ask on", changes(count, "would be made")),
@@ -579,8 +675,11 @@ fn confirmed(count: usize) -> anyhow::Result<bool> {
             if count == 1 { "this change".to_owned() } else { format!("these {count} changes") }
         )
     })?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
+    // Ctrl-C is an answer, too.
+    let answer = budget.patient().aside_within(GRACE, || {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    })??;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chitin::audit::visible::visible;
-use chitin::sandbox::Sandbox;
+use chitin::budget::{Budget, Cut};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -109,7 +109,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&error);
-            ExitCode::from(USAGE)
+            ExitCode::from(if error.is::<Cut>() { INCOMPLETE } else { USAGE })
         }
     }
 }
@@ -141,10 +141,10 @@ fn complain(error: &anyhow::Error) {
     }
 }
 
-/// Makes the first Ctrl-C end the audit with what it has; the second ends the process.
-fn listen(sandbox: &Sandbox) -> anyhow::Result<()> {
+/// Makes the first Ctrl-C end the command with what it has; the second ends the process.
+fn listen(budget: &Budget) -> anyhow::Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let flag = || std::sync::Arc::clone(sandbox.interrupt());
+        let flag = || std::sync::Arc::clone(budget.interrupt());
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, flag())?;
         signal_hook::flag::register(signal, flag())?;
     }

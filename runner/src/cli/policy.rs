@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use chitin::audit::{Planned, visible};
+use chitin::budget::{Budget, GRACE};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
@@ -15,6 +16,7 @@ use chitin::target::ReadError;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::progress::Progress;
 use super::{show, user_error};
 
 #[derive(Subcommand)]
@@ -176,18 +178,22 @@ pub(super) struct Stranger {
 
 /// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
 /// and fails in the report: the others run in spite of it.
-pub(super) fn from_file(path: &Path, grants: &[String]) -> anyhow::Result<Stranger> {
+pub(super) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyhow::Result<Stranger> {
     let name = path.display().to_string();
     let unusable = |manifest: Manifest, reason: String| {
         let (path, granted) = (path.to_owned(), Capabilities::default());
         Ok(Stranger { path, manifest, granted, component: Err(reason) })
     };
-    let component = match chitin::target::read_regular(path, MAX_COMPONENT_BYTES) {
-        Ok(component) => component,
-        Err(ReadError::TooLarge { size, .. }) => {
+    let place = path.to_owned();
+    // Its file system may hang, too.
+    let read = budget.aside_within(GRACE, move || chitin::target::read_regular(&place, MAX_COMPONENT_BYTES));
+    let component = match read {
+        Ok(Ok(component)) => component,
+        Err(cut) => return unusable(unnamed(&name), cut.to_string()),
+        Ok(Err(ReadError::TooLarge { size, .. })) => {
             return unusable(unnamed(&name), check::too_large(size).to_string());
         }
-        Err(error) => return Err(unreadable(path, &error)),
+        Ok(Err(error)) => return Err(unreadable(path, &error)),
     };
     let (manifest, refusal) = match check::inspect(&component) {
         Ok(inspected) => (inspected.manifest, None),
@@ -223,12 +229,14 @@ impl Stranger {
     }
 
     /// Compiles it, which takes a child process of this program.
-    pub(super) fn compile(self) -> Planned {
-        let Self { manifest, granted, component, .. } = self;
+    pub(super) fn compile(self, budget: &Budget) -> Planned {
+        let Self { path, manifest, granted, component } = self;
         let code = component.and_then(|component| {
             let program =
                 program().ok_or("its compiler cannot be started: nobody knows where this program lies")?;
-            compile::in_child(&program, &component).map(Code::compiled).map_err(|error| error.to_string())
+            let _progress = Progress::compiling(&path.display().to_string());
+            let code = compile::in_child(&program, &component, budget);
+            code.map(Code::compiled).map_err(|error| error.to_string())
         });
         Planned { manifest, granted, code }
     }

@@ -1,4 +1,4 @@
-//! What a waiting person sees of a deep audit: how far it is, and what it looks at. Only on a terminal.
+//! What a waiting person sees of what takes long: how far it is, and what it looks at. Only on a terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -19,8 +19,19 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Shows the line. Where standard error is no terminal, there is none.
+    /// Shows how far an audit is.
     pub(super) fn show(shared: Arc<Shared>) -> Self {
+        Self::line(move || line(&shared))
+    }
+
+    /// Shows that a policy is compiled, which takes up to two minutes.
+    pub(super) fn compiling(name: &str) -> Self {
+        let text = format!("compiling {}", visible(name));
+        Self::line(move || text.clone())
+    }
+
+    /// Shows a line. Where standard error is no terminal, or no thread can be started, there is none.
+    fn line(text: impl Fn() -> String + Send + 'static) -> Self {
         let bar = ProgressBar::new_spinner();
         let stop = Arc::new(AtomicBool::new(false));
         if bar.is_hidden() {
@@ -32,7 +43,7 @@ impl Progress {
         let seen = Arc::clone(&stop);
         let work = move || {
             while !seen.load(Ordering::Relaxed) {
-                bar.set_message(line(&shared));
+                bar.set_message(text());
                 bar.tick();
                 std::thread::park_timeout(TICK);
             }

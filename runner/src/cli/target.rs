@@ -1,10 +1,12 @@
 //! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use chitin::audit::{Basis, Planned, Subject};
+use chitin::budget::{self, Budget, Cut};
 use chitin::config::SecretString;
 use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
@@ -45,6 +47,29 @@ pub(super) struct PolicyArguments {
     grant: Vec<String>,
 }
 
+/// How long it may take.
+#[derive(Args, Clone, Copy)]
+pub(super) struct LimitArguments {
+    /// End what has not ended by then, such as a file system that hangs, with what there is; from 1s to 24h [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    time_limit: Option<Duration>,
+}
+
+impl LimitArguments {
+    /// Time on the wall for one audit.
+    pub(super) fn wall(self) -> Duration {
+        self.time_limit.unwrap_or(budget::TIME_LIMIT)
+    }
+}
+
+/// A target that was read, or why it was not.
+pub(super) enum Read {
+    /// All that there is to know before the policies run.
+    Whole(Arc<Subject>),
+    /// It was cut, and this is what was known by then.
+    Cut(Option<Located>, Cut),
+}
+
 /// How the live gateway is asked.
 #[derive(Args, Clone)]
 pub(super) struct ProbeArguments {
@@ -78,13 +103,27 @@ impl ProbeArguments {
 
 /// A time within the probe's bounds.
 fn timeout(text: &str) -> Result<Duration, String> {
+    duration(text, "5s or 800ms", [probe::MIN_TIMEOUT, probe::MAX_TIMEOUT])
+}
+
+/// A time within an audit's bounds.
+fn time_limit(text: &str) -> Result<Duration, String> {
+    duration(text, "90s or 10m", [budget::MIN_TIME_LIMIT, budget::MAX_TIME_LIMIT])
+}
+
+/// A time from the least to the most; an example of it for the error.
+fn duration(text: &str, example: &str, [least, most]: [Duration; 2]) -> Result<Duration, String> {
     let time =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; write for example 5s or 800ms"))?;
-    if (probe::MIN_TIMEOUT..=probe::MAX_TIMEOUT).contains(&time) {
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write for example {example}"))?;
+    if (least..=most).contains(&time) {
         return Ok(time);
     }
-    let [least, most] = [probe::MIN_TIMEOUT, probe::MAX_TIMEOUT].map(humantime::format_duration);
-    Err(format!("it must be from {least} to {most}"))
+    // humantime would write 24 hours as "1day".
+    let shown = |time: Duration| match time.as_secs() {
+        seconds if time > Duration::ZERO && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        _ => humantime::format_duration(time).to_string(),
+    };
+    Err(format!("it must be from {} to {}", shown(least), shown(most)))
 }
 
 impl TargetArguments {
@@ -121,16 +160,40 @@ impl TargetArguments {
         Ok((located, environment, problems))
     }
 
-    /// Reads the installation, as if the preview's changes were made. The probe, where there is to be one, begins as soon
-    /// as it is known where the gateway is.
+    /// Reads the installation, as if the preview's changes were made, within the budget's share for that.
     pub(super) fn read(
         &self,
         now: u64,
         preview: &Preview,
         deep: bool,
         probe: Option<&probe::Options>,
+        budget: &Budget,
+    ) -> anyhow::Result<Read> {
+        let known: Arc<Mutex<Option<Located>>> = Arc::default();
+        let (arguments, preview, probe, found) =
+            (self.clone(), preview.clone(), probe.cloned(), Arc::clone(&known));
+        let work = move |share: &Budget| {
+            arguments.take_stock(now, &preview, deep, probe.as_ref(), share, &|located| {
+                *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(located.clone());
+            })
+        };
+        Ok(match budget.aside(budget::READING_NAME, budget::READING.min(budget.allowed()), work) {
+            Ok(subject) => Read::Whole(Arc::new(subject?)),
+            Err(cut) => Read::Cut(known.lock().unwrap_or_else(PoisonError::into_inner).take(), cut),
+        })
+    }
+
+    /// Does it. The probe, where there is to be one, begins as soon as it is known where the gateway is.
+    fn take_stock(
+        &self,
+        now: u64,
+        preview: &Preview,
+        deep: bool,
+        probe: Option<&probe::Options>,
+        budget: &Budget,
+        found: &dyn Fn(&Located),
     ) -> anyhow::Result<Subject> {
-        let (located, mut environment, problems) = self.locate()?;
+        // First, because root that becomes the owner of the target cannot read root's own settings any more.
         let settings = match &self.settings {
             Some(path) => Settings::read(path),
             // The process's own environment: the target's .env files must not choose the rule they are judged by.
@@ -142,13 +205,16 @@ impl TargetArguments {
                 "docs/settings.md says what can be set; --settings FILE names another file",
             )
         })?;
+        let (located, mut environment, problems) = self.locate()?;
+        found(&located);
         let config = chitin::config::load_preview(&located, &mut environment, preview);
         let present = located.state_exists || config.present;
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
         let mut key = [0; 32];
         chitin::random::fill(&mut key).context("no randomness for this audit's key")?;
-        let basis = Basis { now, key, settings, preview: preview.clone(), deep, probe };
+        let basis =
+            Basis { now, key, settings, preview: preview.clone(), deep, probe, budget: budget.clone() };
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
 }
@@ -161,18 +227,18 @@ const NO_WORKING_DIRECTORY: &str = "The directory that this audit was started in
     in it was not read, and what the config names by a relative path was not found.";
 
 /// Some policy is given what the probe meets. Where none is, nobody needs to connect to anything.
-pub(super) fn asks_gateway(plan: &[Planned]) -> bool {
+pub(super) fn asks_gateway(plan: &[Arc<Planned>]) -> bool {
     plan.iter().any(|planned| planned.granted.gateway)
 }
 
 impl PolicyArguments {
-    /// The policies, ready to run; those of deep audits only where it is one.
-    pub(super) fn plan(&self, deep: bool) -> anyhow::Result<Vec<Planned>> {
+    /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
+    pub(super) fn plan(&self, deep: bool, budget: &Budget) -> anyhow::Result<Vec<Arc<Planned>>> {
         if self.policy.is_empty() {
             let mut plan = policy::builtin(|about| deep || !about.deep)?;
             // Whoever waits for the gateway comes last, so that nobody waits behind.
             plan.sort_by_key(|planned| planned.granted.gateway);
-            return Ok(plan);
+            return Ok(plan.into_iter().map(Arc::new).collect());
         }
         let mut chosen = Vec::new();
         for (number, name) in self.policy.iter().enumerate() {
@@ -183,7 +249,7 @@ impl PolicyArguments {
                 ));
             }
             let policy = if policy::is_file(name) {
-                Chosen::File(policy::from_file(name.as_ref(), &self.grant)?)
+                Chosen::File(policy::from_file(name.as_ref(), &self.grant, budget)?)
             } else {
                 let builtin = policy::builtin(|about| about.id == *name)?.pop();
                 Chosen::Builtin(builtin.ok_or_else(|| policy::unknown(name))?)
@@ -202,10 +268,10 @@ impl PolicyArguments {
         });
         policy::told_apart(&files.collect::<Vec<_>>())?;
         let plan = chosen.into_iter().map(|policy| match policy {
-            Chosen::File(file) => file.compile(),
+            Chosen::File(file) => file.compile(budget),
             Chosen::Builtin(planned) => planned,
         });
-        Ok(plan.collect())
+        Ok(plan.map(Arc::new).collect())
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use crate::target::Preview;
 use crate::target::snapshot::Identity;
 
 /// Audits the target as it would be, by the policies whose id is asked for.
-pub type Judge<'j> = &'j dyn Fn(&Preview, &dyn Fn(&str) -> bool) -> anyhow::Result<(Subject, Report)>;
+pub type Judge<'j> = &'j dyn Fn(&Preview, &dyn Fn(&str) -> bool) -> anyhow::Result<(Arc<Subject>, Report)>;
 
 /// Trials that are made whatever the number of changes.
 const TRIALS: usize = 20;

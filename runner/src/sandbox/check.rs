@@ -1,6 +1,9 @@
 //! Looks at a component before anything compiles it: its size, what it imports and in which version, its manifest.
 
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
+use wasmparser::{
+    ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentTypeRef,
+    Encoding, Instance, Parser, Payload, TypeBounds,
+};
 
 use super::limits::{self, LimitError, MAX_COMPONENT_BYTES};
 use super::wasi;
@@ -13,6 +16,16 @@ pub const MANIFEST_SECTION: &str = "chitin-manifest";
 const PACKAGE: &str = "chitin:policy/";
 /// The version of [`PACKAGE`].
 pub const CONTRACT_VERSION: &str = "1.0.0";
+
+/// Most instances of modules and components, each counted as often as what holds it is instantiated: the component tools
+/// make about five per module, and a run may have 64 of modules. Levels of a few instances each multiply.
+const MAX_INSTANCES: u64 = 1_000;
+
+/// Most functions in all modules: ten times as many as a large language runtime has.
+const MAX_FUNCTIONS: u64 = 200_000;
+
+/// Deepest nesting of components and modules: a policy that was composed of composed ones has four.
+const MAX_NESTING: usize = 32;
 
 /// Why a component is refused.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +42,11 @@ pub enum Refusal {
     /// It was built against another version of the contract.
     #[error("it was built for version {0} of chitin:policy; this runner speaks {CONTRACT_VERSION}")]
     Version(String),
+    /// It instantiates a component that it was given: nobody can tell what that comes to before it is compiled.
+    #[error(
+        "it instantiates a component that is an import or comes out of an instance; compose it of its parts instead"
+    )]
+    ForeignComponent,
     /// It imports something that the sandbox does not give.
     #[error("it imports {0}, which the sandbox does not give")]
     Import(String),
@@ -57,7 +75,7 @@ pub struct Inspected {
     pub size: usize,
 }
 
-/// Looks at a component's bytes. Nothing is compiled or run.
+/// Looks at a component's bytes, and counts what the compiler would have to do. Nothing is compiled or run.
 pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     let allowed = usize::try_from(MAX_COMPONENT_BYTES).unwrap_or(usize::MAX);
     if bytes.len() > allowed {
@@ -70,7 +88,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
     if !outside.audit {
         return Err(Refusal::NoAudit);
     }
-    Ok(Inspected { manifest: outside.manifest()?, imports: outside.imports, size: bytes.len() })
+    let manifest = outside.manifest()?;
+    count(bytes)?;
+    Ok(Inspected { manifest, imports: outside.imports, size: bytes.len() })
 }
 
 /// What a refused component says of itself, where that can still be read.
@@ -116,7 +136,7 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
     let (mut imports, mut audit, mut manifests) = (Vec::new(), false, Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|error| Refusal::NotWasm(error.message().to_owned()))? {
+        match payload.map_err(|error| malformed(&error))? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(Refusal::CoreModule);
             }
@@ -125,7 +145,7 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    let import = import.map_err(|error| Refusal::NotWasm(error.message().to_owned()))?;
+                    let import = import.map_err(|error| malformed(&error))?;
                     // A type by itself is a name and gives nothing.
                     if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
                         imports.push(import.name.name.to_owned());
@@ -134,7 +154,7 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    let export = export.map_err(|error| Refusal::NotWasm(error.message().to_owned()))?;
+                    let export = export.map_err(|error| malformed(&error))?;
                     audit |= export.name.name == "audit";
                 }
             }
@@ -145,6 +165,147 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
         }
     }
     Ok(Outside { imports, audit, manifests })
+}
+
+/// Refuses what would keep the compiler busy without end: a component of 2 KB can hold more instances than there are atoms.
+fn count(bytes: &[u8]) -> Result<(), Refusal> {
+    let mut count = Count::default();
+    let mut payloads = Parser::new(0).parse_all(bytes);
+    payloads.try_for_each(|payload| count.add(payload.map_err(|error| malformed(&error))?))
+}
+
+fn malformed(error: &wasmparser::BinaryReaderError) -> Refusal {
+    Refusal::NotWasm(error.message().to_owned())
+}
+
+/// What the compiler would have to do for what was read so far.
+#[derive(Default)]
+struct Count {
+    /// The component or module that is read, last, and those around it.
+    open: Vec<Open>,
+    functions: u64,
+}
+
+/// A component or module whose end was not read yet.
+#[derive(Default)]
+struct Open {
+    is_component: bool,
+    /// Its instances, with those within them.
+    instances: u64,
+    /// The components that it can name by number.
+    components: Vec<Named>,
+}
+
+/// A component that can be named.
+#[derive(Clone, Copy)]
+enum Named {
+    /// It holds so many instances. One whose number names nothing holds none: the compiler refuses it.
+    Holds(u64),
+    /// It comes from elsewhere: how many, nobody can tell yet.
+    Foreign,
+}
+
+impl Count {
+    fn add(&mut self, payload: Payload<'_>) -> Result<(), Refusal> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                let is_component = encoding == Encoding::Component;
+                self.open.push(Open { is_component, ..Open::default() });
+                if self.open.len() > MAX_NESTING {
+                    return Err(LimitError::new("nesting", MAX_NESTING, "deeper").into());
+                }
+            }
+            Payload::End(_) => {
+                if let Some(ended) = self.open.pop().filter(|ended| ended.is_component)
+                    && let Some(around) = self.open.last_mut()
+                {
+                    around.components.push(Named::Holds(ended.instances));
+                }
+            }
+            Payload::CodeSectionStart { count, .. } => {
+                self.functions = self.functions.saturating_add(count.into());
+                if self.functions > MAX_FUNCTIONS {
+                    let actual = format!("{} or more in it", self.functions);
+                    return Err(LimitError::new("functions", MAX_FUNCTIONS, actual).into());
+                }
+            }
+            Payload::InstanceSection(section) => {
+                for instance in section {
+                    if let Instance::Instantiate { .. } = instance.map_err(|error| malformed(&error))? {
+                        self.instantiate(0)?;
+                    }
+                }
+            }
+            Payload::ComponentInstanceSection(section) => {
+                for instance in section {
+                    let instance = instance.map_err(|error| malformed(&error))?;
+                    if let ComponentInstance::Instantiate { component_index, .. } = instance {
+                        match self.component(0, component_index) {
+                            Named::Holds(within) => self.instantiate(within)?,
+                            Named::Foreign => return Err(Refusal::ForeignComponent),
+                        }
+                    }
+                }
+            }
+            Payload::ComponentAliasSection(section) => {
+                for alias in section {
+                    match alias.map_err(|error| malformed(&error))? {
+                        ComponentAlias::Outer { kind: ComponentOuterAliasKind::Component, count, index } => {
+                            let named = self.component(count as usize, index);
+                            self.name(named);
+                        }
+                        ComponentAlias::InstanceExport { kind: ComponentExternalKind::Component, .. } => {
+                            self.name(Named::Foreign);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    if let ComponentTypeRef::Component(_) = import.map_err(|error| malformed(&error))?.ty {
+                        self.name(Named::Foreign);
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                // What is exported gets one more number.
+                for export in section {
+                    let export = export.map_err(|error| malformed(&error))?;
+                    if export.kind == ComponentExternalKind::Component {
+                        let named = self.component(0, export.index);
+                        self.name(named);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A component by its number, so many levels further out.
+    fn component(&self, out: usize, index: u32) -> Named {
+        let level = self.open.iter().rev().nth(out);
+        level.and_then(|level| level.components.get(index as usize)).copied().unwrap_or(Named::Holds(0))
+    }
+
+    /// The component that is read has one more component that it can name.
+    fn name(&mut self, component: Named) {
+        if let Some(here) = self.open.last_mut() {
+            here.components.push(component);
+        }
+    }
+
+    /// The component that is read has one more instance, with so many within it.
+    fn instantiate(&mut self, within: u64) -> Result<(), Refusal> {
+        let Some(here) = self.open.last_mut() else { return Ok(()) };
+        here.instances = here.instances.saturating_add(within).saturating_add(1);
+        if here.instances > MAX_INSTANCES {
+            let actual = format!("{} or more in it", here.instances);
+            return Err(LimitError::new("instances", MAX_INSTANCES, actual).into());
+        }
+        Ok(())
+    }
 }
 
 fn check_import(name: &str) -> Result<(), Refusal> {
@@ -160,4 +321,110 @@ fn check_import(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::Import(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number of the binary format.
+    fn leb(mut number: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number >= 0x80 {
+            bytes.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+            number >>= 7;
+        }
+        bytes.push(u8::try_from(number).unwrap());
+        bytes
+    }
+
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        [vec![id], leb(body.len()), body.to_vec()].concat()
+    }
+
+    fn component(sections: &[Vec<u8>]) -> Vec<u8> {
+        [b"\0asm\x0d\0\x01\0".to_vec(), sections.concat()].concat()
+    }
+
+    /// A component within a component.
+    fn nested(inner: &[u8]) -> Vec<u8> {
+        section(4, inner)
+    }
+
+    /// So many instances of the component of this number.
+    fn instances(count: usize, component: usize) -> Vec<u8> {
+        let one = [vec![0x00], leb(component), leb(0)].concat();
+        section(5, &[leb(count), one.repeat(count)].concat())
+    }
+
+    /// The component of this number, so many levels further out.
+    fn outer(levels: usize, component: usize) -> Vec<u8> {
+        section(6, &[vec![1, 0x04, 0x02], leb(levels), leb(component)].concat())
+    }
+
+    /// Levels that each instantiate the level before so many times.
+    fn levels(levels: usize, width: usize) -> Vec<u8> {
+        let mut sections = vec![nested(&component(&[]))];
+        for level in 1..levels {
+            sections.push(nested(&component(&[outer(1, level - 1), instances(width, 0)])));
+        }
+        sections.push(instances(1, levels - 1));
+        component(&sections)
+    }
+
+    fn refused(bytes: &[u8]) -> String {
+        count(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn instances_multiply() {
+        assert!(count(&levels(3, 10)).is_ok(), "1 + 10 + 100");
+        assert!(refused(&levels(4, 10)).starts_with("instances limit: 1000 allowed, "));
+        let bomb = levels(20, 10);
+        assert!(bomb.len() < 2048 && refused(&bomb).starts_with("instances limit: 1000 allowed, "));
+        let flat = |number| component(&[nested(&component(&[])), instances(number, 0)]);
+        assert!(count(&flat(1000)).is_ok());
+        assert_eq!(refused(&flat(1001)), "instances limit: 1000 allowed, 1001 or more in it");
+    }
+
+    #[test]
+    fn a_component_that_has_two_numbers_counts_the_same() {
+        // An alias, and an export, give one more number to it.
+        let heavy = || nested(&component(&[nested(&component(&[])), instances(600, 0)]));
+        let export = section(11, &[vec![1, 0x00, 0x01, b'x', 0x04], leb(0), vec![0x00]].concat());
+        assert!(count(&component(&[heavy(), export.clone(), instances(1, 1)])).is_ok());
+        assert!(count(&component(&[heavy(), export, instances(2, 1)])).is_err());
+        assert!(count(&component(&[heavy(), outer(0, 0), instances(2, 1)])).is_err());
+    }
+
+    #[test]
+    fn a_component_from_elsewhere_is_not_instantiated() {
+        // Type 0 is a component type without content; the import is of that type.
+        let types = section(7, &[1, 0x41, 0]);
+        let import = section(10, &[1, 0x00, 0x01, b'x', 0x04, 0x00]);
+        assert!(count(&component(&[types.clone(), import.clone()])).is_ok());
+        let used = component(&[types, import, instances(1, 0)]);
+        assert!(refused(&used).starts_with("it instantiates a component that is an import"));
+    }
+
+    #[test]
+    fn nesting_and_functions_are_counted() {
+        let mut deep = component(&[]);
+        for _ in 1..MAX_NESTING {
+            deep = component(&[nested(&deep)]);
+        }
+        assert!(count(&deep).is_ok());
+        assert_eq!(refused(&component(&[nested(&deep)])), "nesting limit: 32 allowed, deeper");
+
+        // Modules with functions that do nothing: a type, its functions, their bodies.
+        let module = |functions: usize| {
+            let types = section(1, &[1, 0x60, 0, 0]);
+            let declared = section(3, &[leb(functions), vec![0; functions]].concat());
+            let bodies = section(10, &[leb(functions), [2, 0, 0x0b].repeat(functions)].concat());
+            section(1, &[b"\0asm\x01\0\0\0".to_vec(), types, declared, bodies].concat())
+        };
+        assert!(count(&component(&[module(100_000), module(100_000)])).is_ok());
+        let more = component(&[module(100_000), module(100_001)]);
+        assert_eq!(refused(&more), "functions limit: 200000 allowed, 200001 or more in it");
+    }
 }

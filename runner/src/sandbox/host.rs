@@ -2,9 +2,9 @@
 //! against the grants, before the snapshot is asked.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Error, ResourceLimiter, Result};
@@ -13,8 +13,8 @@ use self::bindings::chitin::policy::{gateway, secrets, state, types};
 use super::limits::{LimitError, Limits};
 use super::pattern::matches;
 use super::view::{Grants, PathError, decode, encode, encode_to};
+use crate::budget::Budget;
 use crate::target::listing::Listing;
-use crate::target::processor_time;
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
 
 /// The contract, generated from `wit/`.
@@ -96,21 +96,12 @@ pub struct Progress {
     pub current: Mutex<String>,
 }
 
-/// The operator wanted no more of it.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-pub struct Interrupted;
-
 /// The state of one run.
 pub struct HostState {
     shared: Arc<Shared>,
     grants: Grants,
     limits: Limits,
-    interrupt: Arc<AtomicBool>,
-    /// Before this nobody has to look at the processor time.
-    deadline: Instant,
-    /// Processor time of this thread when the run began.
-    began: Duration,
+    budget: Budget,
     table: ResourceTable,
     calls: u64,
     looks: u64,
@@ -146,17 +137,14 @@ struct Level {
 }
 
 impl HostState {
-    /// The state of a run that begins now.
+    /// The state of a run on this thread, with a budget for it.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, grants: Grants, limits: Limits, interrupt: Arc<AtomicBool>) -> Self {
-        let deadline = Instant::now() + limits.time;
+    pub fn new(shared: Arc<Shared>, grants: Grants, limits: Limits, budget: Budget) -> Self {
         Self {
             shared,
             grants,
             limits,
-            interrupt,
-            deadline,
-            began: processor_time(),
+            budget,
             table: ResourceTable::new(),
             calls: 0,
             looks: 0,
@@ -202,24 +190,9 @@ impl HostState {
         self.check_time()
     }
 
-    /// Time in imports is not covered by fuel. Whoever runs for so long on the wall may only have waited for the
-    /// processor: the processor's own time decides.
+    /// Time in imports is not covered by fuel.
     pub(super) fn check_time(&self) -> Result<()> {
-        if self.interrupt.load(Ordering::Relaxed) {
-            return Err(Error::new(Interrupted));
-        }
-        if Instant::now() < self.deadline {
-            return Ok(());
-        }
-        let (used, allowed) = (processor_time().saturating_sub(self.began), self.limits.time);
-        if used >= allowed {
-            return Err(Error::new(LimitError::new(
-                "time",
-                format!("{} s", allowed.as_secs()),
-                "still running",
-            )));
-        }
-        Ok(())
+        self.budget.check().map_err(Error::new)
     }
 
     fn count_look(&mut self) -> Result<()> {

@@ -13,8 +13,9 @@ pub struct Limits {
     pub instances: usize,
     /// Instructions, roughly; decides before the time, so that a verdict does not depend on a busy machine.
     pub fuel: u64,
-    /// Processor time behind the fuel: what a policy makes the runner do costs it no fuel. Not the time on the wall, so
-    /// that it does not decide before the fuel where the machine is busy.
+    /// Processor time behind the fuel: what a policy makes the runner do costs it no fuel, during the run and when its
+    /// answer is looked at. Not the time on the wall, so that it does not decide before the fuel where the machine is busy.
+    /// Where many policies run, each has an equal slice of the audit's, which may be less.
     pub time: Duration,
     /// Calls of imports.
     pub host_calls: u64,

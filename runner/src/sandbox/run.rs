@@ -10,23 +10,26 @@ use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 use super::compile::Compiled;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::{Input, PolicyPre};
-use super::host::{HostState, Interrupted, Shared};
+use super::host::{HostState, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;
 use super::types::{self, Finding};
 use super::view::Grants;
 use super::{engine, wasi};
+use crate::budget::{Budget, Cut, time};
 
-/// The engine, and the clock behind the fuel budgets.
-pub struct Sandbox {
+/// The engine, and the clock behind the fuel budgets. Clones are the same sandbox.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
     engine: Engine,
     /// What the built-in policies import, linked once for all of them.
     own: RwLock<wasi::Linked>,
     /// Built-in policies that are mapped and linked, by their numbers.
     known: Mutex<HashMap<usize, Ready>>,
-    /// Set by whoever wants no more of it.
-    interrupt: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
+    /// None where no thread could be started: then fuel and the calls of a policy end it, a little later.
     clock: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -69,9 +72,22 @@ pub enum Failure {
     /// The operator wanted no more of the audit.
     #[error("interrupted before it ended")]
     Interrupted,
+    /// It ended by a defect of this program.
+    #[error("it broke off, which is a defect of chitin")]
+    Broken,
     /// What it said is not what a policy may say.
     #[error("refused: {0}")]
     Refused(String),
+}
+
+impl From<Cut> for Failure {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Interrupted => Self::Interrupted,
+            Cut::Limit { what, allowed, actual } => LimitError::new(what, time(allowed), actual).into(),
+            Cut::Broken => Self::Broken,
+        }
+    }
 }
 
 /// How long the parts of a run took.
@@ -118,43 +134,37 @@ impl Sandbox {
                     engine.increment_epoch();
                 }
             }
-        })?;
+        });
         let own = RwLock::new(wasi::Linked::new(&engine)?);
-        let interrupt = Arc::default();
-        Ok(Self { engine, own, known: Mutex::default(), interrupt, stop, clock: Some(clock) })
-    }
-
-    /// Where this is set, runs end, and no new ones begin.
-    #[must_use]
-    pub fn interrupt(&self) -> &Arc<AtomicBool> {
-        &self.interrupt
+        Ok(Self(Arc::new(Inner { engine, own, known: Mutex::default(), stop, clock: clock.ok() })))
     }
 
     /// Maps a policy's code and links its imports, once.
     fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
+        let Inner { engine, own, known, .. } = &*self.0;
         match code {
             Code::Builtin(number) => {
                 let ready = {
-                    let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
                     Arc::clone(known.entry(*number).or_default())
                 };
                 once(&ready, || {
-                    let component = load::builtin(&self.engine, *number)?;
-                    self.own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
-                    self.own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
+                    let component = load::builtin(engine, *number)?;
+                    own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
+                    own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
                 })
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
             Code::Compiled(code, ready) => once(ready, || {
-                let component = load::compiled(&self.engine, code)?;
-                let mut linked = wasi::Linked::new(&self.engine)?;
+                let component = load::compiled(engine, code)?;
+                let mut linked = wasi::Linked::new(engine)?;
                 linked.link(&component)?;
                 linked.ready(&component)
             }),
         }
     }
 
-    /// Runs a policy once, in a store of its own.
+    /// Runs a policy once, in a store of its own. The budget is that of this run, and was made on this thread.
     #[must_use]
     pub fn run(
         &self,
@@ -163,10 +173,11 @@ impl Sandbox {
         grants: Grants,
         limits: &Limits,
         input: &Input,
+        budget: &Budget,
     ) -> Answer {
         let mut stages = Stages::default();
-        if self.interrupt.load(Ordering::Relaxed) {
-            return Answer::without(Failure::Interrupted);
+        if let Some(cut) = budget.cut() {
+            return Answer::without(cut.into());
         }
         let started = Instant::now();
         let policy = match self.ready(code) {
@@ -178,8 +189,8 @@ impl Sandbox {
         };
         stages.map = started.elapsed();
         let started = Instant::now();
-        let state = HostState::new(Arc::clone(shared), grants, limits.clone(), Arc::clone(&self.interrupt));
-        let mut store = Store::new(&self.engine, state);
+        let state = HostState::new(Arc::clone(shared), grants, limits.clone(), budget.clone());
+        let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.call_bytes);
         store.set_max_component_handles(limits.handles);
@@ -207,7 +218,7 @@ impl Sandbox {
     }
 }
 
-impl Drop for Sandbox {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(clock) = self.clock.take() {
@@ -233,8 +244,8 @@ fn explain(error: &Error, limits: &Limits) -> Failure {
     if let Some(limit) = error.downcast_ref::<LimitError>() {
         return limit.clone().into();
     }
-    if error.is::<Interrupted>() {
-        return Failure::Interrupted;
+    if let Some(cut) = error.downcast_ref::<Cut>() {
+        return cut.clone().into();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => LimitError::new("fuel", limits.fuel, "all used").into(),

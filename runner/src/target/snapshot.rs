@@ -420,6 +420,17 @@ impl Seen {
             }
         }
     }
+
+    /// Facts that are known already.
+    fn stat(&self, view: usize, rel: &Path) -> Option<Look<Metadata>> {
+        if let Some(parent) = rel.parent()
+            && let Some(Ok(listing)) = self.listing(&(view, parent.to_owned()))
+            && let Some(name) = rel.file_name()
+        {
+            return Some(listing.find(name).map(|entry| *entry.metadata).ok_or(LookError::NotFound));
+        }
+        self.stats.get(&(view, rel.to_owned())).cloned()
+    }
 }
 
 /// The snapshot. Views are numbered in the order in which they were given.
@@ -459,17 +470,36 @@ impl Snapshot {
 
     /// Facts about the object itself.
     pub fn stat(&self, view: usize, rel: &Path) -> Look<Metadata> {
-        self.stat_in(&mut self.lock(), view, rel)
+        if !rel.as_os_str().is_empty() && self.root(view)?.is_single() {
+            return Err(LookError::NotFound);
+        }
+        if let Some(known) = self.lock().stat(view, rel) {
+            return known;
+        }
+        // Nobody holds the lock here: a file system may hang, and the others have theirs to ask.
+        let found = self.look(view, rel);
+        let mut seen = self.lock();
+        if let Some(known) = seen.stat(view, rel) {
+            return known;
+        }
+        let room = if found.is_ok() { &mut seen.room_for_objects } else { &mut seen.room_for_others };
+        if room.take_path(rel, 0) {
+            seen.stats.insert((view, rel.to_owned()), found.clone());
+        }
+        found
     }
 
     /// Where a path leads when links are followed. Gives facts, never content.
     pub fn resolve(&self, view: usize, rel: &Path) -> Look<Link> {
-        let seen = &mut *self.lock();
         let key = (view, rel.to_owned());
-        if let Some(known) = seen.links.get(&key) {
+        if let Some(known) = self.lock().links.get(&key) {
             return known.clone();
         }
         let link = self.follow(view, rel);
+        let mut seen = self.lock();
+        if let Some(known) = seen.links.get(&key) {
+            return known.clone();
+        }
         let inside = link.as_ref().ok().and_then(|link| link.inside.as_ref());
         let text = link.as_ref().map_or(0, |link| link.text.len());
         let more = inside.map_or(0, |inside| inside.as_os_str().len()) + text;
@@ -493,13 +523,10 @@ impl Snapshot {
             return Err(LookError::WrongKind);
         }
         let key = (view, rel.to_owned());
-        let expected = {
-            let mut seen = self.lock();
-            if let Some(known) = seen.listing(&key) {
-                return known;
-            }
-            self.stat_in(&mut seen, view, rel)
-        };
+        if let Some(known) = self.lock().listing(&key) {
+            return known;
+        }
+        let expected = self.stat(view, rel);
         let listing = expected.and_then(|expected| self.read_directory(&expected, view, rel, go_on));
         if listing == Err(LookError::Stopped) {
             return Err(LookError::Stopped);
@@ -527,13 +554,10 @@ impl Snapshot {
             return self.read_file(&expected, view, rel);
         }
         let key = (view, rel.to_owned());
-        let expected = {
-            let mut seen = self.lock();
-            if let Some(known) = seen.contents.get(&key) {
-                return known.clone();
-            }
-            self.stat_in(&mut seen, view, rel)
-        };
+        if let Some(known) = self.lock().contents.get(&key) {
+            return known.clone();
+        }
+        let expected = self.stat(view, rel);
         let content = expected.and_then(|expected| self.read_file(&expected, view, rel));
         let mut seen = self.lock();
         if let Some(known) = seen.contents.get(&key) {
@@ -572,28 +596,6 @@ impl Snapshot {
             Ok(Dir::from_std_file(handle.into()))
         };
         root.directory.get_or_init(open).as_ref().map_err(Clone::clone)
-    }
-
-    fn stat_in(&self, seen: &mut Seen, view: usize, rel: &Path) -> Look<Metadata> {
-        if !rel.as_os_str().is_empty() && self.root(view)?.is_single() {
-            return Err(LookError::NotFound);
-        }
-        if let Some(parent) = rel.parent()
-            && let Some(Ok(listing)) = seen.listing(&(view, parent.to_owned()))
-            && let Some(name) = rel.file_name()
-        {
-            return listing.find(name).map(|entry| *entry.metadata).ok_or(LookError::NotFound);
-        }
-        let key = (view, rel.to_owned());
-        if let Some(known) = seen.stats.get(&key) {
-            return known.clone();
-        }
-        let found = self.look(view, rel);
-        let room = if found.is_ok() { &mut seen.room_for_objects } else { &mut seen.room_for_others };
-        if room.take_path(rel, 0) {
-            seen.stats.insert(key, found.clone());
-        }
-        found
     }
 
     fn look(&self, view: usize, rel: &Path) -> Look<Metadata> {
