@@ -145,7 +145,8 @@ fn keys_of_channels_that_no_schema_knows_are_secrets() {
     let fix: Value = serde_json::from_str(&run(&home, &["fix", "--dry-run", "--json"]).stdout).unwrap();
     let difference = fix["fix"]["differences"][0]["diff"].as_str().unwrap();
     assert!(difference.contains("\"dsn\":\"***\"") && shows_change(difference), "{difference}");
-    let shown = config(home.path()).redact();
+    let config = config(home.path());
+    let shown = config.redact();
     for (key, value) in shown["channels"]["acme"].as_object().unwrap() {
         assert_eq!(value, "[secret]", "{key}");
     }
@@ -194,8 +195,8 @@ fn what_policies_need_stays_as_it_is() {
         "browser": {"cdpUrl": "http://127.0.0.1:9222", "profiles": {"pat": {"cdpUrl": "http://h:1"}}},
     });
     let home = home(&text.to_string());
-    let (shown, effective) = (config(home.path()).redact(), config(home.path()).effective);
-    assert_eq!(shown, effective, "nothing of it is a secret");
+    let loaded = config(home.path());
+    assert_eq!(*loaded.redact(), loaded.effective, "nothing of it is a secret");
     let difference = difference(&config(home.path()));
     assert!(!difference.contains("***"), "{difference}");
 }
