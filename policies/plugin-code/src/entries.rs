@@ -90,7 +90,7 @@ impl Package {
             match resolve(view, folder, text) {
                 Some(path) => drop(self.starts.insert(path.rel)),
                 None => {
-                    self.unread.push((package.clone(), "it starts in a file outside the folder".to_owned()))
+                    self.unread.push((package.clone(), "it starts in a file outside the folder".to_owned()));
                 }
             }
         }

@@ -279,7 +279,8 @@ mod tests {
         ] {
             let host = MemoryHost::new("{}").file("state", rel, 0o644, "");
             let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("state", rel)));
-            let finding = seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
+            let finding =
+                seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
             let said = finding.remediation.unwrap_or_default();
             assert_eq!(said.starts_with("Run: ").then_some(said.as_str()), command, "{rel:?}");
         }

@@ -309,7 +309,7 @@ pub fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding
         "Make sure that the code is meant to do this.".to_owned()
     };
     let mut finding = finding(check, worst, &format!("{what} {short} {title}"))
-        .detail(format!("{places} in {scripts}; the gateway runs such code with all its rights:",))
+        .detail(format!("{places} in {scripts}; the gateway runs such code with all its rights:"))
         .list(&lines, 0)
         .remediation(remediation);
     for (object, hit) in hits.into_iter().take(MAX_PLACES) {

@@ -172,9 +172,8 @@ pub(super) fn run_in_audit(
     }
     let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven, lock)?) };
     let after = if applied.is_some() || deep.is_some() { work.audit_again()?.0 } else { report };
-    let left = applied
-        .as_ref()
-        .is_some_and(|applied| !applied.failed.is_empty() || proven.plan.leaves_something());
+    let left =
+        applied.as_ref().is_some_and(|applied| !applied.failed.is_empty() || proven.plan.leaves_something());
     let code = if left { INCOMPLETE } else { after.exit.code };
     let write = |out: &mut dyn Write| {
         if json {

@@ -160,7 +160,8 @@ impl Known {
         let mut texts: Vec<&str> = secrets.map(|secret| js_trim(secret.expose())).collect();
         texts.sort_unstable();
         texts.dedup();
-        let (anywhere, others): (Vec<&str>, Vec<&str>) = texts.into_iter().partition(|text| is_maskable(text));
+        let (anywhere, others): (Vec<&str>, Vec<&str>) =
+            texts.into_iter().partition(|text| is_maskable(text));
         let alone = others.into_iter().filter(|text| text.len() >= IN_COMMENTS).collect();
         Self { anywhere: automaton(&anywhere), alone: automaton(&alone) }
     }

@@ -44,6 +44,7 @@ fn give(path: &Path, uid: u32) {
 }
 
 fn report(home: &Home, arguments: &[&str]) -> Value {
+    home.settle();
     let mut command = home.command();
     command.args(["audit", "--json"]).args(arguments);
     let answer = home.answer(&mut command);
@@ -197,6 +198,7 @@ fn credentials_are_read_by_no_other_name_where_package_managers_link_code() {
 fn include(home: &Home) -> (Vec<String>, bool) {
     let mut found = ids(&report(home, &[]));
     found.retain(|id| id.contains("include"));
+    home.settle();
     let mut command = home.command();
     command.args(["fix", "--dry-run"]);
     let plan = home.answer(&mut command);
@@ -246,6 +248,7 @@ fn includes_from_elsewhere_are_the_operators_to_allow() {
             Some(dotenv.replace("$SHARED", shared.to_str().unwrap()).as_bytes()),
         );
         home.file("shared/site.json", 0o600, Some(b"{defaults: {model: 'anthropic/claude-opus-4-6'}}"));
+        home.settle();
         let mut command = home.command();
         command.args(["audit", "--json"]);
         if let Some(roots) = environment {
@@ -314,6 +317,7 @@ fn a_link_of_another_account_leads_root_to_nothing_of_roots() {
     home.symlink("user/.openclaw", "../root/.openclaw");
     let state = home.path().join("user/.openclaw");
     std::os::unix::fs::lchown(&state, Some(ANN), Some(ANN)).unwrap();
+    home.settle();
     let mut command = home.command();
     command.args(["audit", "--json", "--policy", guest("reads_everything").component, "--grant", "all"]);
     command.arg("--state-dir").arg(&state);
@@ -333,6 +337,7 @@ fn a_target_that_is_named_gets_nothing_of_this_process() {
     home.file(".openclaw/.env", 0o600, Some(b"OWN=0123456789abcdef0123456789abcdef\n"));
     home.file(".env", 0o600, Some(b"MINE=0123456789abcdef\n"));
     let unset = |arguments: &[&str]| {
+        home.settle();
         let mut command = home.command();
         command.args(["audit", "--json"]).args(arguments).env("OWN", "x").env("MINE", "y-0123456789");
         let report: Value = serde_json::from_str(&home.answer(&mut command).stdout).unwrap();
@@ -523,6 +528,7 @@ fn the_table_of_places_holds_for_made_installations() {
                 }
             }
         }
+        home.settle();
         let mut command = home.command();
         let program = command.get_program().to_owned();
         if !mounts.is_empty() {

@@ -96,16 +96,21 @@ impl Home {
     ) -> Answer {
         let home = self.path().to_str().unwrap();
         let environment = environment.into_iter().map(|(name, value)| (name, value.replace("$HOME", home)));
+        self.settle();
         let mut command = self.command();
         command.args(arguments).envs(environment);
         self.answer(&mut command)
     }
 
-    /// The program, to be run in this home directory with nothing of the caller's environment.
-    pub fn command(&self) -> Command {
+    /// Gives everything the mode that it was made with.
+    pub fn settle(&self) {
         for (path, mode) in &self.modes {
             fs::set_permissions(path, fs::Permissions::from_mode(*mode)).unwrap();
         }
+    }
+
+    /// The program, to be run in this home directory with nothing of the caller's environment.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
         command
             .env_clear()
