@@ -145,6 +145,7 @@ struct Part {
 #[allow(unsafe_code, reason = "the standard library waits for a process, but does not tell what it cost")]
 #[allow(clippy::cast_precision_loss, reason = "seconds of a test")]
 fn run(command: &mut Command) -> Cost {
+    #[expect(clippy::zombie_processes, reason = "wait4 below takes it, and tells what it used")]
     let child = command.spawn().unwrap();
     let pid = libc::pid_t::try_from(child.id()).unwrap();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
@@ -246,7 +247,7 @@ fn config(shape: &str, count: usize, state: &Path) {
             write(r#"{"models":{"providers":["#, &url, "]}}");
         }
         "load-paths" => {
-            write(r#"{"plugins":{"load":{"paths":["#, &|n| format!(r#""/nowhere/{n}/{n:0>40}""#), "]}}}")
+            write(r#"{"plugins":{"load":{"paths":["#, &|n| format!(r#""/nowhere/{n}/{n:0>40}""#), "]}}}");
         }
         other => panic!("there is no config \"{other}\""),
     }

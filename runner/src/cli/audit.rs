@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let fail_on = arguments.fail_on.into();
     let (audit, evaluation) = match read {
         Read::Cut(located, cut) => {
-            let report = Report::unread(located.as_ref(), &plan, &cut, arguments.deep, now * 1000);
+            let report = Report::unread(located.as_deref(), &plan, &cut, arguments.deep, now * 1000);
             (Audit::Unread(Box::new(report)), Arc::default())
         }
         Read::Whole(subject) => {
@@ -147,7 +147,8 @@ fn run_policies(
 
 /// Processor time for all runs of an audit.
 pub(super) fn processor_time(deep: bool) -> Duration {
-    if deep { budget::DEEP - budget::READING } else { budget::PLAIN - budget::READING }
+    let all = if deep { budget::DEEP } else { budget::PLAIN };
+    all.saturating_sub(budget::READING)
 }
 
 /// What there is to report.

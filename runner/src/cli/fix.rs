@@ -222,7 +222,7 @@ pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
     };
     let all = undo(&journal, &mut record, &mut |_| Ok(())).map_err(|error| match error {
         ApplyError::Journal(error) => unusable(&error),
-        other => other.into(),
+        busy @ ApplyError::Busy(_) => busy.into(),
     })?;
     let kept = all.iter().filter(|(_, done)| matches!(done, Undone::Kept(_))).count();
     let code = if kept == 0 { 0 } else { INCOMPLETE };
@@ -547,7 +547,7 @@ impl<'a> Work<'a> {
             Read::Whole(subject) => subject,
             Read::Cut(located, cut) => {
                 let ts = self.now * 1000;
-                let report = Report::unread(located.as_ref(), &self.policies, &cut, deep.is_some(), ts);
+                let report = Report::unread(located.as_deref(), &self.policies, &cut, deep.is_some(), ts);
                 return Ok(Err(Unread { report, cut }));
             }
         };
@@ -619,7 +619,7 @@ fn carry_out(subject: &Subject, proven: &Proven, lock: Locked) -> anyhow::Result
     bar.finish_and_clear();
     applied.map_err(|error| match error {
         ApplyError::Journal(error) => journal_error(&error),
-        other => other.into(),
+        busy @ ApplyError::Busy(_) => busy.into(),
     })
 }
 

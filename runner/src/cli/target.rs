@@ -67,7 +67,7 @@ pub(super) enum Read {
     /// All that there is to know before the policies run.
     Whole(Arc<Subject>),
     /// It was cut, and this is what was known by then.
-    Cut(Option<Located>, Cut),
+    Cut(Option<Box<Located>>, Cut),
 }
 
 /// How the live gateway is asked.
@@ -179,7 +179,9 @@ impl TargetArguments {
         };
         Ok(match budget.aside(budget::READING_NAME, budget::READING.min(budget.allowed()), work) {
             Ok(subject) => Read::Whole(Arc::new(subject?)),
-            Err(cut) => Read::Cut(known.lock().unwrap_or_else(PoisonError::into_inner).take(), cut),
+            Err(cut) => {
+                Read::Cut(known.lock().unwrap_or_else(PoisonError::into_inner).take().map(Box::new), cut)
+            }
         })
     }
 

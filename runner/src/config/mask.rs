@@ -44,18 +44,12 @@ impl Mask {
     fn made_of(known: &[&str], others: &[&str]) -> Self {
         let mut builder = AhoCorasick::builder();
         builder.match_kind(MatchKind::LeftmostLongest).kind(Some(AhoCorasickKind::ContiguousNFA));
-        match builder.build(known) {
-            Ok(secrets) => {
-                let beginnings = others.iter().filter_map(|secret| secret.as_bytes().first_chunk().copied());
-                Self { secrets: (!known.is_empty()).then_some(secrets), beginnings: beginnings.collect() }
-            }
-            // There are too many of them, which the limit above does not let happen.
-            Err(_) => {
-                let all = known.iter().chain(others);
-                let beginnings = all.filter_map(|secret| secret.as_bytes().first_chunk().copied());
-                Self { secrets: None, beginnings: beginnings.collect() }
-            }
-        }
+        let secrets = builder.build(known).ok();
+        // Where the automaton could not be made of so many, which the limit above does not let happen, it knows none.
+        let unknown = if secrets.is_none() { known } else { &[] };
+        let others = unknown.iter().chain(others);
+        let beginnings = others.filter_map(|secret| secret.as_bytes().first_chunk().copied());
+        Self { secrets: secrets.filter(|_| !known.is_empty()), beginnings: beginnings.collect() }
     }
 
     /// The text with every secret masked.

@@ -283,7 +283,7 @@ fn no_include_is_read_through_a_link() {
     std::os::unix::fs::symlink("s/r", &link).unwrap();
     let (config, _) = home.load(&[]);
     assert_eq!((kinds(&config), at(&config, "/logging/level")), (vec!["include-escape"], None));
-    assert_eq!(config.includes, [PathBuf::new(); 0]);
+    assert!(config.includes.is_empty());
     home.write("openclaw.json", b"{$include:'s/r'}");
     assert_eq!(at(&home.load(&[]).0, "/logging/level"), Some(&json!("info")));
     home.write("openclaw.json", b"{$include:'l'}");

@@ -125,6 +125,18 @@ impl Folders {
     }
 }
 
+/// Which way a mode is changed.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Permissions are taken.
+    Forth,
+    /// What was taken is given back.
+    Back {
+        /// The change time that the object must have; none where its birth time tells it.
+        since: Option<i64>,
+    },
+}
+
 /// A name in a directory that is held open.
 pub struct Spot {
     directory: Rc<OwnedFd>,
@@ -205,7 +217,7 @@ impl Spot {
         after: u32,
         step: Checkpoint<'_>,
     ) -> Result<i64, ChangeError> {
-        self.change_mode(known, before, after, None, step)
+        self.change_mode(known, before, after, Way::Forth, step)
     }
 
     /// Gives the object back the mode that a fix took, and with it the access list that it had. `since` is when the fix
@@ -220,18 +232,17 @@ impl Spot {
         let narrowed = known.access.as_deref().map(|list| attributes::access_with_mode(list, after));
         let narrowed = Known { mark: known.mark, access: narrowed };
         let expected = since.filter(|_| known.mark.birth.is_none());
-        self.change_mode(&narrowed, after, before, Some(expected), step)?;
+        self.change_mode(&narrowed, after, before, Way::Back { since: expected }, step)?;
         let now = attributes::access(&self.open_object()?).map_err(system("read its access list"))?;
         if now == known.access { Ok(()) } else { Err(changed("its access list is not what it was")) }
     }
 
-    /// `back` is given where a change is taken back, with the change time that the object must have.
     fn change_mode(
         &self,
         known: &Known,
         before: u32,
         after: u32,
-        back: Option<Option<i64>>,
+        way: Way,
         step: Checkpoint<'_>,
     ) -> Result<i64, ChangeError> {
         let caller = rustix::process::geteuid().as_raw();
@@ -239,13 +250,13 @@ impl Spot {
             if (object.identity.device, object.identity.inode) != (known.mark.device, known.mark.inode) {
                 return Err(Refusal::Changed("another object is there".to_owned()));
             }
-            match back {
-                None => guard::mode(object, caller, before, after),
-                Some(_) if object.mode != before => {
+            match way {
+                Way::Forth => guard::mode(object, caller, before, after),
+                Way::Back { .. } if object.mode != before => {
                     Err(Refusal::Changed(format!("its mode is {:04o}, not {before:04o}", object.mode)))
                 }
                 // What comes back is what the guard had allowed to take.
-                Some(_) => guard::mode(&Metadata { mode: after, ..*object }, caller, after, before),
+                Way::Back { .. } => guard::mode(&Metadata { mode: after, ..*object }, caller, after, before),
             }
         };
         check(&self.look()?)?;
@@ -253,7 +264,8 @@ impl Spot {
         let handle = self.open(&self.name)?;
         let (mark, object, when) = held(&handle)?;
         check(&object)?;
-        if !mark.is(&known.mark) || back.flatten().is_some_and(|expected| expected != when) {
+        let is_later = matches!(way, Way::Back { since: Some(expected) } if expected != when);
+        if !mark.is(&known.mark) || is_later {
             return Err(changed("another object is there"));
         }
         if attributes::access(&handle).map_err(system("read its access list"))? != known.access {

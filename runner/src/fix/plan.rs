@@ -201,7 +201,7 @@ impl Plan {
     /// The same proposals and refusals, and no change.
     pub(super) fn emptied(&self) -> Self {
         let (proposals, refused) = (self.proposals.clone(), self.refused.clone());
-        Self { proposals, refused, ..Self::default() }
+        Self { refused, proposals, ..Self::default() }
     }
 
     /// Adds changes that belong to proposals of this plan.
@@ -236,7 +236,9 @@ impl Plan {
         known.after &= change.after;
         let checks = self.proposals.get(change.proposal).cloned().unwrap_or_default();
         if let Some(all) = self.proposals.get_mut(known.proposal) {
-            checks.iter().for_each(|check| add(all, check));
+            for check in &checks {
+                add(all, check);
+            }
         }
     }
 

@@ -117,12 +117,10 @@ struct Talk {
 /// Gives the child its component and takes what it says, without waiting for any of its pipes.
 fn talk(child: &mut Child, component: &[u8], budget: &Budget) -> Result<Talk, CompileError> {
     let (mut stdin, mut stdout, mut stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    for pipe in
-        [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)]
-    {
-        if let Some(pipe) = pipe {
-            rustix::io::ioctl_fionbio(pipe, true).map_err(io::Error::from)?;
-        }
+    let pipes =
+        [stdin.as_ref().map(AsFd::as_fd), stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd)];
+    for pipe in pipes.into_iter().flatten() {
+        rustix::io::ioctl_fionbio(pipe, true).map_err(io::Error::from)?;
     }
     let (mut rest, mut code, mut words) = (component, Vec::new(), Vec::new());
     while stdout.is_some() || stderr.is_some() {
@@ -188,8 +186,8 @@ fn failure(status: ExitStatus, words: &str) -> CompileError {
         return LimitError::new("compile memory", allowed, "more asked for").into();
     }
     // A panic ends with an advice that is of no use here.
-    let said = words.lines().filter(|line| !line.starts_with("note: "));
-    let last = said.last().map_or_else(|| status.to_string(), str::to_owned);
+    let mut said = words.lines().filter(|line| !line.starts_with("note: "));
+    let last = said.next_back().map_or_else(|| status.to_string(), str::to_owned);
     CompileError::Failed(last.trim_start_matches("error: ").to_owned())
 }
 

@@ -28,7 +28,7 @@ pub fn real_path(path: &Path) -> rustix::io::Result<PathBuf> {
 /// The same for what was opened already by this path.
 pub(super) fn real_path_of(handle: impl AsFd, path: &Path) -> rustix::io::Result<PathBuf> {
     let known = rustix::fs::readlink(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()), Vec::new());
-    match known.map(|text| text.into_bytes()) {
+    match known.map(std::ffi::CString::into_bytes) {
         Ok(text) if text.starts_with(b"/") && !text.ends_with(GONE) => Ok(OsString::from_vec(text).into()),
         // No /proc, or a name that cannot be told from one that is gone.
         _ => step_by_step(path),

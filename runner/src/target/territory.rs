@@ -130,7 +130,7 @@ impl Territory {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|errno| ReadError::from_errno(path, errno))?;
-        self.content(opened, &found, path, cap)
+        Self::content(opened, &found, path, cap)
     }
 
     fn read_unlinked(
@@ -155,7 +155,7 @@ impl Territory {
             return Err(ReadError::Link(path.to_owned()));
         }
         let found = self.check(&handle, path, cap)?;
-        self.content(open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?, &found, path, cap)
+        Self::content(open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?, &found, path, cap)
     }
 
     /// Looks at an object before it is opened for reading: to open a device can already do something to it.
@@ -170,7 +170,7 @@ impl Territory {
     }
 
     /// Reads what was opened, where it is what was found.
-    fn content(self, opened: OwnedFd, found: &Metadata, path: &Path, cap: u64) -> Result<Content, ReadError> {
+    fn content(opened: OwnedFd, found: &Metadata, path: &Path, cap: u64) -> Result<Content, ReadError> {
         let object = facts(&opened, path)?;
         if !object.identity.is(found.identity) {
             return Err(ReadError::Changed(path.to_owned()));

@@ -7,7 +7,8 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "a test makes its target, and stops where it cannot"
+    clippy::print_stderr,
+    reason = "a test makes its target, stops where it cannot, and says what it skips"
 )]
 
 #[path = "../support/mod.rs"]

@@ -468,9 +468,9 @@ fn put(home: &Path, rel: &str, variant: Variant) -> Option<String> {
         Variant::Mount => {
             make(&elsewhere);
             if is_folder {
-                fs::create_dir(&at).unwrap()
+                fs::create_dir(&at).unwrap();
             } else {
-                fs::write(&at, "").unwrap()
+                fs::write(&at, "").unwrap();
             }
             return Some(format!("mount --bind '{}' '{}'", elsewhere.display(), at.display()));
         }
