@@ -128,15 +128,7 @@ impl Home {
     }
 
     fn prepare(&self) -> Proven {
-        let policies: Vec<_> = BUILTIN
-            .iter()
-            .enumerate()
-            .map(|(number, builtin)| {
-                let manifest = builtin.manifest().unwrap();
-                let granted = manifest.capabilities.clone();
-                Arc::new(chitin::audit::Planned { manifest, granted, code: Ok(Code::Builtin(number)) })
-            })
-            .collect();
+        let policies = policies();
         let audit = |preview: &Preview| {
             let subject = Arc::new(self.read(preview));
             let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default(), &Budget::default());
@@ -191,6 +183,16 @@ impl Home {
         }
         assert_eq!(self.leftovers(), [""; 0]);
     }
+}
+
+/// All built-in policies, with all that they declare.
+fn policies() -> Vec<Arc<chitin::audit::Planned>> {
+    let planned = BUILTIN.iter().enumerate().map(|(number, builtin)| {
+        let manifest = builtin.manifest().unwrap();
+        let granted = manifest.capabilities.clone();
+        Arc::new(chitin::audit::Planned { manifest, granted, code: Ok(Code::Builtin(number)) })
+    });
+    planned.collect()
 }
 
 /// Each place, its mode before, and its mode after the fix.
@@ -576,6 +578,42 @@ fn what_a_hostile_policy_proposes_is_refused_with_a_reason_each() {
     // The one proposal that makes something stricter is followed.
     assert_eq!(home.config(), config.replace("'open'", "'allowlist'"));
     assert_eq!((home.mode("outside"), home.mode("state/plain"), home.mode("state")), (0o644, 0o644, 0o755));
+}
+
+#[test]
+fn a_strangers_trials_that_cannot_be_made_drop_nobody_elses_fix() {
+    use chitin::audit::finding::{Finding, Fix};
+    let home = Home::new();
+    let subject = Arc::new(home.read(&Preview::default()));
+    let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
+    let mut report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+    let fix = Fix::SetMode { view: 0, rel: "empty".into(), expected: 0o750, mode: 0o700 };
+    home.chmod("state/empty", 0o750);
+    let own = report.findings[0].clone();
+    report.findings.push(Finding { policy: "stranger".to_owned(), fixes: vec![fix], ..own });
+    let trials = std::cell::Cell::new(0);
+    let judge = |preview: &Preview, asked: &dyn Fn(&str) -> bool| {
+        trials.set(trials.get() + 1);
+        anyhow::ensure!(!asked("stranger"), "no time is left");
+        let subject = Arc::new(home.read(preview));
+        let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
+        let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+        Ok((subject, report))
+    };
+    let proven = prove(&subject, &report, &|_| true, &judge).unwrap();
+    assert_eq!((proven.plan.modes.len(), proven.plan.values.len(), trials.get()), (MODES.len(), 1, 2));
+    let left: Vec<_> = proven.plan.refused.iter().map(|refused| refused.policy.as_str()).collect();
+    assert_eq!(left, ["stranger"], "{:?}", proven.plan.refused);
+    assert!(proven.plan.refused[0].why.to_string().contains("no time is left"));
+    // The control: with time for the trial it is followed, too.
+    let judge = |preview: &Preview, _: &dyn Fn(&str) -> bool| {
+        let subject = Arc::new(home.read(preview));
+        let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
+        let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+        Ok((subject, report))
+    };
+    let proven = prove(&subject, &report, &|_| true, &judge).unwrap();
+    assert_eq!((proven.plan.modes.len(), proven.plan.refused.len()), (MODES.len() + 1, 0));
 }
 
 /// An access list as the kernel keeps it: tag, permissions and account of each entry.

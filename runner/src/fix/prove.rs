@@ -95,7 +95,7 @@ pub fn prove(
         strangers.into_iter().map(|stranger| (stranger, plan_of(&|policy| policy == stranger))).collect();
     let all = [&own].into_iter().chain(theirs.iter().map(|(_, plan)| plan));
     let mut trials = most_trials(all.map(|plan| units(plan).len()).sum());
-    let mut trial = Trial { subject, report, wanted, judge, ours: &ours, stranger: None, left: 0 };
+    let mut trial = Trial { subject, report, wanted, judge, ours: &ours, stranger: None, left: 0, made: 0 };
     let mut plan = Plan::default();
     let count = theirs.len();
     for (number, (stranger, candidate)) in
@@ -189,6 +189,11 @@ enum Objection {
     Whole(String),
 }
 
+/// None of the units could be tried.
+fn untried(units: &[Unit], why: &str) -> Objection {
+    Objection::Units((0..units.len()).map(|number| (number, why.to_owned())).collect())
+}
+
 struct Trial<'t> {
     subject: &'t Subject,
     report: &'t Report,
@@ -200,6 +205,8 @@ struct Trial<'t> {
     stranger: Option<&'t str>,
     /// Audits that may still be made.
     left: usize,
+    /// Audits that were made.
+    made: usize,
 }
 
 impl Trial<'_> {
@@ -337,9 +344,7 @@ impl Trial<'_> {
             return Ok(Some(Objection::Whole(error.to_string())));
         }
         let Some(left) = self.left.checked_sub(1) else {
-            let why = "there are more objections than trials";
-            let all = (0..units.len()).map(|number| (number, why.to_owned()));
-            return Ok(Some(Objection::Units(all.collect())));
+            return Ok(Some(untried(units, "there are more objections than trials")));
         };
         self.left = left;
         let files = files(self.subject, &plan);
@@ -348,7 +353,16 @@ impl Trial<'_> {
         let key = |identity: Identity| (identity.device, identity.inode);
         preview.modes.extend(plan.modes.iter().map(|change| (key(change.identity), change.after)));
         let judge = self.judge;
-        let (subject, report) = judge(&preview, &|policy| self.counts(policy))?;
+        let (subject, report) = match judge(&preview, &|policy| self.counts(policy)) {
+            Ok(tried) => tried,
+            // What is proven by then stays: nobody drops it by making the trials of his own proposals slow.
+            Err(error) if self.made > 0 || self.stranger.is_some() => {
+                self.left = 0;
+                return Ok(Some(untried(units, &error.to_string())));
+            }
+            Err(error) => return Err(error),
+        };
+        self.made += 1;
         let whole = self.wrong_values(&subject, &plan).or_else(|| self.new_findings(&report));
         Ok(whole.map(Objection::Whole).or_else(|| self.uncured(candidate, units, &subject, &report)))
     }
