@@ -53,9 +53,13 @@ pub struct Evaluation {
 /// follow makes no difference to them; what they leave, which is nearly all of it, the strangers have.
 const BUILTIN_FIFTHS: u32 = 4;
 
-/// How long no run may end before one more thread is started: those that are there may hang in a file system. One that is
-/// only busy is not harmed by that.
+/// How long no run may end before it is asked whether those that are there hang in a file system, so that one more thread
+/// is needed for the others.
 const SILENCE: Duration = Duration::from_millis(500);
+
+/// They hang where they had less than one part in so many of that time on a processor. Those that are busy are not replaced:
+/// each run takes memory.
+const IDLE: u32 = 20;
 
 /// Most threads that are started for that: what more than so many policies hang in, all do.
 const MAX_REPLACEMENTS: usize = 16;
@@ -257,20 +261,21 @@ impl Stage {
         outcomes: &mut BTreeMap<usize, Outcome>,
     ) -> Result<(), Cut> {
         let mut open: BTreeSet<usize> = group.queue.iter().map(|(index, _)| *index).collect();
-        let (mut last, mut replacements) = (Instant::now(), 0);
+        let (mut last, mut worked, mut replacements) = (Instant::now(), budget::process_time(), 0);
         while !open.is_empty() {
             if let Some((index, outcome)) = budget.receive(receiver, GRACE)? {
                 open.remove(&index);
                 outcomes.insert(index, outcome);
-                last = Instant::now();
-            } else if last.elapsed() >= SILENCE
+            } else if last.elapsed() < SILENCE {
+                continue;
+            } else if budget::process_time().saturating_sub(worked) < SILENCE / IDLE
                 && replacements < MAX_REPLACEMENTS
                 && group.next.load(Ordering::Relaxed) < group.queue.len()
             {
                 self.start(group, budget, sender);
                 replacements += 1;
-                last = Instant::now();
             }
+            (last, worked) = (Instant::now(), budget::process_time());
         }
         Ok(())
     }

@@ -485,27 +485,9 @@ impl<'a> Work<'a> {
         if dry_run {
             return Ok(Locked::Needless);
         }
-        let caller = caller();
         let target = self.target.clone();
-        let located = self.budget.aside(budget::READING_NAME, budget::READING, move |_| target.locate())?;
-        let (located, _, _) = located?;
-        told_whose(caller, located.territory.owner(), &located, false)?;
-        let config = located.config_load.parent();
-        let folder =
-            [Some(located.state_dir.as_path()), config].into_iter().flatten().find(|folder| folder.is_dir());
-        let Some(folder) = folder.filter(|_| caller == located.territory.owner()) else {
-            return Ok(Locked::Needless);
-        };
-        // A journal that cannot be used matters only where there is something to change.
-        let journal = match journal() {
-            Ok(journal) => journal,
-            Err(error) => return Ok(Locked::Not(error)),
-        };
-        match Lock::take(&journal, folder) {
-            Ok(lock) => Ok(Locked::Held(lock)),
-            Err(error @ ApplyError::Busy(_)) => Err(not_locked(error)),
-            Err(error) => Ok(Locked::Not(not_locked(error))),
-        }
+        // Wherever it looks, a file system may hang.
+        self.budget.aside(budget::READING_NAME, budget::READING, move |_| lock(&target))?
     }
 
     /// Tries a preview. What all trials together may take is what one audit may.
@@ -582,6 +564,29 @@ impl<'a> Work<'a> {
 struct Unread {
     report: Report,
     cut: Cut,
+}
+
+/// Takes the lock, where the caller may change anything.
+fn lock(target: &TargetArguments) -> anyhow::Result<Locked> {
+    let caller = caller();
+    let (located, _, _) = target.locate()?;
+    told_whose(caller, located.territory.owner(), &located, false)?;
+    let config = located.config_load.parent();
+    let folder =
+        [Some(located.state_dir.as_path()), config].into_iter().flatten().find(|folder| folder.is_dir());
+    let Some(folder) = folder.filter(|_| caller == located.territory.owner()) else {
+        return Ok(Locked::Needless);
+    };
+    // A journal that cannot be used matters only where there is something to change.
+    let journal = match journal() {
+        Ok(journal) => journal,
+        Err(error) => return Ok(Locked::Not(error)),
+    };
+    match Lock::take(&journal, folder) {
+        Ok(lock) => Ok(Locked::Held(lock)),
+        Err(error @ ApplyError::Busy(_)) => Err(not_locked(error)),
+        Err(error) => Ok(Locked::Not(not_locked(error))),
+    }
 }
 
 /// Whether the lock of the target is held.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -27,13 +28,19 @@ const HANGS: Duration = Duration::from_mins(5);
 const CONFIG: &[u8] =
     b"{gateway: {bind: \"loopback\", tailscale: {mode: \"funnel\"}, auth: {mode: \"none\"}}}";
 
-/// A home with an installation in which there is something to find.
+/// A home with an installation in which there is something to find. It is made here, and not by the home's own means, which
+/// look at everything again before each run: that would hang on a dead file system, too.
 fn home() -> Home {
-    let mut home = Home::new();
-    home.directory(".openclaw", 0o700);
-    home.file(".openclaw/openclaw.json", 0o644, Some(CONFIG));
-    home.directory(".openclaw/credentials", 0o755);
+    let home = Home::new();
+    for folder in [".openclaw", ".openclaw/credentials", ".openclaw/extensions", ".openclaw/extensions/one"] {
+        fs::DirBuilder::new().mode(0o700).create(home.path().join(folder)).unwrap();
+    }
+    set_config(&home, CONFIG);
     home
+}
+
+fn set_config(home: &Home, text: &[u8]) {
+    fs::write(home.path().join(".openclaw/openclaw.json"), text).unwrap();
 }
 
 /// Reads a pipe to its end, meanwhile.
@@ -297,9 +304,7 @@ fn a_target_on_a_dead_file_system_ends_with_the_time_limit() {
 
 #[test]
 fn code_on_a_dead_file_system_ends_with_the_time_limit() {
-    let mut home = home();
-    home.directory(".openclaw/extensions", 0o700);
-    home.directory(".openclaw/extensions/one", 0o700);
+    let home = home();
     let arguments = [SHORT.as_slice(), &["--deep"]].concat();
     let before = Running::start(&home, &arguments).end();
     assert!(!reasons(&json(&before)).iter().any(|reason| reason.contains("wall clock")), "{before:?}");
@@ -315,8 +320,7 @@ fn code_on_a_dead_file_system_ends_with_the_time_limit() {
 #[test]
 fn one_signal_ends_what_hangs() {
     for place in [".openclaw", ".openclaw/credentials", ".openclaw/extensions"] {
-        let mut home = home();
-        home.directory(".openclaw/extensions", 0o700);
+        let home = home();
         let Some(_dead) = DeadMount::at(&home, place) else { return };
         for deep in [&["audit", "--json"][..], &["audit", "--json", "--deep"]] {
             interrupted(&Running::start(&home, deep).interrupt_after(Duration::from_secs(1)));
@@ -348,12 +352,12 @@ fn one_signal_ends_the_runs() {
 
 #[test]
 fn one_signal_ends_the_reading_of_the_largest_config() {
-    let mut home = home();
+    let home = home();
     let entry = |number: usize| format!("\"k{number}\":{{\"token\":\"{}\"}}", "x".repeat(40));
     let entries: Vec<String> = (0..200_000).map(entry).collect();
     let text = format!("{{\"env\":{{\"vars\":{{{}}}}}}}", entries.join(","));
     assert!(text.len() < 16 << 20 && text.len() > 10 << 20);
-    home.file(".openclaw/openclaw.json", 0o600, Some(text.as_bytes()));
+    set_config(&home, text.as_bytes());
     for time in [20, 100, 300] {
         let answer = Running::start(&home, &["audit", "--json"]).interrupt_after(Duration::from_millis(time));
         // Before the program listens, the signal ends it; and it may be done already.
