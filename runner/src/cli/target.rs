@@ -120,7 +120,7 @@ fn duration(text: &str, example: &str, [least, most]: [Duration; 2]) -> Result<D
     }
     // humantime would write 24 hours as "1day".
     let shown = |time: Duration| match time.as_secs() {
-        seconds if time > Duration::ZERO && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        seconds if seconds > 0 && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
         _ => humantime::format_duration(time).to_string(),
     };
     Err(format!("it must be from {} to {}", shown(least), shown(most)))

@@ -154,7 +154,7 @@ impl Spot {
             let parent = root.parent().unwrap_or(Path::new("/"));
             rustix::fs::open(parent, flags, Mode::empty()).map_err(system("open the directory around it"))?
         } else {
-            let root = rustix::fs::open(root, flags | OFlags::NOFOLLOW, Mode::empty())
+            let root = rustix::fs::open(root, flags, Mode::empty())
                 .map_err(system("open the directory that it lies in"))?;
             match rel.parent().filter(|parent| !parent.as_os_str().is_empty()) {
                 None => root,
