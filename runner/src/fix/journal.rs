@@ -45,7 +45,7 @@ pub enum JournalError {
     #[error("there is no place for the journal: neither XDG_STATE_HOME nor HOME is set")]
     Homeless,
     /// Others could change it.
-    #[error("{} is not a directory of yours alone, so the journal there is not used", .0.display())]
+    #[error("{} is not a directory of yours alone, so that the journal in it is not used", .0.display())]
     NotPrivate(PathBuf),
     /// It would lie in the target.
     #[error("the journal in {} would lie in the target", .0.display())]

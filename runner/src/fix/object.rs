@@ -145,7 +145,7 @@ pub struct Spot {
 
 impl Spot {
     /// The object at `rel` below `root`, or `root` itself. Nothing on the way from `root` on is a link; where `root`
-    /// lies is the operator's own choice.
+    /// lies is the operator's own choice, and it may be a link. Which object is meant is known from before.
     pub fn find(root: &Path, rel: &Path) -> Result<Self, ChangeError> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
         let path = if rel.as_os_str().is_empty() { root } else { rel };

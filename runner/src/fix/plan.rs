@@ -299,7 +299,8 @@ impl Plan {
         let way = ground.way(folder)?;
         let state = subject.view("state").filter(|_| way.root == ground.state_dir).ok_or(Refusal::Outside)?;
         let shared = subject.shared();
-        if shared.snapshot.stat(state, &way.rel).is_ok_and(|folder| folder.kind == Kind::Symlink) {
+        let is_root = way.rel.as_os_str().is_empty();
+        if !is_root && shared.snapshot.stat(state, &way.rel).is_ok_and(|folder| folder.kind == Kind::Symlink) {
             return Err(Refusal::ThroughLink);
         }
         let listing = shared.snapshot.list(state, &way.rel).map_err(|error| unseen(&error))?;

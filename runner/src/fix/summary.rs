@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::apply::{Applied, What};
-use super::guard::ALLOWLIST_KEY;
+use super::guard::{ALLOWLIST_KEY, Refusal};
 use super::plan::{ModeChange, ValueChange};
 use super::prove::Proven;
 use super::show;
@@ -100,6 +100,20 @@ impl Summary {
         for refused in &plan.refused {
             left.entry(refused.what.as_str()).or_insert_with(|| refused.why.to_string());
         }
+        // What was said of a pattern for names was said of each name.
+        let patterns: Vec<(&str, &str, &Refusal)> = plan
+            .refused
+            .iter()
+            .filter_map(|refused| refused.what.split_once('*').map(|(head, tail)| (head, tail, &refused.why)))
+            .collect();
+        let left = |path: &Path| {
+            let path = visible::path(path);
+            let of_pattern = |(head, tail, why): &(&str, &str, &Refusal)| {
+                let name = path.strip_prefix(head)?.strip_suffix(tail)?;
+                (!name.contains('/')).then(|| why.to_string())
+            };
+            left.get(path.as_str()).cloned().or_else(|| patterns.iter().find_map(of_pattern))
+        };
         let mut actions: Vec<Action> = Vec::new();
         let mut rest: HashMap<PathBuf, &ModeChange> =
             plan.modes.iter().map(|change| (change.path(), change)).collect();
@@ -111,8 +125,8 @@ impl Summary {
                 is_config && file.is_some_and(|file| is_written(&file.path()))
             };
             let change = rest.remove(&place.path).filter(|change| !with_text(change));
-            let refused = left.get(visible::path(&place.path).as_str()).cloned();
-            actions.push(action(&place, change.map(|change| change.after), mode_error(&place.path), refused));
+            let error = mode_error(&place.path);
+            actions.push(action(&place, change.map(|change| change.after), error, left(&place.path)));
         }
         for change in plan.modes.iter().filter(|change| rest.contains_key(&change.path())) {
             let place = Place { path: change.path(), directory: false };

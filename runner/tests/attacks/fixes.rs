@@ -166,6 +166,29 @@ fn a_log_in_the_state_directory_is_closed() {
 }
 
 #[test]
+fn a_state_directory_that_is_a_link_is_fixed_behind_it() {
+    let home = open_home();
+    fs::rename(home.path().join(".openclaw"), home.path().join("real")).unwrap();
+    symlink("real", home.path().join(".openclaw")).unwrap();
+    write(&home, ".openclaw/agents/main/sessions/1.jsonl", 0o644, "");
+    let answer = fix(&home);
+    assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
+    let modes = |home: &Home| ["real/openclaw.json", "real/agents/main/sessions/1.jsonl"].map(|rel| mode(home, rel));
+    assert_eq!(modes(&home), [0o600, 0o600]);
+    assert!(config(&home).contains("'tools'"));
+    assert_eq!(mode(&home, "real"), 0o755, "what a link leads to is not proposed for");
+    assert_eq!(run(&home, &["undo"]).code, 0);
+    assert_eq!(modes(&home), [0o644, 0o644]);
+    // Another account's link makes it another account's choice.
+    if !is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(home.path().join(".openclaw"), Some(OTHER), Some(OTHER)).unwrap();
+    let answer = fix(&home);
+    assert_eq!((answer.code, modes(&home)), (2, [0o644, 0o644]), "{}", answer.stdout);
+}
+
+#[test]
 fn root_changes_nothing_on_anothers_installation_and_is_told_the_command() {
     if !is_root() {
         return;
