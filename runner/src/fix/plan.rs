@@ -300,7 +300,8 @@ impl Plan {
         let state = subject.view("state").filter(|_| way.root == ground.state_dir).ok_or(Refusal::Outside)?;
         let shared = subject.shared();
         let is_root = way.rel.as_os_str().is_empty();
-        if !is_root && shared.snapshot.stat(state, &way.rel).is_ok_and(|folder| folder.kind == Kind::Symlink) {
+        if !is_root && shared.snapshot.stat(state, &way.rel).is_ok_and(|folder| folder.kind == Kind::Symlink)
+        {
             return Err(Refusal::ThroughLink);
         }
         let listing = shared.snapshot.list(state, &way.rel).map_err(|error| unseen(&error))?;

@@ -173,7 +173,8 @@ fn a_state_directory_that_is_a_link_is_fixed_behind_it() {
     write(&home, ".openclaw/agents/main/sessions/1.jsonl", 0o644, "");
     let answer = fix(&home);
     assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
-    let modes = |home: &Home| ["real/openclaw.json", "real/agents/main/sessions/1.jsonl"].map(|rel| mode(home, rel));
+    let modes =
+        |home: &Home| ["real/openclaw.json", "real/agents/main/sessions/1.jsonl"].map(|rel| mode(home, rel));
     assert_eq!(modes(&home), [0o600, 0o600]);
     assert!(config(&home).contains("'tools'"));
     assert_eq!(mode(&home, "real"), 0o755, "what a link leads to is not proposed for");
