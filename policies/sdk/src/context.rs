@@ -3,22 +3,24 @@
 use serde_json::Value;
 
 use crate::{
-    Allowed, Content, Entry, Facts, Failure, Input, Kind, Link, Metadata, Node, Path, Platform, ProbeResult,
-    Problem, SecretSource, StateError, Subject, View,
+    Allowed, Content, Entry, Facts, Failure, Hidden, Input, Kind, Link, Location, Measures, Metadata, Node,
+    NotAssessed, Page, Path, Platform, ProbeResult, Problem, RecordsError, Release, SecretSource, StateError,
+    Subject, View,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
-/// The functions and their errors are those of `wit/state.wit`, `wit/secrets.wit` and `wit/gateway.wit`.
+/// The functions and their errors are those of `wit/state.wit`, `wit/records.wit`, `wit/secrets.wit` and `wit/gateway.wit`.
 #[allow(missing_docs, reason = "documented in wit/")]
 pub trait Host {
     fn stat(&self, object: &Path) -> Result<Metadata, StateError>;
     fn resolve(&self, object: &Path) -> Result<Link, StateError>;
     fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError>;
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError>;
+    fn rows(&self, table: &str, columns: &[&str], start: u32, max: u32) -> Result<Page, RecordsError>;
     /// `Err` where the subject is not granted.
-    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String>;
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed>;
     /// `Err` where it is not granted.
-    fn probe(&self) -> Result<Option<ProbeResult>, String>;
+    fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed>;
 
     /// Gives the entries of a directory whose names have an ending, in byte order, however many there are: a listing is
     /// one answer, which a directory of a hundred thousand files makes too large. Needs `list`.
@@ -102,10 +104,16 @@ impl<'h> Context<'h> {
         Node::root(&self.config)
     }
 
-    /// The generation of the config, for example "2026.2".
+    /// The release that the target is judged by.
     #[must_use]
-    pub fn generation(&self) -> &str {
-        &self.input.generation
+    pub fn release(&self) -> Release {
+        self.input.release
+    }
+
+    /// The declared capabilities that the operator did not grant, by their names.
+    #[must_use]
+    pub fn withheld(&self) -> &[String] {
+        &self.input.withheld
     }
 
     /// What the runner met while it read the config.
@@ -184,47 +192,98 @@ impl<'h> Context<'h> {
         self.host
     }
 
-    /// Facts about a secret of the config.
+    /// Facts about a hidden text of the config.
     ///
     /// # Errors
-    /// `internal` where the manifest lacks the capability: a defect of the policy.
-    pub fn config_secret(&self, node: &Node<'_>) -> Result<Option<Facts>, Failure> {
-        self.secret(&Subject::Config(node.pointer().to_owned()))
+    /// Where they are not granted.
+    pub fn config_secret(&self, node: &Node<'_>) -> Result<Option<Facts>, NotAssessed> {
+        self.host.secret(&Subject::Config(node.pointer().to_owned()))
     }
 
     /// Facts about a secret of the environment.
     ///
     /// # Errors
-    /// As [`Context::config_secret`].
-    pub fn env_secret(&self, name: &str) -> Result<Option<Facts>, Failure> {
-        self.secret(&Subject::Env(name.to_owned()))
+    /// Where they are not granted.
+    pub fn env_secret(&self, name: &str) -> Result<Option<Facts>, NotAssessed> {
+        self.host.secret(&Subject::Env(name.to_owned()))
+    }
+
+    /// Who or what a text names, so that it can be told from others also where it is not shown; none where this is no
+    /// text, or a blank one. A number counts as the text that it would be.
+    ///
+    /// # Errors
+    /// Where nothing can be known of it.
+    pub fn identity(&self, node: &Node<'_>) -> Result<Option<Identity>, NotAssessed> {
+        let reason = match node.id() {
+            Ok(id) => return Ok(id.map(Identity::Shown)),
+            Err(reason) => reason,
+        };
+        let facts = self.config_secret(node)?.ok_or(reason)?;
+        let measures = facts.measures(&node.location())?;
+        Ok((measures.units > 0).then_some(Identity::Hidden(measures.fingerprint, node.location())))
     }
 
     /// What the live probe of the gateway met.
     ///
     /// # Errors
-    /// `inconclusive` where there was none, `internal` where the manifest lacks the capability.
-    pub fn probe(&self) -> Result<ProbeResult, Failure> {
-        let probe = self.host.probe().map_err(Failure::Internal)?;
-        probe.ok_or_else(|| Failure::Inconclusive("the gateway was not probed".to_owned()))
+    /// Where there was none, or it is not granted.
+    pub fn probe(&self) -> Result<ProbeResult, NotAssessed> {
+        self.host.probe()?.ok_or_else(|| NotAssessed::absent("an audit that is not deep asks no gateway"))
     }
+}
 
-    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, Failure> {
-        self.host.secret(subject).map_err(Failure::Internal)
+/// Who or what a text names.
+#[derive(Clone, Debug)]
+pub enum Identity {
+    /// The trimmed text.
+    Shown(String),
+    /// A text that is not shown: its fingerprint, and where it stands.
+    Hidden(u64, Location),
+}
+
+impl Identity {
+    /// Both name the same.
+    ///
+    /// # Errors
+    /// Where one is shown and the other is not: that they differ cannot be known.
+    pub fn is_same(&self, other: &Self) -> Result<bool, NotAssessed> {
+        match (self, other) {
+            (Self::Shown(one), Self::Shown(other)) => Ok(one == other),
+            (Self::Hidden(one, _), Self::Hidden(other, _)) => Ok(one == other),
+            (Self::Hidden(_, place), Self::Shown(_)) | (Self::Shown(_), Self::Hidden(_, place)) => {
+                Err(NotAssessed::hidden(Hidden::Variable, place.clone()))
+            }
+        }
+    }
+}
+
+impl Release {
+    /// It is this release or a later one.
+    #[must_use]
+    pub fn since(self, year: u16, month: u8, patch: u16) -> bool {
+        (self.year, self.month, self.patch) >= (year, month, patch)
     }
 }
 
 impl Facts {
-    /// A text with something left of it after trimming, or a reference to a secret store.
+    /// What is known of the text.
+    ///
+    /// # Errors
+    /// Where it is a reference, whose text nobody here knows. `location` is its place.
+    pub fn measures(&self, location: &Location) -> Result<Measures, NotAssessed> {
+        self.measures.ok_or_else(|| NotAssessed::hidden(Hidden::Reference, location.clone()))
+    }
+
+    /// A text with something left of it after trimming, or a reference to a place where one is kept.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.units > 0 || self.source == SecretSource::Reference
+        self.source == SecretSource::Reference || self.measures.is_some_and(|known| known.units > 0)
     }
 
     /// JavaScript's truth of the text: white space alone counts.
     #[must_use]
     pub fn is_truthy(&self) -> bool {
-        self.is_set() || self.padded
+        self.is_set() || self.measures.is_some_and(|known| known.padded)
     }
 }
 
@@ -265,10 +324,22 @@ pub fn is_skipped(skip: &[&str], name: &str) -> bool {
     })
 }
 
-/// A failure that says what could not be seen, and why.
+/// Why something could not be looked at, for a check that needs it. `verb` and `path` are what was asked for.
 #[must_use]
-pub fn unseen(place: &str, error: &StateError) -> Failure {
-    Failure::Inconclusive(format!("cannot look at {place}: {}", reason(error)))
+pub fn unseen(cx: &Context<'_>, verb: &str, path: &Path, error: &StateError) -> NotAssessed {
+    let object = || Location::Object(path.clone());
+    match error {
+        StateError::NotGranted if path.rel.is_empty() => {
+            NotAssessed::withheld(format!("{verb}:{}", path.view))
+        }
+        StateError::NotGranted => NotAssessed::withheld(format!("{verb}:{}/{}", path.view, path.rel)),
+        StateError::BadPath | StateError::NotFound => NotAssessed::unreadable(because(cx, path, error)),
+        _ => NotAssessed::unreadable(because(cx, path, error)).at(object()),
+    }
+}
+
+fn because(cx: &Context<'_>, path: &Path, error: &StateError) -> String {
+    format!("cannot look at {}: {}", cx.display_path(path), reason(error))
 }
 
 /// Why something could not be looked at, in words.

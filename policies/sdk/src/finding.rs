@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::gateway::Credential;
 use crate::{Finding, Fix, Location, Node, Path, SetModes, SetValue, Severity, listing};
 
 /// Most places that one finding may have; the runner refuses more.
@@ -88,6 +87,13 @@ impl Finding {
         self
     }
 
+    /// Places that are the evidence, as many of them as a finding can name.
+    #[must_use]
+    pub fn at_locations(mut self, locations: &[Location]) -> Self {
+        self.locations.extend(locations.iter().take(self.room()).cloned());
+        self
+    }
+
     /// An object that is the evidence.
     #[must_use]
     pub fn at_object(mut self, path: &Path) -> Self {
@@ -95,11 +101,13 @@ impl Finding {
         self
     }
 
-    /// The value that would cure it, in place of the one that was seen.
+    /// The value that would cure it, in place of the one that was seen. Nothing is proposed in place of what is not shown.
     #[must_use]
     pub fn fix_value(mut self, node: &Node<'_>, value: &Value) -> Self {
-        let (pointer, expected) = (node.pointer().to_owned(), node.value().map(Value::to_string));
-        self.fixes.push(Fix::SetValue(SetValue { pointer, expected, value: value.to_string() }));
+        if let Ok(expected) = node.json() {
+            let pointer = node.pointer().to_owned();
+            self.fixes.push(Fix::SetValue(SetValue { pointer, expected, value: value.to_string() }));
+        }
         self
     }
 
@@ -128,15 +136,6 @@ impl Finding {
         self.locations.push(Location::Env(name.to_owned()));
         self
     }
-
-    /// A credential that is the evidence: the config value where the config gives it, else the variable.
-    #[must_use]
-    pub fn at_credential(self, credential: &Credential<'_>) -> Self {
-        match &credential.node {
-            Some(node) => self.at(node),
-            None => self.at_env(credential.variable),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -155,7 +154,7 @@ mod tests {
     #[test]
     fn a_finding_names_no_more_places_than_the_runner_takes() {
         let config = json!(vec![1; 150]);
-        let nodes: Vec<Node<'_>> = Node::root(&config).items().collect();
+        let nodes: Vec<Node<'_>> = Node::root(&config).items().expect("it is shown").collect();
         let finding = info("id", "title").at(&Node::root(&config)).at_all(&nodes);
         assert_eq!(finding.locations.len(), MAX_PLACES);
     }

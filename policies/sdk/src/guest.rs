@@ -1,9 +1,9 @@
 //! The real host: the imports of the component.
 
-use crate::bindings::chitin::policy::{gateway, secrets, state};
+use crate::bindings::chitin::policy::{gateway, records, secrets, state};
 use crate::{
-    Content, Context, Entry, Facts, Host, Input, Link, Metadata, Path, ProbeResult, StateError, Subject,
-    Verdict, Walked,
+    Content, Context, Entry, Facts, Host, Input, Link, Metadata, NotAssessed, Page, Path, ProbeResult,
+    RecordsError, StateError, Subject, Verdict, Walked,
 };
 
 /// Objects of a walk that are asked for at once: enough that the call itself costs nothing, little to hold.
@@ -68,22 +68,26 @@ impl Host for Imports {
         }
     }
 
-    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String> {
+    fn rows(&self, table: &str, columns: &[&str], start: u32, max: u32) -> Result<Page, RecordsError> {
+        let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
+        records::read(table, &columns, start, max)
+    }
+
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed> {
         secrets::inspect(subject).map_err(|secrets::Error::NotGranted| not_granted(subject))
     }
 
-    fn probe(&self) -> Result<Option<ProbeResult>, String> {
-        gateway::probe().map_err(|gateway::Error::NotGranted| "no capability for the gateway".to_owned())
+    fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
+        gateway::probe().map_err(|gateway::Error::NotGranted| NotAssessed::withheld("gateway"))
     }
 }
 
-/// The words for a secret that the manifest does not declare, or the operator did not grant.
-pub(crate) fn not_granted(subject: &Subject) -> String {
-    let name = match subject {
-        Subject::Config(pointer) => pointer.clone(),
-        Subject::Env(name) => format!("env:{name}"),
-    };
-    format!("no capability for the secret \"{name}\"")
+/// What is said of a secret that the operator did not grant, or the manifest does not declare.
+pub(crate) fn not_granted(subject: &Subject) -> NotAssessed {
+    NotAssessed::withheld(match subject {
+        Subject::Config(pointer) => format!("secret:{pointer}"),
+        Subject::Env(name) => format!("secret:env:{name}"),
+    })
 }
 
 /// Runs a policy's function over the real host; what [`crate::policy!`] exports.

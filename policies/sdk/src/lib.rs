@@ -2,44 +2,39 @@
 //! the state view, secret facts, and a finding builder. A policy is one function over a [`Context`];
 //! [`policy!`] exports it, and [`testing`] runs the same function natively over an in-memory host.
 
-pub mod agents;
+mod answer;
 mod bindings;
-pub mod browser;
-pub mod channels;
-pub mod code;
 pub mod config;
 pub mod context;
 pub mod finding;
-pub mod gateway;
 pub mod guest;
-pub mod installs;
 pub mod js;
 pub mod listing;
-pub mod models;
-pub mod pairing;
+pub mod openclaw;
 pub mod permissions;
-pub mod sandbox;
-pub mod scan;
-pub mod senders;
 pub mod testing;
-pub mod tools;
 pub mod url;
 
+pub use answer::NotAssessed;
 pub use bindings::chitin::policy::gateway::{Close, ProbeResult};
-pub use bindings::chitin::policy::secrets::{Facts, Source as SecretSource, Subject};
+pub use bindings::chitin::policy::input::{
+    Input, Permissions as Allowed, Platform, Problem, Release, Variable, View,
+};
+pub use bindings::chitin::policy::records::{Cell, Error as RecordsError, Page};
+pub use bindings::chitin::policy::secrets::{Facts, Measures, Source as SecretSource, Subject};
 pub use bindings::chitin::policy::state::{
     Content, Entry, Error as StateError, Kind, Link, Metadata, Target,
 };
 pub use bindings::chitin::policy::types::{
-    Failure, Finding, Fix, Location, Path, SetMode, SetModes, SetValue, Severity, TextPosition,
+    Answer, Failure, Finding, Fix, Hidden, Location, Path, Reason, SetMode, SetModes, SetValue, Severity,
+    TextPosition, Unassessed,
 };
-pub use bindings::{Input, Permissions as Allowed, Platform, Problem, Variable, View};
 pub use config::Node;
 pub use context::{Context, Host, Walked};
 pub use finding::{critical, finding, info, warn};
 
-/// What a policy answers: its findings, or why it has no verdict.
-pub type Verdict = Result<Vec<Finding>, Failure>;
+/// What a policy gives: its answer, or why it has none at all.
+pub type Verdict = Result<Answer, Failure>;
 
 #[doc(hidden)]
 pub mod __export {
@@ -49,7 +44,7 @@ pub mod __export {
 /// Exports a policy: its `audit` function, with the `policy.toml` beside its `Cargo.toml` embedded.
 ///
 /// ```ignore
-/// fn audit(cx: &Context) -> Verdict { Ok(Vec::new()) }
+/// fn audit(cx: &Context) -> Verdict { Ok(Answer::new()) }
 /// chitin_policy_sdk::policy!(audit);
 /// ```
 #[macro_export]

@@ -2,7 +2,7 @@
 //! where it is a symbolic link, what it leads to.
 
 use crate::context::unseen;
-use crate::{Context, Failure, Finding, Fix, Kind, Metadata, Path, SetMode, StateError, Target, listing};
+use crate::{Context, Finding, Fix, Kind, Metadata, NotAssessed, Path, SetMode, StateError, Target, listing};
 
 /// What is known of an object's permissions.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,14 +25,14 @@ impl Permissions {
     /// Looks at an object. None where there is none.
     ///
     /// # Errors
-    /// `inconclusive` where the runner cannot look, `internal` where the policy may not.
-    pub fn inspect(cx: &Context<'_>, path: &Path) -> Result<Option<Self>, Failure> {
+    /// Where it cannot be looked at.
+    pub fn inspect(cx: &Context<'_>, path: &Path) -> Result<Option<Self>, NotAssessed> {
         let display = cx.display_path(path);
         let own = match cx.host().stat(path) {
             Ok(metadata) => Some(metadata),
             Err(StateError::NotFound) => return Ok(None),
             Err(StateError::ThroughLink) => None,
-            Err(error) => return Err(refused(&display, &error)),
+            Err(error) => return Err(unseen(cx, "stat", path, &error)),
         };
         let is_symlink = own.as_ref().is_some_and(|metadata| metadata.kind == Kind::Symlink);
         if let Some(metadata) = own.filter(|_| !is_symlink) {
@@ -41,13 +41,13 @@ impl Permissions {
         let link = match cx.host().resolve(path) {
             Ok(link) => link,
             Err(StateError::NotFound) => return Ok(None),
-            Err(error) => return Err(refused(&display, &error)),
+            Err(error) => return Err(unseen(cx, "stat", path, &error)),
         };
         if !is_symlink && matches!(link.target, Target::Dangling | Target::Loop) {
             return Ok(None);
         }
         if link.metadata.is_none() && matches!(link.target, Target::Inside | Target::Outside) {
-            return Err(refused(&display, &StateError::Denied));
+            return Err(unseen(cx, "stat", path, &StateError::Denied));
         }
         Ok(Some(Self::new(cx, path, display, is_symlink, link.metadata)))
     }
@@ -170,15 +170,6 @@ fn accounts(world: bool, group: bool) -> Option<&'static str> {
         (true, _) => Some("every account on this machine"),
         (false, true) => Some("every member of its group"),
         (false, false) => None,
-    }
-}
-
-fn refused(display: &str, error: &StateError) -> Failure {
-    match error {
-        StateError::NotGranted | StateError::BadPath => {
-            Failure::Internal(format!("may not look at {display}: {error:?}"))
-        }
-        _ => unseen(display, error),
     }
 }
 

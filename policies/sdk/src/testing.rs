@@ -9,24 +9,31 @@ use serde_json::Value;
 
 use crate::guest::not_granted;
 use crate::{
-    Allowed, Content, Context, Entry, Facts, Failure, Finding, Host, Input, Kind, Link, Metadata, Path,
-    Platform, ProbeResult, Problem, SecretSource, StateError, Subject, Target, Variable, Verdict, View, js,
+    Allowed, Cell, Content, Context, Entry, Facts, Finding, Hidden, Host, Input, Kind, Link, Measures,
+    Metadata, NotAssessed, Page, Path, Platform, ProbeResult, Problem, Reason, RecordsError, Release,
+    SecretSource, StateError, Subject, Target, Unassessed, Variable, Verdict, View, js,
 };
 
-/// A host that lives in memory. Everything is granted, except what [`MemoryHost::deny`] takes away.
-/// In the config, secrets are the strings at keys named `token` or `password`.
-#[derive(Clone, Debug, Default)]
+/// A host that lives in memory. Everything is granted, except what [`MemoryHost::withhold`] takes away.
+/// In the config, secrets are the strings at keys named `token` or `password`; more is hidden by [`MemoryHost::hide`].
+#[derive(Clone, Debug)]
 pub struct MemoryHost {
     config: Value,
-    secrets: BTreeMap<String, String>,
+    /// The hidden texts by their pointers; none for what is kept elsewhere.
+    secrets: BTreeMap<String, Option<(String, SecretSource)>>,
+    withheld: Vec<String>,
+    tables: BTreeMap<String, Table>,
     objects: BTreeMap<(String, String), Object>,
     views: Vec<View>,
     environment: Vec<(String, String)>,
     problems: Vec<Problem>,
-    generation: String,
+    release: Release,
     allowed: (u32, u32),
     probe: Option<ProbeResult>,
 }
+
+/// The columns of a table, and its rows.
+type Table = (Vec<String>, Vec<Vec<Cell>>);
 
 #[derive(Clone, Debug)]
 struct Object {
@@ -55,12 +62,62 @@ impl MemoryHost {
     /// Where the config is not JSON.
     #[must_use]
     pub fn new(config: &str) -> Self {
-        let mut host = Self { generation: "2026.2".to_owned(), allowed: (0o700, 0o600), ..Self::default() };
-        host.config = serde_json::from_str(&quote_bare_keys(config)).expect("the test's config is JSON");
-        let mut config = host.config.take();
-        hide("", &mut config, &mut host.secrets);
-        host.config = config;
-        host
+        let mut config: Value =
+            serde_json::from_str(&quote_bare_keys(config)).expect("the test's config is JSON");
+        let mut secrets = BTreeMap::new();
+        hide("", &mut config, &mut secrets);
+        Self {
+            config,
+            secrets,
+            withheld: Vec::new(),
+            tables: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            views: Vec::new(),
+            environment: Vec::new(),
+            problems: Vec::new(),
+            release: Release { year: 2026, month: 2, patch: 19 },
+            allowed: (0o700, 0o600),
+            probe: None,
+        }
+    }
+
+    /// Hides the text at a pointer: as a secret, as what a variable gave, or as a reference.
+    ///
+    /// # Panics
+    /// Where no text stands there.
+    #[must_use]
+    pub fn hide(mut self, pointer: &str, hidden: Hidden) -> Self {
+        let value = self.config.pointer_mut(pointer).expect("something stands there");
+        let text = value.as_str().expect("a text stands there").to_owned();
+        let (name, known) = match hidden {
+            Hidden::Secret => ("secret", Some((text, SecretSource::Literal))),
+            Hidden::Variable => ("variable", Some((text, SecretSource::Environment))),
+            Hidden::Reference => ("reference", None),
+        };
+        *value = mark(name);
+        self.secrets.insert(pointer.to_owned(), known);
+        self
+    }
+
+    /// Takes the capability for a part of the config away.
+    ///
+    /// # Panics
+    /// Where the part that it stands in is no object.
+    #[must_use]
+    pub fn withhold(mut self, pointer: &str) -> Self {
+        let (parent, key) = pointer.rsplit_once('/').expect("a part of the config");
+        let parent = self.config.pointer_mut(parent).and_then(Value::as_object_mut);
+        parent.expect("it stands in an object").insert(key.to_owned(), mark("withheld"));
+        self.withheld.push(format!("config:{pointer}"));
+        self
+    }
+
+    /// Adds a table with its columns.
+    #[must_use]
+    pub fn table(mut self, name: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Self {
+        let columns = columns.iter().map(|&column| column.to_owned()).collect();
+        self.tables.insert(name.to_owned(), (columns, rows));
+        self
     }
 
     /// Adds a view with a path for messages.
@@ -134,10 +191,10 @@ impl MemoryHost {
         self
     }
 
-    /// Sets the generation of the config.
+    /// Sets the release that the target is judged by.
     #[must_use]
-    pub fn generation(mut self, generation: &str) -> Self {
-        generation.clone_into(&mut self.generation);
+    pub fn release(mut self, year: u16, month: u8, patch: u16) -> Self {
+        self.release = Release { year, month, patch };
         self
     }
 
@@ -174,7 +231,8 @@ impl MemoryHost {
         });
         let input = Input {
             config: self.config.to_string(),
-            generation: self.generation.clone(),
+            release: self.release,
+            withheld: self.withheld.clone(),
             problems: self.problems.clone(),
             views: self.views.clone(),
             environment: environment.collect(),
@@ -194,29 +252,41 @@ impl MemoryHost {
         self.with(audit)
     }
 
-    /// Runs a policy and gives `check-id:severity` of each finding.
+    /// Runs a policy and gives `check-id:severity` of each finding, and `check-id:not assessed` of what it left open.
     ///
     /// # Panics
     /// Where the policy fails.
     #[must_use]
     pub fn ids(&self, audit: fn(&Context<'_>) -> Verdict) -> Vec<String> {
+        let answer = self.run(audit).expect("the policy has an answer");
         let name = |finding: &Finding| {
-            format!("{}:{}", finding.check_id, format!("{:?}", finding.severity).to_lowercase())
+            let severity = format!("{:?}", finding.severity).to_lowercase();
+            format!("{}:{}", finding.check_id, severity.replace("severity::", ""))
         };
-        let severity = |text: String| text.replace("severity::", "");
-        self.run(audit).expect("the policy has a verdict").iter().map(name).map(severity).collect()
+        let open = answer.unassessed.iter().map(|open| format!("{}:not assessed", open.check_id));
+        answer.findings.iter().map(name).chain(open).collect()
     }
 
-    /// Runs a policy that must not have a verdict, and gives its words.
+    /// Runs a policy and gives its findings.
     ///
     /// # Panics
-    /// Where it has one.
+    /// Where the policy fails, or leaves a check open.
     #[must_use]
-    pub fn inconclusive(&self, audit: fn(&Context<'_>) -> Verdict) -> String {
-        match self.run(audit) {
-            Err(Failure::Inconclusive(text)) => text,
-            other => panic!("expected inconclusive, got {other:?}"),
-        }
+    pub fn findings(&self, audit: fn(&Context<'_>) -> Verdict) -> Vec<Finding> {
+        let answer = self.run(audit).expect("the policy has an answer");
+        assert!(answer.unassessed.is_empty(), "{:?}", answer.unassessed);
+        answer.findings
+    }
+
+    /// Runs a policy and gives what it left open: `check-id: reason`.
+    ///
+    /// # Panics
+    /// Where the policy fails.
+    #[must_use]
+    pub fn unassessed(&self, audit: fn(&Context<'_>) -> Verdict) -> Vec<String> {
+        let answer = self.run(audit).expect("the policy has an answer");
+        let name = |open: &Unassessed| format!("{}: {}", open.check_id, words(&open.reason));
+        answer.unassessed.iter().map(name).collect()
     }
 
     fn find(&self, path: &Path) -> Result<&Object, StateError> {
@@ -270,19 +340,36 @@ impl Host for MemoryHost {
         Ok(Content { truncated: bytes.len() < found.content.len(), bytes })
     }
 
-    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, String> {
-        let (value, source) = match subject {
-            Subject::Config(pointer) => (self.secrets.get(pointer), SecretSource::Literal),
-            Subject::Env(name) if is_secret(name) => {
-                let known = self.environment.iter().find(|(known, _)| known == name);
-                (known.map(|(_, value)| value), SecretSource::Environment)
-            }
-            Subject::Env(_) => return Err(not_granted(subject)),
+    fn rows(&self, table: &str, columns: &[&str], start: u32, max: u32) -> Result<Page, RecordsError> {
+        let (known, rows) = self.tables.get(table).ok_or(RecordsError::NoTable)?;
+        let place = |column: &&str| {
+            let place = known.iter().position(|known| known == column);
+            place.ok_or_else(|| RecordsError::NoColumn((*column).to_owned()))
         };
-        Ok(value.map(|value| facts(value, source)))
+        let places = columns.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let (start, max) = (start as usize, max as usize);
+        let cells = |row: &Vec<Cell>| {
+            places.iter().map(|place| row.get(*place).cloned().unwrap_or(Cell::Null)).collect()
+        };
+        let page = rows.iter().skip(start).take(max).map(cells).collect();
+        Ok(Page { rows: page, more: rows.len() > start.saturating_add(max) })
     }
 
-    fn probe(&self) -> Result<Option<ProbeResult>, String> {
+    fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed> {
+        match subject {
+            Subject::Config(pointer) => Ok(self.secrets.get(pointer).map(|known| match known {
+                Some((text, source)) => facts(text, *source),
+                None => Facts { source: SecretSource::Reference, measures: None },
+            })),
+            Subject::Env(name) if is_secret(name) => {
+                let known = self.environment.iter().find(|(known, _)| known == name);
+                Ok(known.map(|(_, text)| facts(text, SecretSource::Environment)))
+            }
+            Subject::Env(_) => Err(not_granted(subject)),
+        }
+    }
+
+    fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
         Ok(self.probe.clone())
     }
 }
@@ -297,14 +384,31 @@ fn facts(value: &str, source: SecretSource) -> Facts {
         _ if c.is_numeric() => 4,
         _ => 8,
     };
-    Facts {
-        source,
+    let measures = Measures {
         units: u32::try_from(js::units(trimmed)).unwrap_or(u32::MAX),
         bytes: u32::try_from(trimmed.len()).unwrap_or(u32::MAX),
         padded: trimmed.len() != value.len(),
         placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: hasher.finish(),
+    };
+    Facts { source, measures: Some(measures) }
+}
+
+/// What stands in the config in place of what is not shown.
+fn mark(name: &str) -> Value {
+    serde_json::json!({"$hidden": name})
+}
+
+/// A reason in words.
+fn words(reason: &Reason) -> String {
+    match reason {
+        Reason::Hidden(hidden) => format!("hidden {hidden:?}").replace("Hidden::", "").to_lowercase(),
+        Reason::Withheld(name) => format!("withheld {name}"),
+        Reason::Absent(what) => format!("absent: {what}"),
+        Reason::Unreadable(why) => format!("unreadable: {why}"),
+        Reason::Limit(name) => format!("limit: {name}"),
+        Reason::NotUnderstood(why) => format!("not understood: {why}"),
     }
 }
 
@@ -313,14 +417,24 @@ fn is_secret(name: &str) -> bool {
     lower.ends_with("token") || lower.ends_with("password") || lower.ends_with("key")
 }
 
-fn hide(pointer: &str, value: &mut Value, secrets: &mut BTreeMap<String, String>) {
+fn hide(
+    pointer: &str,
+    value: &mut Value,
+    secrets: &mut BTreeMap<String, Option<(String, SecretSource)>>,
+) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
                 let pointer = format!("{pointer}/{key}");
                 match value {
-                    Value::String(text) if is_secret(key) && !key.to_lowercase().contains("session") => {
-                        secrets.insert(pointer, std::mem::replace(text, "[secret]".to_owned()));
+                    Value::String(text)
+                        if is_secret(key)
+                            && !text.is_empty()
+                            && !key.to_lowercase().contains("session") =>
+                    {
+                        let known = (std::mem::take(text), SecretSource::Literal);
+                        *value = mark("secret");
+                        secrets.insert(pointer, Some(known));
                     }
                     _ => hide(&pointer, value, secrets),
                 }

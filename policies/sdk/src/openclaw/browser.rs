@@ -5,10 +5,8 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::Value;
-
 use crate::url::{Host, HttpUrl};
-use crate::{Context, Location, Node, js};
+use crate::{Context, Location, Node, NotAssessed, js};
 
 /// The environment variables that stand before `gateway.port`, the stronger one first.
 pub const PORT_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
@@ -29,7 +27,7 @@ pub struct Profile<'a> {
     /// Its key below `browser.profiles`.
     pub name: &'a str,
     /// Where its debugging protocol is spoken.
-    pub endpoint: Result<Endpoint<'a>, Defect>,
+    pub endpoint: Result<Endpoint<'a>, Trouble>,
 }
 
 /// Where a browser's debugging protocol is spoken.
@@ -39,6 +37,27 @@ pub struct Endpoint<'a> {
     pub url: HttpUrl,
     /// The config values that say so.
     pub nodes: Vec<Node<'a>>,
+}
+
+/// Why there is no address.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trouble {
+    /// The config says something that is none.
+    Defect(Defect),
+    /// What the config says is not shown.
+    NotAssessed(NotAssessed),
+}
+
+impl From<Defect> for Trouble {
+    fn from(defect: Defect) -> Self {
+        Self::Defect(defect)
+    }
+}
+
+impl From<NotAssessed> for Trouble {
+    fn from(reason: NotAssessed) -> Self {
+        Self::NotAssessed(reason)
+    }
 }
 
 /// Something that cannot be resolved.
@@ -62,10 +81,12 @@ impl Defect {
 }
 
 /// Agents can control a browser (reference: config-checks 1.4): unless `browser.enabled` says otherwise.
-#[must_use]
-pub fn is_enabled(config: &Node<'_>) -> bool {
+///
+/// # Errors
+/// Where that is not shown.
+pub fn is_enabled(config: &Node<'_>) -> Result<bool, NotAssessed> {
     let enabled = config.at("browser.enabled");
-    enabled.is_nullish() || enabled.is_truthy()
+    Ok(enabled.is_nullish()? || enabled.is_truthy()?)
 }
 
 /// The profiles of the config in its order, and the one that exists without it. Needs the config values
@@ -73,13 +94,16 @@ pub fn is_enabled(config: &Node<'_>) -> bool {
 /// [`PORT_VARIABLES`].
 ///
 /// # Errors
-/// Where the reference program's browser control does not start at all.
-pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Defect> {
+/// Where the reference program's browser control does not start at all, or the profiles are not shown.
+pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Trouble> {
     let base = Endpoint::base(cx)?;
     let section = cx.config().at("browser.profiles");
-    let configured = section.entries().filter(|(name, node)| *name != OWN_PROFILE || node.is_truthy());
-    let profile = |(name, node)| Profile { name, endpoint: Endpoint::of_profile(&node, &base) };
-    let mut profiles: Vec<Profile<'a>> = configured.map(profile).collect();
+    let mut profiles = Vec::new();
+    for (name, node) in section.entries()? {
+        if name != OWN_PROFILE || node.is_truthy()? {
+            profiles.push(Profile { name, endpoint: Endpoint::of_profile(&node, &base) });
+        }
+    }
     if !profiles.iter().any(|profile| profile.name == OWN_PROFILE) {
         profiles.push(Profile { name: OWN_PROFILE, endpoint: Ok(base) });
     }
@@ -88,12 +112,12 @@ pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Defect> {
 
 impl<'a> Endpoint<'a> {
     /// What profiles without a URL of their own use: `browser.cdpUrl`, or this machine.
-    fn base(cx: &'a Context<'_>) -> Result<Self, Defect> {
+    fn base(cx: &'a Context<'_>) -> Result<Self, Trouble> {
         let node = cx.config().at("browser.cdpUrl");
         if let Some(url) = url(&node)? {
             return Ok(Self { url, nodes: vec![node] });
         }
-        let (gateway_port, location) = gateway_port(cx);
+        let (gateway_port, location) = gateway_port(cx)?;
         let port = control_port(gateway_port) + 1;
         let port = u16::try_from(port).map_err(|_| Defect {
             location,
@@ -106,15 +130,15 @@ impl<'a> Endpoint<'a> {
         Ok(Self { url, nodes: Vec::new() })
     }
 
-    fn of_profile(profile: &Node<'a>, base: &Self) -> Result<Self, Defect> {
+    fn of_profile(profile: &Node<'a>, base: &Self) -> Result<Self, Trouble> {
         let (at_url, at_port) = (profile.get("cdpUrl"), profile.get("cdpPort"));
         if let Some(url) = url(&at_url)? {
             return Ok(Self { url, nodes: vec![at_url] });
         }
-        if !at_port.is_truthy() {
-            return Err(Defect::of_url(&at_url, "the profile has neither cdpUrl nor cdpPort"));
+        if !at_port.is_truthy()? {
+            return Err(Defect::of_url(&at_url, "the profile has neither cdpUrl nor cdpPort").into());
         }
-        let number = at_port.value().and_then(Value::as_u64).and_then(|port| port.try_into().ok());
+        let number = at_port.number()?.and_then(|port| port.try_into().ok());
         let port = number.ok_or_else(|| Defect {
             location: at_port.location(),
             reason: "cdpPort is no port number".to_owned(),
@@ -126,27 +150,27 @@ impl<'a> Endpoint<'a> {
 }
 
 /// The URL of a value; none where it is absent or blank.
-fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Defect> {
-    match node.trimmed() {
-        Some(text) => {
-            HttpUrl::parse(text).map(Some).map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")))
-        }
-        None if node.is_nullish() || node.text().is_some() => Ok(None),
-        None => Err(Defect::of_url(node, "cdpUrl is no text")),
+fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Trouble> {
+    match node.trimmed()? {
+        Some(text) => HttpUrl::parse(text)
+            .map(Some)
+            .map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")).into()),
+        None if node.is_nullish()? || node.is_text()? => Ok(None),
+        None => Err(Defect::of_url(node, "cdpUrl is no text").into()),
     }
 }
 
 /// The gateway's port, and where it is said (reference: config-checks 1.3).
-fn gateway_port(cx: &Context<'_>) -> (u64, Location) {
+fn gateway_port(cx: &Context<'_>) -> Result<(u64, Location), NotAssessed> {
     let named = |name| Some((name, cx.variable(name).map(js::trim).filter(|value| !value.is_empty())?));
     // The first variable that says anything hides the other, even where it is no number.
     let variable = PORT_VARIABLES.into_iter().find_map(named);
     if let Some((name, port)) = variable.and_then(|(name, value)| Some((name, leading_number(value)?))) {
-        return (port, Location::Env(name.to_owned()));
+        return Ok((port, Location::Env(name.to_owned())));
     }
     let node = cx.config().at("gateway.port");
-    let port = node.value().and_then(Value::as_u64).filter(|port| *port > 0);
-    (port.unwrap_or(GATEWAY_PORT), node.location())
+    let port = node.number()?.filter(|port| *port > 0);
+    Ok((port.unwrap_or(GATEWAY_PORT), node.location()))
 }
 
 /// `65533abc` is 65533; none where there is no number above 0.

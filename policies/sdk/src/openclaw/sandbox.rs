@@ -1,6 +1,7 @@
 //! Whether an agent's tools run in a sandbox (reference: config-checks 1.6).
 
-use crate::{Node, agents};
+use crate::openclaw::agents;
+use crate::{Node, NotAssessed};
 
 /// The sandbox mode that holds for an agent.
 pub struct Mode<'a> {
@@ -11,32 +12,43 @@ pub struct Mode<'a> {
 impl<'a> Mode<'a> {
     /// `agents.list[].sandbox.mode` of the agent, else `agents.defaults.sandbox.mode`. Without an id, or with an
     /// empty one, only the default counts.
-    #[must_use]
-    pub fn of(config: &Node<'a>, id: Option<&str>) -> Self {
-        let own = id
-            .filter(|id| !id.is_empty())
-            .and_then(|id| agents::entry(config, id))
-            .map(|entry| entry.at("sandbox.mode"))
-            .filter(|mode| !mode.is_nullish());
-        Self { node: own.unwrap_or_else(|| config.at("agents.defaults.sandbox.mode")) }
+    ///
+    /// # Errors
+    /// Where it cannot be told which entry is the agent's.
+    pub fn of(config: &Node<'a>, id: Option<&str>) -> Result<Self, NotAssessed> {
+        if let Some(id) = id.filter(|id| !id.is_empty())
+            && let Some(entry) = agents::entry(config, id)?
+        {
+            let node = entry.at("sandbox.mode");
+            if !node.is_nullish()? {
+                return Ok(Self { node });
+            }
+        }
+        Ok(Self { node: config.at("agents.defaults.sandbox.mode") })
     }
 
     /// The mode's name; "off" where none is set, "?" where it is not a text.
-    #[must_use]
-    pub fn name(&self) -> &'a str {
-        if self.node.is_nullish() { "off" } else { self.node.text().unwrap_or("?") }
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn name(&self) -> Result<&'a str, NotAssessed> {
+        Ok(if self.node.is_nullish()? { "off" } else { self.node.text()?.unwrap_or("?") })
     }
 
     /// Nothing runs in a sandbox.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        self.name() == "off"
+    ///
+    /// # Errors
+    /// As [`Mode::name`].
+    pub fn is_off(&self) -> Result<bool, NotAssessed> {
+        Ok(self.name()? == "off")
     }
 
     /// Everything runs in a sandbox.
-    #[must_use]
-    pub fn is_all(&self) -> bool {
-        self.name() == "all"
+    ///
+    /// # Errors
+    /// As [`Mode::name`].
+    pub fn is_all(&self) -> Result<bool, NotAssessed> {
+        Ok(self.name()? == "all")
     }
 }
 
@@ -54,22 +66,22 @@ mod tests {
                 {"id": "home"}, {"id": "", "sandbox": {"mode": "off"}}],
         }});
         let config = Node::root(&config);
-        let mode = |id| Mode::of(&config, id).name().to_owned();
+        let mode = |id| Mode::of(&config, id).expect("shown").name().expect("shown").to_owned();
         assert_eq!(mode(Some(" work ")), "all", "the first entry decides for both spellings");
         assert_eq!(mode(Some("home")), "non-main");
         assert_eq!(mode(Some("main")), "off", "an entry without an id is main");
         assert_eq!(mode(Some("")), "non-main");
         assert_eq!(mode(None), "non-main");
-        assert_eq!(Mode::of(&config, Some("work")).node.pointer(), "/agents/list/0/sandbox/mode");
+        assert_eq!(Mode::of(&config, Some("work")).expect("shown").node.pointer(), "/agents/list/0/sandbox/mode");
     }
 
     #[test]
     fn without_a_mode_the_sandbox_is_off() {
         let empty = json!({});
-        let mode = Mode::of(&Node::root(&empty), None);
-        assert!(mode.is_off() && !mode.is_all());
+        let mode = Mode::of(&Node::root(&empty), None).expect("shown");
+        assert_eq!((mode.is_off(), mode.is_all()), (Ok(true), Ok(false)));
         assert_eq!(mode.node.pointer(), "/agents/defaults/sandbox/mode");
         let odd = json!({"agents": {"defaults": {"sandbox": {"mode": 5}}}});
-        assert!(!Mode::of(&Node::root(&odd), None).is_off());
+        assert_eq!(Mode::of(&Node::root(&odd), None).expect("shown").is_off(), Ok(false));
     }
 }

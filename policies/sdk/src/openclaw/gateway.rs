@@ -1,6 +1,6 @@
 //! How the gateway is reached and what protects it (reference: config-checks 1.1 and 1.2).
 
-use crate::{Context, Facts, Failure, Node};
+use crate::{Context, Facts, Location, Node, NotAssessed};
 
 /// The environment variable that stands in for `gateway.auth.token`.
 pub const TOKEN_VARIABLE: &str = "OPENCLAW_GATEWAY_TOKEN";
@@ -23,15 +23,18 @@ pub struct Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    fn read(cx: &'a Context<'_>, node: Node<'a>, variable: &'static str) -> Result<Self, Failure> {
-        let (node, facts) = if node.is_nullish() {
+    fn read(cx: &'a Context<'_>, node: Node<'a>, variable: &'static str) -> Result<Self, NotAssessed> {
+        let (node, facts) = if node.is_nullish()? {
             (None, cx.env_secret(variable)?)
         } else {
             let facts = cx.config_secret(&node)?;
             (Some(node), facts)
         };
-        let truthy =
-            facts.as_ref().map_or_else(|| node.as_ref().is_some_and(Node::is_truthy), Facts::is_truthy);
+        let truthy = match (&facts, &node) {
+            (Some(facts), _) => facts.is_truthy(),
+            (None, Some(node)) => node.is_truthy()?,
+            (None, None) => false,
+        };
         Ok(Self { node, variable, facts, truthy })
     }
 
@@ -39,6 +42,13 @@ impl<'a> Credential<'a> {
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.facts.as_ref().is_some_and(Facts::is_set)
+    }
+
+    /// Its place: the config value where the config gives it, else the variable.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        let variable = || Location::Env(self.variable.to_owned());
+        self.node.as_ref().map_or_else(variable, Node::location)
     }
 }
 
@@ -63,67 +73,82 @@ impl Auth<'_> {
     }
 }
 
-/// The gateway section, read once.
+/// The gateway section.
 #[derive(Clone, Debug)]
 pub struct Gateway<'a> {
     /// `gateway`.
     pub node: Node<'a>,
-    /// The bind mode; "loopback" where it is absent or no string.
-    pub bind: &'a str,
-    /// The Tailscale mode; "off" where it is absent.
-    pub tailscale: &'a str,
 }
 
 impl<'a> Gateway<'a> {
-    /// Reads bind and Tailscale mode. Needs the config subtree `/gateway`.
+    /// Needs of the config subtree `/gateway` what is asked for.
     #[must_use]
     pub fn read(cx: &'a Context<'_>) -> Self {
-        let node = cx.config().get("gateway");
-        let bind = node.get("bind").text().unwrap_or("loopback");
-        let tailscale = node.at("tailscale.mode").text().unwrap_or("off");
-        Self { node, bind, tailscale }
+        Self { node: cx.config().get("gateway") }
+    }
+
+    /// The bind mode; "loopback" where it is absent or no string.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn bind(&self) -> Result<&'a str, NotAssessed> {
+        Ok(self.node.get("bind").text()?.unwrap_or("loopback"))
+    }
+
+    /// The Tailscale mode; "off" where it is absent or no string.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn tailscale(&self) -> Result<&'a str, NotAssessed> {
+        Ok(self.node.at("tailscale.mode").text()?.unwrap_or("off"))
     }
 
     /// Only the machine itself can connect directly.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.bind == "loopback"
+    ///
+    /// # Errors
+    /// Where the bind mode is not shown.
+    pub fn is_loopback(&self) -> Result<bool, NotAssessed> {
+        Ok(self.bind()? == "loopback")
     }
 
     /// Others can reach the gateway, directly or through Tailscale.
-    #[must_use]
-    pub fn is_remote(&self) -> bool {
-        !self.is_loopback() || matches!(self.tailscale, "serve" | "funnel")
+    ///
+    /// # Errors
+    /// Where the bind mode or the Tailscale mode is not shown.
+    pub fn is_remote(&self) -> Result<bool, NotAssessed> {
+        Ok(!self.is_loopback()? || matches!(self.tailscale()?, "serve" | "funnel"))
     }
 
     /// The control UI is served.
-    #[must_use]
-    pub fn has_control_ui(&self) -> bool {
-        !self.node.at("controlUi.enabled").is_false()
+    ///
+    /// # Errors
+    /// Where that is not shown.
+    pub fn has_control_ui(&self) -> Result<bool, NotAssessed> {
+        Ok(!self.node.at("controlUi.enabled").is_false()?)
     }
 
     /// What protects it. Needs the secrets `/gateway/auth/token`, `/gateway/auth/password`,
     /// `env:OPENCLAW_GATEWAY_TOKEN` and `env:OPENCLAW_GATEWAY_PASSWORD`.
     ///
     /// # Errors
-    /// `internal` where the manifest lacks one of them.
-    pub fn auth(&self, cx: &'a Context<'_>) -> Result<Auth<'a>, Failure> {
+    /// Where one of them, or a setting beside them, is not granted or not shown.
+    pub fn auth(&self, cx: &'a Context<'_>) -> Result<Auth<'a>, NotAssessed> {
         let auth = self.node.get("auth");
         let token = Credential::read(cx, auth.get("token"), TOKEN_VARIABLE)?;
         let password = Credential::read(cx, auth.get("password"), PASSWORD_VARIABLE)?;
         let named = auth.get("mode");
-        let mode = if named.is_truthy() {
-            named.text().unwrap_or("unknown").to_owned()
+        let mode = if named.is_truthy()? {
+            named.text()?.unwrap_or("unknown").to_owned()
         } else if password.truthy {
             "password".to_owned()
         } else {
             "token".to_owned()
         };
         let allow = auth.get("allowTailscale");
-        let allow_tailscale = if allow.is_nullish() {
-            self.tailscale == "serve" && mode != "password" && mode != "trusted-proxy"
+        let allow_tailscale = if allow.is_nullish()? {
+            self.tailscale()? == "serve" && mode != "password" && mode != "trusted-proxy"
         } else {
-            allow.is_truthy()
+            allow.is_truthy()?
         };
         Ok(Auth { mode, token, password, allow_tailscale })
     }

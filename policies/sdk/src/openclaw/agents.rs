@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::context::unseen;
-use crate::{Context, Failure, Kind, Node, Path, StateError, js};
+use crate::{Context, Kind, Node, NotAssessed, Path, StateError, js};
 
 /// The id of an agent that has none.
 pub const MAIN: &str = "main";
@@ -36,27 +34,37 @@ pub fn normalise(id: &str) -> String {
 }
 
 /// The default agent: the first entry of `agents.list` that says so, else the first, else "main".
-#[must_use]
-pub fn default_id(config: &Node<'_>) -> String {
-    let entries: Vec<Node<'_>> =
-        config.at("agents.list").items().filter(|entry| entry.object().is_some()).collect();
-    let chosen = entries.iter().find(|entry| entry.get("default").is_truthy()).or_else(|| entries.first());
-    normalise(chosen.and_then(|entry| entry.get("id").trimmed()).unwrap_or(MAIN))
+///
+/// # Errors
+/// Where what decides it is not shown.
+pub fn default_id(config: &Node<'_>) -> Result<String, NotAssessed> {
+    let mut first = None;
+    for entry in listed(config)? {
+        if entry.get("default").is_truthy()? {
+            first = Some(entry);
+            break;
+        }
+        first.get_or_insert(entry);
+    }
+    let id = first.map(|entry| entry.get("id").trimmed()).transpose()?;
+    Ok(normalise(id.flatten().unwrap_or(MAIN)))
 }
 
 /// The folders of all configured agents, each once, the default agent first.
-#[must_use]
-pub fn ids(config: &Node<'_>) -> Vec<String> {
-    let mut ids = vec![default_id(config)];
+///
+/// # Errors
+/// Where an id is not shown.
+pub fn ids(config: &Node<'_>) -> Result<Vec<String>, NotAssessed> {
+    let mut ids = vec![default_id(config)?];
     let mut known: BTreeSet<String> = ids.iter().cloned().collect();
-    for entry in config.at("agents.list").items() {
-        if let Some(id) = entry.get("id").trimmed().map(normalise)
+    for entry in config.at("agents.list").items()? {
+        if let Some(id) = entry.get("id").trimmed()?.map(normalise)
             && known.insert(id.clone())
         {
             ids.push(id);
         }
     }
-    ids
+    Ok(ids)
 }
 
 /// The folders below `agents/` of the state directory: those of all configured agents, then those that exist on disk
@@ -64,17 +72,21 @@ pub fn ids(config: &Node<'_>) -> Vec<String> {
 /// `state/agents`.
 ///
 /// # Errors
-/// `inconclusive` where the directory cannot be listed.
-pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
-    let mut folders = ids(&cx.config());
+/// Where the directory cannot be listed, or it is not a directory and an id is not shown.
+pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, NotAssessed> {
     let path = Path::new("state", "agents");
-    let entries = match cx.host().list(&path) {
-        Ok(entries) => entries,
-        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Vec::new(),
-        Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
+    let listed = match cx.host().list(&path) {
+        Ok(entries) => Some(entries),
+        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => None,
+        Err(error) => return Err(unseen(cx, "list", &path, &error)),
+    };
+    // An agent whose id is not shown has a folder that the listing gives, or none.
+    let mut folders = match ids(&cx.config()) {
+        Err(_) if listed.is_some() => Vec::new(),
+        folders => folders?,
     };
     let known: BTreeSet<String> = folders.iter().cloned().collect();
-    for entry in entries {
+    for entry in listed.into_iter().flatten() {
         if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !known.contains(&entry.name) {
             folders.push(entry.name);
         }
@@ -84,23 +96,52 @@ pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, Failure> {
 
 /// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
 /// a text (2026.2), then those of `agents.entries` (2026.9).
-#[must_use]
-pub fn named<'a>(config: &Node<'a>) -> Vec<(&'a str, Node<'a>)> {
-    described(config).into_iter().filter_map(|(id, entry)| Some((id?, entry))).collect()
+///
+/// # Errors
+/// Where an id is not shown.
+pub fn named<'a>(config: &Node<'a>) -> Result<Vec<(&'a str, Node<'a>)>, NotAssessed> {
+    let mut named = Vec::new();
+    for entry in listed(config)? {
+        if let Some(id) = entry.get("id").text()? {
+            named.push((id, entry));
+        }
+    }
+    named.extend(keyed(config)?);
+    Ok(named)
 }
 
 /// The description that answers to an id: the first whose id is the same when normalised.
-#[must_use]
-pub fn entry<'a>(config: &Node<'a>, id: &str) -> Option<Node<'a>> {
+///
+/// # Errors
+/// Where an id that may be the same is not shown.
+pub fn entry<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
     let name = normalise(id);
-    // Found by the bare values: this is asked for every agent, and a place is made for the one that is meant only.
-    let is_it = |id: &str, entry: &Value| entry.is_object() && is_normalised_to(id, &name);
-    let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
-    let mut listed = list.value().and_then(Value::as_array).into_iter().flatten();
-    let at =
-        listed.position(|entry| is_it(entry.get("id").and_then(Value::as_str).unwrap_or_default(), entry));
-    let key = || entries.object()?.iter().find(|(id, entry)| is_it(id, entry)).map(|(id, _)| id);
-    at.map(|at| list.get_item(at)).or_else(|| key().map(|key| entries.get(key)))
+    for entry in listed(config)? {
+        if is_normalised_to(entry.get("id").text()?.unwrap_or_default(), &name) {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(keyed(config)?.into_iter().find(|(id, _)| is_normalised_to(id, &name)).map(|(_, entry)| entry))
+}
+
+/// The entries of `agents.list` that are objects.
+fn listed<'a>(config: &Node<'a>) -> Result<Vec<Node<'a>>, NotAssessed> {
+    objects(config.at("agents.list").items()?, |entry| entry)
+}
+
+/// Those of `agents.entries`, with their keys.
+fn keyed<'a>(config: &Node<'a>) -> Result<Vec<(&'a str, Node<'a>)>, NotAssessed> {
+    objects(config.at("agents.entries").entries()?, |(_, entry)| entry)
+}
+
+fn objects<'a, T>(all: impl Iterator<Item = T>, node: fn(&T) -> &Node<'a>) -> Result<Vec<T>, NotAssessed> {
+    let mut objects = Vec::new();
+    for item in all {
+        if node(&item).is_object()? {
+            objects.push(item);
+        }
+    }
+    Ok(objects)
 }
 
 /// What [`normalise`] makes of the id is this name.
@@ -108,14 +149,6 @@ fn is_normalised_to(id: &str, name: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
     let plain = (1..=MAX_ID).contains(&id.len()) && id.bytes().all(is_plain) && !id.starts_with(['_', '-']);
     if plain { id == name } else { normalise(id) == name }
-}
-
-/// As [`named`], and those without an id.
-fn described<'a>(config: &Node<'a>) -> Vec<(Option<&'a str>, Node<'a>)> {
-    let (list, entries) = (config.at("agents.list"), config.at("agents.entries"));
-    let listed = list.items().map(|entry| (entry.get("id").text(), entry));
-    let keyed = entries.entries().map(|(id, entry)| (Some(id), entry));
-    listed.chain(keyed).filter(|(_, entry)| entry.object().is_some()).collect()
 }
 
 #[cfg(test)]

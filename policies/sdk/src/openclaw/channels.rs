@@ -5,7 +5,8 @@
 //! `/web/enabled`, and of each channel that is asked for `enabled` and `accounts/*/enabled`. A channel may run without
 //! a section; what tells so is named at the variants of `Elsewhere`.
 
-use crate::{Context, Failure, Kind as ObjectKind, Node, Path, StateError, agents, context, js};
+use crate::openclaw::agents;
+use crate::{Context, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
 
 /// The account of a channel that has none by name.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -95,32 +96,36 @@ const fn kind(id: &'static str, label: &'static str) -> Kind {
 
 impl Kind {
     /// The gateway runs the channel, or would as soon as it is given what is kept elsewhere.
-    fn takes_part(&self, cx: &Context<'_>) -> Result<bool, Failure> {
+    fn takes_part(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let config = cx.config();
-        if !self.may_load(&config) || (self.id == "whatsapp" && config.at("web.enabled").is_false()) {
+        if !self.may_load(&config)? || (self.id == "whatsapp" && config.at("web.enabled").is_false()?) {
             return Ok(false);
         }
-        let allow = config.at("plugins.allow");
-        let allowed = allow.texts().next().is_none() || allow.texts().any(|id| id == self.id);
-        let by_name = allowed && self.plugin(&config).get("enabled").is_true();
-        if self.has_section(&config) {
+        if self.has_section(&config)? {
             // The gateway itself switches the plugin of a section on and allows it, but for this one.
-            return Ok(by_name || !self.gives_way(&config));
+            return Ok(!self.gives_way(&config)? || self.is_on_by_name(&config)?);
         }
         match self.elsewhere {
             Elsewhere::Token(names) => any_token(cx, names),
             Elsewhere::Variables(names) => Ok(names.iter().all(|name| is_set(cx, name))),
             Elsewhere::LinkedDevice => has_linked_device(cx),
-            Elsewhere::Unseen => Ok(by_name),
+            Elsewhere::Unseen => self.is_on_by_name(&config),
         }
+    }
+
+    /// Its plugin is allowed and switched on.
+    fn is_on_by_name(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
+        let allowed = config.at("plugins.allow").texts()?;
+        Ok((allowed.is_empty() || allowed.contains(&self.id))
+            && self.plugin(config).get("enabled").is_true()?)
     }
 
     fn section<'a>(&self, config: &Node<'a>) -> Node<'a> {
         config.get("channels").get(self.id)
     }
 
-    fn has_section(&self, config: &Node<'_>) -> bool {
-        self.section(config).object().is_some()
+    fn has_section(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
+        self.section(config).is_object()
     }
 
     fn plugin<'a>(&self, config: &Node<'a>) -> Node<'a> {
@@ -128,26 +133,27 @@ impl Kind {
     }
 
     /// Nothing forbids its plugin.
-    fn may_load(&self, config: &Node<'_>) -> bool {
+    fn may_load(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
         let plugins = config.get("plugins");
-        !plugins.get("enabled").is_false()
-            && !plugins.get("deny").texts().any(|id| id == self.id)
-            && !self.plugin(config).get("enabled").is_false()
+        Ok(!plugins.get("enabled").is_false()?
+            && !plugins.get("deny").texts()?.contains(&self.id)
+            && !self.plugin(config).get("enabled").is_false()?)
     }
 
     /// Another channel that does the same stands in for it.
-    fn gives_way(&self, config: &Node<'_>) -> bool {
-        let stands_in =
-            |kind: &Kind| kind.id == "bluebubbles" && kind.has_section(config) && kind.may_load(config);
-        self.id == "imessage" && KINDS.iter().any(stands_in)
+    fn gives_way(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
+        let Some(other) = KINDS.iter().find(|kind| self.id == "imessage" && kind.id == "bluebubbles") else {
+            return Ok(false);
+        };
+        Ok(other.has_section(config)? && other.may_load(config)?)
     }
 
-    fn read<'a>(&'static self, config: &Node<'a>) -> Channel<'a> {
+    fn read<'a>(&'static self, config: &Node<'a>) -> Result<Channel<'a>, NotAssessed> {
         let section = self.section(config);
         let account = |id, own| Account { kind: self, id, own, section: section.clone() };
         let mut accounts: Vec<Account<'a>> = section
             .get("accounts")
-            .entries()
+            .entries()?
             .filter(|(id, _)| !id.is_empty() && self.accounts != Accounts::One)
             .filter(|(id, _)| self.accounts != Accounts::BesideSection || *id != DEFAULT_ACCOUNT)
             .flat_map(|(id, own)| {
@@ -161,9 +167,15 @@ impl Kind {
             accounts.insert(0, account(DEFAULT_ACCOUNT, None));
         }
         if self.id == "whatsapp" {
-            accounts.retain(|account| !account.is_off());
+            let mut on = Vec::new();
+            for account in accounts {
+                if !account.is_off()? {
+                    on.push(account);
+                }
+            }
+            accounts = on;
         }
-        Channel { kind: self, accounts }
+        Ok(Channel { kind: self, accounts })
     }
 }
 
@@ -182,9 +194,9 @@ const EXACT_KEYS: [&str; 10] = [
     "bluebubbles",
 ];
 
-fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, Failure> {
+fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, NotAssessed> {
     for name in names {
-        if cx.env_secret(name)?.is_some_and(|facts| facts.units > 0) {
+        if cx.env_secret(name)?.is_some_and(|facts| facts.is_set()) {
             return Ok(true);
         }
     }
@@ -196,13 +208,13 @@ fn is_set(cx: &Context<'_>, name: &str) -> bool {
 }
 
 /// A device is linked: its login has more than one byte (reference: channel-checks 1.4).
-fn has_linked_device(cx: &Context<'_>) -> Result<bool, Failure> {
+fn has_linked_device(cx: &Context<'_>) -> Result<bool, NotAssessed> {
     let is_login = |rel: &str| {
         let path = Path::new("credentials", rel);
         match cx.host().stat(&path) {
             Ok(metadata) => Ok(metadata.kind == ObjectKind::File && metadata.size > 1),
             Err(StateError::NotFound) => Ok(false),
-            Err(error) => Err(context::unseen(&cx.display_path(&path), &error)),
+            Err(error) => Err(context::unseen(cx, "stat", &path, &error)),
         }
     };
     if is_login("creds.json")? {
@@ -212,7 +224,7 @@ fn has_linked_device(cx: &Context<'_>) -> Result<bool, Failure> {
     let entries = match cx.host().list(&directory) {
         Ok(entries) => entries,
         Err(StateError::NotFound) => return Ok(false),
-        Err(error) => return Err(context::unseen(&cx.display_path(&directory), &error)),
+        Err(error) => return Err(context::unseen(cx, "list", &directory, &error)),
     };
     for entry in entries.iter().filter(|entry| entry.metadata.kind == ObjectKind::Directory) {
         if is_login(&format!("whatsapp/{}/creds.json", entry.name))? {
@@ -231,27 +243,23 @@ pub struct Channel<'a> {
     pub accounts: Vec<Account<'a>>,
 }
 
-/// Every channel that takes part, in the reference's order.
-///
-/// # Errors
-/// `internal` where the manifest lacks a capability, `inconclusive` where the credentials cannot be looked at.
-pub fn all<'a>(cx: &'a Context<'_>) -> Result<Vec<Channel<'a>>, Failure> {
-    let mut channels = Vec::new();
-    for kind in &KINDS {
-        if kind.takes_part(cx)? {
-            channels.push(kind.read(&cx.config()));
-        }
-    }
-    Ok(channels)
+/// Every channel that takes part, in the reference's order. A channel of which it cannot be told whether it does, or which
+/// accounts it has, is the reason for that.
+#[must_use]
+pub fn all<'a>(cx: &'a Context<'_>) -> Vec<Result<Channel<'a>, NotAssessed>> {
+    KINDS.iter().filter_map(|kind| one(cx, kind).transpose()).collect()
 }
 
 /// One channel; none where it does not take part.
 ///
 /// # Errors
-/// As [`all`].
-pub fn find<'a>(cx: &'a Context<'_>, id: &str) -> Result<Option<Channel<'a>>, Failure> {
-    let Some(kind) = KINDS.iter().find(|kind| kind.id == id) else { return Ok(None) };
-    Ok(kind.takes_part(cx)?.then(|| kind.read(&cx.config())))
+/// Where it cannot be told whether it does, or which accounts it has.
+pub fn find<'a>(cx: &'a Context<'_>, id: &str) -> Result<Option<Channel<'a>>, NotAssessed> {
+    KINDS.iter().find(|kind| kind.id == id).map_or(Ok(None), |kind| one(cx, kind))
+}
+
+fn one<'a>(cx: &'a Context<'_>, kind: &'static Kind) -> Result<Option<Channel<'a>>, NotAssessed> {
+    kind.takes_part(cx)?.then(|| kind.read(&cx.config())).transpose()
 }
 
 /// An account of a channel: its own settings over those of the channel's section.
@@ -266,26 +274,36 @@ pub struct Account<'a> {
 
 impl<'a> Account<'a> {
     /// The setting that holds: the account's own, or else the channel's, present or not.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Node<'a> {
+    ///
+    /// # Errors
+    /// Where it cannot be told whether the account has its own.
+    pub fn get(&self, key: &str) -> Result<Node<'a>, NotAssessed> {
         self.merged(|section| section.get(key))
     }
 
     /// The same for a member of a section of settings that an account adds to instead of replacing it.
-    #[must_use]
-    pub fn member(&self, section: &str, key: &str) -> Node<'a> {
+    ///
+    /// # Errors
+    /// As [`Account::get`].
+    pub fn member(&self, section: &str, key: &str) -> Result<Node<'a>, NotAssessed> {
         self.merged(|all| all.get(section).get(key))
     }
 
-    fn merged(&self, setting: impl Fn(&Node<'a>) -> Node<'a>) -> Node<'a> {
-        let own = self.own.as_ref().map(&setting).filter(|node| node.value().is_some());
-        own.unwrap_or_else(|| setting(&self.section))
+    fn merged(&self, setting: impl Fn(&Node<'a>) -> Node<'a>) -> Result<Node<'a>, NotAssessed> {
+        if let Some(own) = self.own.as_ref().map(&setting)
+            && own.is_present()?
+        {
+            return Ok(own);
+        }
+        Ok(setting(&self.section))
     }
 
     /// The channel or the account is switched off.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        self.section.get("enabled").is_false() || self.get("enabled").is_false()
+    ///
+    /// # Errors
+    /// Where that is not shown.
+    pub fn is_off(&self) -> Result<bool, NotAssessed> {
+        Ok(self.section.get("enabled").is_false()? || self.get("enabled")?.is_false()?)
     }
 
     /// It is the account of a channel without named accounts.
@@ -295,57 +313,69 @@ impl<'a> Account<'a> {
     }
 
     /// The policy for direct messages; absent means "pairing".
-    #[must_use]
-    pub fn direct_policy(&self) -> Node<'a> {
+    ///
+    /// # Errors
+    /// As [`Account::get`].
+    pub fn direct_policy(&self) -> Result<Node<'a>, NotAssessed> {
         self.direct("dmPolicy", "policy")
     }
 
     /// The list of those who may write directly.
-    #[must_use]
-    pub fn direct_list(&self) -> Node<'a> {
+    ///
+    /// # Errors
+    /// As [`Account::get`].
+    pub fn direct_list(&self) -> Result<Node<'a>, NotAssessed> {
         self.direct("allowFrom", "allowFrom")
     }
 
-    fn direct(&self, flat: &str, nested: &str) -> Node<'a> {
+    fn direct(&self, flat: &str, nested: &str) -> Result<Node<'a>, NotAssessed> {
         if self.kind.direct == Direct::Merged {
             return self.member("dm", nested);
         }
-        let node = self.get(flat);
-        if self.kind.direct == Direct::FlatBeforeNested && node.is_nullish() {
-            let older = self.get("dm").get(nested);
-            return if older.is_nullish() { node } else { older };
+        let node = self.get(flat)?;
+        if self.kind.direct == Direct::FlatBeforeNested && node.is_nullish()? {
+            let older = self.get("dm")?.get(nested);
+            return Ok(if older.is_nullish()? { node } else { older });
         }
-        node
+        Ok(node)
     }
 
     /// The policy for groups, and its name: the account's, or else `channels.defaults.groupPolicy`, or else
     /// "allowlist" (reference: channel-checks 5).
-    #[must_use]
-    pub fn group_policy(&self, cx: &'a Context<'_>) -> (Node<'a>, &'a str) {
-        let own = self.get("groupPolicy");
-        let default = cx.config().at("channels.defaults.groupPolicy");
-        if own.is_nullish() && !default.is_nullish() {
-            let name = default.text().unwrap_or("?");
-            return (default, name);
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn group_policy(&self, cx: &'a Context<'_>) -> Result<(Node<'a>, &'a str), NotAssessed> {
+        let own = self.get("groupPolicy")?;
+        if !own.is_nullish()? {
+            let name = own.text()?.unwrap_or("?");
+            return Ok((own, name));
         }
-        // With a section the schema fills "allowlist" in; newer generations do without one, too.
+        let default = cx.config().at("channels.defaults.groupPolicy");
+        if !default.is_nullish()? {
+            let name = default.text()?.unwrap_or("?");
+            return Ok((default, name));
+        }
+        // With a section the schema fills "allowlist" in; newer releases do without one, too.
         let open = matches!(self.kind.id, "discord" | "slack")
-            && self.section.is_nullish()
-            && cx.generation() == "2026.2";
-        let absent = if open { "open" } else { "allowlist" };
-        let name = if own.is_nullish() { absent } else { own.text().unwrap_or("?") };
-        (own, name)
+            && self.section.is_nullish()?
+            && !cx.release().since(2026, 8, 1);
+        Ok((own, if open { "open" } else { "allowlist" }))
     }
 
     /// The setting that switches native commands on, where they are on: `commands.native` or `commands.nativeSkills`
     /// of the account, or else of the config (reference: channel-checks 6).
-    #[must_use]
-    pub fn native_commands(&self, config: &Node<'a>, key: &str) -> Option<Node<'a>> {
-        let own = self.get("commands").get(key);
-        let says = own.is_true() || own.is_false() || own.text() == Some("auto");
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn native_commands(&self, config: &Node<'a>, key: &str) -> Result<Option<Node<'a>>, NotAssessed> {
+        let own = self.get("commands")?.get(key);
+        let is_switch = |node: &Node<'_>| Ok(node.is_true()? || node.is_false()?);
+        let says = is_switch(&own)? || own.text()? == Some("auto");
         let setting = if says { own } else { config.get("commands").get(key) };
         let automatic = matches!(self.kind.id, "discord" | "telegram");
-        (setting.is_true() || (automatic && !setting.is_false())).then_some(setting)
+        let is_on = setting.is_true()? || (automatic && !setting.is_false()?);
+        Ok(is_on.then_some(setting))
     }
 }
 
@@ -366,7 +396,8 @@ pub fn shared<'t, T, K: PartialEq>(items: &'t [T], key: impl Fn(&T) -> Option<K>
 /// they have names; and as a last sentence that none of them is in use at present, where that is so.
 pub fn told<'t, 'a: 't>(accounts: impl IntoIterator<Item = &'t Account<'a>>) -> (String, &'static str) {
     let accounts: Vec<&Account<'_>> = accounts.into_iter().collect();
-    let note = if accounts.iter().all(|account| account.is_off()) {
+    // A note more or less; where it cannot be told, it is not said.
+    let note = if accounts.iter().all(|account| account.is_off() == Ok(true)) {
         " The channel or account is switched off at present (enabled is false); this holds from the day it is switched on."
     } else {
         ""
@@ -398,7 +429,7 @@ mod tests {
 
     /// The ids of the channels that take part.
     fn ids(host: &MemoryHost) -> Vec<&'static str> {
-        host.with(|cx| all(cx).expect("all can be seen").iter().map(|channel| channel.kind.id).collect())
+        host.with(|cx| all(cx).iter().map(|channel| channel.as_ref().expect("it can be seen").kind.id).collect())
     }
 
     fn parts(config: &str) -> Vec<&'static str> {
@@ -492,7 +523,7 @@ mod tests {
         assert_eq!(file("creds.json", "{"), NOTHING);
         assert_eq!(file("whatsapp/work/x.json", "{}"), NOTHING);
         let hidden = MemoryHost::new("{}").deny("credentials", "whatsapp");
-        assert!(hidden.with(|cx| all(cx).is_err()));
+        assert!(hidden.with(|cx| all(cx).iter().any(Result::is_err)));
     }
 
     #[test]
@@ -517,7 +548,7 @@ mod tests {
     fn an_accounts_own_value_goes_before_the_channels() {
         let section =
             r#"{dmPolicy: "open", accounts: {a: {dmPolicy: "disabled"}, b: {}, c: {dmPolicy: null}}}"#;
-        let policy = |account: &Account<'_>| account.direct_policy().pointer().to_owned();
+        let policy = |account: &Account<'_>| account.direct_policy().expect("shown").pointer().to_owned();
         assert_eq!(
             accounts("telegram", section, policy),
             [
@@ -532,7 +563,7 @@ mod tests {
     #[test]
     fn the_older_names_count_where_the_newer_ones_are_absent() {
         let policy = |section: &str| {
-            accounts("discord", section, |account| account.direct_policy().pointer().to_owned()).remove(0)
+            accounts("discord", section, |account| account.direct_policy().expect("shown").pointer().to_owned()).remove(0)
         };
         assert_eq!(policy(r#"{dmPolicy: "pairing", dm: {policy: "open"}}"#), "/channels/discord/dmPolicy");
         assert_eq!(policy(r#"{dm: {policy: "open"}}"#), "/channels/discord/dm/policy");
@@ -542,7 +573,7 @@ mod tests {
             "/channels/discord/dmPolicy"
         );
         let list = r#"{allowFrom: [], dm: {allowFrom: ["5"]}}"#;
-        let list = accounts("slack", list, |account| account.direct_list().pointer().to_owned());
+        let list = accounts("slack", list, |account| account.direct_list().expect("shown").pointer().to_owned());
         assert_eq!(list, ["/channels/slack/allowFrom"]);
     }
 
@@ -550,7 +581,7 @@ mod tests {
     fn a_matrix_account_adds_to_the_direct_messages_of_its_channel() {
         let section = r#"{dmPolicy: "open", dm: {policy: "open", allowFrom: ["*"]}, accounts: {a: {dm: {policy: "pairing"}}}}"#;
         let places = accounts("matrix", section, |account| {
-            (account.direct_policy().dotted(), account.direct_list().dotted())
+            (account.direct_policy().expect("shown").dotted(), account.direct_list().expect("shown").dotted())
         });
         let place = "channels.matrix.accounts.a.dm.policy".to_owned();
         assert_eq!(places, [(place, "channels.matrix.dm.allowFrom".to_owned())]);
@@ -561,7 +592,7 @@ mod tests {
         let policy = |host: &MemoryHost, channel: &str| {
             host.with(|cx| {
                 let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
-                let (node, name) = channel.accounts[0].group_policy(cx);
+                let (node, name) = channel.accounts[0].group_policy(cx).expect("shown");
                 format!("{} {name}", node.dotted())
             })
         };
@@ -584,7 +615,7 @@ mod tests {
             assert_eq!(policy(&with(channels), channel), expected, "{channels}");
         }
         assert_eq!(
-            policy(&with("{}").generation("2026.9"), "discord"),
+            policy(&with("{}").release(2026, 9, 6), "discord"),
             "channels.discord.groupPolicy allowlist"
         );
     }
@@ -596,7 +627,7 @@ mod tests {
             MemoryHost::new(&config).with(|cx| {
                 let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
                 let setting = channel.accounts[0].native_commands(&cx.config(), "native");
-                setting.map_or_else(|| "off".to_owned(), |setting| setting.dotted())
+                setting.expect("shown").map_or_else(|| "off".to_owned(), |setting| setting.dotted())
             })
         };
         assert_eq!(on("discord", "{}", "{}"), "commands.native");
@@ -618,7 +649,7 @@ mod tests {
         let host = MemoryHost::new(&format!("{{channels: {{telegram: {section}}}}}"));
         host.with(|cx| {
             let channel = find(cx, "telegram").expect("it can be seen").expect("it takes part");
-            let groups = shared(&channel.accounts, |account| Some(account.direct_policy()));
+            let groups = shared(&channel.accounts, |account| Some(account.direct_policy().expect("shown")));
             let texts = groups.into_iter().map(|(_, accounts)| told(accounts));
             let (who, notes): (Vec<String>, Vec<&str>) = texts.unzip();
             assert_eq!(who, [" (accounts \"a\" and \"b\")", " (account \"c\")"]);

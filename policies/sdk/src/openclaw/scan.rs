@@ -1,9 +1,9 @@
-//! Scans a folder of code: what is read of it, what the rules of [`crate::code`] meet there, and what could not be
+//! Scans a folder of code: what is read of it, what the rules of [`crate::openclaw::code`] meet there, and what could not be
 //! looked at. Nothing is passed over in silence that could hold code.
 
 use std::collections::BTreeSet;
 
-use crate::code::{self, Hit};
+use crate::openclaw::code::{self, Hit};
 use crate::context::{is_skipped, reason};
 use crate::{
     Context, Finding, Kind, Location, Path, Severity, StateError, Target, TextPosition, finding, warn,

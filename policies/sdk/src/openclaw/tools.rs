@@ -1,8 +1,9 @@
 //! Which tools an agent may call (reference: config-checks 1.7). The joins of `allow` and `alsoAllow` that
 //! state-checks 5.3 describes are the same, and so are its sandbox lists.
 
-use crate::sandbox::Mode;
-use crate::{Failure, Node, agents, js};
+use crate::openclaw::agents;
+use crate::openclaw::sandbox::Mode;
+use crate::{Node, NotAssessed, js};
 
 /// Names for several tools.
 const GROUPS: [(&str, &[&str]); 10] = [
@@ -118,22 +119,24 @@ pub struct Policy {
 
 impl Policy {
     /// The policy of a `profile`; none where it leaves all tools.
-    #[must_use]
-    pub fn profile(profile: &Node<'_>) -> Option<Self> {
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn profile(profile: &Node<'_>) -> Result<Option<Self>, NotAssessed> {
         let name = profile.text()?;
-        let (_, allow) = PROFILES.iter().find(|(known, _)| *known == name)?;
-        Some(Self { allow: expand(allow), deny: Vec::new() })
+        let known = PROFILES.iter().find(|(known, _)| Some(*known) == name);
+        Ok(known.map(|(_, allow)| Self { allow: expand(allow), deny: Vec::new() }))
     }
 
     /// `PICK`: `allow`, `alsoAllow` and `deny` of a `tools` section. `alsoAllow` alone adds to "everything".
     ///
     /// # Errors
-    /// `inconclusive` where a variable gives an entry.
-    pub fn pick(section: &Node<'_>) -> Result<Self, Failure> {
+    /// Where an entry is not shown.
+    pub fn pick(section: &Node<'_>) -> Result<Self, NotAssessed> {
         let (allow, also) = (section.get("allow"), section.get("alsoAllow"));
         let mut names = names(&allow)?;
         names.extend(self::names(&also)?);
-        if has_items(&also) && !has_items(&allow) {
+        if has_items(&also)? && !has_items(&allow)? {
             names.push("*");
         }
         Ok(Self { allow: expand(&names), deny: expand(&self::names(&section.get("deny"))?) })
@@ -144,14 +147,19 @@ impl Policy {
     ///
     /// # Errors
     /// As [`Policy::pick`].
-    pub fn sandbox(config: &Node<'_>, agent: Option<&str>) -> Result<Self, Failure> {
-        let own = agent.filter(|id| !id.is_empty()).and_then(|id| agents::entry(config, id));
+    pub fn sandbox(config: &Node<'_>, agent: Option<&str>) -> Result<Self, NotAssessed> {
+        let own = match agent.filter(|id| !id.is_empty()) {
+            Some(id) => agents::entry(config, id)?,
+            None => None,
+        };
         let list = |key: &str, default: &[&str]| {
-            let places = own.iter().chain([config]).map(|node| node.at("tools.sandbox.tools").get(key));
-            match places.into_iter().find(Node::is_list) {
-                Some(list) => Ok(expand(&names(&list)?)),
-                None => Ok(expand(default)),
+            for node in own.iter().chain([config]) {
+                let list = node.at("tools.sandbox.tools").get(key);
+                if list.is_list()? {
+                    return Ok(expand(&names(&list)?));
+                }
             }
+            Ok(expand(default))
         };
         let mut policy = Self { allow: list("allow", &SANDBOX_ALLOW)?, deny: list("deny", &SANDBOX_DENY)? };
         let known = policy.allow.iter().chain(&policy.deny).any(|name| name == IMAGE);
@@ -178,32 +186,38 @@ pub fn policies(
     config: &Node<'_>,
     agent: Option<&str>,
     section: Option<&Node<'_>>,
-) -> Result<Vec<Policy>, Failure> {
+) -> Result<Vec<Policy>, NotAssessed> {
     let global = config.get("tools");
-    let mut policies: Vec<Policy> = profile(&global, section).into_iter().collect();
+    let mut policies: Vec<Policy> = profile(&global, section)?.into_iter().collect();
     policies.push(Policy::pick(&global)?);
     if let Some(section) = section {
         policies.push(Policy::pick(section)?);
     }
-    if Mode::of(config, agent).is_all() {
+    if Mode::of(config, agent)?.is_all()? {
         policies.push(Policy::sandbox(config, agent)?);
     }
     Ok(policies)
 }
 
 /// The policy of the profile that holds: the agent's own, else the global one.
-#[must_use]
-pub fn profile(global: &Node<'_>, section: Option<&Node<'_>>) -> Option<Policy> {
-    let own = section.map(|section| section.get("profile")).filter(|profile| !profile.is_nullish());
-    Policy::profile(&own.unwrap_or_else(|| global.get("profile")))
+///
+/// # Errors
+/// As [`Policy::profile`].
+pub fn profile(global: &Node<'_>, section: Option<&Node<'_>>) -> Result<Option<Policy>, NotAssessed> {
+    if let Some(own) = section.map(|section| section.get("profile"))
+        && !own.is_nullish()?
+    {
+        return Policy::profile(&own);
+    }
+    Policy::profile(&global.get("profile"))
 }
 
-fn has_items(list: &Node<'_>) -> bool {
-    list.items().next().is_some()
+fn has_items(list: &Node<'_>) -> Result<bool, NotAssessed> {
+    Ok(list.items()?.next().is_some())
 }
 
-fn names<'a>(list: &Node<'a>) -> Result<Vec<&'a str>, Failure> {
-    let names = list.items().map(|item| Ok(item.shown()?.text()));
+fn names<'a>(list: &Node<'a>) -> Result<Vec<&'a str>, NotAssessed> {
+    let names = list.items()?.map(|item| item.text());
     Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 

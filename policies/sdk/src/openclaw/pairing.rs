@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::channels::{Account, Channel};
 use crate::context::unseen;
-use crate::{Context, Failure, Node, Path, StateError, Target, agents, js};
+use crate::openclaw::agents;
+use crate::openclaw::channels::{Account, Channel};
+use crate::{Context, NotAssessed, Path, StateError, Target, js};
 
 /// A list of people has kilobytes; what is longer is not judged.
 const MAX_STORE_BYTES: u32 = 1 << 20;
@@ -39,13 +40,13 @@ pub struct Store {
 }
 
 impl Store {
-    fn read(cx: &Context<'_>, name: &str) -> Result<Option<Self>, Failure> {
+    fn read(cx: &Context<'_>, name: &str) -> Result<Option<Self>, NotAssessed> {
         // A path of the contract writes the percent sign as a code.
         let path = Path::new("credentials", &format!("{name}-allowFrom.json").replace('%', "%25"));
         let content = match cx.host().read(&path, MAX_STORE_BYTES) {
             Ok(content) if content.truncated => {
-                let reason = format!("it has more than {MAX_STORE_BYTES} bytes");
-                return Err(unseen(&cx.display_path(&path), &StateError::Io(reason)));
+                let reason = format!("{MAX_STORE_BYTES} bytes of {}", cx.display_path(&path));
+                return Err(NotAssessed::limit(reason));
             }
             Ok(content) => content,
             Err(StateError::NotFound | StateError::BadPath) => return Ok(None),
@@ -56,17 +57,24 @@ impl Store {
                     Err(StateError::NotFound) => Ok(None),
                     Ok(link) if matches!(link.target, Target::Dangling | Target::Loop) => Ok(None),
                     Ok(link) if link.text.is_empty() && error == StateError::WrongKind => Ok(None),
-                    _ => Err(unseen(&cx.display_path(&path), &StateError::ThroughLink)),
+                    _ => Err(unseen(cx, "read", &path, &StateError::ThroughLink)),
                 };
             }
-            Err(error) => return Err(unseen(&cx.display_path(&path), &error)),
+            Err(error) => return Err(unseen(cx, "read", &path, &error)),
         };
         // What is no JSON lets nobody in: the gateway takes it for an empty store, too.
         let list: Value = serde_json::from_slice(&content.bytes).unwrap_or_default();
-        let list = Node::root(&list).get("allowFrom");
-        let (everyone, senders): (Vec<_>, Vec<_>) =
-            list.items().filter_map(|entry| entry.id()).partition(|entry| entry == "*");
+        let list = list.get("allowFrom").and_then(Value::as_array).into_iter().flatten();
+        let (everyone, senders): (Vec<_>, Vec<_>) = list.filter_map(id).partition(|entry| entry == "*");
         Ok(Some(Self { path, senders, has_wildcard: !everyone.is_empty() }))
+    }
+}
+
+/// An entry of a store, which may be written as a number; none where nothing is left of it.
+fn id(entry: &Value) -> Option<String> {
+    match entry {
+        Value::Number(number) => Some(number.to_string()),
+        _ => entry.as_str().map(js::trim).filter(|text| !text.is_empty()).map(str::to_owned),
     }
 }
 
@@ -74,8 +82,8 @@ impl Store {
 /// `credentials/*-allowFrom.json`.
 ///
 /// # Errors
-/// `inconclusive` where a store exists and cannot be read.
-pub fn read<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Result<Vec<Paired<'a>>, Failure> {
+/// Where a store exists and cannot be read.
+pub fn read<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Result<Vec<Paired<'a>>, NotAssessed> {
     let id = channel.kind.id;
     let common = Store::read(cx, id)?;
     let paired = |account: &Account<'a>| {
@@ -165,7 +173,7 @@ mod tests {
         let host = host("{}").deny("credentials", "telegram-allowFrom.json");
         host.with(|cx| {
             let channel = channels::find(cx, "telegram").expect("it can be seen").expect("it takes part");
-            let Err(Failure::Inconclusive(text)) = read(cx, &channel) else { panic!("it has a verdict") };
+            let Err(NotAssessed::Inconclusive(text)) = read(cx, &channel) else { panic!("it has a verdict") };
             assert!(text.contains("telegram-allowFrom.json: permission denied"));
         });
     }

@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use crate::context::unseen;
-use crate::{Context, Failure, Finding, Kind, Node, Path, StateError, Target, Verdict, js, listing, warn};
+use crate::{
+    Answer, Context, Kind, Location, Node, NotAssessed, Path, StateError, Target, Verdict, js, listing, warn,
+};
 
 /// Longest `package.json` that is read, in bytes.
 const MAX_PACKAGE_BYTES: u32 = 1 << 20;
@@ -34,136 +36,172 @@ struct Record<'a> {
 }
 
 /// An installation that is not what its record says.
-struct Drift<'a> {
-    record: Record<'a>,
-    recorded: Node<'a>,
-    installed: String,
+struct Drift {
+    /// The versions, in words.
+    words: String,
+    recorded: Location,
+    package: Path,
 }
 
 /// Judges all records of one kind: one finding for each check that some record does not meet.
 ///
 /// # Errors
-/// `inconclusive` where a record or a package cannot be seen.
+/// Never: a record or a package that cannot be seen leaves its check open.
 pub fn audit(cx: &Context<'_>, installs: &Installs) -> Verdict {
+    let mut answer = Answer::new();
     let config = cx.config();
-    let records = npm_records(&config.at(installs.records), installs.view);
-    let findings = [
-        unpinned(installs, &records)?,
-        missing_integrity(installs, &records),
-        version_drift(cx, installs, &records)?,
-    ];
-    Ok(findings.into_iter().flatten().collect())
+    let records = match npm_records(&config.at(installs.records), installs.view) {
+        Ok(records) => records,
+        Err(reason) => {
+            installs.checks.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+            return Ok(answer);
+        }
+    };
+    unpinned(installs, &records, &mut answer);
+    missing_integrity(installs, &records, &mut answer);
+    version_drift(cx, installs, &records, &mut answer);
+    Ok(answer)
 }
 
 /// The records whose source is exactly "npm". The runner numbers all records, of whatever source.
-fn npm_records<'a>(records: &Node<'a>, view: &str) -> Vec<Record<'a>> {
-    let records = records.entries().enumerate().map(|(number, (id, node))| {
-        let package = Path::new(&format!("{view}/{number}"), "");
-        Record { id, node, package }
-    });
-    records.filter(|record| record.node.get("source").text() == Some("npm")).collect()
-}
-
-fn unpinned(installs: &Installs, records: &[Record<'_>]) -> Result<Option<Finding>, Failure> {
-    let (mut nodes, mut names) = (Vec::new(), Vec::new());
-    for record in records {
-        let node = record.node.get("spec").shown()?;
-        if let Some(spec) = node.text().filter(|spec| !is_pinned(spec)) {
-            names.push(format!("{} from \"{spec}\"", record.id));
-            nodes.push(node);
+fn npm_records<'a>(records: &Node<'a>, view: &str) -> Result<Vec<Record<'a>>, NotAssessed> {
+    let mut found = Vec::new();
+    for (number, (id, node)) in records.entries()?.enumerate() {
+        if node.get("source").text()? == Some("npm") {
+            let package = Path::new(&format!("{view}/{number}"), "");
+            found.push(Record { id, node, package });
         }
     }
+    Ok(found)
+}
+
+/// What is seen of each record; where it cannot be, the check is left open for that one.
+fn of_each<'r, 'a, T>(
+    check: &str,
+    records: &'r [Record<'a>],
+    answer: &mut Answer,
+    look: impl Fn(&'r Record<'a>) -> Result<Option<T>, NotAssessed>,
+) -> Vec<T> {
+    let mut seen = Vec::new();
+    for record in records {
+        match look(record) {
+            Ok(found) => seen.extend(found),
+            Err(reason) => answer.leave_open(check, reason),
+        }
+    }
+    seen
+}
+
+fn unpinned(installs: &Installs, records: &[Record<'_>], answer: &mut Answer) {
     let [check, ..] = installs.checks;
-    let title = format!("{} installs are not tied to an exact npm version", installs.title);
-    let finding = warn(check, &title)
-        .detail(format!(
-            "{} records {}: an update takes whatever the registry serves under that name by then, a malicious release \
-             included.",
-            installs.records,
-            listing::words(&names)
-        ))
-        .remediation(format!(
-            "Run for each, with the version that you trust: {} install NAME@1.2.3",
-            installs.command
-        ))
-        .at_all(&nodes);
-    Ok((!names.is_empty()).then_some(finding))
-}
-
-fn missing_integrity(installs: &Installs, records: &[Record<'_>]) -> Option<Finding> {
-    let lacking: Vec<&Record<'_>> =
-        records.iter().filter(|record| record.node.get("integrity").trimmed().is_none()).collect();
-    let ids: Vec<&str> = lacking.iter().map(|record| record.id).collect();
-    let nodes: Vec<Node<'_>> = lacking.iter().map(|record| record.node.get("integrity")).collect();
-    let [_, check, _] = installs.checks;
-    let title = format!("{} installs have no recorded hash", installs.title);
-    let finding = warn(check, &title)
-        .detail(format!(
-            "{} has no integrity for {}: a package that was exchanged under the same version goes unnoticed at the next \
-             install or update.",
-            installs.records,
-            listing::words(&ids)
-        ))
-        .remediation(format!("Run, so that the hash is recorded: {} update --all", installs.command))
-        .at_all(&nodes);
-    (!ids.is_empty()).then_some(finding)
-}
-
-fn version_drift(
-    cx: &Context<'_>,
-    installs: &Installs,
-    records: &[Record<'_>],
-) -> Result<Option<Finding>, Failure> {
-    let drifts = records.iter().filter_map(|record| drift(cx, record).transpose());
-    let drifts = drifts.collect::<Result<Vec<_>, _>>()?;
-    let name = |drift: &Drift<'_>| {
-        let recorded = drift.recorded.text().unwrap_or_default();
-        format!("{} is {} instead of {recorded}", drift.record.id, drift.installed)
+    let look = |record: &Record<'_>| {
+        let node = record.node.get("spec");
+        let spec = node.text()?.filter(|spec| !is_pinned(spec));
+        Ok(spec.map(|spec| (format!("{} from \"{spec}\"", record.id), node.location())))
     };
-    let names: Vec<String> = drifts.iter().map(name).collect();
+    let (names, places): (Vec<String>, Vec<Location>) =
+        of_each(check, records, answer, look).into_iter().unzip();
+    if names.is_empty() {
+        return;
+    }
+    let title = format!("{} installs are not tied to an exact npm version", installs.title);
+    answer.findings.push(
+        warn(check, &title)
+            .detail(format!(
+                "{} records {}: an update takes whatever the registry serves under that name by then, a malicious release \
+                 included.",
+                installs.records,
+                listing::words(&names)
+            ))
+            .remediation(format!(
+                "Run for each, with the version that you trust: {} install NAME@1.2.3",
+                installs.command
+            ))
+            .at_locations(&places),
+    );
+}
+
+fn missing_integrity(installs: &Installs, records: &[Record<'_>], answer: &mut Answer) {
+    let [_, check, _] = installs.checks;
+    let look = |record: &Record<'_>| {
+        let node = record.node.get("integrity");
+        Ok(node.trimmed()?.is_none().then(|| (record.id.to_owned(), node.location())))
+    };
+    let (ids, places): (Vec<String>, Vec<Location>) =
+        of_each(check, records, answer, look).into_iter().unzip();
+    if ids.is_empty() {
+        return;
+    }
+    let title = format!("{} installs have no recorded hash", installs.title);
+    answer.findings.push(
+        warn(check, &title)
+            .detail(format!(
+                "{} has no integrity for {}: a package that was exchanged under the same version goes unnoticed at the \
+                 next install or update.",
+                installs.records,
+                listing::words(&ids)
+            ))
+            .remediation(format!("Run, so that the hash is recorded: {} update --all", installs.command))
+            .at_locations(&places),
+    );
+}
+
+fn version_drift(cx: &Context<'_>, installs: &Installs, records: &[Record<'_>], answer: &mut Answer) {
     let [.., check] = installs.checks;
+    let drifts = of_each(check, records, answer, |record| drift(cx, record));
+    if drifts.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = drifts.iter().map(|drift| drift.words.as_str()).collect();
+    let places: Vec<Location> = drifts.iter().map(|drift| drift.recorded.clone()).collect();
     let title = format!("{} files are of another version than recorded", installs.title);
-    let start = warn(check, &title)
-        .detail(format!(
-            "Other than {} records, by package.json {}: something other than the installer changed the files or the record, \
-             and what was reviewed may not be what runs.",
-            installs.records,
-            listing::words(&names)
-        ))
-        .remediation(format!("Find out who changed the files, then run: {} update --all", installs.command));
-    let nodes: Vec<Node<'_>> = drifts.iter().map(|drift| drift.recorded.clone()).collect();
-    let packages: Vec<Path> = drifts.into_iter().map(|drift| drift.record.package).collect();
-    Ok((!names.is_empty()).then(|| start.at_all(&nodes).at_objects(&packages)))
+    answer.findings.push(
+        warn(check, &title)
+            .detail(format!(
+                "Other than {} records, by package.json {}: something other than the installer changed the files or the \
+                 record, and what was reviewed may not be what runs.",
+                installs.records,
+                listing::words(&names)
+            ))
+            .remediation(format!(
+                "Find out who changed the files, then run: {} update --all",
+                installs.command
+            ))
+            .at_locations(&places)
+            .at_objects(drifts.iter().map(|drift| &drift.package)),
+    );
 }
 
 /// The difference between a record and the package; none where there is nothing to compare.
-fn drift<'a>(cx: &Context<'_>, record: &Record<'a>) -> Result<Option<Drift<'a>>, Failure> {
+fn drift(cx: &Context<'_>, record: &Record<'_>) -> Result<Option<Drift>, NotAssessed> {
     let resolved = record.node.get("resolvedVersion");
-    let recorded = if resolved.is_nullish() { record.node.get("version") } else { resolved }.shown()?;
-    let Some(version) = recorded.text().filter(|version| !version.is_empty()) else { return Ok(None) };
+    let recorded = if resolved.is_nullish()? { record.node.get("version") } else { resolved };
+    let Some(version) = recorded.text()?.filter(|version| !version.is_empty()) else { return Ok(None) };
     let installed = installed_version(cx, &record.package)?.filter(|installed| installed != version);
-    Ok(installed.map(|installed| Drift { record: record.clone(), recorded, installed }))
+    Ok(installed.map(|installed| Drift {
+        words: format!("{} is {installed} instead of {version}", record.id),
+        recorded: recorded.location(),
+        package: record.package.clone(),
+    }))
 }
 
 /// `version` of a package; none where there is no package, or none that says its version.
-fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>, Failure> {
-    let Some(display) = cx.display(&package.view) else {
-        return Err(Failure::Inconclusive(format!(
-            "the package of install record {} is not among those that are looked at",
-            package.view
-        )));
-    };
+fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>, NotAssessed> {
+    if cx.display(&package.view).is_none() {
+        let reason = format!("package {} is not among those that are looked at", package.view);
+        return Err(NotAssessed::limit(reason));
+    }
     let content = match cx.host().read(package, MAX_PACKAGE_BYTES) {
         Ok(content) => content,
         // A link on the way that leads to itself leads to nothing.
         Err(StateError::NotFound | StateError::ThroughLink) => return Ok(None),
         Err(StateError::WrongKind) if !leads_to_file(cx, package) => return Ok(None),
-        Err(StateError::WrongKind) => return Err(unseen(display, &StateError::ThroughLink)),
-        Err(error) => return Err(unseen(display, &error)),
+        Err(StateError::WrongKind) => return Err(unseen(cx, "read", package, &StateError::ThroughLink)),
+        Err(error) => return Err(unseen(cx, "read", package, &error)),
     };
     if content.truncated {
-        let long = format!("it has more than {MAX_PACKAGE_BYTES} bytes");
-        return Err(unseen(display, &StateError::Io(long)));
+        let place = cx.display_path(package);
+        return Err(NotAssessed::limit(format!("{MAX_PACKAGE_BYTES} bytes of {place}")));
     }
     let package: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
     let version = package.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());

@@ -1,6 +1,6 @@
 //! Which models the config gives to agents (reference: config-checks 1.8).
 
-use crate::{Failure, Node};
+use crate::{Node, NotAssessed};
 
 /// A model that an agent uses, or falls back to.
 #[derive(Clone, Debug)]
@@ -20,16 +20,16 @@ pub struct Model<'a> {
 /// All models, those for all agents first.
 ///
 /// # Errors
-/// `inconclusive` where a variable gives a model's name.
-pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, Failure> {
+/// Where a model, or the id of an agent that has one, is not shown.
+pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, NotAssessed> {
     let mut models = Vec::new();
     for (key, is_image) in [("model", false), ("imageModel", true)] {
         let node = config.at("agents.defaults").get(key);
         let all = Model { id: "", node, source: format!("agents.defaults.{key}"), agent: None, is_image };
         add(&mut models, &all)?;
     }
-    for entry in config.at("agents.list").items() {
-        let id = entry.get("id").text().unwrap_or_default();
+    for entry in config.at("agents.list").items()? {
+        let id = entry.get("id").text()?.unwrap_or_default();
         let (node, source) = (entry.get("model"), format!("agents.list.{id}.model"));
         add(&mut models, &Model { id: "", node, source, agent: Some(id), is_image: false })?;
     }
@@ -37,17 +37,16 @@ pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, Failure> {
 }
 
 /// Adds the models of one setting: a name, or a primary model and its fallbacks.
-fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) -> Result<(), Failure> {
+fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) -> Result<(), NotAssessed> {
     let mut push = |node: Node<'a>, key: &str| {
-        let node = node.shown()?;
-        if let Some(id) = node.trimmed() {
+        if let Some(id) = node.trimmed()? {
             models.push(Model { id, node, source: format!("{}{key}", setting.source), ..setting.clone() });
         }
         Ok(())
     };
     push(setting.node.clone(), "")?;
     push(setting.node.get("primary"), ".primary")?;
-    setting.node.get("fallbacks").items().try_for_each(|node| push(node, ".fallbacks"))
+    setting.node.get("fallbacks").items()?.try_for_each(|node| push(node, ".fallbacks"))
 }
 
 #[cfg(test)]
@@ -100,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_model_that_a_variable_names_is_not_passed_over() {
-        let config = json!({"agents": {"defaults": {"model": {"primary": "[secret]"}}}});
+        let config = json!({"agents": {"defaults": {"model": {"primary": {"$hidden": "variable"}}}}});
         assert!(collect(&Node::root(&config)).is_err());
     }
 }
