@@ -11,12 +11,80 @@ use crate::target::{Environment, ReadError, read_regular};
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of a site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Who may use the files of an installation.
     #[serde(default)]
     pub permissions: Permissions,
+    /// Checks that may fail to be assessed without making the audit incomplete.
+    #[serde(default)]
+    pub accepted: Vec<Accepted>,
+}
+
+/// A check that may fail to be assessed for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    check: String,
+    reason: String,
+    until: Day,
+}
+
+impl Accepted {
+    /// It is about this check, and still holds at this time, in seconds since the epoch.
+    #[must_use]
+    pub fn is(&self, check: &str, now: u64) -> bool {
+        self.check == check && now / SECONDS_OF_A_DAY <= self.until.number
+    }
+
+    /// The last day on which it holds.
+    #[must_use]
+    pub fn until(&self) -> &str {
+        &self.until.text
+    }
+
+    /// Why the site accepts it.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.check.is_empty() || self.check.contains('*') {
+            return Err(format!("accepted.check \"{}\" is no id of one check", self.check));
+        }
+        if self.reason.trim().is_empty() || self.reason.chars().any(char::is_control) {
+            return Err(format!(
+                "accepted.reason of {} is empty, or has characters that cannot be seen",
+                self.check
+            ));
+        }
+        Ok(())
+    }
+}
+
+const SECONDS_OF_A_DAY: u64 = 86_400;
+
+/// A day of the calendar: 2027-01-31.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Day {
+    text: String,
+    /// Days since the epoch.
+    number: u64,
+}
+
+impl TryFrom<String> for Day {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("\"{text}\" is no day; write it in quotes, such as \"2027-01-31\"");
+        let midnight = humantime::parse_rfc3339(&format!("{text}T00:00:00Z")).map_err(|_| wrong())?;
+        let since = midnight.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong())?;
+        let number = since.as_secs() / SECONDS_OF_A_DAY;
+        Ok(Self { text, number })
+    }
 }
 
 /// The most permission bits that an object of an installation may have: the rule of the checks and of the fixes.
@@ -79,7 +147,9 @@ impl Settings {
         let malformed = |reason: String| SettingsError::Malformed { path: path.to_owned(), reason };
         let text = String::from_utf8(read_regular(path, MAX_BYTES)?)
             .map_err(|_| malformed("it is not UTF-8".to_owned()))?;
-        toml::from_str(&text).map_err(|error| malformed(error.to_string()))
+        let settings: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        settings.accepted.iter().try_for_each(Accepted::check).map_err(malformed)?;
+        Ok(settings)
     }
 
     /// The settings of this user: `chitin/chitin.toml` in `XDG_CONFIG_HOME`, by default `~/.config`. The defaults where
@@ -114,6 +184,35 @@ mod tests {
         assert_eq!(read(""), Ok(Permissions { directory: 0o700, file: 0o600 }));
         let text = "[permissions]\ndirectory = \"2770\"\n";
         assert_eq!(read(text), Ok(Permissions { directory: 0o2770, file: 0o600 }));
+    }
+
+    #[test]
+    fn a_failure_is_accepted_with_a_reason_and_until_a_day() {
+        let read = |text: &str| {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("chitin.toml");
+            std::fs::write(&path, format!("[[accepted]]\n{text}")).unwrap();
+            Settings::read(&path).map(|settings| settings.accepted).map_err(|error| error.to_string())
+        };
+        let accepted =
+            read("check = \"a.b\"\nreason = \"the disk is old\"\nuntil = \"1970-01-03\"\n").unwrap();
+        for (check, now, holds) in [
+            ("a.b", 0, true),
+            ("a.b", 3 * SECONDS_OF_A_DAY - 1, true),
+            ("a.b", 3 * SECONDS_OF_A_DAY, false),
+            ("a.c", 0, false),
+        ] {
+            assert_eq!(accepted[0].is(check, now), holds, "{check} {now}");
+        }
+        for text in [
+            "check = \"a.b\"\nreason = \"x\"",
+            "check = \"a.b\"\nreason = \" \"\nuntil = \"2027-01-31\"",
+            "check = \"a.*\"\nreason = \"x\"\nuntil = \"2027-01-31\"",
+            "check = \"a.b\"\nreason = \"x\"\nuntil = \"31.1.2027\"",
+            "check = \"a.b\"\nreason = \"x\"\nuntil = 2027",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -259,7 +259,8 @@ macro_rules! tests {
 tests! { stopped:
     loops_forever calls_forever names_forever waits_forever watches_the_clock draws_forever fills_memory_forever starts_forever
     ends_after_its_answer allocates_forever recurses_forever grows_a_table panics aborts exits
-    floods_findings floods_text floods_fixes floods_places returns_too_much passes_too_much
+    floods_findings floods_text floods_fixes floods_places floods_open_checks leaves_open_another_check
+    reads_rows_ungranted blames_the_operator leaves_open_with_the_token returns_too_much passes_too_much
     keeps_walks keeps_streams walks_with_a_huge_glob skips_slowly
     leaves_by_path leaves_by_link walks_out reads_credentials reads_everything hunts_the_token fails_with_the_token
     forges_a_check raises_a_severity
@@ -433,16 +434,18 @@ fn stays_silent() {
     let component = guest("stays_silent").component;
     let status = |run: Run| {
         let report: Value = serde_json::from_str(&run.stdout).unwrap();
-        (
-            report["assessment"][0]["status"].clone(),
-            report["incomplete"][0]["denied"][0].clone(),
-            run.status.code(),
-        )
+        let check = &report["assessment"][0];
+        (check["status"].clone(), check["unassessed"][0]["class"].clone(), run.status.code())
     };
     let granted = Home::new().run(&["--json", "--policy", component, "--grant", "all"]);
     assert_eq!(status(granted), ("clean".into(), Value::Null, Some(0)));
+    // The operator decided so: it is told, and no failure unless he wants it to be one.
     let withheld = Home::new().run(&["--json", "--policy", component]);
-    assert_eq!(status(withheld), ("not-assessed".into(), "config:/gateway".into(), Some(3)));
+    assert!(withheld.stdout.contains("it was not granted config:/gateway, so its silence says nothing"));
+    assert_eq!(status(withheld), ("not-assessed".into(), "out-of-reach".into(), Some(0)));
+    let strict = Home::new().run(&["--json", "--policy", component, "--fail-on-unassessed"]);
+    assert_eq!(strict.report()["incomplete"][0]["denied"], Value::from(["config:/gateway"].as_slice()));
+    assert_eq!(strict.status.code(), Some(3));
 }
 
 #[test]

@@ -9,8 +9,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::audit::finding::Finding;
+use crate::audit::open::Open;
 use crate::audit::outlet;
-use crate::audit::plan::{ConfigGap, Planned, Subject};
+use crate::audit::plan::Planned;
+use crate::audit::subject::{ConfigGap, Subject};
 use crate::audit::subtree;
 use crate::audit::visible::visible;
 use crate::budget::{self, Budget, Cut, GRACE, SLICE, TIME};
@@ -30,6 +32,8 @@ pub struct Outcome {
     pub view: Option<String>,
     /// Its findings, or why it has none.
     pub verdict: Result<Vec<Finding>, Failure>,
+    /// The checks that it could not assess, or not in full.
+    pub open: Vec<Open>,
     /// What it could not have seen, though it ran.
     pub gap: Option<String>,
     /// What it declares and was not granted: it could not have seen that either.
@@ -321,6 +325,7 @@ impl Stage {
             manifest: planned.manifest.clone(),
             view: job.view.map(view),
             verdict: Ok(Vec::new()),
+            open: Vec::new(),
             gap: self.gap(planned).map(|gap| gap.reason().to_owned()).or(family_gap),
             ungranted: ungranted(planned),
             log: String::new(),
@@ -360,7 +365,8 @@ impl Stage {
             }
         };
         let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
-        let input = input_from(subject, subject.config.redact(), &grants);
+        let withheld = planned.withheld();
+        let input = input_from(subject, &grants, &withheld);
         let mut limits = self.limits.clone().shared_by(job.sharing);
         limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
         let limits = &limits;
@@ -369,9 +375,13 @@ impl Stage {
         outcome.log = outlet::clean_log(subject, &answer.log);
         outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
         let go_on = || budget.check().map_err(Failure::from);
-        let accept = |findings| outlet::accept(&planned.manifest, &grants, limits, subject, findings, &go_on);
-        let verdict = answer.verdict.and_then(accept);
-        outcome.verdict = verdict.map_err(|failure| outlet::clean_failure(subject, failure));
+        let rules =
+            outlet::Rules { manifest: &planned.manifest, grants: &grants, withheld: &withheld, limits };
+        let accepted = answer.verdict.and_then(|answer| outlet::accept(&rules, subject, answer, &go_on));
+        match accepted {
+            Ok((findings, open)) => (outcome.verdict, outcome.open) = (Ok(findings), open),
+            Err(failure) => outcome.verdict = Err(outlet::clean_failure(subject, failure)),
+        }
         outcome
     }
 }
@@ -384,23 +394,22 @@ impl Outcome {
 }
 
 fn ungranted(planned: &Planned) -> Vec<String> {
-    let granted = planned.granted.names();
-    let declared = planned.manifest.capabilities.names();
-    declared.into_iter().filter(|name| !granted.contains(name)).map(|name| visible(&name)).collect()
+    planned.withheld().names().iter().map(|name| visible(name)).collect()
 }
 
 /// What a policy with these capabilities is given.
 #[must_use]
 pub fn input(subject: &Subject, granted: &Capabilities) -> Input {
     let grants = Grants::new(granted.clone(), subject.view_numbers(None, None));
-    input_from(subject, subject.config.redact(), &grants)
+    input_from(subject, &grants, &Capabilities::default())
 }
 
-fn input_from(subject: &Subject, redacted: &serde_json::Value, grants: &Grants) -> Input {
+fn input_from(subject: &Subject, grants: &Grants, withheld: &Capabilities) -> Input {
     let capabilities = grants.capabilities();
     Input {
-        config: subtree::cut(redacted, &capabilities.config),
-        generation: subject.config.generation.clone(),
+        config: subtree::cut(subject.config.redact(), &capabilities.config, &withheld.config),
+        release: subject.release(),
+        withheld: withheld.names(),
         problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },
         views: subject.input_views(|view| grants.sees(view)),
         environment: subject.input_variables(&capabilities.environment),

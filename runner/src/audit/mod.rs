@@ -4,13 +4,16 @@
 mod code;
 mod evaluate;
 pub mod finding;
+pub mod open;
 mod outlet;
 mod plan;
 mod report;
+mod subject;
 mod subtree;
 pub mod visible;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
-pub use plan::{Basis, Planned, Subject};
-pub use report::{Assessment, Deep, Exit, Report, Status};
+pub use plan::Planned;
+pub use report::{Assessment, Counts, Deep, Exit, Report, Status, Terms};
+pub use subject::{Basis, Subject};
 pub use visible::visible;

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::audit::finding::{Finding, Fix, Location};
-use crate::audit::plan::Subject;
+use crate::audit::open::{Kind, Open, said};
+use crate::audit::subject::Subject;
+use crate::audit::subtree::is_withheld;
 use crate::audit::visible::is_invisible;
-use crate::policy::manifest::{Manifest, Severity};
+use crate::policy::manifest::{Capabilities, Manifest, Severity};
 use crate::probe::{Close, Gateway};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
 use crate::sandbox::view::{Grants, decode};
@@ -20,35 +22,56 @@ const DETAIL: usize = 4000;
 const REMEDIATION: usize = 1000;
 /// Places that a finding may name.
 const LOCATIONS: usize = 100;
+/// Checks that an answer may leave open, for each that the manifest declares: a policy may judge many accounts one by one.
+const OPEN_PER_CHECK: usize = 100;
+
+/// What an answer is held against.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// What the policy says of itself.
+    pub manifest: &'a Manifest,
+    /// What it was granted.
+    pub grants: &'a Grants,
+    /// What it declares and was not granted.
+    pub withheld: &'a Capabilities,
+    /// How much it may say.
+    pub limits: &'a Limits,
+}
+
 /// Takes a policy's answer apart, and gives what may be shown. `go_on` is asked at each place: to look at one can take
 /// long, and the policy chose it.
 pub fn accept(
-    manifest: &Manifest,
-    grants: &Grants,
-    limits: &Limits,
+    rules: &Rules<'_>,
     subject: &Subject,
-    answer: Vec<types::Finding>,
+    answer: types::Answer,
     go_on: &dyn Fn() -> Result<(), Failure>,
-) -> Result<Vec<Finding>, Failure> {
-    if answer.len() > limits.findings {
-        return Err(LimitError::new("findings", limits.findings, format!("{} given", answer.len())).into());
+) -> Result<(Vec<Finding>, Vec<Open>), Failure> {
+    let types::Answer { findings: said, unassessed } = answer;
+    let limits = rules.limits;
+    if said.len() > limits.findings {
+        return Err(LimitError::new("findings", limits.findings, format!("{} given", said.len())).into());
     }
-    let fixes = answer.iter().map(|finding| finding.fixes.len()).sum::<usize>();
+    let most_open = OPEN_PER_CHECK.saturating_mul(rules.manifest.checks.len());
+    if unassessed.len() > most_open {
+        let given = format!("{} given", unassessed.len());
+        return Err(LimitError::new("unassessed", most_open, given).into());
+    }
+    let fixes = said.iter().map(|finding| finding.fixes.len()).sum::<usize>();
     if fixes > limits.fixes {
         return Err(LimitError::new("fixes", limits.fixes, format!("{fixes} proposed")).into());
     }
-    let text = answer.iter().map(text_bytes).sum::<usize>();
+    let text = said.iter().map(text_bytes).chain(unassessed.iter().map(open_bytes)).sum::<usize>();
     if text > limits.text_bytes {
         return Err(
             LimitError::new("text", bytes(limits.text_bytes), format!("{} given", bytes(text))).into()
         );
     }
-    let mut findings = Vec::with_capacity(answer.len());
+    let mut findings = Vec::with_capacity(said.len());
     let mut kept = 0;
-    for mut finding in answer {
+    for mut finding in said {
         let said = text_bytes(&finding);
-        let locations = places(grants, subject, std::mem::take(&mut finding.locations), go_on)?;
-        let finding = one(manifest, grants, subject, finding, locations).map_err(Failure::Refused)?;
+        let locations = places(rules, subject, std::mem::take(&mut finding.locations), go_on)?;
+        let finding = one(rules, subject, finding, locations).map_err(Failure::Refused)?;
         kept +=
             said + finding.locations.iter().map(place_bytes).sum::<usize>() + size_of_val(&*finding.fixes);
         if kept > limits.answer_bytes {
@@ -57,7 +80,57 @@ pub fn accept(
         }
         findings.push(finding);
     }
-    Ok(findings)
+    let open = unassessed.into_iter().map(|open| {
+        go_on()?;
+        left_open(rules, subject, open).map_err(Failure::Refused)
+    });
+    Ok((findings, open.collect::<Result<_, _>>()?))
+}
+
+/// A check that the policy could not assess, in the runner's terms.
+fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> Result<Open, String> {
+    let (check, check_id) = declared(rules, subject, &open.check_id)?;
+    let location = open.location.map(|location| place(rules, subject, location)).transpose()?;
+    let (kind, text) = match open.reason {
+        types::Reason::Withheld(name) if rules.withheld.names().is_empty() => {
+            // It would pass for the operator's decision, and be no failure.
+            let text =
+                format!("the policy says that it was not granted {name}, and it has all that it declares");
+            (Kind::Broken, text)
+        }
+        reason => said(reason),
+    };
+    let text = clean(subject, &text, REMEDIATION, Lines::One);
+    Ok(Open { check_id, check, kind, class: kind.class(), text, location })
+}
+
+/// The id under which the manifest declares a check, and the id as it is shown.
+fn declared(rules: &Rules<'_>, subject: &Subject, said: &str) -> Result<(String, String), String> {
+    let check = rules.manifest.find(said).ok_or_else(|| {
+        let id = clean(subject, said, TITLE, Lines::One);
+        format!("it emits \"{id}\", which its manifest does not declare")
+    })?;
+    Ok((check.id.clone(), check_id(subject, &check.id, said)))
+}
+
+fn open_bytes(open: &types::Unassessed) -> usize {
+    let reason = match &open.reason {
+        types::Reason::Hidden(_) => 0,
+        types::Reason::Withheld(text)
+        | types::Reason::Absent(text)
+        | types::Reason::Unreadable(text)
+        | types::Reason::Limit(text)
+        | types::Reason::NotUnderstood(text) => text.len(),
+    };
+    open.check_id.len() + reason + open.location.as_ref().map_or(0, location_bytes)
+}
+
+fn location_bytes(location: &types::Location) -> usize {
+    match location {
+        types::Location::Config(text) | types::Location::Env(text) => text.len(),
+        types::Location::Object(path) => path.view.len() + path.rel.len(),
+        types::Location::Text(position) => position.object.view.len() + position.object.rel.len(),
+    }
 }
 
 /// What a resolved place takes.
@@ -73,7 +146,7 @@ fn place_bytes(location: &Location) -> usize {
 
 /// The places of a finding in the runner's terms; the config where it names none.
 fn places(
-    grants: &Grants,
+    rules: &Rules<'_>,
     subject: &Subject,
     locations: Vec<types::Location>,
     go_on: &dyn Fn() -> Result<(), Failure>,
@@ -87,17 +160,12 @@ fn places(
     }
     let resolved = locations.into_iter().map(|location| {
         go_on()?;
-        place(grants, subject, location).map_err(Failure::Refused)
+        place(rules, subject, location).map_err(Failure::Refused)
     });
     resolved.collect()
 }
 
 fn text_bytes(finding: &types::Finding) -> usize {
-    let place = |location: &types::Location| match location {
-        types::Location::Config(text) | types::Location::Env(text) => text.len(),
-        types::Location::Object(path) => path.view.len() + path.rel.len(),
-        types::Location::Text(position) => position.object.view.len() + position.object.rel.len(),
-    };
     let fix = |fix: &types::Fix| match fix {
         types::Fix::SetMode(mode) => mode.target.view.len() + mode.target.rel.len(),
         types::Fix::SetModes(modes) => {
@@ -112,13 +180,12 @@ fn text_bytes(finding: &types::Finding) -> usize {
         + finding.title.len()
         + finding.detail.len()
         + remediation
-        + finding.locations.iter().map(place).sum::<usize>()
+        + finding.locations.iter().map(location_bytes).sum::<usize>()
         + finding.fixes.iter().map(fix).sum::<usize>()
 }
 
 fn one(
-    manifest: &Manifest,
-    grants: &Grants,
+    rules: &Rules<'_>,
     subject: &Subject,
     finding: types::Finding,
     locations: Vec<Location>,
@@ -128,13 +195,11 @@ fn one(
         types::Severity::Warn => Severity::Warn,
         types::Severity::Critical => Severity::Critical,
     };
-    let check = manifest.find(&finding.check_id).ok_or_else(|| {
-        let id = clean(subject, &finding.check_id, TITLE, Lines::One);
-        format!("it emits \"{id}\", which its manifest does not declare")
-    })?;
-    let id = check_id(subject, &check.id, &finding.check_id);
-    if severity > check.severity {
-        return Err(format!("it calls \"{id}\" {severity}; its manifest says {} at most", check.severity));
+    let Rules { manifest, grants, .. } = rules;
+    let (check, id) = declared(rules, subject, &finding.check_id)?;
+    let most = manifest.find(&finding.check_id).map_or(severity, |check| check.severity);
+    if severity > most {
+        return Err(format!("it calls \"{id}\" {severity}; its manifest says {most} at most"));
     }
     if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
         let what = match fix {
@@ -149,7 +214,7 @@ fn one(
     let fixes = fixes.collect::<Result<Vec<_>, _>>()?;
     Ok(Finding {
         check_id: id,
-        check: check.id.clone(),
+        check,
         severity,
         title: clean(subject, &finding.title, TITLE, Lines::One),
         detail: clean(subject, &finding.detail, DETAIL, Lines::Many),
@@ -215,7 +280,8 @@ fn object(grants: &Grants, subject: &Subject, path: &types::Path) -> Result<(usi
     Ok((view, rel))
 }
 
-fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Result<Location, String> {
+fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Result<Location, String> {
+    let Rules { grants, withheld, .. } = rules;
     Ok(match location {
         types::Location::Config(pointer) => {
             if !(pointer.is_empty() || pointer.starts_with('/')) {
@@ -225,6 +291,9 @@ fn place(grants: &Grants, subject: &Subject, location: types::Location) -> Resul
                 ));
             }
             let shown = clean(subject, &pointer, DETAIL, Lines::One);
+            if is_withheld(&pointer, &grants.capabilities().config, &withheld.config) {
+                return Err(format!("it names {shown} of the config, which it was not granted"));
+            }
             match subject.config_location(&pointer) {
                 Location::Config { file, line, column, exact, .. } => {
                     Location::Config { pointer: shown, file, line, column, exact }

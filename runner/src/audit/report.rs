@@ -7,20 +7,21 @@ use serde::Serialize;
 
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
+use crate::audit::open::{Class, Kind, Open};
 use crate::audit::outlet;
-use crate::audit::plan::{Planned, Subject};
+use crate::audit::plan::Planned;
+use crate::audit::subject::Subject;
 use crate::audit::visible;
 use crate::budget::{Cut, WALL};
+use crate::config::release::Release;
 use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
+use crate::settings::Accepted;
 use crate::target::Located;
 
-/// Version of the report's JSON form; it grows where a field changes its meaning or goes.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// Why a policy's silence says nothing, where the operator granted less than its manifest declares.
-const WITHHELD: &str = "it was not granted all that it declares, so its silence says nothing";
+/// Version of the report's JSON form; it grows where a field changes its meaning or goes. CHANGELOG.md says what changed.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Exit code where something was not assessed.
 const INCOMPLETE: u8 = 3;
@@ -51,10 +52,60 @@ pub struct Report {
     pub target: Target,
     /// The verdict.
     pub exit: Exit,
-    /// Every check that was to run, and whether it did.
+    /// Checks by how they ended.
+    pub counts: Counts,
+    /// Every check that was to run, and how it ended.
     pub assessment: Vec<Assessment>,
     /// Why the audit is incomplete; empty where it is complete.
     pub incomplete: Vec<Incomplete>,
+}
+
+/// Checks by how they ended. Each counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Looked at, and nothing found.
+    pub clean: usize,
+    /// With a finding.
+    pub finding: usize,
+    /// Not looked at, or not in full, and without a finding.
+    pub not_assessed: usize,
+    /// There is nothing that they are about.
+    pub not_applicable: usize,
+    /// Of those that were not assessed, or not in full, the ones where something failed.
+    pub failed: usize,
+    /// Of them, the ones that are out of reach, by nature or by the operator's decision.
+    pub out_of_reach: usize,
+}
+
+impl Counts {
+    fn of(assessment: &[Assessment]) -> Self {
+        let with = |status: Status| assessment.iter().filter(|check| check.status == status).count();
+        let open = |class: Class| assessment.iter().filter(|check| check.class == Some(class)).count();
+        Self {
+            clean: with(Status::Clean),
+            finding: with(Status::Finding),
+            not_assessed: with(Status::NotAssessed),
+            not_applicable: with(Status::NotApplicable),
+            failed: open(Class::Failed),
+            out_of_reach: open(Class::OutOfReach),
+        }
+    }
+}
+
+/// What the verdict goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The lowest severity that makes the verdict 1.
+    pub fail_on: Severity,
+    /// What is out of reach makes the audit incomplete, too.
+    pub fail_on_unassessed: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { fail_on: Severity::Critical, fail_on_unassessed: false }
+    }
 }
 
 /// What a deep audit saw, besides its findings.
@@ -123,6 +174,8 @@ pub enum Status {
     Finding,
     /// Not looked at, or not in full.
     NotAssessed,
+    /// There is nothing that it is about: it does not exist in this release.
+    NotApplicable,
 }
 
 /// One check, and how it ended.
@@ -135,9 +188,40 @@ pub struct Assessment {
     pub policy: String,
     /// How it ended.
     pub status: Status,
-    /// Why it was not assessed.
+    /// The worst class of why it was not assessed, or not in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    /// The first reason in words, also of one that is not applicable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// All reasons, those that failed first. A check with findings may have some, too: it has not seen everything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unassessed: Vec<Open>,
+}
+
+impl Assessment {
+    fn new(check: &Check, policy: &str, is_found: bool, mut unassessed: Vec<Open>) -> Self {
+        unassessed.sort_by_key(|open| open.class);
+        let status = match (is_found, unassessed.is_empty()) {
+            (true, _) => Status::Finding,
+            (false, false) => Status::NotAssessed,
+            (false, true) => Status::Clean,
+        };
+        let first = unassessed.first();
+        let (class, reason) = (first.map(|open| open.class), first.map(|open| open.text.clone()));
+        Self { check_id: check.id.clone(), policy: policy.to_owned(), status, class, reason, unassessed }
+    }
+
+    fn not_applicable(check: &Check, policy: &str, release: Release) -> Self {
+        Self {
+            check_id: check.id.clone(),
+            policy: policy.to_owned(),
+            status: Status::NotApplicable,
+            class: None,
+            reason: Some(format!("it does not exist in {release}")),
+            unassessed: Vec::new(),
+        }
+    }
 }
 
 /// Why a part of the audit is missing.
@@ -154,13 +238,13 @@ pub struct Incomplete {
 }
 
 impl Report {
-    /// Makes the report. Findings of at least `fail_on` make the verdict 1, unless the audit is incomplete.
+    /// Makes the report. `ts` is the time in milliseconds since the epoch.
     #[must_use]
-    pub fn new(subject: &Subject, evaluation: &Evaluation, fail_on: Severity, ts: u64) -> Self {
-        let mut parts = Parts::default();
+    pub fn new(subject: &Subject, evaluation: &Evaluation, terms: Terms, ts: u64) -> Self {
+        let mut parts = Parts { today: subject.now, terms, accepted: subject.accepted(), ..Parts::default() };
         // One policy may have run several times, over the views of a family.
         for runs in evaluation.outcomes.chunk_by(|one, next| one.planned == next.planned) {
-            parts.add(runs, &subject.config.generation);
+            parts.add(runs, subject.config.release);
         }
         let interrupted = |run: &&Outcome| run.verdict == Err(Failure::Interrupted);
         let lost = evaluation.outcomes.iter().filter(interrupted).count();
@@ -173,7 +257,7 @@ impl Report {
         let ended = lost > 0 || evaluation.outcomes.iter().any(late);
         let patience = if ended { Duration::ZERO } else { Duration::MAX };
         let gateway = subject.gateway(patience).map(|gateway| outlet::clean_gateway(subject, gateway));
-        let Parts { mut findings, mut assessment, incomplete } = parts;
+        let Parts { mut findings, mut assessment, incomplete, .. } = parts;
         findings.sort_by(|a, b| {
             let severity = b.severity.cmp(&a.severity);
             let id = || a.check_id.cmp(&b.check_id);
@@ -188,7 +272,7 @@ impl Report {
             warn: count(Severity::Warn),
             info: count(Severity::Info),
         };
-        let exit = verdict(subject, &findings, &incomplete, fail_on);
+        let exit = verdict(subject, &findings, &incomplete, terms.fail_on);
         Self {
             ts,
             summary,
@@ -199,6 +283,7 @@ impl Report {
             tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
             target: Target::new(subject),
             exit,
+            counts: Counts::of(&assessment),
             assessment,
             incomplete,
         }
@@ -213,15 +298,16 @@ impl Report {
         };
         let mut parts = Parts::default();
         for Planned { manifest, .. } in plan.iter().map(|planned| &**planned) {
-            parts.assessment.extend(manifest.checks.iter().map(|check| Assessment {
-                check_id: check.id.clone(),
-                policy: manifest.policy.id.clone(),
-                status: Status::NotAssessed,
-                reason: Some(reason.clone()),
-            }));
+            let open = |check: &Check| Open::of(check, Kind::Limit, reason.clone());
+            parts.assessment.extend(
+                manifest
+                    .checks
+                    .iter()
+                    .map(|check| Assessment::new(check, &manifest.policy.id, false, vec![open(check)])),
+            );
         }
         parts.whole(reason);
-        let Parts { findings, mut assessment, incomplete } = parts;
+        let Parts { findings, mut assessment, incomplete, .. } = parts;
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         Self {
             ts,
@@ -233,6 +319,7 @@ impl Report {
             tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
             target: Target::unread(located),
             exit: Exit { code: INCOMPLETE, reason: NOT_EVERYTHING.to_owned() },
+            counts: Counts::of(&assessment),
             assessment,
             incomplete,
         }
@@ -241,64 +328,92 @@ impl Report {
 
 /// What becomes of the outcomes.
 #[derive(Default)]
-struct Parts {
+struct Parts<'a> {
+    terms: Terms,
+    /// Failures that the site accepts.
+    accepted: &'a [Accepted],
+    /// Seconds since the epoch.
+    today: u64,
     findings: Vec<Finding>,
     assessment: Vec<Assessment>,
     incomplete: Vec<Incomplete>,
 }
 
-impl Parts {
+impl Parts<'_> {
     /// The runs of one policy.
-    fn add(&mut self, runs: &[Outcome], generation: &str) {
+    fn add(&mut self, runs: &[Outcome], release: Release) {
         let Some(Outcome { manifest, ungranted, .. }) = runs.first() else { return };
         let policy = &manifest.policy.id;
-        let mut failure = None;
-        for run in runs {
-            let Err(error) = &run.verdict else { continue };
-            let place = run.view.as_ref().map_or(String::new(), |view| format!(", in {view}"));
-            let reason = format!("{error}{place}");
-            failure.get_or_insert_with(|| reason.clone());
-            // One word on all that was interrupted is enough.
-            if *error != Failure::Interrupted {
-                self.policy(policy, reason, &run.denied);
-            }
-        }
-        let gap = runs.iter().find_map(|run| run.gap.clone());
-        if let Some(gap) = &gap
+        let found: Vec<&Finding> =
+            runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default()).collect();
+        let whole = Whole::of(runs);
+        if let Some(gap) = &whole.gap
             && !self.incomplete.iter().any(|part| part.reason == *gap)
         {
             self.whole(gap.clone());
         }
-        let withheld = (!ungranted.is_empty()).then(|| WITHHELD.to_owned());
-        // A check that does not exist in this generation says nothing about it.
-        let checks: Vec<&Check> =
-            manifest.checks.iter().filter(|check| check.applies_to(generation)).collect();
-        let found = runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default());
-        let found: Vec<&Finding> =
-            found.filter(|finding| checks.iter().any(|check| check.id == finding.check)).collect();
-        let fired = |check: &Check| found.iter().any(|finding| finding.check == check.id);
-        for check in &checks {
-            let other = checks.iter().find(|other| other.leaves_open.contains(&check.id) && fired(other));
-            let left_open = other.map(|other| format!("not assessed in full, see {}", other.id));
-            if let Some(reason) = &left_open {
-                self.policy(policy, format!("{}: {reason}", check.id), &[]);
+        let mut failed = Vec::new();
+        for check in &manifest.checks {
+            if !check.applies_to(release) {
+                // What does not exist in this release says nothing about it.
+                self.assessment.push(Assessment::not_applicable(check, policy, release));
+                continue;
             }
-            let reason = failure.clone().or_else(|| gap.clone()).or_else(|| withheld.clone()).or(left_open);
-            let reason = reason.filter(|_| !fired(check));
-            let status = match (fired(check), &reason) {
-                (true, _) => Status::Finding,
-                (false, Some(_)) => Status::NotAssessed,
-                (false, None) => Status::Clean,
-            };
-            let (check_id, policy) = (check.id.clone(), policy.clone());
-            self.assessment.push(Assessment { check_id, policy, status, reason });
+            let fired = found.iter().any(|finding| finding.check == check.id);
+            let said = runs.iter().flat_map(|run| &run.open).filter(|open| open.check == check.id);
+            let mut open: Vec<Open> = said.cloned().collect();
+            if !fired {
+                open.extend(whole.open(check));
+                let silent = open.is_empty() && !ungranted.is_empty();
+                open.extend(silent.then(|| Open::of(check, Kind::Withheld, withheld(ungranted))));
+            }
+            for open in &mut open {
+                self.accept(open);
+            }
+            failed.extend(open.iter().filter(|open| self.counts(open)).cloned());
+            self.assessment.push(Assessment::new(check, policy, fired, open));
         }
-        if let (None, Some(reason)) = (failure, withheld)
-            && !checks.iter().all(|check| fired(check))
-        {
-            self.policy(policy, reason, ungranted);
+        self.failures(policy, runs, &failed, ungranted);
+        let applies = |finding: &&Finding| {
+            manifest.checks.iter().any(|check| check.id == finding.check && check.applies_to(release))
+        };
+        self.findings.extend(found.into_iter().filter(applies).cloned());
+    }
+
+    /// What of a policy makes the audit incomplete: its runs that failed, and the checks that were left open.
+    fn failures(&mut self, policy: &str, runs: &[Outcome], failed: &[Open], ungranted: &[String]) {
+        let mut told: Vec<String> = Vec::new();
+        for run in runs {
+            let reason = run.verdict.as_ref().err().map(|error| Whole::told(run, error));
+            // Where the site accepts it for all checks, it is told with them. One word on all that was interrupted is enough.
+            let is_told = run.verdict != Err(Failure::Interrupted) && !failed.is_empty();
+            if let Some(reason) = reason.clone().filter(|_| is_told) {
+                self.policy(policy, reason, &run.denied);
+            }
+            told.extend(reason.into_iter().chain(run.gap.clone()));
         }
-        self.findings.extend(found.into_iter().cloned());
+        for open in failed {
+            let denied = if open.kind == Kind::Withheld { ungranted } else { &[] };
+            if !told.contains(&open.text) {
+                let reason = open.told();
+                told.push(open.text.clone());
+                self.policy(policy, reason, denied);
+            }
+        }
+    }
+
+    /// It makes the audit incomplete.
+    fn counts(&self, open: &Open) -> bool {
+        open.class == Class::Failed || self.terms.fail_on_unassessed
+    }
+
+    /// A failure that the site accepts is out of reach, by its decision.
+    fn accept(&self, open: &mut Open) {
+        let accepted = self.accepted.iter().find(|accepted| accepted.is(&open.check_id, self.today));
+        if let Some(accepted) = accepted.filter(|_| open.class == Class::Failed) {
+            open.class = Class::OutOfReach;
+            open.text = format!("{} (accepted until {}: {})", open.text, accepted.until(), accepted.reason());
+        }
     }
 
     fn policy(&mut self, policy: &str, reason: String, denied: &[String]) {
@@ -312,6 +427,53 @@ impl Parts {
     /// Something that concerns the whole audit.
     fn whole(&mut self, reason: String) {
         self.incomplete.push(Incomplete { policy: None, reason, denied: Vec::new() });
+    }
+}
+
+/// Why the silence of a policy says nothing, where the operator granted less than its manifest declares.
+fn withheld(ungranted: &[String]) -> String {
+    /// More names than this help nobody.
+    const NAMES: usize = 3;
+    let named: Vec<&str> = ungranted.iter().take(NAMES).map(String::as_str).collect();
+    let more = match ungranted.len().saturating_sub(NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names = named.join(", ");
+    format!(
+        "it was not granted {names}{more}, so its silence says nothing; --grant gives it what it declares"
+    )
+}
+
+/// Why none of the checks of a policy was assessed.
+struct Whole {
+    failure: Option<(Kind, String)>,
+    gap: Option<String>,
+}
+
+impl Whole {
+    fn of(runs: &[Outcome]) -> Self {
+        let failure = runs.iter().find_map(|run| {
+            let error = run.verdict.as_ref().err()?;
+            let kind = match error {
+                Failure::Limit(_) | Failure::Interrupted => Kind::Limit,
+                Failure::Inconclusive(_) => Kind::NotUnderstood,
+                _ => Kind::Broken,
+            };
+            Some((kind, Self::told(run, error)))
+        });
+        Self { failure, gap: runs.iter().find_map(|run| run.gap.clone()) }
+    }
+
+    fn told(run: &Outcome, error: &Failure) -> String {
+        let place = run.view.as_ref().map_or(String::new(), |view| format!(", in {view}"));
+        format!("{error}{place}")
+    }
+
+    fn open(&self, check: &Check) -> Option<Open> {
+        let gap = || self.gap.clone().map(|gap| (Kind::Unreadable, gap));
+        let (kind, text) = self.failure.clone().or_else(gap)?;
+        Some(Open::of(check, kind, text))
     }
 }
 

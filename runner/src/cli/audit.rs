@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chitin::audit::{Evaluation, Planned, Report, Subject, evaluate};
+use chitin::audit::{Evaluation, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::{self, Budget, LAST_WORDS};
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
@@ -41,6 +41,9 @@ pub(super) struct Arguments {
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Critical)]
     fail_on: FailOn,
+    /// Exit with 3 also where a check is out of reach: a secret that is kept elsewhere, a grant that was refused
+    #[arg(long)]
+    fail_on_unassessed: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -69,6 +72,12 @@ impl From<FailOn> for Severity {
     }
 }
 
+impl Arguments {
+    fn terms(&self) -> Terms {
+        Terms { fail_on: self.fail_on.into(), fail_on_unassessed: self.fail_on_unassessed }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { target, policies, limit, fix_options, .. } = arguments;
     if !arguments.fix && fix_options.is_given() {
@@ -76,12 +85,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
-        let fail_on = arguments.fail_on.into();
         return fix::run_in_audit(
             target,
             policies,
             *limit,
-            fail_on,
+            arguments.terms(),
             fix_options,
             probe.as_ref(),
             arguments.json,
@@ -100,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     clock.lap("read the target");
     let sandbox = Sandbox::new()?;
     clock.lap("start the engine");
-    let fail_on = arguments.fail_on.into();
+    let terms = arguments.terms();
     let (audit, evaluation) = match read {
         Read::Cut(located, cut) => {
             let report = Report::unread(located.as_deref(), &plan, &cut, arguments.deep, now * 1000);
@@ -109,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Read::Whole(subject) => {
             let evaluation = run_policies(&sandbox, &subject, &plan, arguments.deep, &budget);
             let evaluation = Arc::new(evaluation);
-            (Audit::Evaluated(subject, Arc::clone(&evaluation), fail_on, now * 1000), evaluation)
+            (Audit::Evaluated(subject, Arc::clone(&evaluation), terms, now * 1000), evaluation)
         }
     };
     clock.lap("map, link and run the policies");
@@ -154,7 +162,7 @@ pub(super) fn processor_time(deep: bool) -> Duration {
 /// What there is to report.
 enum Audit {
     Unread(Box<Report>),
-    Evaluated(Arc<Subject>, Arc<Evaluation>, Severity, u64),
+    Evaluated(Arc<Subject>, Arc<Evaluation>, Terms, u64),
 }
 
 impl Audit {
@@ -162,9 +170,7 @@ impl Audit {
     fn write(self, json: bool) -> anyhow::Result<u8> {
         let report = match self {
             Self::Unread(report) => *report,
-            Self::Evaluated(subject, evaluation, fail_on, ts) => {
-                Report::new(&subject, &evaluation, fail_on, ts)
-            }
+            Self::Evaluated(subject, evaluation, terms, ts) => Report::new(&subject, &evaluation, terms, ts),
         };
         let format: &dyn Format = if json { &Json } else { &Text };
         show(|out| format.write(&report, out))?;

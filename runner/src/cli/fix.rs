@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
-use chitin::audit::{Planned, Report, Subject, evaluate, visible};
+use chitin::audit::{Planned, Report, Subject, Terms, evaluate, visible};
 use chitin::budget::{self, Budget, Cut, GRACE};
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::{
@@ -17,7 +17,7 @@ use chitin::fix::{
 };
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
-use chitin::policy::manifest::Severity;
+
 use chitin::probe;
 use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return history();
     }
     let Arguments { target, policies, limit, options, .. } = arguments;
-    let work = Work::new(target, policies, *limit, Severity::Critical, options, None)?;
+    let work = Work::new(target, policies, *limit, Terms::default(), options, None)?;
     let lock = work.lock(options.dry_run)?;
     let Prepared { subject, report, proven, cut } = work.prepare()?;
     if let Some(cut) = cut {
@@ -159,12 +159,12 @@ pub(super) fn run_in_audit(
     target: &TargetArguments,
     policies: &PolicyArguments,
     limit: LimitArguments,
-    fail_on: Severity,
+    terms: Terms,
     options: &Options,
     deep: Option<&probe::Options>,
     json: bool,
 ) -> anyhow::Result<u8> {
-    let work = Work::new(target, policies, limit, fail_on, options, deep)?;
+    let work = Work::new(target, policies, limit, terms, options, deep)?;
     let lock = work.lock(options.dry_run)?;
     let Prepared { subject, report, proven, cut } = work.prepare()?;
     if let Some(cut) = cut {
@@ -436,7 +436,7 @@ struct Work<'a> {
     policies: Vec<Arc<Planned>>,
     deep: Option<&'a probe::Options>,
     now: u64,
-    fail_on: Severity,
+    terms: Terms,
     only: &'a [String],
 }
 
@@ -445,7 +445,7 @@ impl<'a> Work<'a> {
         target: &'a TargetArguments,
         policies: &PolicyArguments,
         limit: LimitArguments,
-        fail_on: Severity,
+        terms: Terms,
         options: &'a Options,
         deep: Option<&'a probe::Options>,
     ) -> anyhow::Result<Self> {
@@ -470,7 +470,7 @@ impl<'a> Work<'a> {
             policies,
             deep,
             now,
-            fail_on,
+            terms,
             only: &options.only,
         })
     }
@@ -543,7 +543,7 @@ impl<'a> Work<'a> {
         let budget = budget.share(budget::PROCESSOR, time);
         let evaluation = evaluate(&self.sandbox, &subject, &policies, &Limits::default(), &budget);
         drop(progress);
-        let report = Report::new(&subject, &evaluation, self.fail_on, self.now * 1000);
+        let report = Report::new(&subject, &evaluation, self.terms, self.now * 1000);
         Ok(Ok((subject, report)))
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chitin::audit::{Planned, visible};
 use chitin::budget::{Budget, GRACE};
+use chitin::config::release::ReleaseRange;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
@@ -111,18 +112,10 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
         }
         writeln!(out, "\nchecks")?;
         for check in checks {
-            let generations = if check.generations.is_empty() {
-                String::new()
-            } else {
-                format!(" [{}]", visible(&check.generations.join(", ")))
-            };
-            writeln!(
-                out,
-                "  {} ({}){generations}\n    {}",
-                check.id,
-                check.severity,
-                visible(&check.summary)
-            )?;
+            let ranges: Vec<&str> = check.releases.iter().map(ReleaseRange::as_str).collect();
+            let releases =
+                if ranges.is_empty() { String::new() } else { format!(" [{}]", visible(&ranges.join(", "))) };
+            writeln!(out, "  {} ({}){releases}\n    {}", check.id, check.severity, visible(&check.summary))?;
         }
         writeln!(out, "\ncapabilities")?;
         let more: Vec<String> = capabilities

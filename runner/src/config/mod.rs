@@ -4,32 +4,13 @@
 //! An audit always answers: whatever is wrong becomes a [`Problem`], and what could be understood is kept.
 
 pub mod agents;
-mod credentials;
-mod defaults;
 mod edit;
-mod extensions;
-mod generation;
-mod include;
-mod lexical;
-mod mask;
-mod masked;
-mod plugins;
 mod pointer;
-mod redact;
-mod rules;
-mod rules_channels;
-mod rules_values;
-mod scan;
-mod schema;
-mod schema_type;
-mod secret;
-mod sensitive;
-mod source;
-mod substitute;
+mod read;
+pub mod release;
+mod secrets;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod validate;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -47,8 +28,17 @@ pub use source::SourceFile;
 
 use crate::target::snapshot::Identity;
 use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
+// The rooms' modules by their own names, for each other.
+use read::{include, scan, source, substitute, tree};
+use release::{
+    defaults, extensions, generation, plugins, rules, rules_channels, rules_values, schema, schema_type,
+    validate,
+};
+use secrets::{credentials, lexical, mask, masked, redact, secret, sensitive, shown};
+
 use include::Loader;
 use schema::Schema;
+use substitute::Given;
 use tree::Marks;
 
 /// Largest config or include, in bytes. Ordinary configs have a few kilobytes; 16 MiB is over a thousand times
@@ -77,8 +67,10 @@ const MAX_PROBLEM_BYTES: usize = 1024 * 1024;
 /// Deepest include level the gateway accepts.
 pub const MAX_INCLUDE_LEVEL: usize = 10;
 
-/// The text that stands for a secret in what policies see.
+/// The text that stands for a part of a text that is secret in what policies see.
 pub const REDACTED: &str = "[secret]";
+/// The key of the object that stands for what policies do not see (`wit/input.wit`).
+pub const HIDDEN: &str = "$hidden";
 
 /// The config as the gateway would use it, and everything known about it.
 #[derive(Debug, Clone)]
@@ -87,6 +79,8 @@ pub struct Config {
     pub effective: Value,
     /// The main file (index 0, if it could be read) and the includes in the order they were read.
     pub files: Vec<SourceFile>,
+    /// The release that it is judged by, where only its structure is known: the one of that structure that is known best.
+    pub release: release::Release,
     /// `2026.2` or `2026.9`.
     pub generation: String,
     /// What the generation was told by, for people.
@@ -106,7 +100,8 @@ pub struct Config {
     pub understood: bool,
     marks: Marks,
     redacted: Value,
-    substituted: HashMap<String, Vec<Origin>>,
+    hidden_variables: HashSet<String>,
+    substituted: HashMap<String, Vec<Given>>,
 }
 
 impl Config {
@@ -124,11 +119,17 @@ impl Config {
     }
 
     /// Where the variables came from whose values are in the string at this pointer; none where it holds none.
-    pub fn variables(&self, pointer: &str) -> &[Origin] {
-        self.substituted.get(pointer).map_or(&[], Vec::as_slice)
+    pub fn variables(&self, pointer: &str) -> impl Iterator<Item = Origin> {
+        self.substituted.get(pointer).into_iter().flatten().map(|given| given.origin)
     }
 
-    /// The copy for policies: each secret string is [`REDACTED`], a number at a secret key is 1 (0 if it is zero).
+    /// The text at this pointer is hidden because a variable gives it, and it is no secret by its place.
+    pub fn is_hidden_variable(&self, pointer: &str) -> bool {
+        self.hidden_variables.contains(pointer)
+    }
+
+    /// The copy for policies: an object with [`HIDDEN`] stands for each value that they do not see, and [`REDACTED`] for a
+    /// secret part of a text.
     pub fn redact(&self) -> &Value {
         &self.redacted
     }
@@ -178,12 +179,14 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
-    let (redacted, mut secrets) = redact::redact(&value, &references.substituted);
+    let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
+        redact::redact(&value, &references.substituted);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {
         effective: value,
         files,
+        release: generation::release(generation),
         generation: generation.to_owned(),
         generation_reason,
         includes,
@@ -194,6 +197,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         understood,
         marks,
         redacted,
+        hidden_variables,
         substituted: references.substituted,
     };
     config.problems = problems.finish();

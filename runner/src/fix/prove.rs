@@ -412,22 +412,15 @@ impl Trial<'_> {
             let (_, place) = finding.locations.first().map(place).unwrap_or_default();
             return Some(format!("it would bring {} at {place}", finding.check_id));
         }
-        let without = |report: &Report| {
-            let mut policies: BTreeMap<Option<String>, usize> = BTreeMap::new();
-            let counted =
-                report.incomplete.iter().filter(|gap| gap.policy.as_deref().is_none_or(|id| self.counts(id)));
-            for gap in counted {
-                *policies.entry(gap.policy.clone()).or_default() += 1;
-            }
-            policies
+        // A finding that only could not be looked for any more is not cured.
+        let before = unassessed(self.report);
+        let more = |(check, count): (&(&str, &str), &usize)| {
+            self.counts(check.0) && before.get(check).is_none_or(|known| known < count)
         };
-        let before = without(self.report);
-        let more =
-            |(policy, count): &(Option<String>, usize)| before.get(policy).is_none_or(|known| known < count);
-        without(report)
-            .into_iter()
-            .any(|gap| more(&gap))
-            .then(|| "a policy would have no verdict any more".to_owned())
+        if let Some(((_, check), _)) = unassessed(report).iter().find(|entry| more(*entry)) {
+            return Some(format!("{check} could not be assessed any more"));
+        }
+        None
     }
 
     /// The units whose places would still be named by the check that they are for, or that would be proposed again.
@@ -479,6 +472,12 @@ impl Trial<'_> {
             units.iter().enumerate().filter_map(|(number, unit)| Some((number, stays(unit)?))).collect();
         (!wrong.is_empty()).then_some(Objection::Units(wrong))
     }
+}
+
+/// How often each check of each policy could not be assessed, or not in full.
+fn unassessed(report: &Report) -> BTreeMap<(&str, &str), usize> {
+    let checks = report.assessment.iter().filter(|check| !check.unassessed.is_empty());
+    checks.map(|check| ((check.policy.as_str(), check.check_id.as_str()), check.unassessed.len())).collect()
 }
 
 impl Plan {

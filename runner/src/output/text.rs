@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::Format;
 use crate::audit::finding::Finding;
-use crate::audit::{Deep, Exit, Report, Status};
+use crate::audit::open::{Class, Open};
+use crate::audit::{Deep, Exit, Report};
 use crate::policy::manifest::Severity;
 use crate::probe::Gateway;
 
@@ -61,8 +62,41 @@ impl Format for Text {
                 }
             }
         }
+        write_out_of_reach(report, out)?;
         write_summary(report, out)
     }
+}
+
+/// The checks that this audit cannot judge, by nature or by the operator's decision: those with the same reason together.
+fn write_out_of_reach(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut reasons: Vec<(&Open, Vec<&str>)> = Vec::new();
+    for check in &report.assessment {
+        for open in check.unassessed.iter().filter(|open| open.class == Class::OutOfReach) {
+            let same = |(known, _): &&mut (&Open, Vec<&str>)| {
+                known.text == open.text && known.location == open.location
+            };
+            match reasons.iter_mut().find(same) {
+                Some((_, ids)) => ids.push(&open.check_id),
+                None => reasons.push((open, vec![&open.check_id])),
+            }
+        }
+    }
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let style = AnsiColor::Cyan.on_default().bold();
+    writeln!(out, "\n{style}OUT OF REACH{style:#}")?;
+    for (open, mut ids) in reasons {
+        ids.dedup();
+        writeln!(out, "  {BOLD}{}{BOLD:#}", ids.join(", "))?;
+        if let Some(location) = &open.location {
+            writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
+        }
+        for line in wrap(&open.text) {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Breaks prose between words; a path stays whole.
@@ -105,18 +139,19 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let summary = &report.summary;
-    let checks = |status| report.assessment.iter().filter(|check| check.status == status).count();
+    let (summary, counts) = (&report.summary, &report.counts);
     writeln!(
         out,
-        "\n{BOLD}{} critical, {} warn, {} info{BOLD:#}; of {} checks {} are clean, {} have findings, {} are not assessed",
+        "\n{BOLD}{} critical, {} warn, {} info{BOLD:#}; of {} checks {} are clean, {} have findings, {} are not assessed, \
+         {} are not applicable",
         summary.critical,
         summary.warn,
         summary.info,
         report.assessment.len(),
-        checks(Status::Clean),
-        checks(Status::Finding),
-        checks(Status::NotAssessed),
+        counts.clean,
+        counts.finding,
+        counts.not_assessed,
+        counts.not_applicable,
     )?;
     let Exit { code, reason } = &report.exit;
     writeln!(out, "exit {code}: {reason}")?;

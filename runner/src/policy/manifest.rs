@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::release::{Release, ReleaseRange};
+
 /// The largest manifest that is parsed.
 pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
 
@@ -91,12 +93,9 @@ pub struct Check {
     pub severity: Severity,
     /// One line.
     pub summary: String,
-    /// The config generations that it applies to; all where absent.
+    /// The releases of OpenClaw that it exists in; all where absent. A check can go and come back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub generations: Vec<String>,
-    /// The checks of this policy that were not assessed in full where this one has a finding.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leaves_open: Vec<String>,
+    pub releases: Vec<ReleaseRange>,
 }
 
 impl Check {
@@ -111,10 +110,10 @@ impl Check {
         }
     }
 
-    /// It applies to configs of this generation.
+    /// It exists in this release.
     #[must_use]
-    pub fn applies_to(&self, generation: &str) -> bool {
-        self.generations.is_empty() || self.generations.iter().any(|known| known == generation)
+    pub fn applies_to(&self, release: Release) -> bool {
+        self.releases.is_empty() || self.releases.iter().any(|range| range.contains(release))
     }
 }
 
@@ -134,6 +133,9 @@ pub struct Capabilities {
     /// Environment variables whose presence, and where they are no secrets value, may be seen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// Columns of tables whose rows may be read: `TABLE.COLUMN`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<String>,
     /// What the runner met while it read the config.
     pub problems: bool,
     /// The result of the live gateway probe.
@@ -155,6 +157,7 @@ impl Capabilities {
         names.extend(self.files.iter().map(ToString::to_string));
         names.extend(self.secrets.iter().map(|subject| format!("secret:{subject}")));
         names.extend(self.environment.iter().map(|name| format!("environment:{name}")));
+        names.extend(self.records.iter().map(|column| format!("records:{column}")));
         names.extend(self.problems.then(|| "problems".to_owned()));
         names.extend(self.gateway.then(|| "gateway".to_owned()));
         names.extend(self.fuel.map(|fuel| format!("fuel:{fuel}")));
@@ -173,6 +176,7 @@ impl Capabilities {
             files: self.files.iter().filter(|file| given(&file.to_string())).cloned().collect(),
             secrets: keep("secret", &self.secrets),
             environment: keep("environment", &self.environment),
+            records: keep("records", &self.records),
             problems: self.problems && given("problems"),
             gateway: self.gateway && given("gateway"),
             fuel: self.fuel.filter(|fuel| given(&format!("fuel:{fuel}"))),
@@ -279,11 +283,6 @@ impl Manifest {
                 return Err(format!("the check \"{}\" is declared twice", check.id));
             }
         }
-        for open in self.checks.iter().flat_map(|check| &check.leaves_open) {
-            if !known.contains(open) {
-                return Err(format!("\"{open}\", which a check leaves open, is no check of this policy"));
-            }
-        }
         if let Some(each) = &self.policy.each
             && !EACH.contains(&each.as_str())
         {
@@ -306,6 +305,15 @@ impl Manifest {
         for name in variables.chain(capabilities.environment.iter().map(String::as_str)) {
             if !is_name(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") {
                 return Err(format!("\"{name}\" is no name of an environment variable"));
+            }
+        }
+        for column in &capabilities.records {
+            let is_column = column.split_once('.').is_some_and(|(table, column)| {
+                let letters = "abcdefghijklmnopqrstuvwxyz0123456789_-";
+                is_name(table, letters) && is_name(column, letters)
+            });
+            if !is_column {
+                return Err(format!("\"{column}\" is no column of a table, such as \"paired-devices.role\""));
             }
         }
         for fix in &capabilities.fixes {
@@ -395,10 +403,9 @@ mod tests {
         };
         assert!(about("deep = true\neach = \"agent\"").contains("unknown family \"agent\""));
         assert!(about("each = \"plugin\"").contains("policy.each needs policy.deep"));
-        assert!(
-            error("severity = \"warn\"", "severity = \"warn\"\nleaves-open = [\"y\"]")
-                .contains("\"y\", which a check leaves open, is no check of this policy")
-        );
+        let check = |more: &str| error("severity = \"warn\"", &format!("severity = \"warn\"\n{more}"));
+        assert!(check("releases = [\"2026.2\"]").contains("\"2026.2\" is no range of releases"));
+        assert!(error("config =", "records = [\"paired\"]\nconfig =").contains("no column of a table"));
         assert!("x".repeat(MAX_MANIFEST_BYTES + 1).parse::<Manifest>().is_err());
     }
 }

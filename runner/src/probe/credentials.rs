@@ -65,7 +65,7 @@ impl Credentials {
             }
             let value = config.effective.pointer(pointer).and_then(Value::as_str).map(js_trim);
             let value = value.filter(|value| !value.is_empty())?;
-            let all_its_own = config.variables(pointer).iter().all(|origin| located.may_use(*origin));
+            let all_its_own = config.variables(pointer).all(|origin| located.may_use(origin));
             if !all_its_own || super::lacks_variable(located, config, pointer) {
                 withheld = true;
                 return None;

@@ -62,8 +62,8 @@ impl Address {
         let text = |pointer: &str| config.effective.pointer(pointer).and_then(Value::as_str).map(js_trim);
         let remote_url = text("/gateway/remote/url").filter(|url| !url.is_empty());
         let remote = remote_url.filter(|_| text("/gateway/mode") == Some("remote"));
-        let variables = config.variables("/gateway/remote/url");
-        let is_its_own = variables.iter().all(|origin| may_lead(located, *origin))
+        let mut variables = config.variables("/gateway/remote/url");
+        let is_its_own = variables.all(|origin| may_lead(located, origin))
             && !super::lacks_variable(located, config, "/gateway/remote/url");
         if remote.is_some() && !is_its_own {
             return Err(Unusable {
@@ -77,7 +77,7 @@ impl Address {
         let url = remote.map_or_else(|| local(located, environment, config, interfaces), str::to_owned);
         let mut parsed = parse(&url)?;
         // A part that came from a variable may be a secret (a path with a token); host and port are none.
-        let hide_path = remote.is_some() && !variables.is_empty();
+        let hide_path = remote.is_some() && config.variables("/gateway/remote/url").next().is_some();
         let shown = shown(&url, &parsed, hide_path);
         allowed(&parsed, interfaces).map_err(|reason| Unusable { url: shown.clone(), reason })?;
         let login = (!parsed.username().is_empty() || parsed.password().is_some())

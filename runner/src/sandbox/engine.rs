@@ -35,7 +35,8 @@ pub fn configuration() -> Config {
         .wasm_exceptions(false)
         .wasm_threads(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Components that were composed of others need it; the memory limit counts all memories of a run together.
+        .wasm_multi_memory(true)
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false)
         .wasm_features(WasmFeatures::CM_ASYNC, false)

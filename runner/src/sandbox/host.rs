@@ -9,12 +9,13 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Error, ResourceLimiter, Result};
 
-use self::bindings::chitin::policy::{gateway, secrets, state, types};
+use self::bindings::chitin::policy::{gateway, input, records, secrets, state, types};
 use super::limits::{LimitError, Limits};
 use super::pattern::matches;
 use super::view::{Grants, PathError, decode, encode, encode_to};
 use crate::budget::Budget;
 use crate::target::listing::Listing;
+use crate::target::records::{Cell, RecordsError, Tables};
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
 
 /// The contract, generated from `wit/`.
@@ -56,7 +57,7 @@ const MAX_BATCH: usize = 1024;
 const MAX_LISTED: usize = 100_000;
 
 /// What is known of a secret; the value stays with the runner.
-pub use secrets::{Facts, Source};
+pub use secrets::{Facts, Measures, Source};
 
 /// What the live probe met.
 pub use gateway::{Close, ProbeResult};
@@ -64,15 +65,30 @@ pub use gateway::{Close, ProbeResult};
 /// Gives the result of the live probe where it comes within a time, which in the end it does.
 pub type AwaitProbe = Box<dyn Fn(Duration) -> Option<ProbeResult> + Send + Sync>;
 
+/// How far a clock moves with each look at it, in nanoseconds. Runtimes refuse one that stands still; the limit of calls is
+/// reached after a second of it.
+pub(super) const TICK: u64 = 1_000;
+
 /// How often whoever waits for the probe looks whether the audit is interrupted.
 const PROBE_STEP: Duration = Duration::from_millis(50);
+
+/// A hidden value.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// What may be told of it.
+    pub facts: Facts,
+    /// It is no secret by its place; it is hidden because a variable gives it.
+    pub is_variable: bool,
+}
 
 /// What all runs of one audit share.
 pub struct Shared {
     /// The target.
     pub snapshot: Snapshot,
-    /// Facts of each known secret: config pointers, and `env:NAME`.
-    pub secrets: std::collections::BTreeMap<String, Facts>,
+    /// What is known of each hidden value: config pointers, and `env:NAME`.
+    pub secrets: std::collections::BTreeMap<String, Known>,
+    /// The tables whose rows can be read.
+    pub tables: Tables,
     /// The user whose installation it is.
     pub owner: u32,
     /// Seconds since the epoch.
@@ -109,6 +125,7 @@ pub struct HostState {
     entries: u64,
     memory: usize,
     random: u64,
+    ticks: u64,
     log: Vec<u8>,
     /// Names of refused capabilities, for the operator.
     pub denied: Vec<String>,
@@ -152,6 +169,7 @@ impl HostState {
             entries: 0,
             memory: 0,
             random: 0,
+            ticks: 0,
             log: Vec::new(),
             denied: Vec::new(),
         }
@@ -165,6 +183,12 @@ impl HostState {
 
     pub(super) fn now(&self) -> u64 {
         self.shared.now
+    }
+
+    /// Nanoseconds since the run began, as the policy is told: one tick for each look at the clock, the same in every run.
+    pub(super) fn tick(&mut self) -> u64 {
+        self.ticks = self.ticks.saturating_add(TICK);
+        self.ticks
     }
 
     /// The next of a fixed sequence (SplitMix64), the same in every run.
@@ -470,11 +494,64 @@ impl secrets::Host for HostState {
             secrets::Subject::Config(pointer) => pointer,
             secrets::Subject::Env(name) => format!("env:{name}"),
         };
-        if !self.grants.secret(&name) {
+        let known = self.shared.secrets.get(&name);
+        let is_shown_in_part = known.is_some_and(|known| known.is_variable && self.grants.config(&name));
+        if !is_shown_in_part && !self.grants.secret(&name) {
             self.deny(format!("secret:{name}"));
             return Ok(Err(secrets::Error::NotGranted));
         }
-        Ok(Ok(self.shared.secrets.get(&name).copied()))
+        Ok(Ok(known.map(|known| known.facts)))
+    }
+}
+
+impl records::Host for HostState {
+    fn read(
+        &mut self,
+        table: String,
+        columns: Vec<String>,
+        start: u32,
+        max: u32,
+    ) -> Result<Result<records::Page, records::Error>> {
+        self.count_look()?;
+        if let Some(column) = columns.iter().find(|column| !self.grants.column(&table, column)) {
+            self.deny(format!("records:{table}.{column}"));
+            return Ok(Err(records::Error::NotGranted));
+        }
+        let go_on = || self.check_time().is_ok();
+        let (rows, places) = match self.shared.tables.get(&self.shared.snapshot, &table, &columns, &go_on) {
+            Ok(found) => found,
+            Err(error) => {
+                self.check_time()?;
+                return Ok(Err(error.into()));
+            }
+        };
+        let (start, max) = (start as usize, MAX_BATCH.min(max as usize));
+        let cell = |cell: &Cell| match cell {
+            Cell::Integer(number) => records::Cell::Integer(*number),
+            Cell::Text(text) => records::Cell::Text(text.clone()),
+        };
+        let page: Vec<Vec<records::Cell>> = rows
+            .iter()
+            .skip(start)
+            .take(max)
+            .map(|row| places.iter().filter_map(|place| row.get(*place)).map(cell).collect())
+            .collect();
+        let more = rows.len() > start.saturating_add(page.len());
+        self.count_entries(page.len())?;
+        Ok(Ok(records::Page { rows: page, more }))
+    }
+}
+
+impl From<RecordsError> for records::Error {
+    fn from(error: RecordsError) -> Self {
+        match error {
+            RecordsError::NoTable => Self::NoTable,
+            RecordsError::NoColumn(name) => Self::NoColumn(name),
+            RecordsError::Denied => Self::Denied,
+            RecordsError::Changed => Self::Changed,
+            RecordsError::Limit(name) => Self::Limit(name),
+            RecordsError::NotUnderstood(text) => Self::NotUnderstood(text),
+        }
     }
 }
 
@@ -497,6 +574,8 @@ impl gateway::Host for HostState {
 }
 
 impl types::Host for HostState {}
+
+impl input::Host for HostState {}
 
 impl ResourceLimiter for HostState {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {

@@ -14,7 +14,9 @@ mod run;
 pub mod view;
 mod wasi;
 
+pub use host::bindings::chitin::policy::input::{
+    Input, Permissions, Platform, Problem, Release, Variable, View,
+};
 pub use host::bindings::chitin::policy::types;
-pub use host::bindings::{Input, Permissions, Platform, Problem, Variable, View};
-pub use host::{AwaitProbe, Close, Facts, ProbeResult, Progress, Shared, Source};
+pub use host::{AwaitProbe, Close, Facts, Known, Measures, ProbeResult, Progress, Shared, Source};
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

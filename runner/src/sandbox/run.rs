@@ -9,11 +9,12 @@ use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
 use super::compile::Compiled;
 use super::engine::EPOCH_MILLISECONDS;
-use super::host::bindings::{Input, PolicyPre};
+use super::host::bindings::PolicyPre;
+use super::host::bindings::chitin::policy::input::Input;
 use super::host::{HostState, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;
-use super::types::{self, Finding};
+use super::types;
 use super::view::Grants;
 use super::{engine, wasi};
 use crate::budget::{Budget, Cut, time};
@@ -105,8 +106,8 @@ pub struct Stages {
 
 /// What a run gave.
 pub struct Answer {
-    /// Findings as the policy said them, unchecked.
-    pub verdict: Result<Vec<Finding>, Failure>,
+    /// What the policy said, unchecked.
+    pub verdict: Result<types::Answer, Failure>,
     /// What it wrote to standard output and error.
     pub log: String,
     /// Places and secrets that it asked for without a grant.
@@ -207,7 +208,7 @@ impl Sandbox {
         stages.call = started.elapsed().saturating_sub(stages.instantiate);
         stages.fuel = limits.fuel - store.get_fuel().unwrap_or(0);
         let verdict = match verdict {
-            Ok(Ok(findings)) => Ok(findings),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(types::Failure::Inconclusive(text))) => Err(Failure::Inconclusive(text)),
             Ok(Err(types::Failure::Internal(text))) => Err(Failure::Internal(text)),
             Err(error) => Err(explain(&error, limits)),

@@ -199,6 +199,20 @@ impl Grants {
         self.capabilities.secrets.iter().any(|granted| granted == name || pointer_matches(granted, name))
     }
 
+    /// The config value at this pointer may be seen.
+    #[must_use]
+    pub fn config(&self, pointer: &str) -> bool {
+        let parts = |text: &str| text.split('/').count();
+        let head = |pattern: &str| pointer.split('/').take(parts(pattern)).collect::<Vec<_>>().join("/");
+        self.capabilities.config.iter().any(|granted| pointer_matches(granted, &head(granted)))
+    }
+
+    /// The cells of a column may be read.
+    #[must_use]
+    pub fn column(&self, table: &str, column: &str) -> bool {
+        self.capabilities.records.iter().any(|granted| granted.split_once('.') == Some((table, column)))
+    }
+
     /// The result of the gateway probe may be asked.
     #[must_use]
     pub fn gateway(&self) -> bool {

@@ -1,5 +1,5 @@
 //! Standard WASI with nothing behind it, so that any language's component starts: no environment, no arguments,
-//! no preopened directory, no socket, no name to resolve, a frozen clock, seeded randomness, and standard output and
+//! no preopened directory, no socket, no name to resolve, a clock that ticks with each look, seeded randomness, and standard output and
 //! error into a small log. A call that would need something gets its interface's own refusal.
 
 use std::collections::HashSet;
@@ -21,6 +21,9 @@ const WRITE_BYTES: u64 = 4096;
 
 /// Most random bytes that one call gives.
 const RANDOM_BYTES: u64 = 64 << 10;
+
+/// Nanoseconds of a second.
+const NANOSECONDS: u64 = 1_000_000_000;
 
 /// Whatever a WASI resource would be.
 pub struct Null;
@@ -103,6 +106,8 @@ enum Call {
     RandomWord,
     Seed,
     Now,
+    Ticks,
+    Resolution,
     Exit,
     Nothing,
 }
@@ -120,6 +125,8 @@ impl Call {
             "get-random-u64" | "get-insecure-random-u64" => Self::RandomWord,
             "insecure-seed" => Self::Seed,
             "now" if interface.starts_with("wasi:clocks/wall-clock") => Self::Now,
+            "now" if interface.starts_with("wasi:clocks/monotonic-clock") => Self::Ticks,
+            "resolution" if interface.starts_with("wasi:clocks/monotonic-clock") => Self::Resolution,
             "exit" | "exit-with-code" => Self::Exit,
             _ => Self::Nothing,
         }
@@ -144,7 +151,7 @@ impl Call {
                 let count = params
                     .first()
                     .map_or(0, |list| if let Val::List(items) = list { items.len() } else { 0 });
-                // Everything is ready at once, and no clock moves.
+                // Everything is ready at once, and nobody waits.
                 Val::List((0..u32::try_from(count)?).map(Val::U32).collect())
             }
             Self::Ready => Val::Bool(true),
@@ -155,10 +162,17 @@ impl Call {
                 let state = store.data_mut();
                 Val::Tuple(vec![Val::U64(state.random()), Val::U64(state.random())])
             }
-            Self::Now => Val::Record(vec![
-                ("seconds".to_owned(), Val::U64(store.data().now())),
-                ("nanoseconds".to_owned(), Val::U32(0)),
-            ]),
+            Self::Now => {
+                let ticks = store.data_mut().tick();
+                let nanoseconds = u32::try_from(ticks % NANOSECONDS)?;
+                let seconds = store.data().now().saturating_add(ticks / NANOSECONDS);
+                Val::Record(vec![
+                    ("seconds".to_owned(), Val::U64(seconds)),
+                    ("nanoseconds".to_owned(), Val::U32(nanoseconds)),
+                ])
+            }
+            Self::Ticks => Val::U64(store.data_mut().tick()),
+            Self::Resolution => Val::U64(host::TICK),
             Self::Exit => bail!("the policy called exit"),
             Self::Nothing => match ty.results().next() {
                 Some(ty) => nothing(&mut store, &ty)?,

@@ -14,6 +14,7 @@ mod preview;
 mod problem;
 mod read;
 mod real;
+pub mod records;
 mod secrecy;
 pub mod snapshot;
 pub mod territory;

@@ -3,7 +3,7 @@
 //! Proposes a mode for each file of a folder, and objects to every preview of them, so that each proposal would cost an
 //! audit of its own: `runner/tests/attacks/fixes.rs` counts them.
 
-use chitin_hostile::{Finding, Fix, Input, SetMode, Verdict, guest, harmless, path, state};
+use chitin_hostile::{Finding, Fix, Input, SetMode, Verdict, guest, harmless, path, say, state};
 
 fn audit(_: Input) -> Verdict {
     let entries = state::list_entries(&path("state", "many")).unwrap_or_default();
@@ -19,7 +19,7 @@ fn audit(_: Input) -> Verdict {
     if sees_a_preview {
         findings.push(harmless().at_env("NEW"));
     }
-    Ok(findings)
+    say(findings)
 }
 
 guest!(audit, "files = [\"list:state/many\", \"stat:state/many/*\", \"stat:state\"]\nfixes = [\"set-mode\"]");

@@ -2,10 +2,10 @@
 //!
 //! One finding too many.
 
-use chitin_hostile::{Input, Verdict, guest, harmless};
+use chitin_hostile::{Input, Verdict, guest, harmless, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![harmless(); 1_001])
+    say(vec![harmless(); 1_001])
 }
 
 guest!(audit);

@@ -2,10 +2,10 @@
 //!
 //! One place too many.
 
-use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless};
+use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![Finding { locations: vec![Location::Config(String::new()); 101], ..harmless() }])
+    say(vec![Finding { locations: vec![Location::Config(String::new()); 101], ..harmless() }])
 }
 
 guest!(audit);

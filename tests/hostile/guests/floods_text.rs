@@ -2,10 +2,10 @@
 //!
 //! A text that is too long to read, in one finding.
 
-use chitin_hostile::{Input, Verdict, guest, harmless};
+use chitin_hostile::{Input, Verdict, guest, harmless, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![harmless(), harmless().detail("x".repeat((1 << 20) + 1_000))])
+    say(vec![harmless(), harmless().detail("x".repeat((1 << 20) + 1_000))])
 }
 
 guest!(audit);

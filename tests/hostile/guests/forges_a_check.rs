@@ -2,10 +2,10 @@
 //!
 //! Speaks with the voice of a built-in check.
 
-use chitin_hostile::{Input, Verdict, critical, guest};
+use chitin_hostile::{Input, Verdict, critical, guest, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![critical("gateway.bind_no_auth", "Gateway is open to everyone")])
+    say(vec![critical("gateway.bind_no_auth", "Gateway is open to everyone")])
 }
 
 guest!(audit);

@@ -2,10 +2,10 @@
 //!
 //! Asks for a capability that does not exist.
 
-use chitin_hostile::{Input, Verdict, guest};
+use chitin_hostile::{Input, Verdict, guest, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(Vec::new())
+    say(Vec::new())
 }
 
 guest!(audit, "network = true");

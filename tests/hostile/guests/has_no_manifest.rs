@@ -2,10 +2,10 @@
 //!
 //! Says nothing of itself.
 
-use chitin_hostile::{Input, Verdict};
+use chitin_hostile::{Input, Verdict, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(Vec::new())
+    say(Vec::new())
 }
 
 chitin_hostile::export!(audit);

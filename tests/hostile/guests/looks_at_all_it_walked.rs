@@ -2,7 +2,7 @@
 //!
 //! Walks the state directory and looks once more at everything that it met, however much that is.
 
-use chitin_hostile::{Input, Verdict, guest, harmless, kept_out, path, state};
+use chitin_hostile::{Input, Verdict, guest, harmless, kept_out, path, say, state};
 
 fn audit(_: Input) -> Verdict {
     let options = state::WalkOptions { max_depth: 9, glob: None, skip: Vec::new() };
@@ -25,7 +25,7 @@ fn audit(_: Input) -> Verdict {
             Err(error) => return kept_out(format!("{error:?}")),
         }
     }
-    Ok(vec![harmless().detail(format!("{met} objects"))])
+    say(vec![harmless().detail(format!("{met} objects"))])
 }
 
 guest!(audit, "files = [\"list:state\", \"list:state/**\", \"stat:state/**\"]");

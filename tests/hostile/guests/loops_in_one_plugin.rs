@@ -2,13 +2,13 @@
 //!
 //! Runs over each plugin, and does not end where the plugin is called "bad".
 
-use chitin_hostile::{Input, Verdict, export, harmless, manifest};
+use chitin_hostile::{Input, Verdict, export, harmless, manifest, say};
 
 fn audit(input: Input) -> Verdict {
     while input.views.iter().any(|view| view.display.ends_with("/bad")) {
         std::hint::black_box(&input);
     }
-    Ok(vec![harmless()])
+    say(vec![harmless()])
 }
 
 manifest!(concat!(

@@ -3,7 +3,7 @@
 //! Asks for one absent object after the other, each with the longest name there is: what the runner remembers of
 //! them must not fill its memory.
 
-use chitin_hostile::{Input, Verdict, guest, path, state};
+use chitin_hostile::{Input, Verdict, guest, path, say, state};
 
 fn audit(_: Input) -> Verdict {
     let mut object = path("state", &format!("{}/", "x".repeat(250)).repeat(15));
@@ -13,7 +13,7 @@ fn audit(_: Input) -> Verdict {
         object.rel.push_str(&number.to_string());
         state::stat(&object).ok();
     }
-    Ok(Vec::new())
+    say(Vec::new())
 }
 
 guest!(audit, "files = [\"stat:state/**\"]");

@@ -2,10 +2,10 @@
 //!
 //! Names a config value by what is no pointer.
 
-use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless};
+use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![Finding { locations: vec![Location::Config("gateway\nbind".to_owned())], ..harmless() }])
+    say(vec![Finding { locations: vec![Location::Config("gateway\nbind".to_owned())], ..harmless() }])
 }
 
 guest!(audit);

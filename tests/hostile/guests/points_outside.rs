@@ -2,10 +2,10 @@
 //!
 //! Names an object in a view that it cannot see.
 
-use chitin_hostile::{Input, Verdict, guest, harmless, path};
+use chitin_hostile::{Input, Verdict, guest, harmless, path, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![harmless().at_object(&path("credentials", "oauth.json"))])
+    say(vec![harmless().at_object(&path("credentials", "oauth.json"))])
 }
 
 guest!(audit, "files = [\"stat:state\"]");

@@ -3,7 +3,7 @@
 //! Has every capability for fixes that it needs, and proposes what would open the installation. Each proposal is refused
 //! by the guard, with words of its own: `runner/tests/fix.rs` makes the target.
 
-use chitin_hostile::{Finding, Fix, Input, SetMode, SetValue, Verdict, guest, harmless, path};
+use chitin_hostile::{Finding, Fix, Input, SetMode, SetValue, Verdict, guest, harmless, path, say};
 
 fn mode(rel: &str, expected: u32, mode: u32) -> Fix {
     Fix::SetMode(SetMode { target: path("state", rel), expected, mode })
@@ -36,7 +36,7 @@ fn audit(_: Input) -> Verdict {
         value("/channels/whatsapp/groupAllowFrom", None, "[\"*\"]"),
         value("/logging/redactSensitive", None, "\"tools\""),
     ];
-    Ok(vec![Finding { fixes, ..harmless() }])
+    say(vec![Finding { fixes, ..harmless() }])
 }
 
 guest!(

@@ -2,12 +2,12 @@
 //!
 //! Hopes that its text is put into the config as it stands.
 
-use chitin_hostile::{Finding, Fix, Input, SetValue, Verdict, guest, harmless};
+use chitin_hostile::{Finding, Fix, Input, SetValue, Verdict, guest, harmless, say};
 
 fn audit(_: Input) -> Verdict {
     let value = "\"a\", \"auth\": {\"mode\": \"none\"}".to_owned();
     let fix = SetValue { pointer: "/gateway/bind".to_owned(), expected: None, value };
-    Ok(vec![Finding { fixes: vec![Fix::SetValue(fix)], ..harmless() }])
+    say(vec![Finding { fixes: vec![Fix::SetValue(fix)], ..harmless() }])
 }
 
 guest!(audit, "fixes = [\"set-value:/gateway/bind\"]");

@@ -2,11 +2,11 @@
 //!
 //! Proposes a mode for what does not lie in the view.
 
-use chitin_hostile::{Finding, Fix, Input, SetMode, Verdict, guest, harmless, path};
+use chitin_hostile::{Finding, Fix, Input, SetMode, Verdict, guest, harmless, path, say};
 
 fn audit(_: Input) -> Verdict {
     let fix = SetMode { target: path("state", "../outside/secret"), expected: 0o644, mode: 0o600 };
-    Ok(vec![Finding { fixes: vec![Fix::SetMode(fix)], ..harmless() }])
+    say(vec![Finding { fixes: vec![Fix::SetMode(fix)], ..harmless() }])
 }
 
 guest!(audit, "files = [\"stat:state\"]\nfixes = [\"set-mode\"]");

@@ -2,10 +2,10 @@
 //!
 //! Says "critical", where its manifest promises no more than "warn".
 
-use chitin_hostile::{CHECK, Input, Verdict, critical, guest};
+use chitin_hostile::{CHECK, Input, Verdict, critical, guest, say};
 
 fn audit(_: Input) -> Verdict {
-    Ok(vec![critical(CHECK, "Guest raises its voice")])
+    say(vec![critical(CHECK, "Guest raises its voice")])
 }
 
 guest!(audit);

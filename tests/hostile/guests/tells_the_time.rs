@@ -6,14 +6,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chitin_hostile::{Input, Verdict, guest, harmless};
+use chitin_hostile::{Input, Verdict, guest, harmless, say};
 
 fn audit(input: Input) -> Verdict {
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).map(|time| time.as_nanos()).ok();
     let before = now();
     std::hint::black_box((0..1_000_000_u64).map(std::hint::black_box).sum::<u64>());
     let random = RandomState::new().hash_one(0);
-    Ok(vec![harmless().detail(format!("{before:?} {:?} {} {random}", now(), input.now))])
+    say(vec![harmless().detail(format!("{before:?} {:?} {} {random}", now(), input.now))])
 }
 
 guest!(audit);

@@ -2,11 +2,11 @@
 //!
 //! Guessed the token, and says it in every field.
 
-use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless, path};
+use chitin_hostile::{Finding, Input, Location, Verdict, guest, harmless, path, say};
 
 fn audit(_: Input) -> Verdict {
     let token = ["hostile", "test", "token", "5f0c"].join("-");
-    Ok(vec![Finding {
+    say(vec![Finding {
         title: format!("Token {token}"),
         detail: format!("{token}{token}"),
         remediation: Some(token.clone()),

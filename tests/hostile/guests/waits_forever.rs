@@ -1,6 +1,6 @@
 //! expect: inconclusive: slept for a year in 0 s
 //!
-//! Sleeps for a year: the clock stands still, and so the sleep is over at once.
+//! Sleeps for a year: nobody waits, and the sleep is over at once.
 
 use std::time::{Duration, Instant};
 

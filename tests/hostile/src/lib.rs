@@ -3,10 +3,10 @@
 //! `runner/tests/hostile.rs` runs them all.
 
 pub use chitin_policy_sdk::__export;
-pub use chitin_policy_sdk::__export::chitin::policy::{gateway, secrets, state};
+pub use chitin_policy_sdk::__export::chitin::policy::{gateway, records, secrets, state};
 pub use chitin_policy_sdk::{
-    Failure, Finding, Fix, Input, Location, Path, SetMode, SetModes, SetValue, StateError, TextPosition,
-    Verdict, critical, info, warn,
+    Answer, Failure, Finding, Fix, Input, Location, NotAssessed, Path, SetMode, SetModes, SetValue,
+    StateError, TextPosition, Verdict, critical, info, warn,
 };
 
 /// The one check that the guests declare, as severity "warn".
@@ -22,6 +22,24 @@ pub fn path(view: &str, rel: &str) -> Path {
 #[must_use]
 pub fn harmless() -> Finding {
     warn(CHECK, "Guest says something harmless").detail("Nothing is wrong with it.")
+}
+
+/// An answer of findings alone.
+///
+/// # Errors
+/// Never.
+pub fn say(findings: Vec<Finding>) -> Verdict {
+    Ok(Answer { findings, unassessed: Vec::new() })
+}
+
+/// An answer of one check that was left open.
+///
+/// # Errors
+/// Never.
+pub fn leave_open(check: &str, reason: NotAssessed) -> Verdict {
+    let mut answer = Answer::new();
+    answer.leave_open(check, reason);
+    Ok(answer)
 }
 
 /// The bare name of an error.

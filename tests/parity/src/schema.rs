@@ -9,7 +9,7 @@ use crate::table::Table;
 
 /// The schema's keys as a table of values around their limits.
 static SCHEMA: LazyLock<Table> = LazyLock::new(|| {
-    let lines = include_str!("../../../runner/src/config/schema-2026.2.tsv").lines();
+    let lines = include_str!("../../../runner/src/config/release/schema-2026.2.tsv").lines();
     let lines = lines.filter_map(|line| line.split_once('\t')).filter(|(path, _)| !path.starts_with('$'));
     let lines: Vec<String> = lines.filter_map(|(path, kind)| line(path, kind)).collect();
     Table::parse(&format!("@key = \"k\" | \"k\" | ?\"K.1\"\n{}", lines.join("\n")))

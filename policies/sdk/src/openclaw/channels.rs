@@ -429,7 +429,9 @@ mod tests {
 
     /// The ids of the channels that take part.
     fn ids(host: &MemoryHost) -> Vec<&'static str> {
-        host.with(|cx| all(cx).iter().map(|channel| channel.as_ref().expect("it can be seen").kind.id).collect())
+        host.with(|cx| {
+            all(cx).iter().map(|channel| channel.as_ref().expect("it can be seen").kind.id).collect()
+        })
     }
 
     fn parts(config: &str) -> Vec<&'static str> {
@@ -563,7 +565,10 @@ mod tests {
     #[test]
     fn the_older_names_count_where_the_newer_ones_are_absent() {
         let policy = |section: &str| {
-            accounts("discord", section, |account| account.direct_policy().expect("shown").pointer().to_owned()).remove(0)
+            accounts("discord", section, |account| {
+                account.direct_policy().expect("shown").pointer().to_owned()
+            })
+            .remove(0)
         };
         assert_eq!(policy(r#"{dmPolicy: "pairing", dm: {policy: "open"}}"#), "/channels/discord/dmPolicy");
         assert_eq!(policy(r#"{dm: {policy: "open"}}"#), "/channels/discord/dm/policy");
@@ -573,7 +578,8 @@ mod tests {
             "/channels/discord/dmPolicy"
         );
         let list = r#"{allowFrom: [], dm: {allowFrom: ["5"]}}"#;
-        let list = accounts("slack", list, |account| account.direct_list().expect("shown").pointer().to_owned());
+        let list =
+            accounts("slack", list, |account| account.direct_list().expect("shown").pointer().to_owned());
         assert_eq!(list, ["/channels/slack/allowFrom"]);
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::extensions::{self, Extensions};
-use super::pointer::join;
-use super::rules::invalid;
-use super::{Problem, ProblemKind, Problems};
+use crate::config::extensions::{self, Extensions};
+use crate::config::pointer::join;
+use crate::config::rules::invalid;
+use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Located, absolute, expand_home, js_trim};
 
 /// Channels that need no plugin, and the section with defaults for all.
@@ -113,7 +113,7 @@ struct Found {
 }
 
 /// Checks the ids a config names.
-pub(super) fn check(config: &Value, located: &Located, problems: &mut Problems) {
+pub(in crate::config) fn check(config: &Value, located: &Located, problems: &mut Problems) {
     let found = discover(config, located);
     let channels = config.get("channels").and_then(Value::as_object);
     for id in channels.into_iter().flat_map(serde_json::Map::keys) {

@@ -6,7 +6,7 @@ use crate::target::Place;
 
 /// Byte range of a value in one of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spot {
+pub(in crate::config) struct Spot {
     pub file: u32,
     pub start: u32,
     pub end: u32,
@@ -33,12 +33,12 @@ pub struct SourceFile {
 const BLOCK: usize = 1024;
 
 impl SourceFile {
-    pub(super) fn new(path: PathBuf, text: String, bom: bool, exact: bool) -> Self {
+    pub(in crate::config) fn new(path: PathBuf, text: String, bom: bool, exact: bool) -> Self {
         let (line_starts, characters) = (line_starts(&text), characters(&text));
         Self { path, text, bom, exact, line_starts, characters }
     }
 
-    pub(super) fn place(&self, spot: Spot, exact: bool) -> Option<Place> {
+    pub(in crate::config) fn place(&self, spot: Spot, exact: bool) -> Option<Place> {
         let (line, column) = self.position(spot.start)?;
         Some(Place { file: spot.file as usize, line, column, exact })
     }

@@ -9,14 +9,14 @@ use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
 use serde_json::Value;
 
-use super::credentials::{Manner, in_text};
-use super::edit::{Patch, patched};
-use super::lexical::{Meant, Part, parts};
-use super::mask::is_maskable;
-use super::pointer::join;
-use super::redact::{Hidden, Mount, hidden};
-use super::tree::second_reader;
-use super::{Config, Edit, EditError, SecretString};
+use crate::config::credentials::{Manner, in_text};
+use crate::config::edit::{Patch, patched};
+use crate::config::lexical::{Meant, Part, parts};
+use crate::config::mask::is_maskable;
+use crate::config::pointer::join;
+use crate::config::redact::{Hidden, Mount, hidden};
+use crate::config::tree::second_reader;
+use crate::config::{Config, Edit, EditError, SecretString};
 use crate::target::js_trim;
 
 /// What stands for a secret.

@@ -3,18 +3,28 @@
 
 use serde_json::Value;
 
-use super::tree::{Node, Tree};
-use super::{Problem, ProblemKind, Problems};
+use crate::config::release::Release;
+use crate::config::tree::{Node, Tree};
+use crate::config::{Problem, ProblemKind, Problems};
 
 /// The older generation, whose schema is known here.
-pub(super) const OLD: &str = "2026.2";
+pub(in crate::config) const OLD: &str = "2026.2";
 /// The newer generation.
-pub(super) const NEW: &str = "2026.9";
+pub(in crate::config) const NEW: &str = "2026.9";
 
 /// First version that is not of the old generation.
 const OLD_ENDS: (u64, u64) = (2026, 3);
 /// Newest version line known here.
 const NEWEST: (u64, u64) = (2026, 9);
+
+/// The release of a generation that is known best.
+pub(in crate::config) fn release(generation: &str) -> Release {
+    if generation == NEW {
+        Release { year: 2026, month: 9, patch: 6 }
+    } else {
+        Release { year: 2026, month: 2, patch: 19 }
+    }
+}
 
 /// Keys that only the old generation accepts. `*` stands for any key or index.
 const OLD_KEYS: [&str; 24] = [
@@ -87,7 +97,7 @@ const NEW_KEYS: [&str; 37] = [
 ];
 
 /// The generation and the reason for it.
-pub(super) fn detect(config: &Value, problems: &mut Problems) -> (&'static str, String) {
+pub(in crate::config) fn detect(config: &Value, problems: &mut Problems) -> (&'static str, String) {
     let stamp = config.pointer("/meta/lastTouchedVersion").and_then(Value::as_str);
     let version = stamp.and_then(version);
     if let (Some(version), Some(stamp)) = (version, stamp) {
@@ -117,7 +127,7 @@ pub(super) fn detect(config: &Value, problems: &mut Problems) -> (&'static str, 
 }
 
 /// The version that wrote a config last, as its stamp says; year and month.
-pub(super) fn last_writer(config: &Tree) -> Option<(u64, u64)> {
+pub(in crate::config) fn last_writer(config: &Tree) -> Option<(u64, u64)> {
     match &config.get("meta")?.get("lastTouchedVersion")?.node {
         Node::Leaf(Value::String(stamp)) => version(stamp),
         _ => None,
@@ -144,7 +154,7 @@ fn first_present(config: &Value, keys: &[&str]) -> Option<String> {
         let path: Vec<&str> = key.split('/').skip(1).collect();
         present(config, &path)
     })?;
-    Some(super::pointer::readable(key))
+    Some(crate::config::pointer::readable(key))
 }
 
 fn present(value: &Value, path: &[&str]) -> bool {
@@ -171,7 +181,7 @@ fn holds_secret_ref(value: &Value) -> bool {
 }
 
 /// A reference to a secret that is kept elsewhere: exactly `source`, `provider` and `id`, all strings.
-pub(super) fn is_secret_ref(value: &Value) -> bool {
+pub(in crate::config) fn is_secret_ref(value: &Value) -> bool {
     let Some(map) = value.as_object() else { return false };
     let text = |key: &str| map.get(key).and_then(Value::as_str);
     map.len() == 3

@@ -5,14 +5,19 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::pointer::{join, readable};
-use super::schema::{Id, Schema};
-use super::schema_type::{Kind, Rest, accepted, describe};
-use super::{Problem, ProblemKind, Problems};
+use crate::config::pointer::{join, readable};
+use crate::config::schema::{Id, Schema};
+use crate::config::schema_type::{Kind, Rest, accepted, describe};
+use crate::config::{Problem, ProblemKind, Problems};
 
 /// Reports what the gateway's schema would refuse. Strings at the pointers `skip` are not judged: they hold a
 /// reference that could not be resolved.
-pub(super) fn validate(schema: &Schema, config: &Value, skip: &HashSet<String>, problems: &mut Problems) {
+pub(in crate::config) fn validate(
+    schema: &Schema,
+    config: &Value,
+    skip: &HashSet<String>,
+    problems: &mut Problems,
+) {
     Walk { schema, skip, problems }.value(config, Schema::ROOT, "");
 }
 

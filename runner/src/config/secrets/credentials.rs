@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::sensitive::{Sensitivity, is_secret_parameter, is_secret_word, token_shape, wide_key};
+use crate::config::sensitive::{Sensitivity, is_secret_parameter, is_secret_word, token_shape, wide_key};
 
 /// How far behind the host's place the `@` of a login is looked for where the login itself holds `/`, `?` or a space: far
 /// longer than any password, and short enough for a text that is made of such beginnings.
@@ -90,7 +90,7 @@ const SECRET_PATHS: [(&str, &str); 12] = [
 
 /// What kind of text it is.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Manner {
+pub(in crate::config) struct Manner {
     /// An address: a login may stand in it without `://`.
     pub address: bool,
     /// A command line, a part of one, or a comment: flags and headers have values.
@@ -101,7 +101,7 @@ pub(super) struct Manner {
 
 /// A place in a text that holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(in crate::config) struct Piece {
     /// What is not shown.
     pub range: Range<usize>,
     /// The secrets in it.
@@ -115,7 +115,7 @@ impl Piece {
 }
 
 /// The places in a text that hold secrets, in order and apart from each other.
-pub(super) fn in_text(text: &str, manner: Manner) -> Vec<Piece> {
+pub(in crate::config) fn in_text(text: &str, manner: Manner) -> Vec<Piece> {
     let mut pieces = urls(text);
     pieces.extend(private_keys(text));
     if !manner.pattern {
@@ -141,7 +141,7 @@ pub(super) fn in_text(text: &str, manner: Manner) -> Vec<Piece> {
 }
 
 /// False for a text that holds nothing of the kind for certain: most texts, and looking closer would cost time.
-pub(super) fn may_be_in(text: &str) -> bool {
+pub(in crate::config) fn may_be_in(text: &str) -> bool {
     text.contains(['=', ':', '@', '-', '_', '.'])
         || text.contains("earer")
         || text.contains("asic")
@@ -151,7 +151,7 @@ pub(super) fn may_be_in(text: &str) -> bool {
 }
 
 /// The text with a mark in each of the places.
-pub(super) fn marked(text: &str, pieces: &[Piece], mark: &str) -> String {
+pub(in crate::config) fn marked(text: &str, pieces: &[Piece], mark: &str) -> String {
     let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
     for piece in pieces {
         shown.push_str(slice(text, &(at..piece.range.start)));
@@ -163,7 +163,7 @@ pub(super) fn marked(text: &str, pieces: &[Piece], mark: &str) -> String {
 }
 
 /// True where the item of a list of arguments is the value of the flag before it.
-pub(super) fn is_value_of(flag: &str, value: &str) -> bool {
+pub(in crate::config) fn is_value_of(flag: &str, value: &str) -> bool {
     if value.is_empty() || value.starts_with("--") || is_placeholder(value) {
         return false;
     }
@@ -179,7 +179,7 @@ pub(super) fn is_value_of(flag: &str, value: &str) -> bool {
 }
 
 /// True for a flag whose value is a variable for another program: `-e NAME=value`.
-pub(super) fn passes_variable(flag: &str) -> bool {
+pub(in crate::config) fn passes_variable(flag: &str) -> bool {
     matches!(flag, "-e" | "--env" | "--environment" | "--env-var" | "--set-env")
 }
 

@@ -9,22 +9,22 @@ use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
 use serde_json::{Map, Value};
 
-use super::pointer::join;
-use super::source::Spot;
+use crate::config::pointer::join;
+use crate::config::source::Spot;
 
 /// Keys that reach the prototype of an object in JavaScript; a merge leaves them out.
 const PROTOTYPE_KEYS: [&str; 3] = ["__proto__", "prototype", "constructor"];
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Tree {
+pub(in crate::config) struct Tree {
     pub spot: Option<Spot>,
     pub node: Node,
 }
 
 /// `Leaf` is never an array or an object.
 #[derive(Debug, Clone)]
-pub(super) enum Node {
+pub(in crate::config) enum Node {
     Leaf(Value),
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
@@ -32,35 +32,35 @@ pub(super) enum Node {
 
 /// Where two readers could differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Doubt {
+pub(in crate::config) struct Doubt {
     pub pointer: String,
     pub spot: Option<Spot>,
     pub what: DoubtKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DoubtKind {
+pub(in crate::config) enum DoubtKind {
     DuplicateKey,
     ReadersDiffer,
     Prototype,
 }
 
 impl Tree {
-    pub(super) fn empty_object() -> Self {
+    pub(in crate::config) fn empty_object() -> Self {
         Self { spot: None, node: Node::Object(Vec::new()) }
     }
 
-    pub(super) fn is_object(&self) -> bool {
+    pub(in crate::config) fn is_object(&self) -> bool {
         matches!(self.node, Node::Object(_))
     }
 
     /// The value of a key; of one that occurs twice the last, as the gateway has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(in crate::config) fn get(&self, key: &str) -> Option<&Self> {
         let Node::Object(entries) = &self.node else { return None };
         entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    pub(super) fn into_parts(self) -> (Value, Marks) {
+    pub(in crate::config) fn into_parts(self) -> (Value, Marks) {
         match self.node {
             Node::Leaf(value) => (value, Marks { spot: self.spot, below: Below::Nothing }),
             Node::Array(items) => {
@@ -84,7 +84,7 @@ impl Tree {
 
 /// The places of a tree without its values.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Marks {
+pub(in crate::config) struct Marks {
     spot: Option<Spot>,
     below: Below,
 }
@@ -100,7 +100,7 @@ enum Below {
 
 impl Marks {
     /// The place at `path` or of its nearest ancestor that has one; true when it is the very value.
-    pub(super) fn find(&self, path: &[String]) -> Option<(Spot, bool)> {
+    pub(in crate::config) fn find(&self, path: &[String]) -> Option<(Spot, bool)> {
         let mut here = self;
         let mut best = here.spot.map(|spot| (spot, path.is_empty()));
         for (depth, segment) in path.iter().enumerate() {
@@ -123,7 +123,7 @@ impl Marks {
 }
 
 /// Lays `source` over `target`: lists are joined, objects merged key by key, anything else is replaced.
-pub(super) fn merge(target: Tree, source: Tree) -> Tree {
+pub(in crate::config) fn merge(target: Tree, source: Tree) -> Tree {
     // The place is that of the file that includes: people look there first.
     let spot = source.spot.or(target.spot);
     match (target.node, source.node) {
@@ -178,7 +178,7 @@ fn filled(slots: Vec<(String, Option<Tree>)>) -> Vec<(String, Tree)> {
 
 /// JSON5 text that is not JSON5: byte offset and what is wrong, without any of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SyntaxError {
+pub(in crate::config) struct SyntaxError {
     /// 1-based line and column in characters, when the reader says so.
     pub position: Option<(u32, u32)>,
     pub reason: String,
@@ -186,14 +186,14 @@ pub(super) struct SyntaxError {
 
 /// Why a text was not parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ParseError {
+pub(in crate::config) enum ParseError {
     Syntax(SyntaxError),
     /// The pointers of its values would be longer than the budget allows.
     Pointers,
 }
 
 /// What parsing gave.
-pub(super) struct Parsed {
+pub(in crate::config) struct Parsed {
     pub tree: Tree,
     pub doubts: Vec<Doubt>,
     /// The second reader understood the text, so every value has a place.
@@ -203,7 +203,12 @@ pub(super) struct Parsed {
 /// Parses `text`, which must have passed `scan`, as file number `file`. The pointers of its values, each behind
 /// `base` more bytes, are taken from `budget`: later steps build each of them, and with one very long key that
 /// would be a lot.
-pub(super) fn parse(text: &str, file: u32, base: usize, budget: &mut usize) -> Result<Parsed, ParseError> {
+pub(in crate::config) fn parse(
+    text: &str,
+    file: u32,
+    base: usize,
+    budget: &mut usize,
+) -> Result<Parsed, ParseError> {
     let value: Value =
         json5::from_str(text).map_err(|error| ParseError::Syntax(syntax_error(&error, text)))?;
     spend(&value, base, budget).ok_or(ParseError::Pointers)?;
@@ -215,7 +220,7 @@ pub(super) fn parse(text: &str, file: u32, base: usize, budget: &mut usize) -> R
 }
 
 /// What the second reader, which knows the places, makes of a text.
-pub(super) fn second_reader(text: &str) -> Option<ast::Value<'_>> {
+pub(in crate::config) fn second_reader(text: &str) -> Option<ast::Value<'_>> {
     let collect = jsonc_parser::CollectOptions {
         comments: jsonc_parser::CommentCollectionStrategy::Off,
         tokens: false,
@@ -340,7 +345,7 @@ impl Builder<'_> {
 
     fn doubt(&mut self, pointer: &str, spot: Option<Spot>, what: DoubtKind) {
         // More than the list of problems can hold helps nobody.
-        if self.doubts.len() <= super::MAX_PROBLEMS {
+        if self.doubts.len() <= crate::config::MAX_PROBLEMS {
             self.doubts.push(Doubt { pointer: pointer.to_owned(), spot, what });
         }
     }

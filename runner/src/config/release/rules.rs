@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::pointer::{join, readable};
-use super::{Problem, ProblemKind, Problems};
+use crate::config::pointer::{join, readable};
+use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Located, absolute, expand_home, is_inside, js_trim};
 
 /// Keys of older layouts.
@@ -44,12 +44,16 @@ const LEGACY: [&str; 27] = [
 const LEGACY_TEXTS: [&str; 2] = ["/agent/model", "/agent/imageModel"];
 
 /// A value that the gateway would refuse for a reason the table cannot say.
-pub(super) fn invalid(problems: &mut Problems, pointer: impl Into<String>, message: impl Into<String>) {
+pub(in crate::config) fn invalid(
+    problems: &mut Problems,
+    pointer: impl Into<String>,
+    message: impl Into<String>,
+) {
     problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
 }
 
 /// Keys that moved in the meantime.
-pub(super) fn legacy_keys(config: &Value, problems: &mut Problems) {
+pub(in crate::config) fn legacy_keys(config: &Value, problems: &mut Problems) {
     let texts = LEGACY_TEXTS.iter().filter(|key| config.pointer(key).is_some_and(Value::is_string));
     for key in LEGACY.iter().filter(|key| config.pointer(key).is_some()).chain(texts) {
         let message = format!(
@@ -64,7 +68,7 @@ pub(super) fn legacy_keys(config: &Value, problems: &mut Problems) {
 const MAX_ID_CHARS: usize = 64;
 
 /// Agents and what refers to them.
-pub(super) fn agents(config: &Value, located: &Located, problems: &mut Problems) {
+pub(in crate::config) fn agents(config: &Value, located: &Located, problems: &mut Problems) {
     let empty = Vec::new();
     let list = config.pointer("/agents/list").and_then(Value::as_array).unwrap_or(&empty);
     agent_dirs(config, list, located, problems);

@@ -6,7 +6,7 @@ use crate::target::js_trim;
 
 /// One alternative of a type.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(in crate::config) enum Kind {
     Text {
         min: usize,
         max: usize,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 
 /// What a text has to look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::config) enum Form {
     Free,
     Colour,
     Uri,
@@ -36,7 +36,7 @@ pub(super) enum Form {
 
 /// What happens to keys that an object's type does not name.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Rest {
+pub(in crate::config) enum Rest {
     Refused,
     Kept,
     Of(Vec<Kind>),
@@ -44,7 +44,7 @@ pub(super) enum Rest {
 
 /// A parsed type column.
 #[derive(Debug, Clone)]
-pub(super) struct Type {
+pub(in crate::config) struct Type {
     /// Alternatives; none means anything.
     pub kinds: Vec<Kind>,
     pub rest: Rest,
@@ -53,7 +53,7 @@ pub(super) struct Type {
 }
 
 /// Parses a type column. What it does not know means "anything", so that a gap in the table never causes an alarm.
-pub(super) fn parse(column: &str) -> Type {
+pub(in crate::config) fn parse(column: &str) -> Type {
     let (column, default) = match column.split_once(" default=") {
         Some((column, default)) => (column, serde_json::from_str(default).ok()),
         None => (column, None),
@@ -152,7 +152,7 @@ fn number_kind(whole: bool, options: &str) -> Kind {
 
 impl Kind {
     /// True when `value` is of this kind. Members of an object and objects in a list are not looked at.
-    pub(super) fn accepts(&self, value: &Value) -> bool {
+    pub(in crate::config) fn accepts(&self, value: &Value) -> bool {
         match (self, value) {
             (Self::Text { min, max, form }, Value::String(text)) => {
                 let length = text.encode_utf16().count();
@@ -171,7 +171,7 @@ impl Kind {
     }
 
     /// What is expected, for people.
-    pub(super) fn describe(&self) -> String {
+    pub(in crate::config) fn describe(&self) -> String {
         match self {
             Self::Text { min, max, form } => match (form, min, max) {
                 (Form::Colour, ..) => "a colour of six hexadecimal digits".to_owned(),
@@ -217,12 +217,12 @@ impl Form {
 }
 
 /// True when one of `kinds` accepts `value`; no kinds accept anything.
-pub(super) fn accepted(kinds: &[Kind], value: &Value) -> bool {
+pub(in crate::config) fn accepted(kinds: &[Kind], value: &Value) -> bool {
     kinds.is_empty() || kinds.iter().any(|kind| kind.accepts(value))
 }
 
 /// The alternatives for people: `"a", "b" or "c"`.
-pub(super) fn describe(kinds: &[Kind]) -> String {
+pub(in crate::config) fn describe(kinds: &[Kind]) -> String {
     let parts: Vec<String> = kinds.iter().map(Kind::describe).collect();
     match parts.split_last() {
         Some((last, [])) => last.clone(),

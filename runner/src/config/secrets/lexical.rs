@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What a part is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(in crate::config) enum Part {
     /// What stands between the quotes of a string.
     Text,
     /// What a comment says.
@@ -15,7 +15,7 @@ pub(super) enum Part {
 }
 
 /// The parts of a text, in order, as ranges of bytes.
-pub(super) fn parts(text: &str) -> Vec<(Part, Range<usize>)> {
+pub(in crate::config) fn parts(text: &str) -> Vec<(Part, Range<usize>)> {
     let mut parts = Vec::new();
     let (mut at, mut bare) = (0, 0);
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
@@ -60,7 +60,7 @@ fn string_end(text: &str, start: usize, quote: char) -> usize {
 
 /// A text as it is meant, and where its characters are written.
 #[derive(Debug, Default)]
-pub(super) struct Meant {
+pub(in crate::config) struct Meant {
     /// The text without escapes.
     pub text: String,
     /// For each character: its place in `text`, and where it begins in the source.
@@ -71,7 +71,7 @@ pub(super) struct Meant {
 
 impl Meant {
     /// Reads what is written at a range of a source: escapes as JSON5 and JavaScript have them.
-    pub(super) fn read(source: &str, range: &Range<usize>) -> Self {
+    pub(in crate::config) fn read(source: &str, range: &Range<usize>) -> Self {
         let mut meant = Self { end: range.end, ..Self::default() };
         let written = source.get(range.clone()).unwrap_or_default();
         let mut at = 0;
@@ -112,7 +112,7 @@ impl Meant {
     }
 
     /// Where a range of the text is written.
-    pub(super) fn source(&self, range: &Range<usize>) -> Range<usize> {
+    pub(in crate::config) fn source(&self, range: &Range<usize>) -> Range<usize> {
         let first = self.places.partition_point(|(at, _)| *at <= range.start).saturating_sub(1);
         let last = self.places.partition_point(|(at, _)| *at < range.end);
         let place = |number: usize| self.places.get(number).map_or(self.end, |(_, start)| *start);

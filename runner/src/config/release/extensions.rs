@@ -26,7 +26,7 @@ const INDEX: [&str; 4] = ["index.ts", "index.js", "index.mjs", "index.cjs"];
 
 /// What the extensions directory declares.
 #[derive(Default)]
-pub(super) struct Extensions {
+pub(in crate::config) struct Extensions {
     /// Ids of plugins.
     pub ids: HashSet<String>,
     /// Channels that they add.
@@ -38,7 +38,7 @@ pub(super) struct Extensions {
 }
 
 /// Looks at all of them; what describes them is read through no link.
-pub(super) fn discover(directory: &Path, territory: Territory) -> Extensions {
+pub(in crate::config) fn discover(directory: &Path, territory: Territory) -> Extensions {
     let mut found = Extensions::default();
     let reader = Reader { directory, territory };
     let Ok(entries) = std::fs::read_dir(directory) else { return found };

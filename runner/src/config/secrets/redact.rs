@@ -1,22 +1,23 @@
 //! Takes the secrets out of a config: what policies get to see, the list of what was taken out, and where in a value it
 //! stands. The places in a file's text come from the same decision (`mask`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use serde_json::{Map, Value, json};
 
-use super::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
-use super::generation::is_secret_ref;
-use super::pointer::join;
-use super::schema::{self, Id, Schema};
-use super::schema_type::Kind;
-use super::sensitive::{
+use crate::config::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
+use crate::config::generation::is_secret_ref;
+use crate::config::pointer::join;
+use crate::config::schema::{self, Id, Schema};
+use crate::config::schema_type::Kind;
+use crate::config::sensitive::{
     self, Sensitivity, is_address_key, is_command_key, is_pattern_key, is_public, is_secret_list,
     is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
 };
-use super::{REDACTED, Secret, SecretSource, SecretString, SecretSubject};
-use crate::target::Origin;
+use crate::config::shown::is_shown;
+use crate::config::substitute::Given;
+use crate::config::{HIDDEN, REDACTED, Secret, SecretSource, SecretString, SecretSubject};
 
 /// Members of a pair that say what the other member is: `{name: "API_KEY", value: "..."}`.
 const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "variable", "id", "flag"];
@@ -25,7 +26,7 @@ const PAIR_VALUES: [&str; 4] = ["value", "val", "content", "text"];
 
 /// Where the value stands that is taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mount {
+pub(in crate::config) enum Mount {
     /// It is the whole config.
     Root,
     /// It is an include, and it is not known what it is a part of.
@@ -34,22 +35,43 @@ pub(super) enum Mount {
 
 /// What of a value is not shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Hidden {
+pub(in crate::config) enum Hidden {
     /// All of it.
     Whole,
     /// These ranges of bytes of the text.
     Parts(Vec<Range<usize>>),
 }
 
-/// The copy for policies and the secrets. `from_env` are the pointers of strings that hold a variable's value.
-pub(super) fn redact(config: &Value, from_env: &HashMap<String, Vec<Origin>>) -> (Value, Vec<Secret>) {
+/// A config without its secrets.
+pub(in crate::config) struct Redacted {
+    /// The copy for policies.
+    pub copy: Value,
+    /// What was taken out.
+    pub secrets: Vec<Secret>,
+    /// Where a text was taken out because a variable gives it, and not because of its place.
+    pub hidden_variables: HashSet<String>,
+}
+
+/// Takes the secrets out of a config. `from_env` are the pointers of strings that hold the values of variables.
+pub(in crate::config) fn redact(config: &Value, from_env: &HashMap<String, Vec<Given>>) -> Redacted {
     let mut work = Work::new(Mount::Root, from_env);
     let copy = work.value(config, "", Context::root(Mount::Root));
-    (copy, work.secrets)
+    Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }
+}
+
+/// What stands in the copy in place of a value.
+fn mark(kind: &str) -> Value {
+    json!({HIDDEN: kind})
+}
+
+/// A key of the config must not pass for the mark: it gets one "$" more where it looks like it.
+fn unlike_mark(key: &str) -> String {
+    let is_like = key.ends_with(HIDDEN) && key.trim_start_matches('$') == HIDDEN.trim_start_matches('$');
+    if is_like { format!("${key}") } else { key.to_owned() }
 }
 
 /// What of a file's values is not shown, by pointer, and the secrets in them.
-pub(super) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
+pub(in crate::config) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
     let nothing = HashMap::new();
     let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(mount, &nothing) };
     work.value(value, "", Context::root(mount));
@@ -60,8 +82,9 @@ struct Work<'a> {
     /// The schema says which names users choose and which values are words of its own, whatever version wrote the config.
     schema: &'static Schema,
     mount: Mount,
-    from_env: &'a HashMap<String, Vec<Origin>>,
+    from_env: &'a HashMap<String, Vec<Given>>,
     secrets: Vec<Secret>,
+    hidden_variables: HashSet<String>,
     hidden: Option<HashMap<String, Hidden>>,
 }
 
@@ -97,8 +120,9 @@ impl Context<'_> {
 }
 
 impl<'a> Work<'a> {
-    fn new(mount: Mount, from_env: &'a HashMap<String, Vec<Origin>>) -> Self {
-        Self { schema: schema::get(), mount, from_env, secrets: Vec::new(), hidden: None }
+    fn new(mount: Mount, from_env: &'a HashMap<String, Vec<Given>>) -> Self {
+        let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
+        Self { schema: schema::get(), mount, from_env, secrets, hidden_variables, hidden: None }
     }
 
     fn value(&mut self, value: &Value, pointer: &str, context: Context<'_>) -> Value {
@@ -109,17 +133,16 @@ impl<'a> Work<'a> {
                     return value.clone();
                 }
                 let text = number.to_string();
-                let zero = number.as_f64() == Some(0.0);
                 self.add(pointer, text, self.source(pointer));
                 self.hide(pointer, || Hidden::Whole);
-                json!(i32::from(!zero))
+                if number.as_f64() == Some(0.0) { value.clone() } else { mark("secret") }
             }
             Value::String(text) => self.text(text, pointer, context),
             Value::Array(items) => self.list(items, pointer, context),
             Value::Object(map) => {
                 if is_secret_ref(value) {
                     self.add(pointer, String::new(), SecretSource::Reference);
-                    return value.clone();
+                    return mark("reference");
                 }
                 let pair = is_secret_pair(map);
                 let copy = map.iter().map(|(key, value)| {
@@ -128,7 +151,7 @@ impl<'a> Work<'a> {
                     if pair && PAIR_VALUES.contains(&key.as_str()) {
                         context.sensitivity = Sensitivity::All;
                     }
-                    (key.clone(), self.value(value, &below, context))
+                    (unlike_mark(key), self.value(value, &below, context))
                 });
                 Value::Object(copy.collect())
             }
@@ -192,7 +215,7 @@ impl<'a> Work<'a> {
             self.add_parts(pointer, text, listed || flagged);
             self.add(pointer, text.to_owned(), self.source(pointer));
             self.hide(pointer, || Hidden::Whole);
-            return json!(REDACTED);
+            return if text.is_empty() { json!(text) } else { mark("secret") };
         }
         let pieces = match context.behind {
             Behind::VariableFlag => variable(text),
@@ -207,14 +230,22 @@ impl<'a> Work<'a> {
             self.hide(pointer, || Hidden::Parts(pieces.iter().map(|piece| piece.range.clone()).collect()));
             let shown = marked(text, &pieces, REDACTED);
             // A path from a variable may be a secret, too (webhooks); host and scheme never are.
-            return json!(if from_env && !path { origin_only(&shown) } else { shown });
+            if !from_env || path {
+                return json!(shown);
+            }
+            return origin_only(&shown).map_or_else(|| mark("secret"), Value::String);
         }
-        if !from_env || path || text == "*" {
+        let Some(given) = self.from_env.get(pointer).filter(|_| !path) else { return json!(text) };
+        let names: Vec<String> = given.iter().map(|given| given.name.clone()).collect();
+        if is_shown(context.key, text, &names) {
             return json!(text);
         }
         self.add(pointer, text.to_owned(), SecretSource::Environment);
-        let url = is_url_key(context.key) && text.contains("://");
-        json!(if url { origin_only(text) } else { REDACTED.to_owned() })
+        if let Some(origin) = origin_only(text).filter(|_| is_url_key(context.key)) {
+            return json!(origin);
+        }
+        self.hidden_variables.insert(pointer.to_owned());
+        mark("variable")
     }
 
     fn node(&self, id: Option<Id>) -> Option<&'static schema::Node> {
@@ -227,7 +258,8 @@ impl<'a> Work<'a> {
 
     fn fits(&self, text: &str, context: Context<'_>) -> bool {
         let value = json!(text);
-        self.node(context.id).is_some_and(|node| super::schema_type::accepted(&node.shape().kinds, &value))
+        self.node(context.id)
+            .is_some_and(|node| crate::config::schema_type::accepted(&node.shape().kinds, &value))
     }
 
     fn source(&self, pointer: &str) -> SecretSource {
@@ -284,15 +316,15 @@ fn is_secret_pair(map: &Map<String, Value>) -> bool {
     })
 }
 
-/// `https://host:1/path?x` -> `https://host:1/[secret]`. What is no address is not shown at all.
-fn origin_only(url: &str) -> String {
-    let Some((scheme, rest)) =
-        url.split_once("://").filter(|(scheme, _)| !scheme.contains(char::is_whitespace))
-    else {
-        return REDACTED.to_owned();
-    };
-    match rest.split_once(['/', '?', '#']) {
-        Some((host, tail)) if !tail.is_empty() => format!("{scheme}://{host}/{REDACTED}"),
-        _ => url.to_owned(),
-    }
+/// `https://host:1/path?x` -> `https://host:1/[secret]`; none of what is no address.
+fn origin_only(url: &str) -> Option<String> {
+    // Addresses of the web may be written with backslashes; clients read them as slashes.
+    let is_web = ["http:", "https:", "ws:", "wss:"].iter().any(|scheme| url.trim_start().starts_with(scheme));
+    let url = if is_web { url.replace('\\', "/") } else { url.to_owned() };
+    let (_, rest) = url.split_once("://").filter(|(scheme, _)| !scheme.contains(char::is_whitespace))?;
+    let start = url.len() - rest.len();
+    Some(match rest.find(['/', '?', '#']) {
+        Some(end) if end + 1 < rest.len() => format!("{}/{REDACTED}", url.get(..start + end)?),
+        _ => url,
+    })
 }

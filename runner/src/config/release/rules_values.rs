@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::Problems;
-use super::pointer::join;
-use super::rules::invalid;
+use crate::config::Problems;
+use crate::config::pointer::join;
+use crate::config::rules::invalid;
 use crate::target::js_trim;
 
 /// Walks the whole config for rules that hold at many places, then the others.
-pub(super) fn check(config: &Value, problems: &mut Problems) {
+pub(in crate::config) fn check(config: &Value, problems: &mut Problems) {
     for key in ["tools", "agents", "channels"] {
         if let Some(value) = config.get(key) {
             walk(value, key, &join("", key), problems);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::substitute::SHELL_VARIABLES;
+use crate::config::substitute::SHELL_VARIABLES;
 use crate::target::Environment;
 
 /// Other variables with credentials that the gateway or its checks read.
@@ -75,7 +75,7 @@ pub struct Secret {
 }
 
 /// The secrets among the variables this program knows by name.
-pub(super) fn from_environment(env: &Environment) -> Vec<Secret> {
+pub(in crate::config) fn from_environment(env: &Environment) -> Vec<Secret> {
     let names = SHELL_VARIABLES.iter().chain(&OTHER_VARIABLES);
     let secret = |name: &&str| {
         Some(Secret {

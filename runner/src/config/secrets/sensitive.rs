@@ -272,7 +272,7 @@ const BOT_TOKEN: (usize, usize) = (6, 30);
 
 /// How sure a key's name is about a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sensitivity {
+pub(in crate::config) enum Sensitivity {
     /// Not sensitive by its name.
     None,
     /// A text or a list of texts, and nothing below; a number is what it is.
@@ -287,18 +287,18 @@ pub(super) enum Sensitivity {
 
 impl Sensitivity {
     /// What lies below such a key is secret, too.
-    pub(super) fn reaches_down(self) -> bool {
+    pub(in crate::config) fn reaches_down(self) -> bool {
         matches!(self, Self::Texts | Self::All)
     }
 
     /// A number is secret, too.
-    pub(super) fn takes_numbers(self) -> bool {
+    pub(in crate::config) fn takes_numbers(self) -> bool {
         matches!(self, Self::Own | Self::All)
     }
 }
 
 /// What the name of a key says about its value, wherever it stands.
-pub(super) fn of_key(key: &str) -> Sensitivity {
+pub(in crate::config) fn of_key(key: &str) -> Sensitivity {
     if !may_be_secret(key) {
         return Sensitivity::None;
     }
@@ -331,7 +331,7 @@ fn may_be_secret(key: &str) -> bool {
 }
 
 /// What the name of a key says where no schema says what it holds: more names than [`of_key`] has.
-pub(super) fn wide_key(key: &str) -> Sensitivity {
+pub(in crate::config) fn wide_key(key: &str) -> Sensitivity {
     if !may_be_secret(key) {
         return Sensitivity::None;
     }
@@ -397,7 +397,7 @@ fn key_word(last: &str, before: &[String]) -> Option<Sensitivity> {
 
 /// The key is no secret although its name looks like one. `section` is the pointer that it stands below; none where it is
 /// not known, as in an include.
-pub(super) fn is_public(section: Option<&str>, key: &str) -> bool {
+pub(in crate::config) fn is_public(section: Option<&str>, key: &str) -> bool {
     PUBLIC_KEYS.iter().any(|(below, name, _)| {
         *name == key
             && section.is_none_or(|section| {
@@ -408,12 +408,12 @@ pub(super) fn is_public(section: Option<&str>, key: &str) -> bool {
 }
 
 /// Names of objects whose members are all secret: environments and HTTP headers.
-pub(super) fn is_secret_map(key: &str) -> bool {
+pub(in crate::config) fn is_secret_map(key: &str) -> bool {
     is_secret_list(key) || key.ends_with("Headers") || key.ends_with("Env")
 }
 
 /// The same of lists of `NAME=value`. Other names that end alike hold names alone: `requiredHeaders`, `clearEnv`.
-pub(super) fn is_secret_list(key: &str) -> bool {
+pub(in crate::config) fn is_secret_list(key: &str) -> bool {
     const MAPS: [&str; 11] = [
         "env",
         "envs",
@@ -433,7 +433,7 @@ pub(super) fn is_secret_list(key: &str) -> bool {
 }
 
 /// Names of sections whose members have names that users choose: accounts, plugins, providers.
-pub(super) fn has_chosen_names(key: &str) -> bool {
+pub(in crate::config) fn has_chosen_names(key: &str) -> bool {
     [
         "accounts",
         "entries",
@@ -462,7 +462,7 @@ pub(super) fn has_chosen_names(key: &str) -> bool {
 }
 
 /// True for keys that hold a command line, or the arguments of one.
-pub(super) fn is_command_key(key: &str) -> bool {
+pub(in crate::config) fn is_command_key(key: &str) -> bool {
     let words = words(key);
     words.last().is_some_and(|last| {
         [
@@ -487,7 +487,7 @@ pub(super) fn is_command_key(key: &str) -> bool {
 }
 
 /// True for keys whose texts others are matched by.
-pub(super) fn is_pattern_key(key: &str) -> bool {
+pub(in crate::config) fn is_pattern_key(key: &str) -> bool {
     let words = words(key);
     words.last().is_some_and(|last| {
         ["pattern", "patterns", "regex", "regexp", "glob", "globs"].contains(&last.as_str())
@@ -495,7 +495,7 @@ pub(super) fn is_pattern_key(key: &str) -> bool {
 }
 
 /// True for keys that hold an address: of a server, or of a proxy on the way to it.
-pub(super) fn is_address_key(key: &str) -> bool {
+pub(in crate::config) fn is_address_key(key: &str) -> bool {
     let words = words(key);
     is_url_key(key)
         || words.last().is_some_and(|last| {
@@ -517,7 +517,7 @@ pub(super) fn is_address_key(key: &str) -> bool {
 }
 
 /// True for the name of a URL's parameter or of a flag whose value is a secret.
-pub(super) fn is_secret_parameter(name: &str, value: &str) -> bool {
+pub(in crate::config) fn is_secret_parameter(name: &str, value: &str) -> bool {
     match wide_key(name) {
         // A number of tokens is a count.
         Sensitivity::Texts => !is_number(value),
@@ -530,7 +530,7 @@ pub(super) fn is_secret_parameter(name: &str, value: &str) -> bool {
 }
 
 /// True for a name in any text whose value is a secret: `password=...`.
-pub(super) fn is_secret_word(name: &str, value: &str) -> bool {
+pub(in crate::config) fn is_secret_word(name: &str, value: &str) -> bool {
     match wide_key(name) {
         Sensitivity::All => true,
         Sensitivity::Texts => !is_number(value),
@@ -552,31 +552,31 @@ fn has_public_word(name: &str) -> bool {
 }
 
 /// True for keys whose values are paths.
-pub(super) fn is_path_key(key: &str) -> bool {
+pub(in crate::config) fn is_path_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     PATH_ENDS.iter().any(|end| key.ends_with(end))
 }
 
 /// True for keys whose values name paths, which are never secret: path keys, and the mounts of a sandbox.
-pub(super) fn names_paths(key: &str) -> bool {
+pub(in crate::config) fn names_paths(key: &str) -> bool {
     is_path_key(key) || key == "binds"
 }
 
 /// True for keys whose values are URLs.
-pub(super) fn is_url_key(key: &str) -> bool {
+pub(in crate::config) fn is_url_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["url", "urls", "uri", "endpoint", "proxy"].iter().any(|end| key.ends_with(end))
 }
 
 /// True for a text that has the shape of a well-known kind of token.
-pub(super) fn looks_like_token(text: &str) -> bool {
+pub(in crate::config) fn looks_like_token(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("-----BEGIN") && text.len() >= 30
         || token_shape(text).is_some_and(|shape| shape.len() == text.len())
 }
 
 /// The range of a token of a well-known kind in a word, without the punctuation around it.
-pub(super) fn token_shape(word: &str) -> Option<std::ops::Range<usize>> {
+pub(in crate::config) fn token_shape(word: &str) -> Option<std::ops::Range<usize>> {
     let is_inner =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=' | '+' | '/' | ':' | '~');
     let start = word.len() - word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).len();

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{Id, Schema};
-use super::sensitive::is_path_key;
+use crate::config::schema::{Id, Schema};
+use crate::config::sensitive::is_path_key;
 use crate::target::{Environment, expand_home};
 
 /// Short names the gateway gives to well-known models that have none.
@@ -25,7 +25,7 @@ const CONTEXT_WINDOW: u64 = 200_000;
 const MAX_TOKENS: u64 = 8192;
 
 /// The same config with the schema's defaults, its order of keys, and JavaScript's order elsewhere.
-pub(super) fn schema_order(schema: &Schema, config: Value) -> Value {
+pub(in crate::config) fn schema_order(schema: &Schema, config: Value) -> Value {
     ordered(schema, config, Some(Schema::ROOT))
 }
 
@@ -66,7 +66,7 @@ fn array_index(key: &str) -> Option<u64> {
 }
 
 /// The defaults that are code in the gateway.
-pub(super) fn runtime(config: &mut Value, env: &Environment) {
+pub(in crate::config) fn runtime(config: &mut Value, env: &Environment) {
     let Some(root) = config.as_object_mut() else { return };
     fill(object(root, "messages"), "ackReactionScope", || json!("group-mentions"));
     if let Some(session) = root.get_mut("session").and_then(Value::as_object_mut) {
@@ -196,7 +196,7 @@ fn complete_models(root: &mut Map<String, Value>) {
 }
 
 /// Expands `~` in values whose key says that they are paths.
-pub(super) fn expand_tilde(config: &mut Value, home: &Path) {
+pub(in crate::config) fn expand_tilde(config: &mut Value, home: &Path) {
     expand(config, None, home);
 }
 

@@ -3,14 +3,14 @@
 
 /// What exceeded a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Excess {
+pub(in crate::config) enum Excess {
     Depth,
     Values,
 }
 
 /// Fails when `text` nests deeper than `max_depth` or holds more than `max_values` values; else says how many it holds at
 /// most. Never fails for text within the limits, whether it is JSON5 or not.
-pub(super) fn scan(text: &str, max_depth: usize, max_values: usize) -> Result<usize, Excess> {
+pub(in crate::config) fn scan(text: &str, max_depth: usize, max_values: usize) -> Result<usize, Excess> {
     let mut depth = 0usize;
     let mut values = 0usize;
     let mut chars = text.chars().peekable();

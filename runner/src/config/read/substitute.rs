@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::pointer::{join, readable};
-use super::{MAX_SUBSTITUTED_BYTES, Problem, ProblemKind, Problems};
+use crate::config::pointer::{join, readable};
+use crate::config::{MAX_SUBSTITUTED_BYTES, Problem, ProblemKind, Problems};
 use crate::target::{Environment, Located, Origin, is_redirect, js_trim};
 
 /// Variables the gateway would fetch from a login shell.
-pub(super) const SHELL_VARIABLES: [&str; 16] = [
+pub(in crate::config) const SHELL_VARIABLES: [&str; 16] = [
     "OPENAI_API_KEY",
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_OAUTH_TOKEN",
@@ -31,7 +31,7 @@ pub(super) const SHELL_VARIABLES: [&str; 16] = [
 
 /// Adds the `env` block to the environment: its own keys before those of `env.vars`, and neither over a variable that
 /// has a value already.
-pub(super) fn apply_env_block(config: &Value, env: &mut Environment, problems: &mut Problems) {
+pub(in crate::config) fn apply_env_block(config: &Value, env: &mut Environment, problems: &mut Problems) {
     let Some(block) = config.get("env").and_then(Value::as_object) else { return };
     // Whoever comes first wins, so the stronger keys go first.
     for (name, value) in block {
@@ -61,18 +61,27 @@ fn set(name: &str, value: &str, base: &str, env: &mut Environment, problems: &mu
     }
 }
 
+/// A variable whose value is in a string.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Given {
+    /// Its name.
+    pub name: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
 /// What substitution touched, as pointers.
 #[derive(Debug, Default)]
-pub(super) struct References {
-    /// Strings that hold the values of variables now, and where those came from.
-    pub substituted: HashMap<String, Vec<Origin>>,
+pub(in crate::config) struct References {
+    /// Strings that hold the values of variables now, and which those are.
+    pub substituted: HashMap<String, Vec<Given>>,
     /// Strings that name a variable without a value and were left as they are.
     pub unset: HashSet<String>,
 }
 
 /// Replaces `${NAME}` in every string value, by values that the config may use: a target that was named on the command line
 /// gets nothing of this process's environment.
-pub(super) fn substitute(
+pub(in crate::config) fn substitute(
     config: &mut Value,
     located: &Located,
     env: &Environment,
@@ -119,7 +128,7 @@ impl Work<'_> {
     fn text(&mut self, text: &str, pointer: &str) -> Option<String> {
         let mut done = String::with_capacity(text.len());
         let mut rest = text;
-        let mut origins = Vec::new();
+        let mut given = Vec::new();
         while let Some(at) = rest.find('$') {
             let (before, from_dollar) = rest.split_at_checked(at)?;
             done.push_str(before);
@@ -136,7 +145,8 @@ impl Work<'_> {
                 };
                 self.left = left;
                 done.push_str(value);
-                origins.extend(self.env.origin(name));
+                let origin = self.env.origin(name);
+                given.extend(origin.map(|origin| Given { name: name.to_owned(), origin }));
                 rest = after;
             } else if let Some((name, after)) = from_dollar.strip_prefix("$$").and_then(reference) {
                 done.push_str("${");
@@ -149,10 +159,10 @@ impl Work<'_> {
             }
         }
         done.push_str(rest);
-        if !origins.is_empty() {
-            origins.sort_unstable();
-            origins.dedup();
-            self.references.substituted.insert(pointer.to_owned(), origins);
+        if !given.is_empty() {
+            given.sort_unstable();
+            given.dedup();
+            self.references.substituted.insert(pointer.to_owned(), given);
         }
         Some(done)
     }
@@ -199,7 +209,7 @@ fn is_yes(text: Option<&str>) -> bool {
 }
 
 /// Says so when the gateway would run a login shell for variables that are missing here.
-pub(super) fn note_shell_env(config: &Value, env: &Environment, problems: &mut Problems) {
+pub(in crate::config) fn note_shell_env(config: &Value, env: &Environment, problems: &mut Problems) {
     let in_config = config.pointer("/env/shellEnv/enabled") == Some(&Value::Bool(true));
     let wanted = in_config || is_yes(env.non_blank("OPENCLAW_LOAD_SHELL_ENV"));
     let deferred = is_yes(env.non_blank("OPENCLAW_DEFER_SHELL_ENV_FALLBACK"));

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use super::Problems;
-use super::pointer::join;
-use super::rules::invalid;
+use crate::config::Problems;
+use crate::config::pointer::join;
+use crate::config::rules::invalid;
 use crate::target::js_trim;
 
 type Section = Map<String, Value>;
 
 /// Checks every built-in channel that is configured.
-pub(super) fn check(config: &Value, problems: &mut Problems) {
+pub(in crate::config) fn check(config: &Value, problems: &mut Problems) {
     let channels = config.get("channels").and_then(Value::as_object);
     for (name, section) in channels.into_iter().flatten() {
         let Some(base) = section.as_object() else { continue };

@@ -3,23 +3,25 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use super::schema_type::{Kind, Type, parse};
+use serde_json::Value;
+
+use crate::config::schema_type::{Kind, Type, parse};
 
 /// One line per key: path, tab, type. The order of lines is the order of keys after validation.
 const TABLE: &str = include_str!("schema-2026.2.tsv");
 
 /// Number of a node in the tree.
-pub(super) type Id = usize;
+pub(in crate::config) type Id = usize;
 
 /// The tree of keys.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub(in crate::config) struct Schema {
     nodes: Vec<Node>,
 }
 
 /// One key.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(in crate::config) struct Node {
     /// The type column; most of them are never asked for.
     column: &'static str,
     shape: OnceLock<Type>,
@@ -37,17 +39,17 @@ impl Node {
     }
 
     /// The type of the value.
-    pub(super) fn shape(&self) -> &Type {
+    pub(in crate::config) fn shape(&self) -> &Type {
         self.shape.get_or_init(|| parse(self.column))
     }
 
     /// The member called `key`, or what the type says of other members.
-    pub(super) fn member(&self, key: &str) -> Option<Id> {
+    pub(in crate::config) fn member(&self, key: &str) -> Option<Id> {
         self.keys.iter().find(|(name, _)| *name == key).map(|(_, id)| *id).or(self.any_key)
     }
 
     /// True when the type can only be one of finitely many values: it can't hold a secret.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::config) fn is_closed(&self) -> bool {
         let closed = |kind: &Kind| matches!(kind, Kind::Literal(_) | Kind::Bool | Kind::Number { .. });
         !self.shape().kinds.is_empty() && self.shape().kinds.iter().all(closed)
     }
@@ -55,10 +57,23 @@ impl Node {
 
 impl Schema {
     /// The whole config.
-    pub(super) const ROOT: Id = 0;
+    pub(in crate::config) const ROOT: Id = 0;
 
-    pub(super) fn node(&self, id: Id) -> Option<&Node> {
+    pub(in crate::config) fn node(&self, id: Id) -> Option<&Node> {
         self.nodes.get(id)
+    }
+
+    /// The words that values may be.
+    pub(in crate::config) fn words(&self) -> impl Iterator<Item = String> {
+        let kinds = self.nodes.iter().flat_map(|node| node.shape().kinds.iter());
+        let inner = kinds.flat_map(|kind| match kind {
+            Kind::Array(kinds) => kinds.as_slice(),
+            kind => std::slice::from_ref(kind),
+        });
+        inner.filter_map(|kind| match kind {
+            Kind::Literal(Value::String(word)) => Some(word.clone()),
+            _ => None,
+        })
     }
 
     fn build(table: &'static str) -> Self {
@@ -117,7 +132,7 @@ impl Schema {
 }
 
 /// The table of generation 2026.2, built once.
-pub(super) fn get() -> &'static Schema {
+pub(in crate::config) fn get() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     SCHEMA.get_or_init(|| Schema::build(TABLE))
 }

@@ -3,27 +3,27 @@
 
 use std::path::{Path, PathBuf};
 
-use super::generation;
-use super::pointer::{join, readable};
-use super::scan::{Excess, scan};
-use super::source::{SourceFile, Spot};
-use super::tree::{Doubt, DoubtKind, Node, ParseError, Tree, merge, parse};
-use super::{
+use crate::config::generation;
+use crate::config::pointer::{join, readable};
+use crate::config::scan::{Excess, scan};
+use crate::config::source::{SourceFile, Spot};
+use crate::config::tree::{Doubt, DoubtKind, Node, ParseError, Tree, merge, parse};
+use crate::config::{
     MAX_CONFIG_BYTES, MAX_DEPTH, MAX_INCLUDE_FILES, MAX_INCLUDE_LEVEL, MAX_POINTER_BYTES, MAX_TOTAL_BYTES,
     MAX_VALUES,
 };
-use super::{Problem, ProblemKind, Problems};
+use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::snapshot::Identity;
 use crate::target::{INCLUDE_ROOTS, Place, Preview, ReadError, Territory, absolute, is_inside, normalise};
 
 /// The key that names files.
-pub(super) const INCLUDE: &str = "$include";
+pub(in crate::config) const INCLUDE: &str = "$include";
 
 /// The oldest release that takes includes from [`INCLUDE_ROOTS`].
 const ROOTS_SINCE: (u64, u64) = (2026, 5);
 
 /// Reads files and remembers them.
-pub(super) struct Loader<'p> {
+pub(in crate::config) struct Loader<'p> {
     preview: &'p Preview,
     territory: Territory,
     /// Directory of the main file, textually: includes lie in it.
@@ -57,7 +57,7 @@ struct Site<'a> {
 }
 
 /// What was read.
-pub(super) struct Read {
+pub(in crate::config) struct Read {
     /// The main file, if it could be read, and the includes in the order in which they were read.
     pub files: Vec<SourceFile>,
     /// Every include that was opened as one, each once.
@@ -68,7 +68,7 @@ pub(super) struct Read {
 
 impl<'p> Loader<'p> {
     /// `include_roots` is what the operator says of other directories with includes.
-    pub(super) fn new(
+    pub(in crate::config) fn new(
         main: &Path,
         territory: Territory,
         include_roots: Option<&str>,
@@ -91,13 +91,13 @@ impl<'p> Loader<'p> {
         }
     }
 
-    pub(super) fn into_read(self) -> Read {
+    pub(in crate::config) fn into_read(self) -> Read {
         Read { files: self.files, includes: self.includes, objects: self.objects }
     }
 
     /// The main file as it stands, includes not resolved. `None` when it is missing (no problem) or was not
     /// understood (a problem).
-    pub(super) fn main(&mut self, path: &Path, problems: &mut Problems) -> Option<Tree> {
+    pub(in crate::config) fn main(&mut self, path: &Path, problems: &mut Problems) -> Option<Tree> {
         let read = match self.preview.texts.get(path) {
             Some(bytes) => Ok(bytes.clone()),
             None => self.territory.read_linked(path, MAX_CONFIG_BYTES).map(|content| {
@@ -127,7 +127,7 @@ impl<'p> Loader<'p> {
     }
 
     /// The same tree with every include in place.
-    pub(super) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
+    pub(in crate::config) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
         let version = generation::last_writer(&tree);
         if !self.more_roots.is_empty() && version.is_some_and(|version| version < ROOTS_SINCE) {
             self.roots_too_new = std::mem::take(&mut self.more_roots);

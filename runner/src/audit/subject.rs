@@ -1,0 +1,513 @@
+//! What is audited: everything that is known of the target before the first policy runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hmac::{Hmac, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::audit::code::{self, Code as Scripts, is_of};
+use crate::audit::finding::Location;
+use crate::audit::visible;
+use crate::budget::Budget;
+use crate::config::{Config, Mask, SecretSource, SecretSubject};
+use crate::policy::manifest::EACH;
+use crate::probe::{Gateway, Probe};
+use crate::sandbox::{
+    AwaitProbe, Close, Facts, Known, Measures, Permissions, Platform, ProbeResult, Problem, Progress,
+    Release, Shared, Source, Variable, View,
+};
+use crate::settings::{Accepted, Settings};
+use crate::target::records::Tables;
+use crate::target::snapshot::{Guard, LookError, Metadata, Root, Snapshot};
+use crate::target::{self, Environment, Located, Preview, js_trim};
+
+/// Variables whose value is no secret: policies that may see them get it.
+const PUBLIC_VARIABLES: [&str; 5] =
+    ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT", "IRC_HOST", "IRC_NICK", "IRC_TLS"];
+
+/// What is installed from npm: the name of its views, where its records stand, and its folder in the state directory.
+const INSTALLS: [(&str, &str, &str); 2] = [
+    ("plugin-package", "/plugins/installs", "extensions"),
+    ("hook-package", "/hooks/internal/installs", "hooks"),
+];
+
+/// The number of the view of the credentials directory.
+const CREDENTIALS: usize = 2;
+
+/// Packages of one kind that are looked at: some hundred times an ordinary installation.
+const MAX_PACKAGES: usize = 500;
+
+/// The target of one audit, located and read.
+pub struct Subject {
+    /// Where everything is.
+    pub located: Located,
+    /// The config, and what is known about it.
+    pub config: Config,
+    /// Seconds since the epoch, the same for the whole audit.
+    pub now: u64,
+    /// Slow and live checks were asked for, too.
+    pub deep: bool,
+    environment: Environment,
+    problems: Vec<target::Problem>,
+    views: Vec<(String, PathBuf)>,
+    family_gaps: BTreeMap<&'static str, String>,
+    permissions: Permissions,
+    accepted: Vec<Accepted>,
+    probe: Option<Probe>,
+    mask: OnceLock<Mask>,
+    shared: Arc<Shared>,
+}
+
+/// What an audit goes by, besides its target.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// Seconds since the epoch, the same for the whole audit.
+    pub now: u64,
+    /// Makes the fingerprints of secrets comparable within this audit, and with nothing else.
+    pub key: [u8; 32],
+    /// What the site has decided.
+    pub settings: Settings,
+    /// Changes to imagine. The config must have been read with them.
+    pub preview: Preview,
+    /// Slow and live checks are asked for, too.
+    pub deep: bool,
+    /// The live probe of a deep audit.
+    pub probe: Option<Probe>,
+    /// What is left for taking stock.
+    pub budget: Budget,
+}
+
+impl Subject {
+    /// Takes stock of a target. `located_problems` are what locating it met.
+    #[must_use]
+    pub fn new(
+        located: Located,
+        environment: Environment,
+        config: Config,
+        located_problems: Vec<target::Problem>,
+        basis: &Basis,
+    ) -> Self {
+        let Basis { now, key, settings, preview, deep, probe, budget } = basis;
+        let mut views = vec![
+            ("state".to_owned(), Root::chosen(located.state_dir.clone())),
+            ("config".to_owned(), Root::facts(located.config_audit.clone())),
+            ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
+        ];
+        if let Some(log) = log_file(&located, &config) {
+            views.push(("log".to_owned(), Root::log(log)));
+        }
+        let includes = config.includes.iter().enumerate();
+        views.extend(includes.map(|(number, path)| (format!("include/{number}"), Root::facts(path.clone()))));
+        let packages = packages(&located, &config.effective).into_iter();
+        views.extend(packages.map(|(view, path)| (view, Root::package(path))));
+        let owner = located.territory.owner();
+        let code = if *deep {
+            code::find(&located, &environment, &config.effective, owner, &|| budget.check().is_err())
+        } else {
+            Scripts::default()
+        };
+        views.extend(code.found.into_iter().map(|found| (found.view, Root::found(found.path, found.object))));
+        let (views, roots): (Vec<_>, Vec<_>) =
+            views.into_iter().map(|(name, root)| ((name, root.path().to_owned()), root)).unzip();
+        let secret = located.dotenv.iter().chain(&config.objects).copied();
+        let snapshot = Snapshot::new(roots, preview).guarded(Guard::new(located.territory, secret));
+        let mut secrets = BTreeMap::new();
+        for secret in &config.secrets {
+            let name = match &secret.subject {
+                // A number where a text belongs has no length.
+                SecretSubject::Pointer(pointer) if !is_text(&config, pointer) => continue,
+                SecretSubject::Pointer(pointer) => pointer.clone(),
+                SecretSubject::Env(name) => format!("env:{name}"),
+            };
+            let source = match secret.source {
+                SecretSource::Literal => Source::Literal,
+                SecretSource::Environment => Source::Environment,
+                SecretSource::Reference => Source::Reference,
+            };
+            let is_variable = config.is_hidden_variable(&name);
+            let facts = facts(secret.value.expose(), source, key);
+            secrets.insert(name, Known { facts, is_variable });
+        }
+        let mut problems = located_problems;
+        problems.extend(config.problems.iter().cloned());
+        let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
+        let tables = Tables::new(CREDENTIALS);
+        let shared =
+            Arc::new(Shared { snapshot, secrets, tables, owner, now: *now, progress, probe: probed });
+        let permissions =
+            Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
+        let mut subject = Self {
+            located,
+            config,
+            now: *now,
+            deep: *deep,
+            environment,
+            problems,
+            views,
+            family_gaps: code.gaps,
+            permissions,
+            accepted: settings.accepted.clone(),
+            probe: probe.clone(),
+            mask: OnceLock::new(),
+            shared,
+        };
+        // Which workspaces and load paths there are, the config says.
+        if let Some(gap) = subject.config_gap().filter(|_| *deep) {
+            for family in EACH {
+                subject.family_gaps.entry(family).or_insert_with(|| gap.reason().to_owned());
+            }
+        }
+        subject
+    }
+
+    /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
+    #[must_use]
+    pub fn gateway(&self, within: Duration) -> Option<Gateway> {
+        self.probe.as_ref()?.within(within)
+    }
+
+    /// What all runs of this audit share.
+    #[must_use]
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// The number of a view.
+    #[must_use]
+    pub fn view(&self, name: &str) -> Option<usize> {
+        self.views.iter().position(|(known, _)| known == name)
+    }
+
+    /// The name of a view.
+    #[must_use]
+    pub fn view_name(&self, number: usize) -> Option<&str> {
+        self.views.get(number).map(|(name, _)| name.as_str())
+    }
+
+    /// The views and their numbers; of this family only the one view.
+    #[must_use]
+    pub fn view_numbers(&self, family: Option<&str>, only: Option<usize>) -> BTreeMap<String, usize> {
+        let views = self.views.iter().enumerate();
+        let seen = views.filter(|(number, (name, _))| {
+            Some(*number) == only || family.is_none_or(|family| !is_of(name, family))
+        });
+        seen.map(|(number, (name, _))| (name.clone(), number)).collect()
+    }
+
+    /// The numbers of a family's views.
+    #[must_use]
+    pub fn family(&self, family: &str) -> Vec<usize> {
+        let views = self.views.iter().enumerate();
+        views.filter(|(_, (name, _))| is_of(name, family)).map(|(number, _)| number).collect()
+    }
+
+    /// Why a family lacks views that it should have; none where it has them all.
+    #[must_use]
+    pub fn family_gap(&self, family: &str) -> Option<String> {
+        self.family_gaps.get(family).cloned()
+    }
+
+    /// The absolute path of an object.
+    #[must_use]
+    pub fn path(&self, view: usize, rel: &Path) -> PathBuf {
+        let root = self.views.get(view).map(|(_, path)| path.clone()).unwrap_or_default();
+        if rel.as_os_str().is_empty() { root } else { root.join(rel) }
+    }
+
+    /// The permission bits of an object, in octal; those of the end where it is a link.
+    #[must_use]
+    pub fn mode(&self, view: usize, rel: &Path) -> Option<String> {
+        let snapshot = &self.shared.snapshot;
+        let octal = |metadata: Metadata| format!("{:04o}", metadata.mode);
+        match snapshot.stat(view, rel) {
+            Ok(metadata) if metadata.kind != target::snapshot::Kind::Symlink => Some(octal(metadata)),
+            _ => snapshot.resolve(view, rel).ok()?.metadata.map(octal),
+        }
+    }
+
+    /// Resolves a config pointer to file, line and column.
+    #[must_use]
+    pub fn config_location(&self, pointer: &str) -> Location {
+        let place = self.config.locate(pointer);
+        let file =
+            place.and_then(|place| self.config.files.get(place.file)).map(|file| visible::path(&file.path));
+        let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
+        let exact = place.is_some_and(|place| place.exact);
+        Location::Config { pointer: pointer.to_owned(), file, line, column, exact }
+    }
+
+    /// The values that no output may show.
+    pub fn secret_values(&self) -> impl Iterator<Item = &str> {
+        self.config.secrets.iter().map(|secret| js_trim(secret.value.expose()))
+    }
+
+    /// Masks them; made once, at the first text.
+    #[must_use]
+    pub fn mask(&self) -> &Mask {
+        self.mask.get_or_init(|| Mask::new(self.secret_values()))
+    }
+
+    pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
+        let views = self.views.iter().filter(|(name, _)| sees(name));
+        views
+            .map(|(name, path)| View { name: name.clone(), display: path.to_string_lossy().into_owned() })
+            .collect()
+    }
+
+    pub(super) fn input_variables(&self, names: &[String]) -> Vec<Variable> {
+        let variable = |name: &String| {
+            let value = self.environment.get(name)?;
+            let public = PUBLIC_VARIABLES.contains(&name.as_str());
+            Some(Variable { name: name.clone(), value: public.then(|| value.to_owned()) })
+        };
+        names.iter().filter_map(variable).collect()
+    }
+
+    pub(super) fn input_problems(&self) -> Vec<Problem> {
+        let problem = |problem: &target::Problem| {
+            let place = problem.place.and_then(|place| Some((self.config.files.get(place.file)?, place)));
+            let file = place.map(|(file, _)| &file.path).or(problem.path.as_ref());
+            Problem {
+                kind: problem.kind.as_str().to_owned(),
+                message: problem.message.clone(),
+                pointer: problem.pointer.clone(),
+                file: file.map(|path| path.to_string_lossy().into_owned()),
+                position: place.map(|(_, place)| (place.line, place.column)),
+            }
+        };
+        self.problems.iter().map(problem).collect()
+    }
+
+    pub(super) fn release(&self) -> Release {
+        let release = self.config.release;
+        Release { year: release.year, month: release.month, patch: release.patch }
+    }
+
+    pub(super) fn accepted(&self) -> &[Accepted] {
+        &self.accepted
+    }
+
+    pub(super) fn permissions(&self) -> Permissions {
+        self.permissions
+    }
+
+    pub(super) fn platform() -> Platform {
+        Platform { os: std::env::consts::OS.to_owned(), arch: std::env::consts::ARCH.to_owned() }
+    }
+
+    /// There is neither a state directory nor a config.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        !self.config.present
+            && matches!(self.shared.snapshot.stat(0, Path::new("")), Err(LookError::NotFound))
+    }
+
+    /// Why the config says less than it should; none where it was understood in full.
+    #[must_use]
+    pub fn config_gap(&self) -> Option<ConfigGap> {
+        use target::ProblemKind as Kind;
+        let any = |kinds: &[Kind]| self.problems.iter().any(|problem| kinds.contains(&problem.kind));
+        // What cannot be opened at all, such as a link that leads to itself, does not even count as present.
+        if !self.config.understood && (self.config.present || any(&[Kind::Unreadable])) {
+            return Some(ConfigGap::Unknown);
+        }
+        // What is too large of an understood config is an include, or a text that variables make too long.
+        let lost = [
+            Kind::IncludeFailed,
+            Kind::IncludeEscape,
+            Kind::IncludeCycle,
+            Kind::IncludeTooDeep,
+            Kind::TooLarge,
+            Kind::TooDeep,
+        ];
+        any(&lost).then_some(ConfigGap::Partial)
+    }
+}
+
+/// How much of the config is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigGap {
+    /// All of it.
+    Unknown,
+    /// An include.
+    Partial,
+}
+
+impl ConfigGap {
+    /// The reason why a check is not assessed.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "the config could not be read",
+            Self::Partial => "a part of the config could not be read",
+        }
+    }
+}
+
+/// The file of `logging.file`; none where it is not set or names another user's home.
+fn log_file(located: &Located, config: &Config) -> Option<PathBuf> {
+    let text = js_trim(config.effective.pointer("/logging/file")?.as_str()?);
+    if text.is_empty() {
+        return None;
+    }
+    if text.starts_with('~') {
+        return target::expand_home(text, &located.home);
+    }
+    Some(target::absolute(&located.cwd, Path::new(text)))
+}
+
+/// The `package.json` of everything that the config records as installed from npm, numbered like its records. The view
+/// is that one file: whatever folder a record names, nothing else of it can be seen.
+fn packages(located: &Located, config: &Value) -> Vec<(String, PathBuf)> {
+    let mut views = Vec::new();
+    for (view, pointer, folder) in INSTALLS {
+        let records = config.pointer(pointer).and_then(Value::as_object).into_iter().flatten().enumerate();
+        let from_npm = records.filter(|(_, (_, record))| record.get("source") == Some(&Value::from("npm")));
+        views.extend(from_npm.take(MAX_PACKAGES).map(|(number, (id, record))| {
+            let path = match record.get("installPath").and_then(Value::as_str) {
+                Some(path) => located.cwd.join(path),
+                // An id is a name, also where it begins with "/".
+                None => located.state_dir.join(folder).join(id.trim_start_matches('/')),
+            };
+            (format!("{view}/{number}"), target::normalise(&path.join("package.json")))
+        }));
+    }
+    views
+}
+
+/// The probe's result as policies get it.
+fn awaited(probe: Probe) -> AwaitProbe {
+    Box::new(move |time| {
+        let Gateway { url, ok, error, close, .. } = probe.within(time)?;
+        let close = close.map(|close| Close { code: close.code, reason: close.reason });
+        Some(ProbeResult { url, ok, error, close })
+    })
+}
+
+/// The value is a string, or lies in a secret store.
+fn is_text(config: &Config, pointer: &str) -> bool {
+    config.effective.pointer(pointer).is_some_and(|value| value.is_string() || value.is_object())
+}
+
+fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
+    let trimmed = js_trim(value);
+    let class = |c: char| match c {
+        c if c.is_lowercase() => 1,
+        c if c.is_uppercase() => 2,
+        c if c.is_numeric() => 4,
+        _ => 8,
+    };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let known = || Measures {
+        units: count(trimmed.encode_utf16().count()),
+        bytes: count(trimmed.len()),
+        padded: trimmed.len() != value.len(),
+        placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
+        classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
+        fingerprint: fingerprint(trimmed, key),
+    };
+    Facts { source, measures: (source != Source::Reference).then(known) }
+}
+
+/// Equal for equal texts; without the key it says nothing about the text.
+fn fingerprint(text: &str, key: &[u8]) -> u64 {
+    // HMAC takes a key of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return 0 };
+    mac.update(text.as_bytes());
+    let digest = mac.finalize().into_bytes();
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn located() -> Located {
+        let path = PathBuf::from;
+        Located {
+            home: path("/home/a"),
+            state_dir: path("/home/a/.openclaw"),
+            state_exists: true,
+            config_load: path("/home/a/.openclaw/openclaw.json"),
+            config_audit: path("/home/a/.openclaw/openclaw.json"),
+            config_exists: true,
+            credentials_dir: path("/home/a/.openclaw/credentials"),
+            origin: String::new(),
+            config_origin: String::new(),
+            cwd: path("/work"),
+            territory: target::Territory::of(0),
+            dotenv: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_install_is_looked_for_where_its_record_says_and_else_where_installs_go() {
+        let config = json!({
+            "plugins": {"installs": {
+                "copied": {"source": "path"},
+                "foo": {"source": "npm"},
+                "@scope/foo": {"source": "npm", "installPath": null},
+                "elsewhere": {"source": "npm", "installPath": "/opt/x/../elsewhere"},
+                "relative": {"source": "npm", "installPath": "custom/foo"},
+                "here": {"source": "npm", "installPath": ""},
+                "odd": 5,
+            }},
+            "hooks": {"internal": {"installs": {"hk": {"source": "npm", "installPath": 5}}}},
+        });
+        let views = packages(&located(), &config);
+        let views: Vec<(&str, &str)> =
+            views.iter().map(|(name, path)| (name.as_str(), path.to_str().unwrap())).collect();
+        assert_eq!(
+            views,
+            [
+                ("plugin-package/1", "/home/a/.openclaw/extensions/foo/package.json"),
+                ("plugin-package/2", "/home/a/.openclaw/extensions/@scope/foo/package.json"),
+                ("plugin-package/3", "/opt/elsewhere/package.json"),
+                ("plugin-package/4", "/work/custom/foo/package.json"),
+                ("plugin-package/5", "/work/package.json"),
+                ("hook-package/0", "/home/a/.openclaw/hooks/hk/package.json"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_record_can_name_no_other_file_and_not_without_end() {
+        for (id, path) in
+            [("/etc", "/home/a/.openclaw/hooks/etc/package.json"), ("../../../../etc", "/etc/package.json")]
+        {
+            let config = json!({"hooks": {"internal": {"installs": {id: {"source": "npm"}}}}});
+            assert_eq!(packages(&located(), &config), [("hook-package/0".to_owned(), PathBuf::from(path))]);
+        }
+        let endless: Value = (0..10_000).map(|id| (id.to_string(), json!({"source": "npm"}))).collect();
+        let config = json!({"plugins": {"installs": endless}});
+        assert_eq!(packages(&located(), &config).len(), MAX_PACKAGES);
+    }
+
+    #[test]
+    fn facts_measure_the_trimmed_value() {
+        let facts = facts(" aB3\u{1f600} ", Source::Literal, b"k").measures.unwrap();
+        assert_eq!((facts.units, facts.bytes, facts.padded, facts.classes), (5, 7, true, 15));
+    }
+
+    #[test]
+    fn a_placeholder_is_a_variable_that_nothing_filled_in() {
+        let placeholder = |value: &str| facts(value, Source::Literal, b"k").measures.unwrap().placeholder;
+        assert!(placeholder(" ${NAME} ") && placeholder("${a}x${b}") && placeholder("${}"));
+        assert!(
+            !placeholder("x${NAME}") && !placeholder("${NAME}x") && !placeholder("${") && !placeholder("")
+        );
+    }
+
+    #[test]
+    fn a_fingerprint_compares_within_one_audit_only() {
+        assert_eq!(fingerprint("a", b"one"), fingerprint("a", b"one"));
+        assert_ne!(fingerprint("a", b"one"), fingerprint("b", b"one"));
+        assert_ne!(fingerprint("a", b"one"), fingerprint("a", b"two"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Which release of OpenClaw a target is judged by, ranges of releases, and what a release says of a config: its keys, its
+//! rules and its defaults.
+
+pub(in crate::config) mod defaults;
+pub(in crate::config) mod extensions;
+pub(in crate::config) mod generation;
+pub(in crate::config) mod plugins;
+pub(in crate::config) mod rules;
+pub(in crate::config) mod rules_channels;
+pub(in crate::config) mod rules_values;
+pub(in crate::config) mod schema;
+pub(in crate::config) mod schema_type;
+pub(in crate::config) mod validate;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A release: 2026.5.18.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Release {
+    /// Its year.
+    pub year: u16,
+    /// Its month, from 1.
+    pub month: u8,
+    /// Its number within the month.
+    pub patch: u16,
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.year, self.month, self.patch)
+    }
+}
+
+/// A run of releases, both ends among them: `2026.2.17..2026.5.2`, `2026.5.18..`, `..2026.7`. A month stands for all its
+/// releases.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReleaseRange {
+    text: String,
+    from: Release,
+    to: Release,
+}
+
+impl ReleaseRange {
+    /// The release is among them.
+    #[must_use]
+    pub fn contains(&self, release: Release) -> bool {
+        (self.from..=self.to).contains(&release)
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for ReleaseRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "\"{text}\" is no range of releases, such as \"2026.2.17..2026.5.2\", \"2026.5.18..\" or \"..2026.7\""
+            )
+        };
+        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+        if from.is_empty() && to.is_empty() {
+            return Err(wrong());
+        }
+        let from =
+            if from.is_empty() { Some(Release { year: 0, month: 0, patch: 0 }) } else { release(from, 0) };
+        let last = Release { year: u16::MAX, month: u8::MAX, patch: u16::MAX };
+        let to = if to.is_empty() { Some(last) } else { release(to, u16::MAX) };
+        match (from, to) {
+            (Some(from), Some(to)) if from <= to => Ok(Self { text: text.to_owned(), from, to }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for ReleaseRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ReleaseRange> for String {
+    fn from(range: ReleaseRange) -> Self {
+        range.text
+    }
+}
+
+/// Two or three numbers; `patch` is the third where there are two.
+fn release(text: &str, patch: u16) -> Option<Release> {
+    let mut parts = text.split('.');
+    let (year, month) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let patch = parts.next().map_or(Some(patch), |part| part.parse().ok())?;
+    (parts.next().is_none() && (1..=12).contains(&month)).then_some(Release { year, month, patch })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contains(range: &str, release: (u16, u8, u16)) -> bool {
+        let (year, month, patch) = release;
+        range.parse::<ReleaseRange>().unwrap().contains(Release { year, month, patch })
+    }
+
+    #[test]
+    fn both_ends_are_in_a_range() {
+        for (release, is_in) in
+            [((2026, 2, 16), false), ((2026, 2, 17), true), ((2026, 5, 2), true), ((2026, 5, 3), false)]
+        {
+            assert_eq!(contains("2026.2.17..2026.5.2", release), is_in, "{release:?}");
+        }
+        assert!(contains("2026.5.18..", (2027, 1, 1)) && !contains("2026.5.18..", (2026, 5, 17)));
+        assert!(contains("..2026.7", (2026, 7, 35)) && !contains("..2026.7", (2026, 8, 1)));
+    }
+
+    #[test]
+    fn what_is_no_range_is_an_error() {
+        for text in
+            ["", "..", "2026.2", "2026.13..", "2026.2.x..", "2026.5.2..2026.2.17", "2026.2.17.1..", "a..b"]
+        {
+            let error = text.parse::<ReleaseRange>().unwrap_err();
+            assert!(error.contains("is no range of releases"), "{text}: {error}");
+        }
+    }
+}

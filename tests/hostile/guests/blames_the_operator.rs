@@ -1,0 +1,11 @@
+//! expect: hostile.finding: the policy says that it was not granted stat:state, and it has all that it declares
+//!
+//! Has all that it declares, and says that the operator withheld something, which would be no failure.
+
+use chitin_hostile::{CHECK, Input, NotAssessed, Verdict, guest, leave_open};
+
+fn audit(_: Input) -> Verdict {
+    leave_open(CHECK, NotAssessed::withheld("stat:state"))
+}
+
+guest!(audit, "files = [\"stat:state\"]");
