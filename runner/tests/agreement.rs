@@ -38,10 +38,11 @@ enum Source {
 }
 
 /// Each case file.
-const FILES: [(&str, Source); 7] = [
+const FILES: [(&str, Source); 8] = [
     ("config-cases", Source::Command),
     ("state-cases", Source::Command),
     ("channel-cases", Source::Command),
+    ("variable-cases", Source::Command),
     ("fix-cases", Source::Command),
     ("config-cases-rejected", Source::Refused),
     ("state-cases-rejected", Source::Refused),

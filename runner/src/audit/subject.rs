@@ -274,7 +274,7 @@ impl Subject {
             Problem {
                 kind: problem.kind.as_str().to_owned(),
                 message: problem.message.clone(),
-                pointer: problem.pointer.clone(),
+                pointers: problem.pointer.iter().chain(&problem.more).cloned().collect(),
                 file: file.map(|path| path.to_string_lossy().into_owned()),
                 position: place.map(|(_, place)| (place.line, place.column)),
             }
@@ -443,6 +443,7 @@ mod tests {
             cwd: path("/work"),
             territory: target::Territory::of(0),
             dotenv: Vec::new(),
+            dotenv_path: path("/home/a/.openclaw/.env"),
         }
     }
 

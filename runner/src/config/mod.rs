@@ -34,7 +34,7 @@ use release::{
     defaults, extensions, generation, plugins, rules, rules_channels, rules_values, schema, schema_type,
     validate,
 };
-use secrets::{credentials, lexical, mask, masked, redact, secret, sensitive, shown};
+use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
 use schema::Schema;
@@ -181,6 +181,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
         redact::redact(&value, &references.substituted);
+    secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {
@@ -276,7 +277,8 @@ impl Problems {
                 }
             }
         }
-        let bytes = problem.message.len() + problem.pointer.as_ref().map_or(0, String::len);
+        let pointers = problem.pointer.iter().chain(&problem.more).map(String::len);
+        let bytes = problem.message.len() + pointers.sum::<usize>();
         if self.list.len() == MAX_PROBLEMS || self.bytes + bytes > MAX_PROBLEM_BYTES {
             self.left_out += 1;
             return;

@@ -88,6 +88,8 @@ pub struct Located {
     pub territory: Territory,
     /// The `.env` files that were read: no policy gets their content, whatever name leads there.
     pub dotenv: Vec<Identity>,
+    /// The `.env` that the gateway reads besides its environment, whether or not it exists.
+    pub dotenv_path: PathBuf,
 }
 
 impl Located {
@@ -162,8 +164,13 @@ pub fn locate(
         env.belongs_to_another(if config_alone { Origin::StateDotenv } else { Origin::CwdDotenv });
     }
     let mut problems = Vec::new();
-    let dotenv = dotenv_files(cwd, &state_dir, env, request, &home);
-    let dotenv = read_dotenv(&dotenv, territory, env, &mut problems);
+    let files = dotenv_files(cwd, &state_dir, env, request, &home);
+    let found = Found { home: &home, cwd, state_dir: &state_dir, config: &config_load };
+    let dotenv = read_dotenv(&files, &found, territory, env, &mut problems);
+    let dotenv_path = files.last().map(Dotenv::path).unwrap_or_default();
+    problems.extend(other_state_dir(&state_dir, &origin, &home));
+    // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
+    problems.extend(git_work_tree([&state_dir, &config_load]).filter(|_| !config_alone));
     let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
         // An environment variable speaks of this user's own installation, not of a directory given by hand.
         Some(dir)
@@ -196,6 +203,7 @@ pub fn locate(
         cwd: cwd.to_owned(),
         territory,
         dotenv,
+        dotenv_path,
     };
     Ok((located, problems))
 }
@@ -381,9 +389,65 @@ fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, 
     files
 }
 
+/// What was found before the `.env` files are read.
+struct Found<'a> {
+    home: &'a Path,
+    cwd: &'a Path,
+    state_dir: &'a Path,
+    config: &'a Path,
+}
+
+impl Found<'_> {
+    /// The variable names the very place that is audited anyway.
+    fn is_named_by(&self, name: &str, value: &str) -> bool {
+        let named = user_path(js_trim(value), self.home, self.cwd);
+        match name {
+            "OPENCLAW_STATE_DIR" | "CLAWDBOT_STATE_DIR" => named == self.state_dir,
+            "OPENCLAW_CONFIG_PATH" | "CLAWDBOT_CONFIG_PATH" => named == self.config,
+            "HOME" | "USERPROFILE" | "OPENCLAW_HOME" => named == self.home,
+            _ => false,
+        }
+    }
+}
+
+/// A state directory under another of the gateway's names, which a default audit passes over.
+fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Problem> {
+    if origin != "default" {
+        return None;
+    }
+    let mut others = STATE_NAMES.iter().map(|name| home.join(name));
+    let other = others.find(|other| other != state_dir && exists(other) && !is_same(other, state_dir))?;
+    let message = format!(
+        "{} exists beside {}, and was not audited: an earlier version kept its config and credentials there.",
+        other.display(),
+        state_dir.display()
+    );
+    Some(Problem::new(ProblemKind::OtherStateDir, message).on(other))
+}
+
+/// One is a link to the other.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| rustix::fs::stat(path).ok().map(|found| (found.st_dev, found.st_ino));
+    identity(one).is_some() && identity(one) == identity(other)
+}
+
+/// The repository whose work tree one of the places lies in.
+fn git_work_tree(places: [&PathBuf; 2]) -> Option<Problem> {
+    let repository =
+        |place: &PathBuf| place.ancestors().find(|folder| exists(&folder.join(".git"))).map(Path::to_owned);
+    let (place, folder) = places.into_iter().find_map(|place| Some((place, repository(place)?)))?;
+    let message = format!(
+        "{} lies in the work tree of the git repository {}: one `git add` and one push publish its tokens.",
+        place.display(),
+        folder.display()
+    );
+    Some(Problem::new(ProblemKind::GitWorkTree, message).on(place.clone()))
+}
+
 /// Reads them, none of them through a link, and says which objects they are.
 fn read_dotenv(
     files: &[Dotenv],
+    found: &Found<'_>,
     territory: Territory,
     env: &mut Environment,
     problems: &mut Vec<Problem>,
@@ -406,7 +470,8 @@ fn read_dotenv(
             let own_credentials = file.origin == Origin::StateDotenv && name == "OPENCLAW_OAUTH_DIR";
             if is_redirect(&name) && !own_credentials {
                 // A variable that is already set was never at risk.
-                if env.get(&name).is_none() && !js_trim(&value).is_empty() {
+                let is_set = env.get(&name).is_some() || js_trim(&value).is_empty();
+                if !is_set && !found.is_named_by(&name, &value) {
                     problems.push(redirect_ignored(&name, file));
                 }
             } else if env.insert_missing(&name, &value, file.origin)

@@ -66,6 +66,12 @@ pub enum ProblemKind {
     NoWorkingDirectory,
     /// Written by a newer program than the newest generation known here.
     NewerVersion,
+    /// A second state directory, under one of the older names, lies beside the one that is audited.
+    OtherStateDir,
+    /// The state directory or the config lies in the work tree of a git repository.
+    GitWorkTree,
+    /// A reference to a secret names a provider that the config does not define.
+    UndefinedProvider,
     /// More problems than the list holds; the rest is left out.
     Truncated,
 }
@@ -97,6 +103,9 @@ impl ProblemKind {
             Self::CwdCredentials => "cwd-credentials",
             Self::NoWorkingDirectory => "no-working-directory",
             Self::NewerVersion => "newer-version",
+            Self::OtherStateDir => "other-state-dir",
+            Self::GitWorkTree => "git-work-tree",
+            Self::UndefinedProvider => "undefined-provider",
             Self::Truncated => "truncated",
         }
     }
@@ -114,6 +123,9 @@ impl ProblemKind {
                 | Self::CwdCredentials
                 | Self::NoWorkingDirectory
                 | Self::NewerVersion
+                | Self::OtherStateDir
+                | Self::GitWorkTree
+                | Self::UndefinedProvider
                 | Self::Truncated
         )
     }
@@ -134,6 +146,8 @@ pub struct Problem {
     pub message: String,
     /// RFC 6901 pointer into the effective config, where there is one.
     pub pointer: Option<String>,
+    /// Pointers of more values that it is about.
+    pub more: Vec<String>,
     /// Where it stands in the source text, where that is known.
     pub place: Option<Place>,
     /// The file or directory it is about, where it is about one.
@@ -143,7 +157,7 @@ pub struct Problem {
 impl Problem {
     /// A problem without pointer, place and path.
     pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), pointer: None, place: None, path: None }
+        Self { kind, message: message.into(), pointer: None, more: Vec::new(), place: None, path: None }
     }
 
     /// The same problem with a pointer.

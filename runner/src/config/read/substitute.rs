@@ -1,7 +1,7 @@
 //! Variables: the config's `env` block and `${NAME}` references in its strings. Works on the audit's own copy of
 //! the environment; a block that tries to move the target is reported and ignored, and no login shell is run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -88,8 +88,10 @@ pub(in crate::config) fn substitute(
     problems: &mut Problems,
 ) -> References {
     let left = MAX_SUBSTITUTED_BYTES;
-    let mut work = Work { located, env, problems, left, references: References::default() };
+    let mut work =
+        Work { located, env, problems, left, unset: BTreeMap::new(), references: References::default() };
     work.value(config, "");
+    work.tell_unset();
     work.references
 }
 
@@ -99,6 +101,8 @@ struct Work<'a> {
     problems: &'a mut Problems,
     /// Bytes that may still be added.
     left: usize,
+    /// Variables without a value that may be used, whether they have one in this process, and the pointers of their texts.
+    unset: BTreeMap<(String, bool), Vec<String>>,
     references: References,
 }
 
@@ -169,17 +173,41 @@ impl Work<'_> {
 
     fn unset(&mut self, name: &str, withheld: bool, pointer: &str) {
         self.references.unset.insert(pointer.to_owned());
-        let why = if withheld {
-            "which is set in this process's environment only. A target that is named on the command line gets nothing of \
-             that; put it into the target's own .env"
-        } else {
-            "which has no value here. The gateway does not start without it"
-        };
-        let message = format!(
-            "{} refers to the variable {name}, {why}; this audit goes on with the text as it is written.",
-            readable(pointer)
-        );
-        self.problems.push(Problem::new(ProblemKind::UnsetVariable, message).at(pointer));
+        self.unset.entry((name.to_owned(), withheld)).or_default().push(pointer.to_owned());
+    }
+
+    /// One problem for each variable, whatever number of texts names it.
+    fn tell_unset(&mut self) {
+        for ((name, withheld), pointers) in std::mem::take(&mut self.unset) {
+            let mut pointers = pointers.into_iter();
+            let Some(first) = pointers.next() else { continue };
+            let more: Vec<String> = pointers.collect();
+            let dotenv = self.located.dotenv_path.display();
+            let why = if withheld {
+                format!(
+                    "which is set in this process's environment only. A target that is named on the command line gets \
+                     nothing of that; put it into {dotenv}"
+                )
+            } else {
+                format!(
+                    "which has no value here; the gateway reads {dotenv} besides its environment. The gateway does not \
+                     start without it"
+                )
+            };
+            let others = match more.len() {
+                0 => String::new(),
+                1 => " and one more value".to_owned(),
+                more => format!(" and {more} more values"),
+            };
+            let verb = if more.is_empty() { "refers" } else { "refer" };
+            let message = format!(
+                "{}{others} {verb} to the variable {name}, {why}; this audit goes on with the text as it is written.",
+                readable(&first)
+            );
+            let mut problem = Problem::new(ProblemKind::UnsetVariable, message).at(&first);
+            problem.more = more;
+            self.problems.push(problem);
+        }
     }
 
     fn too_large(&mut self, pointer: &str) {

@@ -6,5 +6,6 @@ pub(in crate::config) mod mask;
 pub(in crate::config) mod masked;
 pub(in crate::config) mod redact;
 pub(in crate::config) mod secret;
+pub(in crate::config) mod secret_refs;
 pub(in crate::config) mod sensitive;
 pub(in crate::config) mod shown;

@@ -215,7 +215,8 @@ impl<'a> Work<'a> {
             self.add_parts(pointer, text, listed || flagged);
             self.add(pointer, text.to_owned(), self.source(pointer));
             self.hide(pointer, || Hidden::Whole);
-            return if text.is_empty() { json!(text) } else { mark("secret") };
+            let kind = if from_env { "variable" } else { "secret" };
+            return if text.is_empty() { json!(text) } else { mark(kind) };
         }
         let pieces = match context.behind {
             Behind::VariableFlag => variable(text),
@@ -233,7 +234,7 @@ impl<'a> Work<'a> {
             if !from_env || path {
                 return json!(shown);
             }
-            return origin_only(&shown).map_or_else(|| mark("secret"), Value::String);
+            return origin_only(&shown).map_or_else(|| mark("variable"), Value::String);
         }
         let Some(given) = self.from_env.get(pointer).filter(|_| !path) else { return json!(text) };
         let names: Vec<String> = given.iter().map(|given| given.name.clone()).collect();

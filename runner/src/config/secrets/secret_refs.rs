@@ -1,0 +1,89 @@
+//! References to secrets that are kept elsewhere: whether what keeps them is defined. Nothing is resolved, and nothing run.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::config::pointer::readable;
+use crate::config::{Problem, ProblemKind, Problems, Secret, SecretSource, SecretSubject};
+
+/// The provider that a source has by itself.
+const DEFAULT: &str = "default";
+/// Sources that need no definition of it.
+const WITHOUT_DEFINITION: [&str; 2] = ["env", "store"];
+
+/// Notes each provider that references name and `secrets.providers` does not define, once.
+pub(in crate::config) fn check(config: &Value, secrets: &[Secret], problems: &mut Problems) {
+    let mut undefined: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for secret in secrets.iter().filter(|secret| secret.source == SecretSource::Reference) {
+        let SecretSubject::Pointer(pointer) = &secret.subject else { continue };
+        let text = |key: &str| config.pointer(pointer)?.get(key)?.as_str();
+        let (Some(source), Some(provider)) = (text("source"), text("provider")) else { continue };
+        if !is_defined(config, source, provider) {
+            undefined.entry(provider).or_default().push(pointer);
+        }
+    }
+    for (provider, pointers) in undefined {
+        let Some((first, more)) = pointers.split_first() else { continue };
+        let message = format!(
+            "{} refers to the secret provider \"{}\", which secrets.providers does not define: the gateway cannot get the \
+             secret, and goes without it.",
+            readable(first),
+            provider.chars().take(80).collect::<String>()
+        );
+        let mut problem = Problem::new(ProblemKind::UndefinedProvider, message).at(*first);
+        problem.more = more.iter().map(|pointer| (*pointer).to_owned()).collect();
+        problems.push(problem);
+    }
+}
+
+fn is_defined(config: &Value, source: &str, provider: &str) -> bool {
+    let has = |section: &str, key: &str| config.get("secrets").and_then(|all| all.get(section)?.get(key));
+    has("providers", provider).is_some_and(Value::is_object)
+        || (WITHOUT_DEFINITION.contains(&source)
+            && (provider == DEFAULT || has("defaults", source).and_then(Value::as_str) == Some(provider)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::SecretString;
+
+    fn check_at(pointer: &str, reference: Value, secrets: Value) -> Vec<Problem> {
+        let config = json!({"x": reference, "secrets": secrets});
+        let subject = SecretSubject::Pointer(pointer.to_owned());
+        let secret = Secret { subject, value: SecretString::new(""), source: SecretSource::Reference };
+        let mut problems = Problems::default();
+        check(&config, &[secret.clone(), secret], &mut problems);
+        problems.finish()
+    }
+
+    #[test]
+    fn a_provider_that_is_not_defined_is_told_once_with_all_places() {
+        let exec = json!({"source": "exec", "provider": "kc", "id": "tg"});
+        let problems = check_at("/x", exec.clone(), json!({"providers": {"other": {}}}));
+        assert_eq!((problems.len(), problems[0].kind), (1, ProblemKind::UndefinedProvider));
+        assert_eq!(
+            (problems[0].pointer.as_deref(), problems[0].more.as_slice()),
+            (Some("/x"), ["/x".to_owned()].as_slice())
+        );
+        assert!(check_at("/x", exec, json!({"providers": {"kc": {"source": "exec"}}})).is_empty());
+    }
+
+    #[test]
+    fn variables_and_the_store_need_no_definition() {
+        for (source, provider, defaults, is_fine) in [
+            ("env", "default", json!({}), true),
+            ("store", "default", json!({}), true),
+            ("env", "mine", json!({"env": "mine"}), true),
+            ("env", "mine", json!({}), false),
+            ("file", "default", json!({}), false),
+        ] {
+            let reference = json!({"source": source, "provider": provider, "id": "A"});
+            let problems = check_at("/x", reference, json!({"defaults": defaults}));
+            assert_eq!(problems.is_empty(), is_fine, "{source} {provider}");
+        }
+    }
+}
