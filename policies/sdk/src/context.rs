@@ -162,6 +162,18 @@ impl<'h> Context<'h> {
         self.input.environment.iter().find(|known| known.name == name)?.value.as_deref()
     }
 
+    /// The value of an environment variable; none where it is unset or secret.
+    ///
+    /// # Errors
+    /// Where it is not granted, and may be set to anything.
+    pub fn environment(&self, name: &str) -> Result<Option<&str>, NotAssessed> {
+        let capability = format!("environment:{name}");
+        if self.input.withheld.contains(&capability) {
+            return Err(NotAssessed::withheld(capability));
+        }
+        Ok(self.variable(name))
+    }
+
     /// Facts of the machine.
     #[must_use]
     pub fn platform(&self) -> &Platform {
