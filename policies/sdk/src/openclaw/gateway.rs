@@ -167,6 +167,14 @@ impl<'a> Gateway<'a> {
         Ok(if self.password(cx)?.truthy { "password" } else { "token" })
     }
 
+    /// The config leaves it to a reverse proxy who gets in. No other mode than a named one does so.
+    ///
+    /// # Errors
+    /// Where the mode is not shown.
+    pub fn is_delegated(&self) -> Result<bool, NotAssessed> {
+        Ok(self.node.at("auth.mode").text()? == Some("trusted-proxy"))
+    }
+
     /// [`Auth::has_secret`] alone. Needs the secret of the mode in force, and what decides the mode.
     ///
     /// # Errors
