@@ -156,7 +156,8 @@ impl<'h> Context<'h> {
         Some(format!("{}/{}", root.trim_end_matches('/'), plain(&path.rel)?))
     }
 
-    /// The value of a granted environment variable; none where it is unset or secret.
+    /// The value of a granted environment variable; none where it is unset or secret, or not granted: a verdict needs
+    /// [`Context::environment`].
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.input.environment.iter().find(|known| known.name == name)?.value.as_deref()
