@@ -56,12 +56,12 @@ fn no_proxies(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
         return Ok(None);
     }
     let finding = critical("gateway.trusted_proxy_no_proxies", "The authenticating proxy is not known by address")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.trustedProxies lists nothing: no request comes from a \
-                 trusted proxy, so the gateway turns everybody away.",
-            )
-            .remediation("Set gateway.trustedProxies to the addresses of your reverse proxies")
-            .at(&proxies);
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.trustedProxies lists nothing: no request comes from a \
+             trusted proxy, so the gateway turns everybody away.",
+        )
+        .remediation("Set gateway.trustedProxies to the addresses of your reverse proxies")
+        .at(&proxies);
     Ok(Some(finding))
 }
 
@@ -71,15 +71,15 @@ fn no_user_header(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed>
         return Ok(None);
     }
     let finding = critical("gateway.trusted_proxy_no_user_header", "No header is named that carries the proxy's user")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.userHeader is not set: the gateway \
-                 cannot learn whom the proxy has authenticated.",
-            )
-            .remediation(
-                "Set gateway.auth.trustedProxy.userHeader to the header that your proxy sets, for example \
-                 \"x-forwarded-user\" or \"x-pomerium-claim-email\"",
-            )
-            .at(&header);
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.userHeader is not set: the gateway \
+             cannot learn whom the proxy has authenticated.",
+        )
+        .remediation(
+            "Set gateway.auth.trustedProxy.userHeader to the header that your proxy sets, for example \
+             \"x-forwarded-user\" or \"x-pomerium-claim-email\"",
+        )
+        .at(&header);
     Ok(Some(finding))
 }
 
@@ -89,12 +89,12 @@ fn no_allowlist(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
         return Ok(None);
     }
     let finding = warn("gateway.trusted_proxy_no_allowlist", "Every user of the proxy may use the gateway")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.allowUsers lists nobody: everybody \
-                 who can log in at the proxy commands the agents.",
-            )
-            .remediation("Set gateway.auth.trustedProxy.allowUsers to the users who need the gateway")
-            .at(&users);
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.allowUsers lists nobody: everybody \
+             who can log in at the proxy commands the agents.",
+        )
+        .remediation("Set gateway.auth.trustedProxy.allowUsers to the users who need the gateway")
+        .at(&users);
     Ok(Some(finding))
 }
 
