@@ -1,24 +1,40 @@
 //! Browser control that cannot start, or that answers every local process.
 
-use chitin_policy_sdk::browser::{self, Defect};
-use chitin_policy_sdk::gateway::Gateway;
-use chitin_policy_sdk::{Context, Failure, Finding, Location, Verdict, critical, warn};
+use chitin_policy_sdk::openclaw::browser::{self, Defect, Endpoint, Profile, Trouble};
+use chitin_policy_sdk::openclaw::gateway::{Gateway, PASSWORD_VARIABLE, TOKEN_VARIABLE};
+use chitin_policy_sdk::{Answer, Context, Finding, Location, NotAssessed, Verdict, any, critical, warn};
+
+const INVALID: &str = "browser.control_invalid_config";
+const NO_AUTH: &str = "browser.control_no_auth";
 
 /// Resolves the browser section, and looks at what protects browser control.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let profiles = match browser::profiles(cx) {
-        Ok(profiles) => profiles,
-        Err(defect) => return Ok(vec![cannot_start(&defect)]),
-    };
-    if !browser::is_enabled(&cx.config()) {
-        return Ok(Vec::new());
+    let mut answer = Answer::new();
+    match browser::profiles(cx) {
+        Ok(profiles) => {
+            for profile in &profiles {
+                answer.check(INVALID, broken_profile(cx, profile));
+            }
+        }
+        Err(Trouble::NotAssessed(reason)) => answer.leave_open(INVALID, reason),
+        Err(Trouble::Defect(defect)) => {
+            answer.findings.push(cannot_start(&defect));
+            return Ok(answer);
+        }
     }
-    let broken = profiles
-        .iter()
-        .filter_map(|profile| Some(cannot_be_used(profile.name, profile.endpoint.as_ref().err()?)));
-    let mut findings: Vec<Finding> = broken.collect();
-    findings.extend(no_auth(cx)?);
-    Ok(findings)
+    answer.check(NO_AUTH, no_auth(cx));
+    Ok(answer)
+}
+
+fn broken_profile(cx: &Context<'_>, profile: &Profile<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let Err(trouble) = &profile.endpoint else { return Ok(None) };
+    if !browser::is_enabled(&cx.config())? {
+        return Ok(None);
+    }
+    match trouble {
+        Trouble::Defect(defect) => Ok(Some(cannot_be_used(profile.name, defect))),
+        Trouble::NotAssessed(reason) => Err(reason.clone()),
+    }
 }
 
 fn cannot_start(defect: &Defect) -> Finding {
@@ -38,7 +54,7 @@ fn cannot_be_used(profile: &str, defect: &Defect) -> Finding {
 }
 
 fn invalid(defect: &Defect, title: &str) -> Finding {
-    warn("browser.control_invalid_config", title)
+    warn(INVALID, title)
         .remediation(format!("Set {} to {}", name(&defect.location), defect.wanted))
         .at_location(&defect.location)
 }
@@ -52,17 +68,23 @@ fn name(location: &Location) -> String {
     }
 }
 
-fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, Failure> {
+fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let gateway = Gateway::read(cx);
-    let auth = gateway.auth(cx)?;
-    if auth.token.is_set() || auth.password.is_set() {
+    let has_token = gateway.token(cx).map(|token| token.is_set());
+    let has_password = gateway.password(cx).map(|password| password.is_set());
+    let is_off = browser::is_enabled(&cx.config()).map(|is_enabled| !is_enabled);
+    if any([is_off, has_token, has_password])? {
         return Ok(None);
     }
-    let finding = critical("browser.control_no_auth", "Browser control asks for no secret")
+    // A control that does not start is open to nobody.
+    if let Err(Trouble::NotAssessed(reason)) = Endpoint::base(cx) {
+        return Err(reason);
+    }
+    let finding = critical(NO_AUTH, "Browser control asks for no secret")
         .detail(format!(
             "Agents can control a browser, and neither a gateway token nor a gateway password is set, in the config or by \
-             {} or {}: any local process or account can drive that browser, with every login that its profile holds.",
-            auth.token.variable, auth.password.variable
+             {TOKEN_VARIABLE} or {PASSWORD_VARIABLE}: any local process or account can drive that browser, with every \
+             login that its profile holds."
         ))
         .remediation(
             "Set gateway.auth.token to the output of: openssl rand -hex 32; or set browser.enabled to false where no \
@@ -76,13 +98,15 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::gateway::{PASSWORD_VARIABLE, TOKEN_VARIABLE};
+    use chitin_policy_sdk::Hidden;
     use chitin_policy_sdk::testing::MemoryHost;
 
     use super::*;
 
     const INVALID: &str = "browser.control_invalid_config:warn";
+    const INVALID_OPEN: &str = "browser.control_invalid_config:not assessed";
     const NO_AUTH: &str = "browser.control_no_auth:critical";
+    const NO_AUTH_OPEN: &str = "browser.control_no_auth:not assessed";
     const NOTHING: [&str; 0] = [];
 
     /// A config with a token, so that only the browser section is judged.
@@ -111,7 +135,7 @@ mod tests {
     #[test]
     fn a_broken_profile_is_reported_where_it_stands_and_the_rest_is_judged() {
         let browser = r#"{profiles: {x: {cdpUrl: "nope"}, y: {}, z: {cdpPort: 9}, openclaw: {}}}"#;
-        let findings = host(browser).run(audit).expect("a verdict");
+        let findings = host(browser).findings(audit);
         let places: Vec<&Location> = findings.iter().flat_map(|finding| &finding.locations).collect();
         let expected =
             ["x", "y", "openclaw"].map(|name| Location::Config(format!("/browser/profiles/{name}/cdpUrl")));
@@ -128,7 +152,7 @@ mod tests {
     #[test]
     fn the_remediation_names_the_value_to_change() {
         let words = |host: &MemoryHost| {
-            let finding = host.run(audit).expect("a verdict").remove(0);
+            let finding = host.findings(audit).remove(0);
             finding.remediation.expect("a remediation")
         };
         let key = words(&host("{profiles: {x: {cdpPort: 70000}}}"));
@@ -140,7 +164,7 @@ mod tests {
     #[test]
     fn no_words_repeat_a_credential_of_the_url() {
         let host = host(r#"{cdpUrl: "http://user:hunter2@host:99999/?token=hunter2"}"#);
-        assert!(!format!("{:?}", host.run(audit).expect("a verdict")).contains("hunter2"));
+        assert!(!format!("{:?}", host.findings(audit)).contains("hunter2"));
     }
 
     #[test]
@@ -162,5 +186,60 @@ mod tests {
     fn a_browser_that_is_off_needs_no_secret() {
         assert_eq!(MemoryHost::new("{browser: {enabled: false}}").ids(audit), NOTHING);
         assert_eq!(MemoryHost::new(r#"{browser: {enabled: "false"}}"#).ids(audit), [NO_AUTH]);
+    }
+
+    #[test]
+    fn a_hidden_url_costs_its_own_profile() {
+        let profiles = r#"{profiles: {x: {cdpUrl: "http://h"}, y: {cdpUrl: "nope"}}}"#;
+        let host = host(profiles).hide("/browser/profiles/x/cdpUrl", Hidden::Variable);
+        assert_eq!(host.ids(audit), [INVALID, INVALID_OPEN]);
+        let off = MemoryHost::new(r#"{browser: {enabled: false, profiles: {x: {cdpUrl: "http://h"}}}}"#);
+        assert_eq!(off.hide("/browser/profiles/x/cdpUrl", Hidden::Variable).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_hidden_url_of_the_section_leaves_open_what_depends_on_it() {
+        let hidden =
+            |config: &str| MemoryHost::new(config).hide("/browser/cdpUrl", Hidden::Variable).ids(audit);
+        assert_eq!(hidden(r#"{browser: {cdpUrl: "http://h"}}"#), [INVALID_OPEN, NO_AUTH_OPEN]);
+        assert_eq!(hidden(r#"{browser: {cdpUrl: "http://h", enabled: false}}"#), [INVALID_OPEN]);
+        let with_token = r#"{browser: {cdpUrl: "http://h"}, gateway: {auth: {token: "t"}}}"#;
+        assert_eq!(hidden(with_token), [INVALID_OPEN]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let broken = r#"{gateway: {auth: {token: ""}}, browser: {profiles: {x: {cdpUrl: "nope"}}}}"#;
+        for (pointer, ids) in [
+            ("/browser", [INVALID_OPEN, NO_AUTH_OPEN].as_slice()),
+            ("/browser/enabled", &[INVALID_OPEN, NO_AUTH_OPEN]),
+            ("/browser/profiles", &[NO_AUTH, INVALID_OPEN]),
+            ("/gateway/port", &[INVALID_OPEN, NO_AUTH_OPEN]),
+            ("/gateway/auth/token", &[INVALID, NO_AUTH_OPEN]),
+            ("/gateway/auth/password", &[INVALID, NO_AUTH_OPEN]),
+        ] {
+            assert_eq!(MemoryHost::new(broken).withhold(pointer).ids(audit), ids, "{pointer}");
+        }
+        for (capability, ids) in [
+            ("secret:env:OPENCLAW_GATEWAY_PASSWORD", [INVALID, NO_AUTH_OPEN].as_slice()),
+            ("environment:OPENCLAW_GATEWAY_PORT", &[INVALID_OPEN, NO_AUTH_OPEN]),
+        ] {
+            assert_eq!(MemoryHost::new(broken).ungranted(capability).ids(audit), ids, "{capability}");
+        }
+    }
+
+    #[test]
+    fn one_secret_that_is_set_decides() {
+        for pointer in ["/gateway/auth/password", "/browser/enabled"] {
+            assert_eq!(host("{}").withhold(pointer).ids(audit), NOTHING, "{pointer}");
+        }
+        let elsewhere = r#"{gateway: {auth: {password: {"$hidden": "reference"}}}}"#;
+        assert_eq!(MemoryHost::new(elsewhere).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_port_that_a_variable_gives_is_a_text_and_no_port() {
+        let config = r#"{gateway: {port: "65533", auth: {token: "t"}}}"#;
+        assert_eq!(MemoryHost::new(config).hide("/gateway/port", Hidden::Variable).ids(audit), NOTHING);
     }
 }

@@ -1,7 +1,14 @@
 //! A config that cannot be read, or does not say what it seems to say.
 
 use chitin_policy_sdk::Severity::{self, Critical, Info, Warn};
-use chitin_policy_sdk::{Context, Failure, Finding, Location, Path, Problem, TextPosition, Verdict, finding};
+use chitin_policy_sdk::{
+    Answer, Context, Failure, Finding, Location, NotAssessed, Path, Problem, TextPosition, Verdict, finding,
+};
+
+/// The capability without which nothing is known of the problems.
+const PROBLEMS: &str = "problems";
+/// The capability without which no place in the config file can be named.
+const CONFIG_FILE: &str = "stat:config";
 
 /// What one kind of problem becomes.
 struct Row {
@@ -186,7 +193,20 @@ const TABLE: [Row; 24] = [
 
 /// Turns what the runner met while it located and read the config into findings.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    cx.problems().iter().map(|problem| reported(cx, problem)).collect()
+    let mut answer = Answer::new();
+    if is_withheld(cx, PROBLEMS) {
+        for row in &TABLE {
+            answer.leave_open(row.id, NotAssessed::withheld(PROBLEMS));
+        }
+    }
+    for problem in cx.problems() {
+        answer.findings.push(reported(cx, problem)?);
+    }
+    Ok(answer)
+}
+
+fn is_withheld(cx: &Context<'_>, capability: &str) -> bool {
+    cx.withheld().iter().any(|name| name == capability)
 }
 
 fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
@@ -214,6 +234,8 @@ fn location(cx: &Context<'_>, problem: &Problem) -> Location {
     let object = match (view, in_state()) {
         (Some(view), _) => Path::new(&view.name, ""),
         (None, Some(rel)) => Path::new("state", rel),
+        // The config as a whole is named in place of a file that is not granted.
+        (None, None) if is_withheld(cx, CONFIG_FILE) => return Location::Config(String::new()),
         (None, None) => Path::new("config", ""),
     };
     match problem.position {
@@ -254,15 +276,14 @@ mod tests {
     #[test]
     fn the_runners_words_are_the_detail_and_its_pointer_the_place() {
         let host = MemoryHost::new("{}").problem("unknown-key", "gatway is no key", Some("/gatway"));
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert_eq!(finding.detail, "gatway is no key");
         assert_eq!(finding.locations, [Location::Config("/gatway".to_owned())]);
     }
 
     #[test]
     fn a_problem_without_a_pointer_stands_in_the_config_file() {
-        let finding =
-            MemoryHost::new("{}").problem("syntax", "", None).run(audit).expect("a verdict").remove(0);
+        let finding = MemoryHost::new("{}").problem("syntax", "", None).findings(audit).remove(0);
         assert_eq!(finding.locations, [Location::Object(Path::new("config", ""))]);
     }
 
@@ -270,7 +291,7 @@ mod tests {
     fn a_place_in_an_include_is_named() {
         let mut host = MemoryHost::new("{}").view("include/0", "/c/extra.json").problem("syntax", "", None);
         host.place_problem("/c/extra.json", 7, 3);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         let object = Path::new("include/0", "");
         assert_eq!(finding.locations, [Location::Text(TextPosition { object, line: 7, column: 3 })]);
     }
@@ -279,8 +300,23 @@ mod tests {
     fn a_kind_that_is_not_known_is_named_and_not_passed_over() {
         let host =
             MemoryHost::new("{}").problem("syntax", "a", None).problem("moon-phase", "full moon", None);
-        let words = host.inconclusive(audit);
+        let Err(Failure::Inconclusive(words)) = host.run(audit) else { panic!("it is understood") };
         assert!(words.contains("\"moon-phase\": full moon"), "{words}");
+    }
+
+    #[test]
+    fn no_check_is_clean_where_the_problems_are_not_granted() {
+        let host = MemoryHost::new("{}").problem("syntax", "a", None).ungranted(PROBLEMS);
+        let expected: Vec<String> =
+            TABLE.iter().map(|row| format!("{}: withheld problems", row.id)).collect();
+        assert_eq!(host.unassessed(audit), expected);
+        assert!(host.run(audit).expect("an answer").findings.is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_granted_is_no_place() {
+        let host = MemoryHost::new("{}").problem("syntax", "a", None).ungranted(CONFIG_FILE);
+        assert_eq!(host.findings(audit)[0].locations, [Location::Config(String::new())]);
     }
 
     #[test]

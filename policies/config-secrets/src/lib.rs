@@ -1,16 +1,20 @@
 //! Secrets that the config hands around.
 
-use chitin_policy_sdk::{Context, Facts, Failure, Finding, SecretSource, Verdict, info, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Facts, Finding, Node, NotAssessed, SecretSource, Verdict, info, warn,
+};
 
 /// Looks for secrets that are part of the config.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let findings = [gateway_password(cx)?, hooks_token(cx)?];
-    Ok(findings.into_iter().flatten().collect())
+    let mut answer = Answer::new();
+    answer.check("config.secrets.gateway_password_in_config", gateway_password(cx));
+    answer.check("config.secrets.hooks_token_in_config", hooks_token(cx));
+    Ok(answer)
 }
 
-fn gateway_password(cx: &Context<'_>) -> Result<Option<Finding>, Failure> {
+fn gateway_password(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let password = cx.config().at("gateway.auth.password");
-    Ok(cx.config_secret(&password)?.filter(is_there).map(|facts| {
+    Ok(secret(cx, &password)?.map(|facts| {
         warn("config.secrets.gateway_password_in_config", "Gateway password is part of the config")
             .detail(format!("gateway.auth.password {} can log in to the gateway.", who(&facts)))
             .remediation(
@@ -20,22 +24,28 @@ fn gateway_password(cx: &Context<'_>) -> Result<Option<Finding>, Failure> {
     }))
 }
 
-fn hooks_token(cx: &Context<'_>) -> Result<Option<Finding>, Failure> {
+fn hooks_token(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let hooks = cx.config().get("hooks");
-    if !hooks.get("enabled").is_true() {
+    let token = hooks.get("token");
+    let is_on = hooks.get("enabled").is_true();
+    if is_on == Ok(false) {
         return Ok(None);
     }
-    let token = hooks.get("token");
-    Ok(cx.config_secret(&token)?.filter(is_there).map(|facts| {
-        info("config.secrets.hooks_token_in_config", "Webhook token is part of the config")
-            .detail(format!("hooks.token {} can start agent runs.", who(&facts)))
-            .at(&token)
-    }))
+    let Some(facts) = secret(cx, &token)? else { return Ok(None) };
+    is_on?;
+    let finding = info("config.secrets.hooks_token_in_config", "Webhook token is part of the config")
+        .detail(format!("hooks.token {} can start agent runs.", who(&facts)))
+        .at(&token);
+    Ok(Some(finding))
 }
 
-/// A value, and no placeholder for one.
-fn is_there(facts: &Facts) -> bool {
-    facts.units > 0 && !facts.placeholder
+/// What is known of a value; none where it is blank, no text, a placeholder for one, or kept elsewhere.
+fn secret(cx: &Context<'_>, node: &Node<'_>) -> Result<Option<Facts>, NotAssessed> {
+    if !node.is_text()? {
+        return Ok(None);
+    }
+    let is_there = |facts: &Facts| facts.measures.is_some_and(|text| text.units > 0 && !text.placeholder);
+    Ok(cx.config_secret(node)?.filter(is_there))
 }
 
 /// Where the value stands, and who can read it there.
@@ -55,8 +65,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -106,8 +116,43 @@ mod tests {
     #[test]
     fn the_finding_points_at_the_value_and_says_where_it_is() {
         let host = MemoryHost::new(r#"{gateway: {auth: {password: "hunter2"}}}"#);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert_eq!(finding.locations, [Location::Config("/gateway/auth/password".to_owned())]);
         assert!(finding.detail.contains("is written in the config file"));
+    }
+
+    #[test]
+    fn a_reference_to_a_store_is_no_secret_of_the_config() {
+        let reference = r#"{"$hidden": "reference"}"#;
+        assert_eq!(password(&format!("{{password: {reference}}}")), NOTHING);
+        assert_eq!(token(&format!("{{enabled: true, token: {reference}}}")), NOTHING);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let password = "config.secrets.gateway_password_in_config:not assessed";
+        let token = "config.secrets.hooks_token_in_config:not assessed";
+        let config = r#"{gateway: {auth: {password: "p"}}, hooks: {enabled: true, token: "t"}}"#;
+        for (pointer, ids) in [
+            ("/gateway", [TOKEN[0], password]),
+            ("/gateway/auth/password", [TOKEN[0], password]),
+            ("/hooks", [PASSWORD[0], token]),
+            ("/hooks/enabled", [PASSWORD[0], token]),
+            ("/hooks/token", [PASSWORD[0], token]),
+        ] {
+            assert_eq!(MemoryHost::new(config).withhold(pointer).ids(audit), ids, "{pointer}");
+        }
+        let host = MemoryHost::new(config).ungranted("secret:/hooks/token");
+        assert_eq!(host.ids(audit), [PASSWORD[0], token]);
+    }
+
+    #[test]
+    fn either_half_alone_keeps_the_webhook_token_clean() {
+        let off = MemoryHost::new(r#"{hooks: {enabled: false, token: "t"}}"#);
+        assert_eq!(off.withhold("/hooks/token").ids(audit), NOTHING);
+        let blank = MemoryHost::new(r#"{hooks: {enabled: true, token: " "}}"#);
+        assert_eq!(blank.withhold("/hooks/enabled").ids(audit), NOTHING);
+        let hidden = MemoryHost::new(r#"{hooks: {enabled: "x", token: "t"}}"#);
+        assert_eq!(hidden.hide("/hooks/enabled", Hidden::Variable).ids(audit), NOTHING, "a text is not true");
     }
 }

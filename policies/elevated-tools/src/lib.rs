@@ -1,33 +1,88 @@
 //! Elevated tools that too many people may use.
 
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, critical, js, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, critical, js, warn};
 
 /// A longer list is reported (reference: config-checks 6).
 const LARGE: usize = 25;
+/// The entry that lets everybody in.
+const EVERYONE: &str = "*";
 
 /// Looks at who may use elevated tools, channel by channel.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let elevated = cx.config().at("tools.elevated");
-    if elevated.get("enabled").is_false() {
-        return Ok(Vec::new());
+    let mut answer = Answer::new();
+    let is_off = elevated.get("enabled").is_false();
+    if is_off == Ok(true) {
+        return Ok(answer);
     }
-    let allow_from = elevated.get("allowFrom");
+    let lists = match elevated.get("allowFrom").entries() {
+        Ok(lists) => lists,
+        Err(reason) => {
+            let ids = checks("*");
+            answer.checks(&[&ids[0], &ids[1]], Err::<Option<Finding>, _>(reason));
+            return Ok(answer);
+        }
+    };
     // No channel has an empty name, so nobody comes in by such an entry.
-    let lists = allow_from.entries().filter(|(channel, _)| !channel.is_empty());
-    Ok(lists.filter_map(|(channel, list)| too_many(channel, &list)).collect())
+    for (channel, list) in lists.filter(|(channel, _)| !channel.is_empty()) {
+        let ids = checks(channel);
+        // A list that is in order is so whether elevated tools are on or off.
+        let verdict = match too_many(cx, channel, &list) {
+            Ok(Some(finding)) => is_off.clone().map(|_| Some(finding)),
+            other => other,
+        };
+        answer.checks(&[&ids[0], &ids[1]], verdict);
+    }
+    Ok(answer)
 }
 
-fn too_many(channel: &str, list: &Node<'_>) -> Option<Finding> {
-    // The gateway makes a text of each entry, and passes over blank ones.
-    let text = |item: &Node<'_>| item.value().map(|value| js::trim(&js::string(value)).to_owned());
-    let senders: Vec<(Node<'_>, String)> = list
-        .items()
-        .filter_map(|item| text(&item).map(|text| (item, text)))
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
-    match senders.iter().find(|(_, text)| text == "*") {
-        Some((everyone, _)) => Some(wildcard(channel, everyone)),
-        None => (senders.len() > LARGE).then(|| large(channel, list, senders.len())),
+/// The ids of both checks of a channel.
+fn checks(channel: &str) -> [String; 2] {
+    ["wildcard", "large"].map(|name| format!("tools.elevated.allowFrom.{channel}.{name}"))
+}
+
+fn too_many(cx: &Context<'_>, channel: &str, list: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let (mut senders, mut open) = (0, None);
+    for item in list.items()? {
+        match sender(cx, &item) {
+            Ok(Sender::Everyone) => return Ok(Some(wildcard(channel, &item))),
+            Ok(Sender::Someone) => senders += 1,
+            Ok(Sender::Nobody) => {}
+            Err(reason) => open = open.or(Some(reason)),
+        }
+    }
+    // Whether the list is a long one depends on whether it has a wildcard.
+    match open {
+        Some(reason) => Err(reason),
+        None => Ok((senders > LARGE).then(|| large(channel, list, senders))),
+    }
+}
+
+/// Who comes in by an entry.
+enum Sender {
+    Everyone,
+    Someone,
+    Nobody,
+}
+
+/// The gateway makes a text of each entry, and passes over blank ones.
+fn sender(cx: &Context<'_>, item: &Node<'_>) -> Result<Sender, NotAssessed> {
+    let reason = match item.string() {
+        Ok(text) => {
+            return Ok(match js::trim(&text.unwrap_or_default()) {
+                "" => Sender::Nobody,
+                EVERYONE => Sender::Everyone,
+                _ => Sender::Someone,
+            });
+        }
+        Err(reason) => reason,
+    };
+    // A hidden text that has not the length of the wildcard is not the wildcard.
+    let facts = cx.config_secret(item)?.ok_or_else(|| reason.clone())?;
+    match facts.measures(&item.location())?.units {
+        0 => Ok(Sender::Nobody),
+        1 => Err(reason),
+        _ => Ok(Sender::Someone),
     }
 }
 
@@ -62,8 +117,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -114,12 +169,58 @@ mod tests {
         let host = host(r#"{allowFrom: {"my.chat room": ["a", "*"], "": ["*"], irc: ["b"]}}"#);
         assert_eq!(host.ids(audit), ["tools.elevated.allowFrom.my.chat room.wildcard:critical"]);
         let place = Location::Config("/tools/elevated/allowFrom/my.chat room/1".to_owned());
-        assert_eq!(host.run(audit).expect("a verdict")[0].locations, [place]);
+        assert_eq!(host.findings(audit)[0].locations, [place]);
     }
 
     #[test]
     fn a_list_where_the_channels_belong_lets_nobody_in() {
         assert_eq!(host(r#"{allowFrom: [["*"]]}"#).ids(audit), NOTHING);
         assert_eq!(host(r#""*""#).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_hidden_sender_counts_and_may_be_everyone_by_its_length_alone() {
+        const BOTH: [&str; 2] = [
+            "tools.elevated.allowFrom.telegram.wildcard:not assessed",
+            "tools.elevated.allowFrom.telegram.large:not assessed",
+        ];
+        let hidden = |list: &str| {
+            let host = host(&format!("{{allowFrom: {{telegram: {list}, irc: [\"*\"]}}}}"));
+            let mut ids = host.hide("/tools/elevated/allowFrom/telegram/0", Hidden::Variable).ids(audit);
+            assert_eq!(ids.remove(0), "tools.elevated.allowFrom.irc.wildcard:critical");
+            ids
+        };
+        assert_eq!(hidden(r#"["someone"]"#), NOTHING);
+        assert_eq!(hidden(r#"["*"]"#), BOTH);
+        assert_eq!(hidden(r#"["x"]"#), BOTH);
+        assert_eq!(hidden(&many(25).replacen('[', r#"["  ","#, 1)), NOTHING, "blank");
+    }
+
+    #[test]
+    fn a_hidden_sender_is_one_of_many() {
+        let list = many(25).replacen('[', r#"["someone","#, 1);
+        let host = host(&format!("{{allowFrom: {{telegram: {list}}}}}"));
+        let ids = host.hide("/tools/elevated/allowFrom/telegram/0", Hidden::Variable).ids(audit);
+        assert_eq!(ids, ["tools.elevated.allowFrom.telegram.large:warn"]);
+    }
+
+    #[test]
+    fn a_wildcard_that_is_shown_decides() {
+        let host = host(r#"{allowFrom: {telegram: ["x", "*"]}}"#);
+        let ids = host.hide("/tools/elevated/allowFrom/telegram/0", Hidden::Variable).ids(audit);
+        assert_eq!(ids, ["tools.elevated.allowFrom.telegram.wildcard:critical"]);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let open = |channel: &str| checks(channel).map(|id| format!("{id}:not assessed"));
+        let host = || host(r#"{allowFrom: {telegram: ["*"], irc: ["a"]}}"#);
+        assert_eq!(host().withhold("/tools").ids(audit), open("*"));
+        assert_eq!(host().withhold("/tools/elevated/allowFrom").ids(audit), open("*"));
+        assert_eq!(host().withhold("/tools/elevated/enabled").ids(audit), open("telegram"));
+        let one = host().withhold("/tools/elevated/allowFrom/telegram");
+        assert_eq!(one.ids(audit), open("telegram"));
+        let off = self::host("{enabled: false}").withhold("/tools/elevated/allowFrom");
+        assert_eq!(off.ids(audit), NOTHING);
     }
 }

@@ -1,64 +1,103 @@
 //! Commands that are sent to a sandbox which does not exist.
 
-use chitin_policy_sdk::sandbox::Mode;
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, agents, listing, warn};
+use chitin_policy_sdk::openclaw::agents;
+use chitin_policy_sdk::openclaw::sandbox::Mode;
+use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, all, listing, warn};
+
+const DEFAULTS: &str = "tools.exec.host_sandbox_no_sandbox_defaults";
+const AGENTS: &str = "tools.exec.host_sandbox_no_sandbox_agents";
 
 /// Compares where commands are to run with the sandbox mode that holds there.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
-    // Later generations refuse such a command instead of running it on the host (reference: 2026.9-delta 1b).
-    let effect = if cx.generation() == "2026.2" { "run on the gateway's host, unconfined" } else { "fail" };
-    Ok([defaults(&config, effect), agents(&config, effect)].into_iter().flatten().collect())
+    // Later releases refuse such a command instead of running it on the host (reference: 2026.9-delta 1b).
+    let effect =
+        if cx.release().since(2026, 8, 1) { "fail" } else { "run on the gateway's host, unconfined" };
+    let mut answer = Answer::new();
+    answer.check(DEFAULTS, defaults(&config, effect));
+    match agents::each(&config) {
+        Ok(agents) => judge_agents(&mut answer, &config, agents, effect),
+        Err(reason) => answer.leave_open(AGENTS, reason),
+    }
+    Ok(answer)
 }
 
-fn defaults(config: &Node<'_>, effect: &str) -> Option<Finding> {
+fn defaults(config: &Node<'_>, effect: &str) -> Result<Option<Finding>, NotAssessed> {
     let host = config.at("tools.exec.host");
-    let mode = Mode::of(config, None);
-    (is_sandbox(&host) && mode.is_off()).then(|| {
-        warn("tools.exec.host_sandbox_no_sandbox_defaults", "Commands are sent to a sandbox that is off")
-            .detail(format!(
-                "tools.exec.host is \"sandbox\" and agents.defaults.sandbox.mode is off: there is no sandbox, and commands \
-                 that were meant for it {effect}."
-            ))
-            .remediation(
-                "Set agents.defaults.sandbox.mode to \"non-main\" or \"all\", or set tools.exec.host to \"gateway\" and \
-                 have commands approved",
-            )
-            .at(&host)
-            .at(&mode.node)
-    })
+    let mode = Mode::of(config, None)?;
+    if !all([is_sandbox(&host), mode.is_off()])? {
+        return Ok(None);
+    }
+    let finding = warn(DEFAULTS, "Commands are sent to a sandbox that is off")
+        .detail(format!(
+            "tools.exec.host is \"sandbox\" and agents.defaults.sandbox.mode is off: there is no sandbox, and commands \
+             that were meant for it {effect}."
+        ))
+        .remediation(
+            "Set agents.defaults.sandbox.mode to \"non-main\" or \"all\", or set tools.exec.host to \"gateway\" and \
+             have commands approved",
+        )
+        .at(&host)
+        .at(&mode.node);
+    Ok(Some(finding))
 }
 
-fn agents(config: &Node<'_>, effect: &str) -> Option<Finding> {
-    let hosts = agents::named(config).into_iter().map(|(id, agent)| (id, agent.at("tools.exec.host")));
-    let unconfined: Vec<(&str, Node<'_>)> =
-        hosts.filter(|(id, host)| is_sandbox(host) && Mode::of(config, Some(id)).is_off()).collect();
-    let names: Vec<String> = unconfined.iter().map(|(id, _)| format!("\"{id}\"")).collect();
-    (!names.is_empty()).then(|| {
-        warn("tools.exec.host_sandbox_no_sandbox_agents", "Agents send commands to a sandbox that is off")
-            .detail(format!(
-                "For {} tools.exec.host is \"sandbox\" and the sandbox mode is off: commands that were meant for the \
-                 sandbox {effect}.",
-                listing::words(&names)
-            ))
-            .remediation(
-                "Set sandbox.mode of each of these agents to \"non-main\" or \"all\", or set their tools.exec.host to \
-                 \"gateway\" and have commands approved",
-            )
-            .at_all(unconfined.iter().map(|(_, host)| host))
-    })
+/// One finding for all agents; one of which it cannot be told is left open by itself.
+fn judge_agents(answer: &mut Answer, config: &Node<'_>, agents: Vec<agents::Described<'_>>, effect: &str) {
+    let (mut names, mut hosts) = (Vec::new(), Vec::new());
+    for (id, agent) in agents {
+        let host = agent.at("tools.exec.host");
+        match unconfined(config, id, &host) {
+            Ok(Some(id)) => {
+                names.push(format!("\"{id}\""));
+                hosts.push(host);
+            }
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(AGENTS, reason),
+        }
+    }
+    if names.is_empty() {
+        return;
+    }
+    let finding = warn(AGENTS, "Agents send commands to a sandbox that is off")
+        .detail(format!(
+            "For {} tools.exec.host is \"sandbox\" and the sandbox mode is off: commands that were meant for the \
+             sandbox {effect}.",
+            listing::words(&names)
+        ))
+        .remediation(
+            "Set sandbox.mode of each of these agents to \"non-main\" or \"all\", or set their tools.exec.host to \
+             \"gateway\" and have commands approved",
+        )
+        .at_all(&hosts);
+    answer.findings.push(finding);
 }
 
-fn is_sandbox(host: &Node<'_>) -> bool {
-    host.text() == Some("sandbox")
+/// The id of an agent whose commands are sent to a sandbox that is off; none where they are not.
+fn unconfined<'a>(
+    config: &Node<'a>,
+    id: Result<&'a str, NotAssessed>,
+    host: &Node<'a>,
+) -> Result<Option<&'a str>, NotAssessed> {
+    let is_sandbox = is_sandbox(host);
+    if is_sandbox == Ok(false) {
+        return Ok(None);
+    }
+    let id = id?;
+    let is_off = Mode::of(config, Some(id)).and_then(|mode| mode.is_off());
+    Ok(all([is_sandbox, is_off])?.then_some(id))
+}
+
+fn is_sandbox(host: &Node<'_>) -> Result<bool, NotAssessed> {
+    Ok(host.text()? == Some("sandbox"))
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -113,7 +152,7 @@ mod tests {
     fn each_agent_is_named_and_pointed_at() {
         let list = format!(r#"{{id: 5, {SENT}}}, {{id: "A", {SENT}}}, null, {{id: "b", {SENT}}}"#);
         let host = MemoryHost::new(&format!("{{agents: {{list: [{list}]}}}}"));
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert!(finding.detail.contains(r#"For "A" and "b" tools"#));
         let places = [1, 3].map(|index| Location::Config(format!("/agents/list/{index}/tools/exec/host")));
         assert_eq!(finding.locations, places);
@@ -122,10 +161,65 @@ mod tests {
     #[test]
     fn the_newer_generation_refuses_such_a_command() {
         let host = MemoryHost::new(&format!("{{agents: {{entries: {{a: {{{SENT}}}}}}}}}"));
-        assert!(
-            host.run(audit).expect("a verdict")[0].detail.ends_with("run on the gateway's host, unconfined.")
-        );
-        let newer = host.generation("2026.9").run(audit).expect("a verdict");
+        assert!(host.findings(audit)[0].detail.ends_with("run on the gateway's host, unconfined."));
+        let newer = host.release(2026, 9, 6).findings(audit);
         assert!(newer[0].detail.ends_with("the sandbox fail."));
+    }
+
+    const DEFAULTS_OPEN: &str = "tools.exec.host_sandbox_no_sandbox_defaults:not assessed";
+    const AGENTS_OPEN: &str = "tools.exec.host_sandbox_no_sandbox_agents:not assessed";
+
+    #[test]
+    fn where_one_of_both_is_hidden_the_other_may_decide() {
+        let common = |host: &str, mode: &str, hidden: &str| {
+            let host = format!(r#"tools: {{exec: {{host: "{host}"}}}}"#);
+            let config = format!(r#"{{{host}, agents: {{defaults: {{sandbox: {{mode: "{mode}"}}}}}}}}"#);
+            MemoryHost::new(&config).hide(hidden, Hidden::Variable).ids(audit)
+        };
+        let (host, mode) = ("/tools/exec/host", "/agents/defaults/sandbox/mode");
+        assert_eq!(common("sandbox", "off", host), [DEFAULTS_OPEN]);
+        assert_eq!(common("sandbox", "all", host), NOTHING);
+        assert_eq!(common("sandbox", "off", mode), [DEFAULTS_OPEN]);
+        assert_eq!(common("gateway", "off", mode), NOTHING);
+    }
+
+    #[test]
+    fn a_hidden_agent_costs_its_own_verdict() {
+        let agent = |id: &str| format!(r#"{{id: "{id}", sandbox: {{mode: "off"}}, {SENT}}}"#);
+        let host = || MemoryHost::new(&format!("{{agents: {{list: [{}, {}]}}}}", agent("a"), agent("b")));
+        for (pointer, ids, names) in [
+            ("/agents/list/1/tools/exec/host", [AGENTS, AGENTS_OPEN].as_slice(), "For \"a\" tools"),
+            ("/agents/list/1/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For \"a\" tools"),
+            ("/agents/list/0/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For \"b\" tools"),
+            ("/agents/list/1/id", &[AGENTS, AGENTS_OPEN], "For \"a\" tools"),
+        ] {
+            let host = host().hide(pointer, Hidden::Variable);
+            assert_eq!(host.ids(audit), ids, "{pointer}");
+            assert!(host.run(audit).expect("an answer").findings[0].detail.contains(names), "{pointer}");
+        }
+        // The second agent may have the id of the first, whose mode goes before.
+        let first = host().hide("/agents/list/0/id", Hidden::Variable);
+        assert_eq!(first.ids(audit), [AGENTS_OPEN]);
+        let other =
+            MemoryHost::new(r#"{agents: {list: [{id: "a"}, {id: "b", tools: {exec: {host: "node"}}}]}}"#);
+        assert_eq!(other.hide("/agents/list/0/id", Hidden::Variable).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let config = format!(
+            r#"{{{SENT}, agents: {{defaults: {{sandbox: {{mode: "all"}}}}, entries: {{a: {{{SENT}}}}}}}}}"#
+        );
+        for (pointer, ids) in [
+            ("/tools", NOTHING.as_slice()),
+            ("/agents", &[DEFAULTS_OPEN, AGENTS_OPEN]),
+            ("/agents/defaults", &[DEFAULTS_OPEN, AGENTS_OPEN]),
+            ("/agents/list", &[AGENTS_OPEN]),
+            ("/agents/entries", &[AGENTS_OPEN]),
+            ("/agents/entries/a/tools", &[]),
+            ("/agents/entries/a/sandbox", &[AGENTS_OPEN]),
+        ] {
+            assert_eq!(MemoryHost::new(&config).withhold(pointer).ids(audit), ids, "{pointer}");
+        }
     }
 }

@@ -1,26 +1,31 @@
 //! A gateway that others can reach, or that trusts whoever reaches it.
 
-use chitin_policy_sdk::gateway::{Auth, Credential, Gateway};
-use chitin_policy_sdk::{Context, Finding, Verdict, critical, info};
+use chitin_policy_sdk::openclaw::gateway::{Credential, Gateway};
+use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, all, any, critical, info};
+
+const FUNNEL: &str = "gateway.tailscale_funnel";
+const SERVE: &str = "gateway.tailscale_serve";
 
 /// Compares how the gateway is reached with what protects it.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let gateway = Gateway::read(cx);
-    let auth = gateway.auth(cx)?;
-    let findings = [bind_no_auth(&gateway, &auth), loopback_no_auth(&gateway, &auth), tailscale(&gateway)];
-    Ok(findings.into_iter().flatten().collect())
+    let mut answer = Answer::new();
+    answer.check("gateway.bind_no_auth", bind_no_auth(cx, &gateway));
+    answer.check("gateway.loopback_no_auth", loopback_no_auth(cx, &gateway));
+    answer.checks(&[FUNNEL, SERVE], tailscale(&gateway));
+    Ok(answer)
 }
 
-fn bind_no_auth(gateway: &Gateway<'_>, auth: &Auth<'_>) -> Option<Finding> {
-    if gateway.is_loopback() || auth.has_secret() || auth.mode == "trusted-proxy" {
-        return None;
+fn bind_no_auth(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    if any([gateway.is_loopback(), gateway.is_delegated(), gateway.has_secret(cx)])? {
+        return Ok(None);
     }
     let finding = critical("gateway.bind_no_auth", "Gateway is open to the network without a secret")
         .detail(format!(
             "gateway.bind is \"{}\" and {}: whoever reaches the port controls the agents, their tools and what they \
              can read on this machine.",
-            gateway.bind,
-            lacking(gateway, auth)
+            gateway.bind()?,
+            lacking(cx, gateway)?
         ))
         .remediation(
             "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set gateway.bind to \
@@ -28,63 +33,63 @@ fn bind_no_auth(gateway: &Gateway<'_>, auth: &Auth<'_>) -> Option<Finding> {
         )
         .at(&gateway.node.get("bind"))
         .at(&gateway.node.get("auth"));
-    Some(finding)
+    Ok(Some(finding))
 }
 
-fn loopback_no_auth(gateway: &Gateway<'_>, auth: &Auth<'_>) -> Option<Finding> {
-    let by_tailnet_identity = auth.allow_tailscale && gateway.tailscale == "serve";
-    if !gateway.is_loopback() || !gateway.has_control_ui() || auth.has_secret() || by_tailnet_identity {
-        return None;
+fn loopback_no_auth(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let is_served = gateway.tailscale().map(|mode| mode == "serve");
+    let by_tailnet_identity = all([is_served, gateway.allows_tailscale(cx)]);
+    let is_exposed = all([gateway.is_loopback(), gateway.has_control_ui()]);
+    if any([is_exposed.map(|is_exposed| !is_exposed), by_tailnet_identity, gateway.has_secret(cx)])? {
+        return Ok(None);
     }
     let finding = critical("gateway.loopback_no_auth", "Control UI answers on loopback without a secret")
         .detail(format!(
             "The gateway listens on loopback and serves the control UI, and {}: any local process or account may get \
              in, and so may the whole network once a reverse proxy or a tunnel forwards the port.",
-            lacking(gateway, auth)
+            lacking(cx, gateway)?
         ))
         .remediation(
             "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set \
              gateway.controlUi.enabled to false",
         )
         .at(&gateway.node.get("auth"));
-    Some(finding)
+    Ok(Some(finding))
 }
 
-fn tailscale(gateway: &Gateway<'_>) -> Option<Finding> {
+fn tailscale(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     let mode = gateway.node.at("tailscale.mode");
-    match gateway.tailscale {
+    let finding = match gateway.tailscale()? {
         "funnel" => {
-            let finding = critical("gateway.tailscale_funnel", "Gateway is published on the internet by Funnel")
+            critical(FUNNEL, "Gateway is published on the internet by Funnel")
                 .detail(
                     "gateway.tailscale.mode is \"funnel\": anyone on the internet can connect to the gateway, and only \
                      its own authentication stands between them and the agents.",
                 )
                 .remediation("Set gateway.tailscale.mode to \"serve\" or \"off\"")
-                .at(&mode);
-            Some(finding)
+                .at(&mode)
         }
         "serve" => {
-            let finding = info("gateway.tailscale_serve", "Gateway is offered to the tailnet by Serve")
+            info(SERVE, "Gateway is offered to the tailnet by Serve")
                 .detail(
                     "gateway.tailscale.mode is \"serve\": every device and user that the tailnet's access rules admit \
                      can connect to the gateway.",
                 )
-                .at(&mode);
-            Some(finding)
+                .at(&mode)
         }
-        _ => None,
-    }
+        _ => return Ok(None),
+    };
+    Ok(Some(finding))
 }
 
 /// Why no shared secret is in force.
-fn lacking(gateway: &Gateway<'_>, auth: &Auth<'_>) -> String {
-    let named = gateway.node.at("auth.mode");
-    match auth.mode.as_str() {
-        "token" => without("token", &auth.token),
-        "password" => without("password", &auth.password),
-        _ if named.is_truthy() && named.text().is_none() => "gateway.auth.mode is no text".to_owned(),
+fn lacking(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<String, NotAssessed> {
+    Ok(match gateway.mode(cx)? {
+        "token" => without("token", &gateway.token(cx)?),
+        "password" => without("password", &gateway.password(cx)?),
+        _ if !gateway.node.at("auth.mode").is_text()? => "gateway.auth.mode is no text".to_owned(),
         mode => format!("gateway.auth.mode is \"{mode}\", which asks for no token or password"),
-    }
+    })
 }
 
 fn without(name: &str, credential: &Credential<'_>) -> String {
@@ -99,9 +104,9 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
-    use chitin_policy_sdk::gateway::{PASSWORD_VARIABLE, TOKEN_VARIABLE};
+    use chitin_policy_sdk::openclaw::gateway::{PASSWORD_VARIABLE, TOKEN_VARIABLE};
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_detail_says_why_there_is_no_secret() {
-        let detail = |config: &str| MemoryHost::new(config).run(audit).expect("a verdict")[0].detail.clone();
+        let detail = |config: &str| MemoryHost::new(config).findings(audit)[0].detail.clone();
         assert!(detail("{}").contains("neither gateway.auth.token nor OPENCLAW_GATEWAY_TOKEN"));
         assert!(detail(r#"{gateway: {auth: {password: " "}}}"#).contains("gateway.auth.password is blank"));
         assert!(detail(r#"{gateway: {auth: {mode: "none"}}}"#).contains("gateway.auth.mode is \"none\""));
@@ -193,8 +198,84 @@ mod tests {
 
     #[test]
     fn an_open_bind_points_at_the_bind_first() {
-        let findings = MemoryHost::new(r#"{gateway: {bind: "lan"}}"#).run(audit).expect("a verdict");
+        let findings = MemoryHost::new(r#"{gateway: {bind: "lan"}}"#).findings(audit);
         let place = |pointer: &str| Location::Config(pointer.to_owned());
         assert_eq!(findings[0].locations, [place("/gateway/bind"), place("/gateway/auth")]);
+    }
+
+    const OPEN_OPEN: &str = "gateway.bind_no_auth:not assessed";
+    const LOCAL_OPEN: &str = "gateway.loopback_no_auth:not assessed";
+    const TAILSCALE_OPEN: [&str; 2] =
+        ["gateway.tailscale_funnel:not assessed", "gateway.tailscale_serve:not assessed"];
+
+    #[test]
+    fn a_hidden_value_costs_the_checks_that_depend_on_it() {
+        for (gateway, pointer, ids) in [
+            (r#"{bind: "lan"}"#, "/gateway/bind", [OPEN_OPEN, LOCAL_OPEN].as_slice()),
+            (r#"{bind: "lan", controlUi: {enabled: false}}"#, "/gateway/bind", &[OPEN_OPEN]),
+            (r#"{bind: "lan", auth: {token: "t"}}"#, "/gateway/bind", &[]),
+            (r#"{auth: {mode: "none"}}"#, "/gateway/auth/mode", &[LOCAL_OPEN]),
+            (r#"{bind: "lan", auth: {mode: "none"}}"#, "/gateway/auth/mode", &[OPEN_OPEN]),
+            (r#"{bind: "lan", auth: {mode: "token", token: "t"}}"#, "/gateway/auth/mode", &[OPEN_OPEN]),
+            (
+                r#"{auth: {token: "t"}, tailscale: {mode: "serve"}}"#,
+                "/gateway/tailscale/mode",
+                &TAILSCALE_OPEN,
+            ),
+            (
+                r#"{tailscale: {mode: "serve"}}"#,
+                "/gateway/tailscale/mode",
+                &[LOCAL_OPEN, TAILSCALE_OPEN[0], TAILSCALE_OPEN[1]],
+            ),
+            // Identity from a tailnet counts for nothing where it is not accepted.
+            (
+                r#"{tailscale: {mode: "serve"}, auth: {allowTailscale: false}}"#,
+                "/gateway/tailscale/mode",
+                &[LOCAL[0], TAILSCALE_OPEN[0], TAILSCALE_OPEN[1]],
+            ),
+        ] {
+            let host = MemoryHost::new(&format!("{{gateway: {gateway}}}")).hide(pointer, Hidden::Variable);
+            assert_eq!(host.ids(audit), ids, "{gateway} {pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        for (gateway, pointer, ids) in [
+            ("{}", "/gateway", [OPEN_OPEN, LOCAL_OPEN, TAILSCALE_OPEN[0], TAILSCALE_OPEN[1]].as_slice()),
+            ("{}", "/gateway/auth", &[LOCAL_OPEN]),
+            (r#"{bind: "lan"}"#, "/gateway/auth", &[OPEN_OPEN]),
+            ("{auth: {}}", "/gateway/auth/token", &[LOCAL_OPEN]),
+            ("{auth: {}}", "/gateway/auth/password", &[LOCAL_OPEN]),
+            ("{}", "/gateway/controlUi", &[LOCAL_OPEN]),
+            (
+                r#"{auth: {}, tailscale: {mode: "serve"}}"#,
+                "/gateway/auth/allowTailscale",
+                &[LOCAL_OPEN, "gateway.tailscale_serve:info"],
+            ),
+        ] {
+            let host = MemoryHost::new(&format!("{{gateway: {gateway}}}")).withhold(pointer);
+            let mut seen = host.ids(audit);
+            let mut ids = ids.to_vec();
+            seen.sort();
+            ids.sort_unstable();
+            assert_eq!(seen, ids, "{gateway} {pointer}");
+        }
+        for secret in ["secret:env:OPENCLAW_GATEWAY_TOKEN", "secret:env:OPENCLAW_GATEWAY_PASSWORD"] {
+            assert_eq!(MemoryHost::new("{}").ungranted(secret).ids(audit), [LOCAL_OPEN], "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_is_named_needs_its_own_secret_alone() {
+        let token = MemoryHost::new(r#"{gateway: {bind: "lan", auth: {mode: "token", token: "t"}}}"#);
+        assert_eq!(token.withhold("/gateway/auth/password").ids(audit), NOTHING);
+        let proxy = MemoryHost::new(r#"{gateway: {bind: "lan", auth: {mode: "trusted-proxy"}}}"#);
+        assert_eq!(proxy.withhold("/gateway/auth/token").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_secret_that_is_kept_elsewhere_is_set() {
+        assert_eq!(ids(r#"{bind: "lan", auth: {token: {"$hidden": "reference"}}}"#), NOTHING);
     }
 }

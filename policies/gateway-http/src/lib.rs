@@ -1,7 +1,13 @@
 //! HTTP endpoints of the gateway that do too much for too many.
 
-use chitin_policy_sdk::gateway::Gateway;
-use chitin_policy_sdk::{Context, Finding, Node, Severity, Verdict, finding, info, listing};
+use chitin_policy_sdk::openclaw::gateway::Gateway;
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Node, NotAssessed, Severity, Verdict, any, finding, info, listing,
+};
+
+const DANGEROUS: &str = "gateway.tools_invoke_http.dangerous_allow";
+const NO_AUTH: &str = "gateway.http.no_auth";
+const SESSION_KEY: &str = "gateway.http.session_key_override_enabled";
 
 /// Tools that the HTTP endpoint refuses unless the config lists them (2026.2).
 const DANGEROUS_TOOLS: [&str; 4] = ["sessions_spawn", "sessions_send", "gateway", "whatsapp_login"];
@@ -13,9 +19,21 @@ const OPTIONAL_ENDPOINTS: [(&str, &str); 2] =
 /// Looks at which tools and endpoints HTTP callers get, and what they must show.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let gateway = Gateway::read(cx);
-    let endpoints: Vec<Endpoint<'_>> = optional_endpoints(&gateway.node).collect();
-    let findings = [dangerous_tools(&gateway), no_auth(&gateway, &endpoints), session_key(&endpoints)];
-    Ok(findings.into_iter().flatten().collect())
+    let mut answer = Answer::new();
+    let allowed = allowed_tools(&mut answer, &gateway.node);
+    answer.check(DANGEROUS, dangerous_tools(&gateway, &allowed));
+    let (endpoints, hidden) = optional_endpoints(&gateway.node);
+    let without_secret = no_auth(&gateway, &endpoints);
+    let names_endpoints = matches!(without_secret, Ok(Some(_)));
+    answer.check(NO_AUTH, without_secret);
+    answer.findings.extend(session_key(&endpoints));
+    for reason in hidden {
+        if names_endpoints {
+            answer.leave_open(NO_AUTH, reason.clone());
+        }
+        answer.leave_open(SESSION_KEY, reason);
+    }
+    Ok(answer)
 }
 
 struct Endpoint<'a> {
@@ -23,30 +41,56 @@ struct Endpoint<'a> {
     switch: Node<'a>,
 }
 
-/// The optional endpoints that are on.
-fn optional_endpoints<'a>(gateway: &Node<'a>) -> impl Iterator<Item = Endpoint<'a>> {
+/// The optional endpoints that are on, and why it cannot be told of others.
+fn optional_endpoints<'a>(gateway: &Node<'a>) -> (Vec<Endpoint<'a>>, Vec<NotAssessed>) {
     let endpoints = gateway.at("http.endpoints");
-    OPTIONAL_ENDPOINTS
-        .iter()
-        .map(move |&(key, path)| Endpoint { path, switch: endpoints.get(key).get("enabled") })
-        .filter(|endpoint| endpoint.switch.is_true())
+    let (mut on, mut hidden) = (Vec::new(), Vec::new());
+    for (key, path) in OPTIONAL_ENDPOINTS {
+        let switch = endpoints.get(key).get("enabled");
+        match switch.is_true() {
+            Ok(true) => on.push(Endpoint { path, switch }),
+            Ok(false) => {}
+            Err(reason) => hidden.push(reason),
+        }
+    }
+    (on, hidden)
 }
 
-fn dangerous_tools(gateway: &Gateway<'_>) -> Option<Finding> {
-    let allow = gateway.node.at("tools.allow");
-    let entry = |tool: &str| {
-        allow.items().find(|item| item.trimmed().is_some_and(|name| name.to_lowercase() == tool))
+/// The entries of the list that are shown, in the form that is compared. One that is not leaves its check open.
+fn allowed_tools<'a>(answer: &mut Answer, gateway: &Node<'a>) -> Vec<(String, Node<'a>)> {
+    let items = match gateway.at("tools.allow").items() {
+        Ok(items) => items,
+        Err(reason) => {
+            answer.leave_open(DANGEROUS, reason);
+            return Vec::new();
+        }
     };
-    let listed: Vec<(&str, Node<'_>)> =
-        DANGEROUS_TOOLS.iter().filter_map(|&tool| Some((tool, entry(tool)?))).collect();
-    if listed.is_empty() {
-        return None;
+    let mut allowed = Vec::new();
+    for item in items {
+        match item.trimmed() {
+            Ok(Some(name)) => allowed.push((name.to_lowercase(), item)),
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(DANGEROUS, reason),
+        }
     }
-    let is_open = !gateway.is_loopback() || gateway.tailscale == "funnel";
+    allowed
+}
+
+fn dangerous_tools(
+    gateway: &Gateway<'_>,
+    allowed: &[(String, Node<'_>)],
+) -> Result<Option<Finding>, NotAssessed> {
+    let entry = |tool: &str| allowed.iter().find(|(name, _)| name == tool);
+    let listed: Vec<&(String, Node<'_>)> = DANGEROUS_TOOLS.into_iter().filter_map(entry).collect();
+    if listed.is_empty() {
+        return Ok(None);
+    }
+    let is_published = gateway.tailscale().map(|mode| mode == "funnel");
+    let is_open = any([gateway.is_loopback().map(|is_loopback| !is_loopback), is_published])?;
     let severity = if is_open { Severity::Critical } else { Severity::Warn };
-    let names: Vec<&str> = listed.iter().map(|&(tool, _)| tool).collect();
+    let names: Vec<&str> = listed.iter().map(|(tool, _)| tool.as_str()).collect();
     let start =
-        finding("gateway.tools_invoke_http.dangerous_allow", severity, "Tools that command agents are callable over HTTP")
+        finding(DANGEROUS, severity, "Tools that command agents are callable over HTTP")
             .detail(format!(
                 "gateway.tools.allow lists {}, which POST /tools/invoke refuses by default: one HTTP request \
                  can start sessions, speak in them or reconfigure the gateway, with no agent in between.",
@@ -57,29 +101,30 @@ fn dangerous_tools(gateway: &Gateway<'_>) -> Option<Finding> {
                  gateway's secret like an administrator's",
                 listing::words(&names)
             ));
-    Some(listed.iter().fold(start, |finding, (_, node)| finding.at(node)))
+    Ok(Some(listed.iter().fold(start, |finding, (_, node)| finding.at(node))))
 }
 
-fn no_auth(gateway: &Gateway<'_>, endpoints: &[Endpoint<'_>]) -> Option<Finding> {
+fn no_auth(gateway: &Gateway<'_>, endpoints: &[Endpoint<'_>]) -> Result<Option<Finding>, NotAssessed> {
     let mode = gateway.node.at("auth.mode");
-    if mode.text() != Some("none") {
-        return None;
+    if mode.text()? != Some("none") {
+        return Ok(None);
     }
-    let severity = if gateway.is_remote() { Severity::Critical } else { Severity::Warn };
+    let is_remote = gateway.is_remote()?;
+    let severity = if is_remote { Severity::Critical } else { Severity::Warn };
     let mut paths = vec!["/tools/invoke"];
     paths.extend(endpoints.iter().map(|endpoint| endpoint.path));
-    let start = finding("gateway.http.no_auth", severity, "HTTP endpoints answer without a secret")
+    let start = finding(NO_AUTH, severity, "HTTP endpoints answer without a secret")
         .detail(format!(
             "gateway.auth.mode is \"none\": {} can be called without a secret, {}.",
             listing::words(&paths),
-            if gateway.is_remote() { "and not from this machine alone" } else { "by every local process and account" }
+            if is_remote { "and not from this machine alone" } else { "by every local process and account" }
         ))
         .remediation(
             "Set gateway.auth.mode to \"token\" or \"password\"; until then keep gateway.bind at \"loopback\" and set \
              gateway.http.endpoints.chatCompletions.enabled and gateway.http.endpoints.responses.enabled to false",
         )
         .at(&mode);
-    Some(endpoints.iter().fold(start, |finding, endpoint| finding.at(&endpoint.switch)))
+    Ok(Some(endpoints.iter().fold(start, |finding, endpoint| finding.at(&endpoint.switch))))
 }
 
 fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
@@ -87,11 +132,7 @@ fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
         return None;
     }
     let paths: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.path).collect();
-    let start = info(
-        "gateway.http.session_key_override_enabled",
-        "HTTP callers choose the session they talk to",
-    )
-    .detail(format!(
+    let start = info(SESSION_KEY, "HTTP callers choose the session they talk to").detail(format!(
         "{} accept{} the header x-openclaw-session-key: every caller can continue, and so read, any session.",
         listing::words(&paths),
         if paths.len() == 1 { "s" } else { "" }
@@ -103,8 +144,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -149,7 +190,7 @@ mod tests {
     #[test]
     fn each_tool_is_named_once_in_a_fixed_order() {
         let host = host(r#"{tools: {allow: ["whatsapp_login", "GATEWAY", "gateway", "sessions_spawn"]}}"#);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert!(finding.detail.contains("lists sessions_spawn, gateway and whatsapp_login, which"));
         let pointers = ["/gateway/tools/allow/3", "/gateway/tools/allow/1", "/gateway/tools/allow/0"];
         assert_eq!(finding.locations, pointers.map(|pointer| Location::Config(pointer.to_owned())));
@@ -185,8 +226,63 @@ mod tests {
     fn the_open_endpoints_are_named() {
         let on = "{responses: {enabled: true}, chatCompletions: {enabled: true}}";
         let host = host(&format!(r#"{{auth: {{mode: "none"}}, http: {{endpoints: {on}}}}}"#));
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         assert!(findings[0].detail.contains("/tools/invoke, /v1/chat/completions and /v1/responses can"));
         assert!(findings[1].detail.starts_with("/v1/chat/completions and /v1/responses accept the header"));
+    }
+
+    const DANGEROUS_OPEN: &str = "gateway.tools_invoke_http.dangerous_allow:not assessed";
+    const NO_AUTH_OPEN: &str = "gateway.http.no_auth:not assessed";
+    const SESSION_OPEN: &str = "gateway.http.session_key_override_enabled:not assessed";
+
+    #[test]
+    fn a_hidden_value_costs_the_checks_that_depend_on_it() {
+        let warn = "gateway.tools_invoke_http.dangerous_allow:warn";
+        for (gateway, pointer, ids) in [
+            (
+                r#"{tools: {allow: ["x", "gateway"]}}"#,
+                "/gateway/tools/allow/0",
+                [warn, DANGEROUS_OPEN].as_slice(),
+            ),
+            (r#"{tools: {allow: ["x", "exec"]}}"#, "/gateway/tools/allow/0", &[DANGEROUS_OPEN]),
+            (r#"{bind: "lan", tools: {allow: ["gateway"]}}"#, "/gateway/bind", &[DANGEROUS_OPEN]),
+            (r#"{bind: "lan", tools: {allow: ["exec"]}}"#, "/gateway/bind", &[]),
+            (
+                r#"{bind: "lan", tailscale: {mode: "serve"}, tools: {allow: ["gateway"]}, auth: {mode: "none"}}"#,
+                "/gateway/bind",
+                &["gateway.http.no_auth:critical", DANGEROUS_OPEN],
+            ),
+            (
+                r#"{bind: "lan", tailscale: {mode: "x"}, tools: {allow: ["gateway"]}, auth: {mode: "none"}}"#,
+                "/gateway/tailscale/mode",
+                &["gateway.tools_invoke_http.dangerous_allow:critical", "gateway.http.no_auth:critical"],
+            ),
+            (r#"{auth: {mode: "none"}, bind: "lan"}"#, "/gateway/bind", &[NO_AUTH_OPEN]),
+            (r#"{auth: {mode: "token"}, bind: "lan"}"#, "/gateway/bind", &[]),
+            (r#"{auth: {mode: "none"}}"#, "/gateway/auth/mode", &[NO_AUTH_OPEN]),
+        ] {
+            assert_eq!(host(gateway).hide(pointer, Hidden::Variable).ids(audit), ids, "{gateway} {pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let all = [DANGEROUS_OPEN, NO_AUTH_OPEN, SESSION_OPEN, SESSION_OPEN];
+        assert_eq!(host("{}").withhold("/gateway").ids(audit), all);
+        assert_eq!(host("{}").withhold("/gateway/tools").ids(audit), [DANGEROUS_OPEN]);
+        assert_eq!(host("{}").withhold("/gateway/auth").ids(audit), [NO_AUTH_OPEN]);
+        assert_eq!(host("{}").withhold("/gateway/bind").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_withheld_is_left_open_beside_the_other() {
+        let on = "http: {endpoints: {responses: {enabled: true}, chatCompletions: {enabled: true}}}";
+        let withheld =
+            |gateway: &str| host(gateway).withhold("/gateway/http/endpoints/responses/enabled").ids(audit);
+        let session = "gateway.http.session_key_override_enabled:info";
+        assert_eq!(withheld(&format!("{{{on}}}")), [session, SESSION_OPEN]);
+        let no_auth = "gateway.http.no_auth:warn";
+        let both = withheld(&format!(r#"{{auth: {{mode: "none"}}, {on}}}"#));
+        assert_eq!(both, [no_auth, session, NO_AUTH_OPEN, SESSION_OPEN]);
     }
 }

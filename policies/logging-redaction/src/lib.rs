@@ -1,12 +1,18 @@
 //! Secrets written to logs in clear.
 
-use chitin_policy_sdk::{Context, Verdict, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, warn};
 
 /// Finds redaction that was switched off.
 pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut answer = Answer::new();
+    answer.check("logging.redact_off", redact_off(cx));
+    Ok(answer)
+}
+
+fn redact_off(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let redact = cx.config().at("logging.redactSensitive");
-    if redact.text() != Some("off") {
-        return Ok(Vec::new());
+    if redact.text()? != Some("off") {
+        return Ok(None);
     }
     let finding = warn("logging.redact_off", "Secrets are written to logs unredacted")
         .detail(
@@ -16,13 +22,14 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         .remediation("Set logging.redactSensitive to \"tools\"")
         .at(&redact)
         .fix_value(&redact, &"tools".into());
-    Ok(vec![finding])
+    Ok(Some(finding))
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
+    use chitin_policy_sdk::Hidden;
     use chitin_policy_sdk::testing::MemoryHost;
 
     use super::*;
@@ -39,5 +46,17 @@ mod tests {
         ] {
             assert!(ids(silent).is_empty(), "{silent}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_not_shown_is_not_judged() {
+        let host = || MemoryHost::new(r#"{logging: {redactSensitive: "tools"}}"#);
+        let hidden = host().hide("/logging/redactSensitive", Hidden::Variable);
+        assert_eq!(hidden.unassessed(audit), ["logging.redact_off: hidden variable"]);
+        let withheld = host().withhold("/logging");
+        assert_eq!(
+            withheld.unassessed(audit),
+            ["logging.redact_off: withheld config:/logging/redactSensitive"]
+        );
     }
 }

@@ -1,23 +1,44 @@
 //! Browsers on other machines that are controlled over plain HTTP.
 
-use chitin_policy_sdk::browser::{self, Profile};
-use chitin_policy_sdk::{Context, Finding, Verdict, warn};
+use chitin_policy_sdk::openclaw::browser::{self, Profile, Trouble};
+use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, warn};
 
-/// Looks at where each browser profile leads. What does not resolve is for `browser-control` to report.
+const ID: &str = "browser.remote_cdp_http";
+
+/// Looks at where each browser profile leads. What does not resolve is for `browser-control` to report: no browser is
+/// controlled by it.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    if !browser::is_enabled(&cx.config()) {
-        return Ok(Vec::new());
+    let mut answer = Answer::new();
+    let is_enabled = browser::is_enabled(&cx.config());
+    if is_enabled == Ok(false) {
+        return Ok(answer);
     }
-    let profiles = browser::profiles(cx).unwrap_or_default();
-    Ok(profiles.iter().filter_map(remote_http).collect())
+    match browser::profiles(cx) {
+        Ok(profiles) => {
+            for profile in &profiles {
+                let verdict = match remote_http(profile) {
+                    Ok(Some(finding)) => is_enabled.clone().map(|_| Some(finding)),
+                    other => other,
+                };
+                answer.check(ID, verdict);
+            }
+        }
+        Err(Trouble::Defect(_)) => {}
+        Err(Trouble::NotAssessed(reason)) => answer.leave_open(ID, reason),
+    }
+    Ok(answer)
 }
 
-fn remote_http(profile: &Profile<'_>) -> Option<Finding> {
-    let endpoint = profile.endpoint.as_ref().ok()?;
+fn remote_http(profile: &Profile<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let endpoint = match &profile.endpoint {
+        Ok(endpoint) => endpoint,
+        Err(Trouble::Defect(_)) => return Ok(None),
+        Err(Trouble::NotAssessed(reason)) => return Err(reason.clone()),
+    };
     if endpoint.url.is_encrypted || endpoint.url.host.is_loopback() {
-        return None;
+        return Ok(None);
     }
-    let finding = warn("browser.remote_cdp_http", "Remote browser is controlled over plain HTTP")
+    let finding = warn(ID, "Remote browser is controlled over plain HTTP")
         .detail(format!(
             "The browser profile \"{}\" leads to {}, which is not this machine, without encryption: whoever is on the way \
              can read what the browser sees, cookies and logins included, and command it themselves.",
@@ -28,15 +49,15 @@ fn remote_http(profile: &Profile<'_>) -> Option<Finding> {
              \"http://127.0.0.1:9222\"",
         )
         .at_all(&endpoint.nodes);
-    Some(finding)
+    Ok(Some(finding))
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -74,7 +95,7 @@ mod tests {
         let browser = r#"{cdpUrl: "http://10.0.0.5", profiles: {
             a: {cdpPort: 9000}, b: {cdpUrl: "https://10.0.0.9"}, c: {cdpUrl: "nope"}, openclaw: {cdpUrl: "http://localhost"}
         }}"#;
-        let findings = host(browser).run(audit).expect("a verdict");
+        let findings = host(browser).findings(audit);
         let places = ["/browser/profiles/a/cdpPort", "/browser/cdpUrl"];
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].locations, places.map(|pointer| Location::Config(pointer.to_owned())));
@@ -84,8 +105,46 @@ mod tests {
     #[test]
     fn no_words_repeat_a_credential_of_the_url() {
         let host = host(r#"{cdpUrl: "http://user:hunter2@10.0.0.5/hunter2?token=hunter2"}"#);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert!(finding.detail.contains("leads to http://10.0.0.5:80,"));
         assert!(!format!("{finding:?}").contains("hunter2"));
+    }
+
+    const OPEN: &str = "browser.remote_cdp_http:not assessed";
+
+    #[test]
+    fn a_hidden_url_costs_its_own_profile() {
+        let browser = r#"{profiles: {a: {cdpUrl: "http://10.0.0.5"}, b: {cdpUrl: "http://10.0.0.6"}}}"#;
+        let ids = host(browser).hide("/browser/profiles/b/cdpUrl", Hidden::Variable).ids(audit);
+        assert_eq!(ids, [REMOTE, OPEN]);
+    }
+
+    #[test]
+    fn a_hidden_url_of_the_section_leaves_all_open() {
+        let hidden = |browser: &str| host(browser).hide("/browser/cdpUrl", Hidden::Variable).ids(audit);
+        let own = r#"profiles: {a: {cdpUrl: "http://10.0.0.5"}}"#;
+        assert_eq!(
+            hidden(&format!(r#"{{cdpUrl: "http://h", {own}}}"#)),
+            [OPEN],
+            "no browser may be controlled"
+        );
+        assert_eq!(hidden(r#"{cdpUrl: "http://h", enabled: false}"#), NOTHING);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let remote = || host(r#"{cdpUrl: "http://10.0.0.5", profiles: {a: {cdpPort: 9}}}"#);
+        for (pointer, ids) in [
+            ("/browser", [OPEN].as_slice()),
+            ("/browser/enabled", &[OPEN]),
+            ("/browser/cdpUrl", &[OPEN]),
+            ("/browser/profiles", &[OPEN]),
+            ("/browser/profiles/a/cdpPort", &[REMOTE, OPEN]),
+        ] {
+            assert_eq!(remote().withhold(pointer).ids(audit), ids, "{pointer}");
+        }
+        let local = || host(r#"{profiles: {a: {cdpUrl: "https://h"}}}"#);
+        assert_eq!(local().withhold("/browser/enabled").ids(audit), NOTHING);
+        assert_eq!(local().withhold("/gateway").ids(audit), [OPEN], "the section may not resolve");
     }
 }

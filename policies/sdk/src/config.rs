@@ -258,11 +258,14 @@ impl<'a> Node<'a> {
         Ok(self.text()?.map(js::trim).filter(|text| !text.is_empty()))
     }
 
-    /// A whole number that is not below 0.
+    /// A whole number that is not below 0. What a variable gives is a text, and none.
     ///
     /// # Errors
-    /// Where it is not shown.
+    /// Where it is not shown, and may be one.
     pub fn number(&self) -> Result<Option<u64>, NotAssessed> {
+        if self.seen == Seen::Hidden(Hidden::Variable) {
+            return Ok(None);
+        }
         Ok(self.shown()?.and_then(Value::as_u64))
     }
 

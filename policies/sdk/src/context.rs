@@ -156,10 +156,23 @@ impl<'h> Context<'h> {
         Some(format!("{}/{}", root.trim_end_matches('/'), plain(&path.rel)?))
     }
 
-    /// The value of a granted environment variable; none where it is unset or secret.
+    /// The value of a granted environment variable; none where it is unset or secret, or not granted: a verdict needs
+    /// [`Context::environment`].
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.input.environment.iter().find(|known| known.name == name)?.value.as_deref()
+    }
+
+    /// The value of an environment variable; none where it is unset or secret.
+    ///
+    /// # Errors
+    /// Where it is not granted, and may be set to anything.
+    pub fn environment(&self, name: &str) -> Result<Option<&str>, NotAssessed> {
+        let capability = format!("environment:{name}");
+        if self.input.withheld.contains(&capability) {
+            return Err(NotAssessed::withheld(capability));
+        }
+        Ok(self.variable(name))
     }
 
     /// Facts of the machine.

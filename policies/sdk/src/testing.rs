@@ -112,6 +112,18 @@ impl MemoryHost {
         self
     }
 
+    /// Takes a capability away that is for no part of the config, by its name: `environment:NAME`,
+    /// `secret:/gateway/auth/token`, `secret:env:NAME`, `problems` or `gateway`.
+    #[must_use]
+    pub fn ungranted(mut self, capability: &str) -> Self {
+        self.withheld.push(capability.to_owned());
+        self
+    }
+
+    fn is_granted(&self, capability: &str) -> bool {
+        !self.withheld.iter().any(|name| name == capability)
+    }
+
     /// Adds a table with its columns.
     #[must_use]
     pub fn table(mut self, name: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Self {
@@ -225,15 +237,16 @@ impl MemoryHost {
     /// # Panics
     /// Never: the input is JSON.
     pub fn with<R>(&self, function: impl FnOnce(&Context<'_>) -> R) -> R {
-        let environment = self.environment.iter().map(|(name, value)| Variable {
-            name: name.clone(),
-            value: (!is_secret(name)).then(|| value.clone()),
+        let granted = |name: &str| is_secret(name) || self.is_granted(&format!("environment:{name}"));
+        let environment = self.environment.iter().filter(|(name, _)| granted(name)).map(|(name, value)| {
+            Variable { name: name.clone(), value: (!is_secret(name)).then(|| value.clone()) }
         });
+        let problems = if self.is_granted("problems") { self.problems.clone() } else { Vec::new() };
         let input = Input {
             config: self.config.to_string(),
             release: self.release,
             withheld: self.withheld.clone(),
-            problems: self.problems.clone(),
+            problems,
             views: self.views.clone(),
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
@@ -356,6 +369,10 @@ impl Host for MemoryHost {
     }
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed> {
+        let refusal = not_granted(subject);
+        if matches!(&refusal.reason, Reason::Withheld(name) if !self.is_granted(name)) {
+            return Err(refusal);
+        }
         match subject {
             Subject::Config(pointer) => Ok(self.secrets.get(pointer).map(|known| match known {
                 Some((text, source)) => facts(text, *source),
@@ -365,12 +382,12 @@ impl Host for MemoryHost {
                 let known = self.environment.iter().find(|(known, _)| known == name);
                 Ok(known.map(|(_, text)| facts(text, SecretSource::Environment)))
             }
-            Subject::Env(_) => Err(not_granted(subject)),
+            Subject::Env(_) => Err(refusal),
         }
     }
 
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
-        Ok(self.probe.clone())
+        if self.is_granted("gateway") { Ok(self.probe.clone()) } else { Err(NotAssessed::withheld("gateway")) }
     }
 }
 
@@ -429,6 +446,9 @@ fn hide(pointer: &str, value: &mut Value, secrets: &mut BTreeMap<String, Option<
                         let known = (std::mem::take(text), SecretSource::Literal);
                         *value = mark("secret");
                         secrets.insert(pointer, Some(known));
+                    }
+                    _ if *value == mark("reference") => {
+                        secrets.insert(pointer, None);
                     }
                     _ => hide(&pointer, value, secrets),
                 }

@@ -1,26 +1,25 @@
 //! Reverse proxies that the gateway trusts too much, or does not know.
 
-use chitin_policy_sdk::gateway::Gateway;
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, critical, warn};
+use chitin_policy_sdk::openclaw::gateway::Gateway;
+use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, all, any, critical, warn};
 
 /// Looks at the list of proxies, and where a proxy authenticates, at what narrows its word.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let gateway = Gateway::read(cx);
-    let mut findings = Vec::new();
-    findings.extend(proxies_missing(&gateway));
-    if gateway.auth(cx)?.mode == "trusted-proxy" {
-        findings.push(proxy_auth(&gateway.node));
-        findings.extend(no_proxies(&gateway.node));
-        findings.extend(no_user_header(&gateway.node));
-        findings.extend(no_allowlist(&gateway.node));
-    }
-    Ok(findings)
+    let mut answer = Answer::new();
+    answer.check("gateway.trusted_proxies_missing", proxies_missing(&gateway));
+    answer.check("gateway.trusted_proxy_auth", proxy_auth(&gateway));
+    answer.check("gateway.trusted_proxy_no_proxies", no_proxies(&gateway));
+    answer.check("gateway.trusted_proxy_no_user_header", no_user_header(&gateway));
+    answer.check("gateway.trusted_proxy_no_allowlist", no_allowlist(&gateway));
+    Ok(answer)
 }
 
-fn proxies_missing(gateway: &Gateway<'_>) -> Option<Finding> {
+fn proxies_missing(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     let proxies = gateway.node.get("trustedProxies");
-    if !gateway.is_loopback() || !gateway.has_control_ui() || proxies.items().next().is_some() {
-        return None;
+    let has_none = proxies.items().map(|mut items| items.next().is_none());
+    if !all([gateway.is_loopback(), gateway.has_control_ui(), has_none])? {
+        return Ok(None);
     }
     let finding = warn("gateway.trusted_proxies_missing", "No reverse proxy is known to the gateway by address")
         .detail(
@@ -31,11 +30,14 @@ fn proxies_missing(gateway: &Gateway<'_>) -> Option<Finding> {
             "Set gateway.trustedProxies to the addresses of your reverse proxies, or keep the control UI off any proxy",
         )
         .at(&proxies);
-    Some(finding)
+    Ok(Some(finding))
 }
 
-fn proxy_auth(gateway: &Node<'_>) -> Finding {
-    critical("gateway.trusted_proxy_auth", "A reverse proxy alone decides who may use the gateway")
+fn proxy_auth(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    if !gateway.is_delegated()? {
+        return Ok(None);
+    }
+    let finding = critical("gateway.trusted_proxy_auth", "A reverse proxy alone decides who may use the gateway")
         .detail(
             "gateway.auth.mode is \"trusted-proxy\": the gateway believes the user name in a header. Whoever reaches the \
              port from a trusted address, or gets a header past the proxy, is whoever they say.",
@@ -44,60 +46,72 @@ fn proxy_auth(gateway: &Node<'_>) -> Finding {
             "Check that the proxy ends TLS, authenticates every request and overwrites the user header, that \
              gateway.trustedProxies lists the proxy alone, and that a firewall closes the gateway's port to all others",
         )
-        .at(&gateway.at("auth.mode"))
+        .at(&gateway.node.at("auth.mode"));
+    Ok(Some(finding))
 }
 
-fn no_proxies(gateway: &Node<'_>) -> Option<Finding> {
-    let proxies = gateway.get("trustedProxies");
-    has_no_length(&proxies).then(|| {
-        critical("gateway.trusted_proxy_no_proxies", "The authenticating proxy is not known by address")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.trustedProxies lists nothing: no request comes from a \
-                 trusted proxy, so the gateway turns everybody away.",
-            )
-            .remediation("Set gateway.trustedProxies to the addresses of your reverse proxies")
-            .at(&proxies)
-    })
+fn no_proxies(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let proxies = gateway.node.get("trustedProxies");
+    if !all([gateway.is_delegated(), has_no_length(&proxies)])? {
+        return Ok(None);
+    }
+    let finding = critical("gateway.trusted_proxy_no_proxies", "The authenticating proxy is not known by address")
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.trustedProxies lists nothing: no request comes from a \
+             trusted proxy, so the gateway turns everybody away.",
+        )
+        .remediation("Set gateway.trustedProxies to the addresses of your reverse proxies")
+        .at(&proxies);
+    Ok(Some(finding))
 }
 
-fn no_user_header(gateway: &Node<'_>) -> Option<Finding> {
-    let header = gateway.at("auth.trustedProxy.userHeader");
-    (!header.is_truthy()).then(|| {
-        critical("gateway.trusted_proxy_no_user_header", "No header is named that carries the proxy's user")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.userHeader is not set: the gateway \
-                 cannot learn whom the proxy has authenticated.",
-            )
-            .remediation(
-                "Set gateway.auth.trustedProxy.userHeader to the header that your proxy sets, for example \
-                 \"x-forwarded-user\" or \"x-pomerium-claim-email\"",
-            )
-            .at(&header)
-    })
+fn no_user_header(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let header = gateway.node.at("auth.trustedProxy.userHeader");
+    if !all([gateway.is_delegated(), header.is_truthy().map(|is_set| !is_set)])? {
+        return Ok(None);
+    }
+    let finding = critical("gateway.trusted_proxy_no_user_header", "No header is named that carries the proxy's user")
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.userHeader is not set: the gateway \
+             cannot learn whom the proxy has authenticated.",
+        )
+        .remediation(
+            "Set gateway.auth.trustedProxy.userHeader to the header that your proxy sets, for example \
+             \"x-forwarded-user\" or \"x-pomerium-claim-email\"",
+        )
+        .at(&header);
+    Ok(Some(finding))
 }
 
-fn no_allowlist(gateway: &Node<'_>) -> Option<Finding> {
-    let users = gateway.at("auth.trustedProxy.allowUsers");
-    has_no_length(&users).then(|| {
-        warn("gateway.trusted_proxy_no_allowlist", "Every user of the proxy may use the gateway")
-            .detail(
-                "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.allowUsers lists nobody: everybody \
-                 who can log in at the proxy commands the agents.",
-            )
-            .remediation("Set gateway.auth.trustedProxy.allowUsers to the users who need the gateway")
-            .at(&users)
-    })
+fn no_allowlist(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let users = gateway.node.at("auth.trustedProxy.allowUsers");
+    if !all([gateway.is_delegated(), has_no_length(&users)])? {
+        return Ok(None);
+    }
+    let finding = warn("gateway.trusted_proxy_no_allowlist", "Every user of the proxy may use the gateway")
+        .detail(
+            "gateway.auth.mode is \"trusted-proxy\" and gateway.auth.trustedProxy.allowUsers lists nobody: everybody \
+             who can log in at the proxy commands the agents.",
+        )
+        .remediation("Set gateway.auth.trustedProxy.allowUsers to the users who need the gateway")
+        .at(&users);
+    Ok(Some(finding))
 }
 
 /// What JavaScript's `(value ?? []).length === 0` says: a text has a length too, an object has none.
-fn has_no_length(node: &Node<'_>) -> bool {
-    node.is_nullish() || node.text() == Some("") || (node.is_list() && node.items().next().is_none())
+fn has_no_length(node: &Node<'_>) -> Result<bool, NotAssessed> {
+    if node.is_list()? {
+        return Ok(node.items()?.next().is_none());
+    }
+    let is_empty_text = all([node.is_text(), node.is_truthy().map(|has_letters| !has_letters)]);
+    any([node.is_nullish(), is_empty_text])
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
+    use chitin_policy_sdk::Hidden;
     use chitin_policy_sdk::testing::MemoryHost;
 
     use super::*;
@@ -170,5 +184,70 @@ mod tests {
     fn other_modes_have_no_proxy_findings() {
         assert_eq!(ids(r#"{bind: "lan", auth: {mode: "token", trustedProxy: {}}}"#), NOTHING);
         assert_eq!(ids(r#"{bind: "lan", auth: {mode: "Trusted-Proxy"}}"#), NOTHING);
+    }
+
+    const OPEN: [&str; 4] = [
+        "gateway.trusted_proxy_auth:not assessed",
+        "gateway.trusted_proxy_no_proxies:not assessed",
+        "gateway.trusted_proxy_no_user_header:not assessed",
+        "gateway.trusted_proxy_no_allowlist:not assessed",
+    ];
+    const MISSING_OPEN: &str = "gateway.trusted_proxies_missing:not assessed";
+    const GOOD: &str = r#"{bind: "lan", trustedProxies: ["10.0.0.1"], auth: {
+        mode: "trusted-proxy", trustedProxy: {userHeader: "u", allowUsers: ["ann"]}
+    }}"#;
+
+    fn host(gateway: &str) -> MemoryHost {
+        MemoryHost::new(&format!("{{gateway: {gateway}}}"))
+    }
+
+    #[test]
+    fn a_hidden_mode_leaves_open_what_nothing_else_rules_out() {
+        let hidden = |gateway: &str| host(gateway).hide("/gateway/auth/mode", Hidden::Variable).ids(audit);
+        assert_eq!(hidden(GOOD), [OPEN[0]]);
+        assert_eq!(hidden(r#"{bind: "lan", auth: {mode: "token"}}"#), OPEN);
+    }
+
+    #[test]
+    fn a_hidden_text_has_a_length() {
+        let text = r#"{bind: "lan", trustedProxies: "x", auth: {
+            mode: "trusted-proxy", trustedProxy: {userHeader: "u", allowUsers: "x"}
+        }}"#;
+        let places = [
+            "/gateway/trustedProxies",
+            "/gateway/auth/trustedProxy/userHeader",
+            "/gateway/auth/trustedProxy/allowUsers",
+        ];
+        let hidden = places.iter().fold(host(text), |host, place| host.hide(place, Hidden::Variable));
+        assert_eq!(hidden.ids(audit), [PROXY_AUTH]);
+    }
+
+    #[test]
+    fn a_hidden_bind_matters_where_no_proxy_is_known() {
+        let hidden = |gateway: &str| host(gateway).hide("/gateway/bind", Hidden::Variable).ids(audit);
+        assert_eq!(hidden(r#"{bind: "lan"}"#), [MISSING_OPEN]);
+        assert_eq!(hidden(r#"{bind: "lan", trustedProxies: ["10.0.0.1"]}"#), NOTHING);
+        assert_eq!(hidden(r#"{bind: "lan", controlUi: {enabled: false}}"#), NOTHING);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        for (pointer, ids) in [
+            ("/gateway/auth", [OPEN[0], OPEN[2], OPEN[3]].as_slice()),
+            ("/gateway/auth/mode", &[OPEN[0]]),
+            ("/gateway/trustedProxies", &[PROXY_AUTH, OPEN[1]]),
+            ("/gateway/auth/trustedProxy/userHeader", &[PROXY_AUTH, OPEN[2]]),
+            ("/gateway/auth/trustedProxy", &[PROXY_AUTH, OPEN[2], OPEN[3]]),
+        ] {
+            assert_eq!(host(GOOD).withhold(pointer).ids(audit), ids, "{pointer}");
+        }
+        assert_eq!(host("{}").withhold("/gateway/controlUi").ids(audit), [MISSING_OPEN]);
+        assert_eq!(host("{}").withhold("/gateway").ids(audit).len(), 5);
+    }
+
+    #[test]
+    fn no_secret_is_needed_to_know_the_mode_of_a_proxy() {
+        let host = host(r#"{bind: "lan", auth: {}}"#).withhold("/gateway/auth/password");
+        assert_eq!(host.ungranted("secret:env:OPENCLAW_GATEWAY_PASSWORD").ids(audit), NOTHING);
     }
 }

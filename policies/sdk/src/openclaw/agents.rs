@@ -11,6 +11,9 @@ pub const MAIN: &str = "main";
 /// Longest agent id of the reference program.
 const MAX_ID: usize = 64;
 
+/// An agent that the config describes: its id, or why that is not shown, and the description.
+pub type Described<'a> = (Result<&'a str, NotAssessed>, Node<'a>);
+
 /// The form of an agent id that names its folder.
 #[must_use]
 pub fn normalise(id: &str) -> String {
@@ -100,14 +103,22 @@ pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, NotAssessed> {
 /// # Errors
 /// Where an id is not shown.
 pub fn named<'a>(config: &Node<'a>) -> Result<Vec<(&'a str, Node<'a>)>, NotAssessed> {
-    let mut named = Vec::new();
+    each(config)?.into_iter().map(|(id, agent)| Ok((id?, agent))).collect()
+}
+
+/// The same for what judges them one by one: each with its id, or why that is not shown.
+///
+/// # Errors
+/// Where it cannot be told which agents there are.
+pub fn each<'a>(config: &Node<'a>) -> Result<Vec<Described<'a>>, NotAssessed> {
+    let mut each = Vec::new();
     for entry in listed(config)? {
-        if let Some(id) = entry.get("id").text()? {
-            named.push((id, entry));
+        if let Some(id) = entry.get("id").text().transpose() {
+            each.push((id, entry));
         }
     }
-    named.extend(keyed(config)?);
-    Ok(named)
+    each.extend(keyed(config)?.into_iter().map(|(id, entry)| (Ok(id), entry)));
+    Ok(each)
 }
 
 /// The description that answers to an id: the first whose id is the same when normalised.

@@ -112,7 +112,10 @@ pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Trouble> {
 
 impl<'a> Endpoint<'a> {
     /// What profiles without a URL of their own use: `browser.cdpUrl`, or this machine.
-    fn base(cx: &'a Context<'_>) -> Result<Self, Trouble> {
+    ///
+    /// # Errors
+    /// Where the reference program's browser control does not start at all, or that is not shown.
+    pub fn base(cx: &'a Context<'_>) -> Result<Self, Trouble> {
         let node = cx.config().at("browser.cdpUrl");
         if let Some(url) = url(&node)? {
             return Ok(Self { url, nodes: vec![node] });
@@ -162,11 +165,14 @@ fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Trouble> {
 
 /// The gateway's port, and where it is said (reference: config-checks 1.3).
 fn gateway_port(cx: &Context<'_>) -> Result<(u64, Location), NotAssessed> {
-    let named = |name| Some((name, cx.variable(name).map(js::trim).filter(|value| !value.is_empty())?));
-    // The first variable that says anything hides the other, even where it is no number.
-    let variable = PORT_VARIABLES.into_iter().find_map(named);
-    if let Some((name, port)) = variable.and_then(|(name, value)| Some((name, leading_number(value)?))) {
-        return Ok((port, Location::Env(name.to_owned())));
+    for name in PORT_VARIABLES {
+        let value = cx.environment(name)?.map(js::trim).filter(|value| !value.is_empty());
+        let Some(value) = value else { continue };
+        if let Some(port) = leading_number(value) {
+            return Ok((port, Location::Env(name.to_owned())));
+        }
+        // The first variable that says anything hides the other, even where it is no number.
+        break;
     }
     let node = cx.config().at("gateway.port");
     let port = node.number()?.filter(|port| *port > 0);

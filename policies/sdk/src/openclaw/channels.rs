@@ -5,6 +5,7 @@
 //! `/web/enabled`, and of each channel that is asked for `enabled` and `accounts/*/enabled`. A channel may run without
 //! a section; what tells so is named at the variants of `Elsewhere`.
 
+use crate::answer::all as all_of;
 use crate::openclaw::agents;
 use crate::{Context, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
 
@@ -107,7 +108,7 @@ impl Kind {
         }
         match self.elsewhere {
             Elsewhere::Token(names) => any_token(cx, names),
-            Elsewhere::Variables(names) => Ok(names.iter().all(|name| is_set(cx, name))),
+            Elsewhere::Variables(names) => all_of(names.iter().map(|name| is_set(cx, name))),
             Elsewhere::LinkedDevice => has_linked_device(cx),
             Elsewhere::Unseen => self.is_on_by_name(&config),
         }
@@ -203,8 +204,8 @@ fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, NotAssessed> {
     Ok(false)
 }
 
-fn is_set(cx: &Context<'_>, name: &str) -> bool {
-    cx.variable(name).is_some_and(|value| !js::trim(value).is_empty())
+fn is_set(cx: &Context<'_>, name: &str) -> Result<bool, NotAssessed> {
+    Ok(cx.environment(name)?.is_some_and(|value| !js::trim(value).is_empty()))
 }
 
 /// A device is linked: its login has more than one byte (reference: channel-checks 1.4).

@@ -1,6 +1,6 @@
 //! How the gateway is reached and what protects it (reference: config-checks 1.1 and 1.2).
 
-use crate::{Context, Facts, Location, Node, NotAssessed};
+use crate::{Context, Facts, Location, Node, NotAssessed, all, any};
 
 /// The environment variable that stands in for `gateway.auth.token`.
 pub const TOKEN_VARIABLE: &str = "OPENCLAW_GATEWAY_TOKEN";
@@ -23,7 +23,7 @@ pub struct Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    fn read(cx: &'a Context<'_>, node: Node<'a>, variable: &'static str) -> Result<Self, NotAssessed> {
+    fn read(cx: &Context<'_>, node: Node<'a>, variable: &'static str) -> Result<Self, NotAssessed> {
         let (node, facts) = if node.is_nullish()? {
             (None, cx.env_secret(variable)?)
         } else {
@@ -116,7 +116,8 @@ impl<'a> Gateway<'a> {
     /// # Errors
     /// Where the bind mode or the Tailscale mode is not shown.
     pub fn is_remote(&self) -> Result<bool, NotAssessed> {
-        Ok(!self.is_loopback()? || matches!(self.tailscale()?, "serve" | "funnel"))
+        let is_published = self.tailscale().map(|mode| matches!(mode, "serve" | "funnel"));
+        any([self.is_loopback().map(|is_loopback| !is_loopback), is_published])
     }
 
     /// The control UI is served.
@@ -133,24 +134,70 @@ impl<'a> Gateway<'a> {
     /// # Errors
     /// Where one of them, or a setting beside them, is not granted or not shown.
     pub fn auth(&self, cx: &'a Context<'_>) -> Result<Auth<'a>, NotAssessed> {
-        let auth = self.node.get("auth");
-        let token = Credential::read(cx, auth.get("token"), TOKEN_VARIABLE)?;
-        let password = Credential::read(cx, auth.get("password"), PASSWORD_VARIABLE)?;
-        let named = auth.get("mode");
-        let mode = if named.is_truthy()? {
-            named.text()?.unwrap_or("unknown").to_owned()
-        } else if password.truthy {
-            "password".to_owned()
-        } else {
-            "token".to_owned()
-        };
-        let allow = auth.get("allowTailscale");
-        let allow_tailscale = if allow.is_nullish()? {
-            self.tailscale()? == "serve" && mode != "password" && mode != "trusted-proxy"
-        } else {
-            allow.is_truthy()?
-        };
+        let (token, password) = (self.token(cx)?, self.password(cx)?);
+        let (mode, allow_tailscale) = (self.mode(cx)?.to_owned(), self.allows_tailscale(cx)?);
         Ok(Auth { mode, token, password, allow_tailscale })
+    }
+
+    /// The shared token. Needs the secrets `/gateway/auth/token` and `env:OPENCLAW_GATEWAY_TOKEN`.
+    ///
+    /// # Errors
+    /// Where they are not granted.
+    pub fn token(&self, cx: &Context<'_>) -> Result<Credential<'a>, NotAssessed> {
+        Credential::read(cx, self.node.at("auth.token"), TOKEN_VARIABLE)
+    }
+
+    /// The shared password. Needs the secrets `/gateway/auth/password` and `env:OPENCLAW_GATEWAY_PASSWORD`.
+    ///
+    /// # Errors
+    /// Where they are not granted.
+    pub fn password(&self, cx: &Context<'_>) -> Result<Credential<'a>, NotAssessed> {
+        Credential::read(cx, self.node.at("auth.password"), PASSWORD_VARIABLE)
+    }
+
+    /// [`Auth::mode`] alone. Needs the password where the config names no mode.
+    ///
+    /// # Errors
+    /// Where it is not shown, or the password that decides it is not granted.
+    pub fn mode(&self, cx: &Context<'_>) -> Result<&'a str, NotAssessed> {
+        let named = self.node.at("auth.mode");
+        if named.is_truthy()? {
+            return Ok(named.text()?.unwrap_or("unknown"));
+        }
+        Ok(if self.password(cx)?.truthy { "password" } else { "token" })
+    }
+
+    /// The config leaves it to a reverse proxy who gets in. No other mode than a named one does so.
+    ///
+    /// # Errors
+    /// Where the mode is not shown.
+    pub fn is_delegated(&self) -> Result<bool, NotAssessed> {
+        Ok(self.node.at("auth.mode").text()? == Some("trusted-proxy"))
+    }
+
+    /// [`Auth::has_secret`] alone. Needs the secret of the mode in force, and what decides the mode.
+    ///
+    /// # Errors
+    /// Where one of them is not granted or not shown.
+    pub fn has_secret(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        match self.mode(cx)? {
+            "token" => Ok(self.token(cx)?.is_set()),
+            "password" => Ok(self.password(cx)?.is_set()),
+            _ => Ok(false),
+        }
+    }
+
+    /// [`Auth::allow_tailscale`] alone.
+    ///
+    /// # Errors
+    /// Where it is not shown, or what decides it is not.
+    pub fn allows_tailscale(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        let allow = self.node.at("auth.allowTailscale");
+        if !allow.is_nullish()? {
+            return allow.is_truthy();
+        }
+        let is_served = self.tailscale().map(|mode| mode == "serve");
+        all([is_served, self.mode(cx).map(|mode| mode != "password" && mode != "trusted-proxy")])
     }
 }
 
