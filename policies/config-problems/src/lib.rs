@@ -20,7 +20,7 @@ struct Row {
 }
 
 /// The kinds are the runner's words for what it meets.
-const TABLE: [Row; 24] = [
+const TABLE: [Row; 27] = [
     Row {
         kind: "unreadable",
         id: "config.unreadable",
@@ -110,7 +110,7 @@ const TABLE: [Row; 24] = [
         id: "config.unset_variable",
         severity: Warn,
         title: "Config names a variable that is not set",
-        remediation: "Set the variable where the gateway runs, for example in the .env of the state directory, or write $${NAME} for the plain text",
+        remediation: "Set the variable in the environment of the gateway, or write $${NAME} for the plain text",
     },
     Row {
         kind: "legacy-key",
@@ -169,6 +169,27 @@ const TABLE: [Row; 24] = [
         remediation: "Move them to the .env of the state directory, and run the audit from another directory",
     },
     Row {
+        kind: "other-state-dir",
+        id: "config.other_state_dir",
+        severity: Warn,
+        title: "A second, older state directory was not audited",
+        remediation: "Audit it with --state-dir, move what you still need, and remove it",
+    },
+    Row {
+        kind: "git-work-tree",
+        id: "config.git_work_tree",
+        severity: Warn,
+        title: "Config and secrets lie in the work tree of a git repository",
+        remediation: "Move the repository elsewhere, or have it ignore the state directory, and replace what was ever pushed",
+    },
+    Row {
+        kind: "undefined-provider",
+        id: "config.undefined_provider",
+        severity: Warn,
+        title: "A secret is to come from a provider that is not defined",
+        remediation: "Define the provider in secrets.providers, or correct its name in the reference",
+    },
+    Row {
         kind: "truncated",
         id: "config.more_problems",
         severity: Warn,
@@ -219,15 +240,15 @@ fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
     let mut found = finding(row.id, row.severity, row.title)
         .detail(problem.message.as_str())
         .remediation(row.remediation);
-    found.locations.push(location(cx, problem));
-    Ok(found)
+    if problem.pointers.is_empty() {
+        found.locations.push(location(cx, problem));
+    }
+    let places: Vec<Location> = problem.pointers.iter().cloned().map(Location::Config).collect();
+    Ok(found.at_locations(&places))
 }
 
-/// The value where there is one, else the place in the file, else the file.
+/// The place in the file, or the file.
 fn location(cx: &Context<'_>, problem: &Problem) -> Location {
-    if let Some(pointer) = &problem.pointer {
-        return Location::Config(pointer.clone());
-    }
     let file = problem.file.as_deref().unwrap_or_default();
     let view = cx.views().iter().find(|view| view.display == file);
     let in_state = || file.strip_prefix(cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
@@ -279,6 +300,13 @@ mod tests {
         let finding = host.findings(audit).remove(0);
         assert_eq!(finding.detail, "gatway is no key");
         assert_eq!(finding.locations, [Location::Config("/gatway".to_owned())]);
+    }
+
+    #[test]
+    fn a_problem_of_several_values_is_one_finding_with_all_of_them() {
+        let host = MemoryHost::new("{}").problem("unset-variable", "X", Some("/a")).problem_at("/b/0");
+        let places = ["/a", "/b/0"].map(|pointer| Location::Config(pointer.to_owned()));
+        assert_eq!(host.findings(audit).remove(0).locations, places);
     }
 
     #[test]

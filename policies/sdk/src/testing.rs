@@ -213,14 +213,22 @@ impl MemoryHost {
     /// Adds something that the runner met while it read the config.
     #[must_use]
     pub fn problem(mut self, kind: &str, message: &str, pointer: Option<&str>) -> Self {
-        let pointer = pointer.map(str::to_owned);
         self.problems.push(Problem {
             kind: kind.to_owned(),
             message: message.to_owned(),
-            pointer,
+            pointers: pointer.map(str::to_owned).into_iter().collect(),
             file: None,
             position: None,
         });
+        self
+    }
+
+    /// Gives the last problem one more value that it is about.
+    #[must_use]
+    pub fn problem_at(mut self, pointer: &str) -> Self {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.pointers.push(pointer.to_owned());
+        }
         self
     }
 

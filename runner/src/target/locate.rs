@@ -422,7 +422,7 @@ fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Proble
         other.display(),
         state_dir.display()
     );
-    Some(Problem::new(ProblemKind::OtherStateDir, message).on(other))
+    Some(Problem::new(ProblemKind::OtherStateDir, message).on(state_dir))
 }
 
 /// One is a link to the other.
