@@ -18,11 +18,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, evaluate};
+use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
-use chitin::policy::manifest::Severity;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::view::decode;
 use chitin::sandbox::{Code, Input, Sandbox, Shared, Source};
@@ -247,7 +246,7 @@ fn native_process(target: &Path) {
             println!("{finding:#?}");
         }
     }
-    let report = Report::new(&subject, &Evaluation::default(), Severity::Critical, 0);
+    let report = Report::new(&subject, &Evaluation::default(), Terms::default(), 0);
     Json.write(&report, &mut std::io::stdout().lock()).unwrap();
 }
 
@@ -280,7 +279,7 @@ fn against_native(target: &Path) {
         let started = Instant::now();
         let sandboxed = Arc::new(subject(target));
         let evaluation = evaluate(&sandbox, &sandboxed, &plan, &limits, &Budget::default());
-        let report = Report::new(&sandboxed, &evaluation, Severity::Critical, 0);
+        let report = Report::new(&sandboxed, &evaluation, Terms::default(), 0);
         assert!(report.incomplete.is_empty());
         let sum = |stage: fn(&chitin::sandbox::Stages) -> Duration| -> Duration {
             evaluation.outcomes.iter().map(|outcome| stage(&outcome.stages)).sum()
@@ -302,7 +301,7 @@ fn against_native(target: &Path) {
             findings += audit(&sdk::Context::new(convert(input), &host).unwrap()).unwrap().len();
         }
         let native_calls = called.elapsed();
-        let empty = Report::new(&native, &Evaluation::default(), Severity::Critical, 0);
+        let empty = Report::new(&native, &Evaluation::default(), Terms::default(), 0);
         assert!(empty.findings.is_empty());
         let native_time = started.elapsed();
         assert_eq!(findings, report.findings.len(), "both see the same");

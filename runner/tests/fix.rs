@@ -18,12 +18,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, LazyLock};
 
-use chitin::audit::{Basis, Report, Subject, evaluate};
+use chitin::audit::{Basis, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::fix::journal::{Outcome, Record};
 use chitin::fix::{Applied, Journal, Lock, Proven, Undone, apply, clean_up, prove, undo};
 use chitin::policy::catalog::BUILTIN;
-use chitin::policy::manifest::Severity;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::{Code, Sandbox};
 use chitin::target::{Environment, Preview, Request, locate};
@@ -132,7 +131,7 @@ impl Home {
         let audit = |preview: &Preview| {
             let subject = Arc::new(self.read(preview));
             let evaluation = evaluate(&SANDBOX, &subject, &policies, &Limits::default(), &Budget::default());
-            let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+            let report = Report::new(&subject, &evaluation, Terms::default(), 0);
             (subject, report)
         };
         let (subject, report) = audit(&Preview::default());
@@ -586,7 +585,7 @@ fn a_strangers_trials_that_cannot_be_made_drop_nobody_elses_fix() {
     let home = Home::new();
     let subject = Arc::new(home.read(&Preview::default()));
     let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
-    let mut report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+    let mut report = Report::new(&subject, &evaluation, Terms::default(), 0);
     let fix = Fix::SetMode { view: 0, rel: "empty".into(), expected: 0o750, mode: 0o700 };
     home.chmod("state/empty", 0o750);
     let own = report.findings[0].clone();
@@ -597,7 +596,7 @@ fn a_strangers_trials_that_cannot_be_made_drop_nobody_elses_fix() {
         anyhow::ensure!(!asked("stranger"), "no time is left");
         let subject = Arc::new(home.read(preview));
         let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
-        let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+        let report = Report::new(&subject, &evaluation, Terms::default(), 0);
         Ok((subject, report))
     };
     let proven = prove(&subject, &report, &|_| true, &judge).unwrap();
@@ -613,7 +612,7 @@ fn a_strangers_trials_that_cannot_be_made_drop_nobody_elses_fix() {
     let judge = |preview: &Preview, _: &dyn Fn(&str) -> bool| {
         let subject = Arc::new(home.read(preview));
         let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
-        let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+        let report = Report::new(&subject, &evaluation, Terms::default(), 0);
         Ok((subject, report))
     };
     let proven = prove(&subject, &report, &|_| true, &judge).unwrap();

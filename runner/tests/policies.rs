@@ -27,8 +27,14 @@ use support::{Finding, Home, Location, root};
 const NO_POLICIES: [&str; 2] = ["sdk", "template"];
 
 /// What every README has, in this order.
-const HEADINGS: [&str; 5] =
-    ["What it does", "Why it matters", "Remediation", "Capabilities", "Differences from the reference"];
+const HEADINGS: [&str; 6] = [
+    "What it does",
+    "Why it matters",
+    "Remediation",
+    "Capabilities",
+    "Not assessed where",
+    "Differences from the reference",
+];
 
 /// Policies without a silent case, and why there can be none.
 const NEVER_SILENT: [(&str, &str); 2] = [
@@ -247,6 +253,12 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
     let mut text = String::new();
     for finding in &report.findings {
         push(&mut text, finding);
+    }
+    for check in &report.assessment {
+        for open in &check.unassessed {
+            let place = open.location.as_ref().map_or(String::new(), |location| format!(" at {}", place(location)));
+            writeln!(text, "{} {}: {}{place}", open.class, check.check_id, open.text)?;
+        }
     }
     for gap in &report.incomplete {
         let policy = gap.policy.as_ref().map_or(String::new(), |policy| format!("{policy}: "));

@@ -18,10 +18,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use chitin::audit::{Basis, Planned, Report, Subject, evaluate};
+use chitin::audit::{Basis, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::policy::catalog::BUILTIN;
-use chitin::policy::manifest::Severity;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::{Code, Failure, Sandbox};
 use chitin::target::{Environment, Request, locate};
@@ -94,7 +93,7 @@ impl World {
         let subject = Arc::new(subject);
         let evaluation =
             evaluate(&self.sandbox, &subject, &self.plan, &Limits::default(), &Budget::default());
-        let report = Report::new(&subject, &evaluation, Severity::Critical, 0);
+        let report = Report::new(&subject, &evaluation, Terms::default(), 0);
 
         let form: Value = serde_json::to_value(&report).unwrap();
         if let Some(error) = self.schema.iter_errors(&form).next() {

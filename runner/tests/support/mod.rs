@@ -158,7 +158,26 @@ impl Answer {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub target: Target,
+    pub assessment: Vec<Assessment>,
     pub incomplete: Vec<Incomplete>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assessment {
+    pub check_id: String,
+    pub policy: String,
+    pub status: String,
+    #[serde(default)]
+    pub unassessed: Vec<Unassessed>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Unassessed {
+    pub kind: String,
+    pub class: String,
+    pub text: String,
+    pub location: Option<Location>,
 }
 
 #[derive(Debug, Deserialize)]
