@@ -76,6 +76,15 @@ impl Open {
         Self { check_id: id(), check: id(), kind, class: kind.class(), text, location: None }
     }
 
+    /// What it is about is not here, and that is the state directory.
+    #[must_use]
+    pub fn is_about_state_dir(&self) -> bool {
+        let is_state_dir = |location: &Location| {
+            matches!(location, Location::Object { view, rel, .. } if view == "state" && rel.is_empty())
+        };
+        self.kind == Kind::Absent && self.location.as_ref().is_some_and(is_state_dir)
+    }
+
     /// The check and the reason, for the list of what makes an audit incomplete.
     #[must_use]
     pub fn told(&self) -> String {

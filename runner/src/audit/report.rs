@@ -174,7 +174,7 @@ pub enum Status {
     Finding,
     /// Not looked at, or not in full.
     NotAssessed,
-    /// There is nothing that it is about: it does not exist in this release.
+    /// There is nothing that it is about: it does not exist in this release, or there is no state directory.
     NotApplicable,
 }
 
@@ -212,13 +212,13 @@ impl Assessment {
         Self { check_id: check.id.clone(), policy: policy.to_owned(), status, class, reason, unassessed }
     }
 
-    fn not_applicable(check: &Check, policy: &str, release: Release) -> Self {
+    fn not_applicable(check: &Check, policy: &str, reason: String) -> Self {
         Self {
             check_id: check.id.clone(),
             policy: policy.to_owned(),
             status: Status::NotApplicable,
             class: None,
-            reason: Some(format!("it does not exist in {release}")),
+            reason: Some(reason),
             unassessed: Vec::new(),
         }
     }
@@ -241,7 +241,13 @@ impl Report {
     /// Makes the report. `ts` is the time in milliseconds since the epoch.
     #[must_use]
     pub fn new(subject: &Subject, evaluation: &Evaluation, terms: Terms, ts: u64) -> Self {
-        let mut parts = Parts { today: subject.now, terms, accepted: subject.accepted(), ..Parts::default() };
+        let mut parts = Parts {
+            today: subject.now,
+            terms,
+            accepted: subject.accepted(),
+            has_state: subject.located.state_exists,
+            ..Parts::default()
+        };
         // One policy may have run several times, over the views of a family.
         for runs in evaluation.outcomes.chunk_by(|one, next| one.planned == next.planned) {
             parts.add(runs, subject.config.release);
@@ -334,6 +340,8 @@ struct Parts<'a> {
     accepted: &'a [Accepted],
     /// Seconds since the epoch.
     today: u64,
+    /// There is a state directory.
+    has_state: bool,
     findings: Vec<Finding>,
     assessment: Vec<Assessment>,
     incomplete: Vec<Incomplete>,
@@ -356,7 +364,8 @@ impl Parts<'_> {
         for check in &manifest.checks {
             if !check.applies_to(release) {
                 // What does not exist in this release says nothing about it.
-                self.assessment.push(Assessment::not_applicable(check, policy, release));
+                let reason = format!("it does not exist in {release}");
+                self.assessment.push(Assessment::not_applicable(check, policy, reason));
                 continue;
             }
             let fired = found.iter().any(|finding| finding.check == check.id);
@@ -366,6 +375,11 @@ impl Parts<'_> {
                 open.extend(whole.open(check));
                 let silent = open.is_empty() && !ungranted.is_empty();
                 open.extend(silent.then(|| Open::of(check, Kind::Withheld, withheld(ungranted))));
+            }
+            if !fired && !self.has_state && !open.is_empty() && open.iter().all(Open::is_about_state_dir) {
+                let reason = "there is no state directory".to_owned();
+                self.assessment.push(Assessment::not_applicable(check, policy, reason));
+                continue;
             }
             for open in &mut open {
                 self.accept(open);

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use chitin::audit::{Planned, visible};
 use chitin::budget::{Budget, GRACE};
 use chitin::config::release::ReleaseRange;
-use chitin::policy::catalog::BUILTIN;
+use chitin::policy::catalog::{self, BUILTIN};
 use chitin::policy::manifest::{About, Capabilities, Manifest};
+use chitin::policy::names::{Name, shared_name};
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::view::Grants;
 use chitin::sandbox::{Code, check, compile};
@@ -48,7 +49,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
 }
 
 fn list(as_json: bool) -> anyhow::Result<()> {
-    let manifests = BUILTIN.iter().map(chitin::policy::catalog::Builtin::manifest);
+    let manifests = BUILTIN.iter().map(catalog::Builtin::manifest);
     let manifests = manifests.collect::<Result<Vec<Manifest>, _>>()?;
     show(|out| {
         if as_json {
@@ -196,7 +197,7 @@ pub(super) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyh
         },
     };
     // What takes a built-in's name must not be reported by it.
-    if let Some(owner) = builtin_owner(&manifest) {
+    if let Some(owner) = catalog::owner(&manifest) {
         let reason = format!(
             "it takes a name of the built-in policy {owner}; a policy of your own needs names of its own"
         );
@@ -261,12 +262,10 @@ pub(super) fn told_apart(strangers: &[&Stranger]) -> anyhow::Result<()> {
                     "name each policy once",
                 ));
             }
-            if one.about().id == other.about().id {
-                return taken("policy id", &one.about().id);
-            }
-            let declares = |id: &str| other.manifest.checks.iter().any(|check| overlap(&check.id, id));
-            if let Some(check) = one.manifest.checks.iter().find(|check| declares(&check.id)) {
-                return taken("check", &check.id);
+            match shared_name(&one.manifest, &other.manifest) {
+                Some(Name::Policy(id)) => return taken("policy id", id),
+                Some(Name::Check(id)) => return taken("check", id),
+                None => {}
             }
         }
     }
@@ -282,30 +281,6 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 fn unnamed(name: &str) -> Manifest {
     let policy = About { id: visible(name), ..About::default() };
     Manifest { policy, checks: Vec::new(), capabilities: Capabilities::default() }
-}
-
-/// The built-in policy whose id, or whose check's id, a stranger's manifest takes.
-fn builtin_owner(manifest: &Manifest) -> Option<String> {
-    BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).find_map(|own| {
-        let taken = own.policy.id == manifest.policy.id
-            || manifest
-                .checks
-                .iter()
-                .any(|check| own.checks.iter().any(|known| overlap(&check.id, &known.id)));
-        taken.then_some(own.policy.id)
-    })
-}
-
-/// Two check ids, either with a `*`, can name the same check.
-fn overlap(one: &str, other: &str) -> bool {
-    let ends = |id: &str| {
-        id.split_once('*')
-            .map_or((id.to_owned(), id.to_owned()), |(head, tail)| (head.to_owned(), tail.to_owned()))
-    };
-    let ((a_head, a_tail), (b_head, b_tail)) = (ends(one), ends(other));
-    let heads = a_head.starts_with(&b_head) || b_head.starts_with(&a_head);
-    let tails = a_tail.ends_with(&b_tail) || b_tail.ends_with(&a_tail);
-    if one.contains('*') || other.contains('*') { heads && tails } else { one == other }
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
