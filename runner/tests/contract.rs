@@ -51,6 +51,33 @@ fn every_item_is_documented() {
 }
 
 #[test]
+fn every_function_of_the_runner_says_what_denies_it() {
+    for (name, text) in files() {
+        let mut comment = String::new();
+        for line in text.lines().map(str::trim) {
+            if let Some(words) = line.strip_prefix("///") {
+                comment.push_str(words);
+                continue;
+            }
+            let is_function = line.contains(": func(") || line.contains(": static func(");
+            if is_function && !line.starts_with("export ") {
+                assert!(comment.contains("Denied"), "{name}: \"{line}\" does not say what denies it");
+            }
+            comment.clear();
+        }
+    }
+}
+
+#[test]
+fn no_record_is_declared_in_the_world() {
+    // Some tools make invalid components of those.
+    let (_, text) = files().into_iter().find(|(name, _)| name == "policy.wit").unwrap();
+    for kind in ["record ", "variant ", "enum ", "flags ", "resource "] {
+        assert!(!text.lines().any(|line| line.trim().starts_with(kind)), "{kind}");
+    }
+}
+
+#[test]
 fn a_comment_has_no_backslash() {
     // One of the languages' tools breaks on it.
     for (name, text) in files() {
@@ -78,9 +105,10 @@ fn a_change_of_the_text_is_a_change_of_the_version() {
     );
     let now = format!("{CONTRACT_VERSION} {digest}\n");
     let locked = fs::read_to_string(root().join(LOCK)).unwrap_or_default();
+    // Until the contract is published, its text is replaced in place.
     assert_eq!(
         locked, now,
-        "wit/ is not what version {CONTRACT_VERSION} was: raise the version in wit/policy.wit and check.rs, and write \
-         the new line into {LOCK}"
+        "wit/ is not what {LOCK} says: write into CHANGELOG.md what changed for policies, and the new line into {LOCK}; once \
+         the contract is published, raise the version in wit/policy.wit and check.rs besides"
     );
 }
