@@ -167,9 +167,7 @@ impl<'a> Node<'a> {
     /// Where it, or something within it, is not shown.
     pub fn json(&self) -> Result<Option<String>, NotAssessed> {
         match self.shown()? {
-            Some(value) if hides(value) => {
-                Err(NotAssessed::hidden(Hidden::Secret, self.location()))
-            }
+            Some(value) if hides(value) => Err(NotAssessed::hidden(Hidden::Secret, self.location())),
             value => Ok(value.map(Value::to_string)),
         }
     }
@@ -360,8 +358,7 @@ mod tests {
     #[test]
     fn truth_is_javascripts() {
         let config = json!([null, false, 0, "", " ", {}, [], 1, true]);
-        let truth: Vec<bool> =
-            items(&config).iter().map(|node| node.is_truthy().expect("shown")).collect();
+        let truth: Vec<bool> = items(&config).iter().map(|node| node.is_truthy().expect("shown")).collect();
         assert_eq!(truth, [false, false, false, false, true, true, true, true, true]);
     }
 
@@ -379,7 +376,10 @@ mod tests {
             let reason = NotAssessed::hidden(hidden, node.location());
             assert_eq!(node.text(), Err(reason.clone()));
             assert_eq!((node.id(), node.json()), (Err(reason.clone()), Err(reason)));
-            assert_eq!((node.is_nullish(), node.is_truthy(), node.is_text()), (Ok(false), Ok(true), Ok(true)));
+            assert_eq!(
+                (node.is_nullish(), node.is_truthy(), node.is_text()),
+                (Ok(false), Ok(true), Ok(true))
+            );
             assert_eq!((node.is_object(), node.is_list(), node.is_true()), (Ok(false), Ok(false), Ok(false)));
             assert_eq!(node.get("x").is_nullish(), Ok(true), "a text has no members");
             assert_eq!(node.entries().expect("a text has none").count(), 0);

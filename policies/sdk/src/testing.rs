@@ -417,24 +417,21 @@ fn is_secret(name: &str) -> bool {
     lower.ends_with("token") || lower.ends_with("password") || lower.ends_with("key")
 }
 
-fn hide(
-    pointer: &str,
-    value: &mut Value,
-    secrets: &mut BTreeMap<String, Option<(String, SecretSource)>>,
-) {
+fn hide(pointer: &str, value: &mut Value, secrets: &mut BTreeMap<String, Option<(String, SecretSource)>>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
                 let pointer = format!("{pointer}/{key}");
                 match value {
                     Value::String(text)
-                        if is_secret(key)
-                            && !text.is_empty()
-                            && !key.to_lowercase().contains("session") =>
+                        if is_secret(key) && !text.is_empty() && !key.to_lowercase().contains("session") =>
                     {
                         let known = (std::mem::take(text), SecretSource::Literal);
                         *value = mark("secret");
                         secrets.insert(pointer, Some(known));
+                    }
+                    _ if *value == mark("reference") => {
+                        secrets.insert(pointer, None);
                     }
                     _ => hide(&pointer, value, secrets),
                 }

@@ -179,8 +179,8 @@ mod tests {
     fn ids_are_listed_once_with_the_default_first() {
         let config =
             json!({"agents": {"list": [{"id": "Work"}, {"id": "home", "default": true}, {"id": "work"}, 5]}});
-        assert_eq!(ids(&Node::root(&config)), ["home", "work"]);
-        assert_eq!(ids(&Node::root(&json!({}))), ["main"]);
+        assert_eq!(ids(&Node::root(&config)), Ok(vec!["home".to_owned(), "work".to_owned()]));
+        assert_eq!(ids(&Node::root(&json!({}))), Ok(vec!["main".to_owned()]));
     }
 
     #[test]
@@ -213,16 +213,62 @@ mod tests {
             "entries": {"b": {}, "c": null},
         }});
         let config = Node::root(&config);
-        let seen: Vec<(&str, String)> =
-            named(&config).iter().map(|(id, node)| (*id, node.pointer().to_owned())).collect();
+        let seen: Vec<(&str, String)> = named(&config)
+            .expect("shown")
+            .iter()
+            .map(|(id, node)| (*id, node.pointer().to_owned()))
+            .collect();
         let place = |id, pointer: &str| (id, pointer.to_owned());
         assert_eq!(
             seen,
             [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/entries/b")]
         );
-        let pointer = |id| entry(&config, id).map(|node| node.pointer().to_owned());
+        let pointer = |id| entry(&config, id).expect("shown").map(|node| node.pointer().to_owned());
         assert_eq!(pointer("a").as_deref(), Some("/agents/list/0"));
         assert_eq!(pointer("B").as_deref(), Some("/agents/entries/b"));
         assert_eq!(pointer("c"), None);
+    }
+
+    const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
+
+    #[test]
+    fn an_id_that_is_not_shown_is_asked_for_only_where_it_decides() {
+        for (list, default, all, of_a) in [
+            (r#"[{id: "a"}, {id: HIDDEN}]"#, true, false, true),
+            (r#"[{id: HIDDEN}, {id: "a"}]"#, false, false, false),
+            (r#"[{id: HIDDEN}, {id: "a", default: true}]"#, true, false, false),
+            (r#"[{id: "a"}, {id: HIDDEN, default: true}]"#, false, false, true),
+            (r#"[{id: "a"}, {id: "b", default: HIDDEN}]"#, true, true, true),
+        ] {
+            let host = MemoryHost::new(&format!("{{agents: {{list: {list}}}}}").replace("HIDDEN", HIDDEN));
+            host.with(|cx| {
+                let config = cx.config();
+                let seen = (default_id(&config).is_ok(), ids(&config).is_ok(), entry(&config, "a").is_ok());
+                assert_eq!(seen, (default, all, of_a), "{list}");
+                assert_eq!(named(&config).is_ok(), all, "{list}");
+            });
+        }
+    }
+
+    #[test]
+    fn agents_that_are_withheld_are_not_taken_for_none() {
+        for pointer in ["/agents", "/agents/list"] {
+            let host = MemoryHost::new("{agents: {list: [], entries: {}}}").withhold(pointer);
+            host.with(|cx| {
+                let config = cx.config();
+                assert!(default_id(&config).is_err() && ids(&config).is_err(), "{pointer}");
+                assert!(named(&config).is_err() && entry(&config, "a").is_err(), "{pointer}");
+            });
+        }
+        let some = MemoryHost::new(r#"{agents: {entries: {a: {}, "$hidden": "withheld"}}}"#);
+        some.with(|cx| assert!(named(&cx.config()).is_err() && entry(&cx.config(), "a").is_err()));
+    }
+
+    #[test]
+    fn the_folders_of_agents_that_are_not_shown_are_listed() {
+        let host = MemoryHost::new(&format!("{{agents: {{list: [{{id: {HIDDEN}}}]}}}}"));
+        let listed = host.clone().file("state", "agents/work/a", 0o600, "");
+        assert_eq!(listed.with(folders), Ok(vec!["work".to_owned()]));
+        assert!(host.symlink("state", "agents", None).with(folders).is_err());
     }
 }

@@ -49,30 +49,36 @@ struct Drift {
 /// Never: a record or a package that cannot be seen leaves its check open.
 pub fn audit(cx: &Context<'_>, installs: &Installs) -> Verdict {
     let mut answer = Answer::new();
-    let config = cx.config();
-    let records = match npm_records(&config.at(installs.records), installs.view) {
-        Ok(records) => records,
-        Err(reason) => {
-            installs.checks.iter().for_each(|check| answer.leave_open(check, reason.clone()));
-            return Ok(answer);
-        }
-    };
+    let records = npm_records(cx, installs, &mut answer);
     unpinned(installs, &records, &mut answer);
     missing_integrity(installs, &records, &mut answer);
     version_drift(cx, installs, &records, &mut answer);
     Ok(answer)
 }
 
-/// The records whose source is exactly "npm". The runner numbers all records, of whatever source.
-fn npm_records<'a>(records: &Node<'a>, view: &str) -> Result<Vec<Record<'a>>, NotAssessed> {
+/// The records whose source is exactly "npm". One whose source is not shown leaves all checks open.
+fn npm_records<'a>(cx: &'a Context<'_>, installs: &Installs, answer: &mut Answer) -> Vec<Record<'a>> {
     let mut found = Vec::new();
-    for (number, (id, node)) in records.entries()?.enumerate() {
-        if node.get("source").text()? == Some("npm") {
-            let package = Path::new(&format!("{view}/{number}"), "");
-            found.push(Record { id, node, package });
+    let mut leave_open = |reason: NotAssessed| {
+        installs.checks.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+    };
+    let records = match cx.config().at(installs.records).entries() {
+        Ok(records) => records,
+        Err(reason) => {
+            leave_open(reason);
+            return found;
+        }
+    };
+    // The runner numbers all records, of whatever source.
+    for (number, (id, node)) in records.enumerate() {
+        let package = Path::new(&format!("{}/{number}", installs.view), "");
+        match node.get("source").text() {
+            Ok(Some("npm")) => found.push(Record { id, node, package }),
+            Ok(_) => {}
+            Err(reason) => leave_open(reason),
         }
     }
-    Ok(found)
+    found
 }
 
 /// What is seen of each record; where it cannot be, the check is left open for that one.
@@ -243,6 +249,7 @@ fn is_tag(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Hidden;
     use crate::testing::MemoryHost;
 
     const PLUGINS: Installs = Installs {
@@ -323,9 +330,10 @@ mod tests {
         assert_eq!(host(r#"integrity: "x""#).ids(plugins), NOTHING);
         assert_eq!(host(r#"integrity: "x", spec: 5"#).ids(plugins), NOTHING);
         assert_eq!(host(r#"integrity: "x", spec: """#).ids(plugins), ["unpinned:warn"]);
-        assert!(
-            host(r#"integrity: "x", spec: "[secret]""#).inconclusive(plugins).contains("/installs/foo/spec")
-        );
+        let hidden = host(r#"integrity: "x", spec: {"$hidden": "variable"}"#);
+        assert_eq!(hidden.ids(plugins), ["unpinned:not assessed"]);
+        let place = Location::Config("/plugins/installs/foo/spec".to_owned());
+        assert_eq!(hidden.run(plugins).expect("an answer").unassessed[0].location, Some(place));
     }
 
     #[test]
@@ -376,16 +384,19 @@ mod tests {
     #[test]
     fn a_package_that_cannot_be_seen_is_not_called_sound() {
         let host = host(&format!(r#"{SOUND}, version: "1""#));
-        assert!(host.inconclusive(plugins).contains("plugin-package/0"), "the runner gives no such view");
-        assert!(host.clone().deny("plugin-package/0", "").inconclusive(plugins).contains("denied"));
+        let open = |host: MemoryHost| host.unassessed(plugins).join(", ");
+        assert!(open(host.clone()).starts_with("drift: limit: package plugin-package/0"), "no such view");
+        let denied = open(host.clone().deny("plugin-package/0", ""));
+        assert!(denied.starts_with("drift: unreadable") && denied.contains("denied"), "{denied}");
         let linked = host.clone().file("plugin-package/0", "real", 0o644, "{}").symlink(
             "plugin-package/0",
             "",
             Some("real"),
         );
-        assert!(linked.inconclusive(plugins).contains("symbolic link"));
+        assert!(open(linked).contains("symbolic link"));
         let long = " ".repeat(MAX_PACKAGE_BYTES as usize + 1);
-        assert!(host.file("plugin-package/0", "", 0o644, &long).inconclusive(plugins).contains("more than"));
+        let long = open(host.file("plugin-package/0", "", 0o644, &long));
+        assert!(long.starts_with("drift: limit: 1048576 bytes"), "{long}");
     }
 
     #[test]
@@ -395,11 +406,11 @@ mod tests {
             b: {source: "npm", integrity: "x", version: "1"}
         }}}"#;
         let host = MemoryHost::new(config).file("plugin-package/1", "", 0o644, r#"{"version": "2"}"#);
-        let findings = host.run(plugins).expect("a verdict");
+        let findings = host.findings(plugins);
         assert!(findings[0].detail.contains("b is 2 instead of 1:"));
         let places = [
-            crate::Location::Config("/plugins/installs/b/version".to_owned()),
-            crate::Location::Object(Path::new("plugin-package/1", "")),
+            Location::Config("/plugins/installs/b/version".to_owned()),
+            Location::Object(Path::new("plugin-package/1", "")),
         ];
         assert_eq!(findings[0].locations, places);
     }
@@ -409,9 +420,44 @@ mod tests {
         let records: Vec<String> =
             (0..200).map(|number| format!(r#"p{number}: {{source: "npm", spec: "p"}}"#)).collect();
         let host = MemoryHost::new(&format!("{{plugins: {{installs: {{{}}}}}}}", records.join(", ")));
-        let findings = host.run(plugins).expect("a verdict");
+        let findings = host.findings(plugins);
         assert_eq!(findings.len(), 2);
         assert!(findings[0].detail.contains("and 188 more"));
         assert!(findings.iter().all(|finding| finding.locations.len() == 100));
+    }
+
+    #[test]
+    fn a_record_that_is_not_shown_in_full_costs_its_own_verdict() {
+        let config = r#"{plugins: {installs: {
+            foo: {source: "npm", spec: "a@1.2.3", integrity: "x", version: "1", resolvedVersion: "1"},
+            other: {source: "npm", spec: "p", integrity: "x", version: "1"}
+        }}}"#;
+        let package = r#"{"version": "1"}"#;
+        let host = MemoryHost::new(config).file("plugin-package/0", "", 0o644, package).file(
+            "plugin-package/1",
+            "",
+            0o644,
+            package,
+        );
+        for (key, expected) in [
+            ("source", ["unpinned:not assessed", "integrity:not assessed", "drift:not assessed"].as_slice()),
+            ("spec", &["unpinned:not assessed"]),
+            ("integrity", &["integrity:not assessed"]),
+            ("version", &[]),
+            ("resolvedVersion", &["drift:not assessed"]),
+        ] {
+            let pointer = format!("/plugins/installs/foo/{key}");
+            let expected = [&["unpinned:warn"], expected].concat();
+            assert_eq!(host.clone().hide(&pointer, Hidden::Variable).ids(plugins), expected, "{key}");
+            assert_eq!(host.clone().withhold(&pointer).ids(plugins), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn records_that_are_withheld_are_not_taken_for_none() {
+        let open = ["unpinned:not assessed", "integrity:not assessed", "drift:not assessed"];
+        for pointer in ["/plugins", "/plugins/installs", "/plugins/installs/foo"] {
+            assert_eq!(host(SOUND).withhold(pointer).ids(plugins), open, "{pointer}");
+        }
     }
 }

@@ -72,7 +72,10 @@ mod tests {
         assert_eq!(mode(Some("main")), "off", "an entry without an id is main");
         assert_eq!(mode(Some("")), "non-main");
         assert_eq!(mode(None), "non-main");
-        assert_eq!(Mode::of(&config, Some("work")).expect("shown").node.pointer(), "/agents/list/0/sandbox/mode");
+        assert_eq!(
+            Mode::of(&config, Some("work")).expect("shown").node.pointer(),
+            "/agents/list/0/sandbox/mode"
+        );
     }
 
     #[test]

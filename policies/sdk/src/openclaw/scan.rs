@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::openclaw::code::{self, Hit};
 use crate::context::{is_skipped, reason};
+use crate::openclaw::code::{self, Hit};
 use crate::{
     Context, Finding, Kind, Location, Path, Severity, StateError, Target, TextPosition, finding, warn,
 };
