@@ -1,6 +1,6 @@
 //! Hooks from npm that can change without anyone noticing.
 
-use chitin_policy_sdk::installs::{self, Installs};
+use chitin_policy_sdk::openclaw::installs::{self, Installs};
 use chitin_policy_sdk::{Context, Verdict};
 
 const HOOKS: Installs = Installs {

@@ -57,6 +57,37 @@ impl NotAssessed {
     }
 }
 
+/// One of them holds: one that is known to hold decides, else one that is not known leaves it open.
+///
+/// # Errors
+/// Why it is open.
+pub fn any(conditions: impl IntoIterator<Item = Result<bool, NotAssessed>>) -> Result<bool, NotAssessed> {
+    decide(conditions, true)
+}
+
+/// All of them hold: one that is known not to hold decides, else one that is not known leaves it open.
+///
+/// # Errors
+/// Why it is open.
+pub fn all(conditions: impl IntoIterator<Item = Result<bool, NotAssessed>>) -> Result<bool, NotAssessed> {
+    decide(conditions, false)
+}
+
+fn decide(
+    conditions: impl IntoIterator<Item = Result<bool, NotAssessed>>,
+    decisive: bool,
+) -> Result<bool, NotAssessed> {
+    let mut open = None;
+    for condition in conditions {
+        match condition {
+            Ok(holds) if holds == decisive => return Ok(decisive),
+            Ok(_) => {}
+            Err(reason) => open = open.or(Some(reason)),
+        }
+    }
+    open.map_or(Ok(!decisive), Err)
+}
+
 impl Answer {
     /// Nothing found, and everything looked at.
     #[must_use]
@@ -124,5 +155,16 @@ mod tests {
         let place = |text: &str| Location::Config(text.to_owned());
         let reason = NotAssessed::absent("x").at(place("/a")).at(place("/b"));
         assert_eq!(reason.location, Some(place("/a")));
+    }
+
+    #[test]
+    fn what_is_known_decides_before_what_is_not() {
+        let open = || NotAssessed::withheld("x");
+        assert_eq!(any([Err(open()), Ok(true)]), Ok(true));
+        assert_eq!(any([Ok(false), Err(open())]), Err(open()));
+        assert_eq!(any([Ok(false)]), Ok(false));
+        assert_eq!(all([Err(open()), Ok(false)]), Ok(false));
+        assert_eq!(all([Ok(true), Err(open())]), Err(open()));
+        assert_eq!(all([Ok(true)]), Ok(true));
     }
 }

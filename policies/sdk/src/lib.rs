@@ -15,7 +15,7 @@ pub mod permissions;
 pub mod testing;
 pub mod url;
 
-pub use answer::NotAssessed;
+pub use answer::{NotAssessed, all, any};
 pub use bindings::chitin::policy::gateway::{Close, ProbeResult};
 pub use bindings::chitin::policy::input::{
     Input, Permissions as Allowed, Platform, Problem, Release, Variable, View,

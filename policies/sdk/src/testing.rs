@@ -112,6 +112,19 @@ impl MemoryHost {
         self
     }
 
+    /// Takes a capability away that is for no part of the config, by its name: `environment:NAME`,
+    /// `secret:/gateway/auth/token`, `secret:env:NAME`, `problems` or `gateway`; or one for files, by its pattern:
+    /// `stat:state/agents/*`.
+    #[must_use]
+    pub fn ungranted(mut self, capability: &str) -> Self {
+        self.withheld.push(capability.to_owned());
+        self
+    }
+
+    fn is_granted(&self, capability: &str) -> bool {
+        !self.withheld.iter().any(|name| name == capability)
+    }
+
     /// Adds a table with its columns.
     #[must_use]
     pub fn table(mut self, name: &str, columns: &[&str], rows: Vec<Vec<Cell>>) -> Self {
@@ -225,16 +238,17 @@ impl MemoryHost {
     /// # Panics
     /// Never: the input is JSON.
     pub fn with<R>(&self, function: impl FnOnce(&Context<'_>) -> R) -> R {
-        let environment = self.environment.iter().map(|(name, value)| Variable {
-            name: name.clone(),
-            value: (!is_secret(name)).then(|| value.clone()),
+        let granted = |name: &str| is_secret(name) || self.is_granted(&format!("environment:{name}"));
+        let environment = self.environment.iter().filter(|(name, _)| granted(name)).map(|(name, value)| {
+            Variable { name: name.clone(), value: (!is_secret(name)).then(|| value.clone()) }
         });
+        let problems = if self.is_granted("problems") { self.problems.clone() } else { Vec::new() };
         let input = Input {
             config: self.config.to_string(),
             release: self.release,
             withheld: self.withheld.clone(),
-            problems: self.problems.clone(),
-            views: self.views.clone(),
+            problems,
+            views: self.views.iter().filter(|view| self.may("stat", &view.name, "")).cloned().collect(),
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
             permissions: Allowed { directory: self.allowed.0, file: self.allowed.1 },
@@ -289,7 +303,21 @@ impl MemoryHost {
         answer.unassessed.iter().map(name).collect()
     }
 
-    fn find(&self, path: &Path) -> Result<&Object, StateError> {
+    /// No capability for files that was taken away stands for this place.
+    fn may(&self, verb: &str, view: &str, rel: &str) -> bool {
+        let place: Vec<&str> =
+            view.split('/').chain(rel.split('/').filter(|name| !name.is_empty())).collect();
+        let stands_for = |name: &String| {
+            let pattern = name.strip_prefix(verb).and_then(|rest| rest.strip_prefix(':'));
+            pattern.is_some_and(|pattern| fits(&pattern.split('/').collect::<Vec<_>>(), &place))
+        };
+        !self.withheld.iter().any(stands_for)
+    }
+
+    fn find(&self, verb: &str, path: &Path) -> Result<&Object, StateError> {
+        if !self.may(verb, &path.view, &path.rel) {
+            return Err(StateError::NotGranted);
+        }
         let key = (path.view.clone(), path.rel.clone());
         let object = self.objects.get(&key).ok_or(StateError::NotFound)?;
         if object.denied { Err(StateError::Denied) } else { Ok(object) }
@@ -298,11 +326,11 @@ impl MemoryHost {
 
 impl Host for MemoryHost {
     fn stat(&self, object: &Path) -> Result<Metadata, StateError> {
-        self.find(object).map(|object| object.metadata)
+        self.find("stat", object).map(|object| object.metadata)
     }
 
     fn resolve(&self, object: &Path) -> Result<Link, StateError> {
-        let found = self.find(object)?;
+        let found = self.find("stat", object)?;
         let Some((text, end)) = &found.link else {
             let (target, end, metadata) = (Target::Inside, Some(object.clone()), Some(found.metadata));
             return Ok(Link { text: String::new(), target, end, metadata });
@@ -318,7 +346,7 @@ impl Host for MemoryHost {
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError> {
-        if self.find(directory)?.metadata.kind != Kind::Directory {
+        if self.find("list", directory)?.metadata.kind != Kind::Directory {
             return Err(StateError::WrongKind);
         }
         let prefix = if directory.rel.is_empty() { String::new() } else { format!("{}/", directory.rel) };
@@ -332,7 +360,7 @@ impl Host for MemoryHost {
     }
 
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError> {
-        let found = self.find(object)?;
+        let found = self.find("read", object)?;
         if found.metadata.kind != Kind::File {
             return Err(StateError::WrongKind);
         }
@@ -356,6 +384,10 @@ impl Host for MemoryHost {
     }
 
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed> {
+        let refusal = not_granted(subject);
+        if matches!(&refusal.reason, Reason::Withheld(name) if !self.is_granted(name)) {
+            return Err(refusal);
+        }
         match subject {
             Subject::Config(pointer) => Ok(self.secrets.get(pointer).map(|known| match known {
                 Some((text, source)) => facts(text, *source),
@@ -365,13 +397,29 @@ impl Host for MemoryHost {
                 let known = self.environment.iter().find(|(known, _)| known == name);
                 Ok(known.map(|(_, text)| facts(text, SecretSource::Environment)))
             }
-            Subject::Env(_) => Err(not_granted(subject)),
+            Subject::Env(_) => Err(refusal),
         }
     }
 
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
-        Ok(self.probe.clone())
+        if self.is_granted("gateway") {
+            Ok(self.probe.clone())
+        } else {
+            Err(NotAssessed::withheld("gateway"))
+        }
     }
+}
+
+/// The pattern of a capability stands for a place: `*` for one name or a part of one, `**` for all that is left.
+fn fits(pattern: &[&str], place: &[&str]) -> bool {
+    let (Some((first, pattern)), Some((name, place))) = (pattern.split_first(), place.split_first()) else {
+        return pattern.is_empty() == place.is_empty() || pattern == ["**"];
+    };
+    let is_name = match first.split_once('*') {
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail)),
+        None => first == name,
+    };
+    *first == "**" || (is_name && fits(pattern, place))
 }
 
 fn facts(value: &str, source: SecretSource) -> Facts {

@@ -11,6 +11,9 @@ pub const MAIN: &str = "main";
 /// Longest agent id of the reference program.
 const MAX_ID: usize = 64;
 
+/// An agent that the config describes: its id, or why that is not shown, and the description.
+pub type Described<'a> = (Result<&'a str, NotAssessed>, Node<'a>);
+
 /// The form of an agent id that names its folder.
 #[must_use]
 pub fn normalise(id: &str) -> String {
@@ -67,31 +70,34 @@ pub fn ids(config: &Node<'_>) -> Result<Vec<String>, NotAssessed> {
     Ok(ids)
 }
 
-/// The folders below `agents/` of the state directory: those of all configured agents, then those that exist on disk
-/// alone, in byte order. Where `agents` is not a directory itself, only the configured ones are known. Needs `list` on
-/// `state/agents`.
-///
-/// # Errors
-/// Where the directory cannot be listed, or it is not a directory and an id is not shown.
-pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, NotAssessed> {
+/// The folders of agents below `agents/` of the state directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folders {
+    /// Those of all configured agents, then those that exist on disk alone, in byte order.
+    pub names: Vec<String>,
+    /// Why there may be more of them; none where these are all.
+    pub open: Option<NotAssessed>,
+}
+
+/// The folders of all agents. Needs `list` on `state/agents`. Where that cannot be listed, or is not a directory itself,
+/// only the configured ones are known.
+#[must_use]
+pub fn folders(cx: &Context<'_>) -> Folders {
     let path = Path::new("state", "agents");
-    let listed = match cx.host().list(&path) {
-        Ok(entries) => Some(entries),
-        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => None,
-        Err(error) => return Err(unseen(cx, "list", &path, &error)),
+    let (listed, open) = match cx.host().list(&path) {
+        Ok(entries) => (entries, None),
+        Err(StateError::NotFound) => (Vec::new(), None),
+        Err(error) => (Vec::new(), Some(unseen(cx, "list", &path, &error))),
     };
     // An agent whose id is not shown has a folder that the listing gives, or none.
-    let mut folders = match ids(&cx.config()) {
-        Err(_) if listed.is_some() => Vec::new(),
-        folders => folders?,
-    };
-    let known: BTreeSet<String> = folders.iter().cloned().collect();
-    for entry in listed.into_iter().flatten() {
+    let mut names = ids(&cx.config()).unwrap_or_default();
+    let known: BTreeSet<String> = names.iter().cloned().collect();
+    for entry in listed {
         if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !known.contains(&entry.name) {
-            folders.push(entry.name);
+            names.push(entry.name);
         }
     }
-    Ok(folders)
+    Folders { names, open }
 }
 
 /// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
@@ -100,14 +106,22 @@ pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, NotAssessed> {
 /// # Errors
 /// Where an id is not shown.
 pub fn named<'a>(config: &Node<'a>) -> Result<Vec<(&'a str, Node<'a>)>, NotAssessed> {
-    let mut named = Vec::new();
+    each(config)?.into_iter().map(|(id, agent)| Ok((id?, agent))).collect()
+}
+
+/// The same for what judges them one by one: each with its id, or why that is not shown.
+///
+/// # Errors
+/// Where it cannot be told which agents there are.
+pub fn each<'a>(config: &Node<'a>) -> Result<Vec<Described<'a>>, NotAssessed> {
+    let mut each = Vec::new();
     for entry in listed(config)? {
-        if let Some(id) = entry.get("id").text()? {
-            named.push((id, entry));
+        if let Some(id) = entry.get("id").text().transpose() {
+            each.push((id, entry));
         }
     }
-    named.extend(keyed(config)?);
-    Ok(named)
+    each.extend(keyed(config)?.into_iter().map(|(id, entry)| (Ok(id), entry)));
+    Ok(each)
 }
 
 /// The description that answers to an id: the first whose id is the same when normalised.
@@ -192,18 +206,24 @@ mod tests {
             .file("state", "agents/main/a", 0o600, "")
             .file("state", "agents/notes.txt", 0o600, "")
             .symlink("state", "agents/linked", None);
-        assert_eq!(host.with(folders).expect("the folder can be listed"), ["work", "linked", "main", "old"]);
+        let folders = host.with(folders);
+        assert_eq!((folders.names, folders.open), (all(&["work", "linked", "main", "old"]), None));
     }
 
     #[test]
     fn a_folder_of_agents_that_cannot_be_listed_is_not_called_empty() {
-        let folders = |host: MemoryHost| host.with(folders);
-        assert_eq!(folders(MemoryHost::new("{}")), Ok(vec!["main".to_owned()]));
-        assert_eq!(
-            folders(MemoryHost::new("{}").symlink("state", "agents", None)),
-            Ok(vec!["main".to_owned()])
-        );
-        assert!(folders(MemoryHost::new("{}").deny("state", "agents")).is_err());
+        let config = r#"{agents: {list: [{id: "work"}]}}"#;
+        let absent = MemoryHost::new(config).with(folders);
+        assert_eq!((absent.names, absent.open), (all(&["work"]), None));
+        let (denied, linked) = (MemoryHost::new(config), MemoryHost::new(config));
+        for host in [denied.deny("state", "agents"), linked.symlink("state", "agents", None)] {
+            let folders = host.with(folders);
+            assert_eq!((folders.names, folders.open.is_some()), (all(&["work"]), true));
+        }
+    }
+
+    fn all(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     #[test]
@@ -268,7 +288,8 @@ mod tests {
     fn the_folders_of_agents_that_are_not_shown_are_listed() {
         let host = MemoryHost::new(&format!("{{agents: {{list: [{{id: {HIDDEN}}}]}}}}"));
         let listed = host.clone().file("state", "agents/work/a", 0o600, "");
-        assert_eq!(listed.with(folders), Ok(vec!["work".to_owned()]));
-        assert!(host.symlink("state", "agents", None).with(folders).is_err());
+        assert_eq!(listed.with(folders), Folders { names: all(&["work"]), open: None });
+        let linked = host.symlink("state", "agents", None).with(folders);
+        assert_eq!((linked.names, linked.open.is_some()), (Vec::new(), true));
     }
 }

@@ -191,9 +191,11 @@ fn drift(cx: &Context<'_>, record: &Record<'_>) -> Result<Option<Drift>, NotAsse
     }))
 }
 
-/// `version` of a package; none where there is no package, or none that says its version.
+/// `version` of a package; none where there is no package, or it says no version.
 fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>, NotAssessed> {
     if cx.display(&package.view).is_none() {
+        let family = package.view.split('/').next().unwrap_or_default();
+        cx.granted(&format!("read:{family}/*"))?;
         let reason = format!("package {} is not among those that are looked at", package.view);
         return Err(NotAssessed::limit(reason));
     }
@@ -201,26 +203,36 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
         Ok(content) => content,
         // A link on the way that leads to itself leads to nothing.
         Err(StateError::NotFound | StateError::ThroughLink) => return Ok(None),
-        Err(StateError::WrongKind) if !leads_to_file(cx, package) => return Ok(None),
-        Err(StateError::WrongKind) => return Err(unseen(cx, "read", package, &StateError::ThroughLink)),
+        Err(StateError::WrongKind) => {
+            if leads_to_file(cx, package)? {
+                return Err(unseen(cx, "read", package, &StateError::ThroughLink));
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(unseen(cx, "read", package, &error)),
     };
+    let place = cx.display_path(package);
     if content.truncated {
-        let place = cx.display_path(package);
         return Err(NotAssessed::limit(format!("{MAX_PACKAGE_BYTES} bytes of {place}")));
     }
-    let package: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
-    let version = package.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
+    let Ok(json) = serde_json::from_str::<Value>(&String::from_utf8_lossy(&content.bytes)) else {
+        let reason = NotAssessed::not_understood(format!("{place} is no JSON"));
+        return Err(reason.at(Location::Object(package.clone())));
+    };
+    let version = json.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
     Ok(version.map(str::to_owned))
 }
 
 /// It is a symbolic link, which is not followed, and a file lies at its end.
-fn leads_to_file(cx: &Context<'_>, path: &Path) -> bool {
-    cx.host().resolve(path).is_ok_and(|link| {
-        !link.text.is_empty()
-            && matches!(link.target, Target::Inside | Target::Outside)
-            && link.metadata.is_none_or(|end| end.kind == Kind::File)
-    })
+fn leads_to_file(cx: &Context<'_>, path: &Path) -> Result<bool, NotAssessed> {
+    let link = match cx.host().resolve(path) {
+        Ok(link) => link,
+        Err(StateError::NotFound) => return Ok(false),
+        Err(error) => return Err(unseen(cx, "stat", path, &error)),
+    };
+    Ok(!link.text.is_empty()
+        && matches!(link.target, Target::Inside | Target::Outside)
+        && link.metadata.is_none_or(|end| end.kind == Kind::File))
 }
 
 /// An npm spec that names one version: `NAME@1.2.3`, after the last `@`, with an optional `v`, pre-release and build.
@@ -365,7 +377,6 @@ mod tests {
             ("version: 5", r#"{"version": "1.2.4"}"#, false),
             (r#"version: "1.2.3""#, r#"{"version": ""}"#, false),
             (r#"version: "1.2.3""#, r#"{"version": 2}"#, false),
-            (r#"version: "1.2.3""#, "{nope", false),
             (r#"version: "1.2.3""#, "[]", false),
         ] {
             assert_eq!(drifts(versions, package), expected, "{versions} {package}");
@@ -395,8 +406,15 @@ mod tests {
         );
         assert!(open(linked).contains("symbolic link"));
         let long = " ".repeat(MAX_PACKAGE_BYTES as usize + 1);
-        let long = open(host.file("plugin-package/0", "", 0o644, &long));
+        let long = open(host.clone().file("plugin-package/0", "", 0o644, &long));
         assert!(long.starts_with("drift: limit: 1048576 bytes"), "{long}");
+        let broken = open(host.clone().file("plugin-package/0", "", 0o644, "{nope"));
+        assert_eq!(broken, "drift: not understood: /plugin-package/0 is no JSON");
+        let withheld =
+            open(host.clone().file("plugin-package/0", "", 0o644, "{}").ungranted("read:plugin-package/*"));
+        assert_eq!(withheld, "drift: withheld read:plugin-package/0");
+        let unseen = host.ungranted("stat:plugin-package/*").ungranted("read:plugin-package/*");
+        assert_eq!(open(unseen), "drift: withheld read:plugin-package/*");
     }
 
     #[test]
