@@ -1,21 +1,31 @@
 //! Stored logins that other accounts can read or change.
 
+use chitin_policy_sdk::openclaw::agents;
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, agents, critical, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdict, critical, warn};
+
+const CREDENTIALS: [&str; 2] = ["fs.credentials_dir.perms_writable", "fs.credentials_dir.perms_readable"];
+const PROFILES: [&str; 2] = ["fs.auth_profiles.perms_writable", "fs.auth_profiles.perms_readable"];
 
 /// Judges the credentials directory and each agent's auth profiles by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
-    if let Some(directory) = Permissions::inspect(cx, &Path::new("credentials", ""))? {
-        findings.extend(credentials(&directory));
-    }
-    for agent in agents::folders(cx)? {
+    let mut answer = Answer::new();
+    answer.checks(&CREDENTIALS, judge(cx, &Path::new("credentials", ""), credentials));
+    let folders = agents::folders(cx);
+    for agent in &folders.names {
         let path = Path::new("state", &format!("agents/{agent}/agent/auth-profiles.json"));
-        if let Some(profiles) = Permissions::inspect(cx, &path)? {
-            findings.extend(auth_profiles(&agent, &profiles));
-        }
+        answer.checks(&PROFILES, judge(cx, &path, |profiles| auth_profiles(agent, profiles)));
     }
-    Ok(findings)
+    answer.checks(&PROFILES, folders.open.map_or(Ok(None), Err));
+    Ok(answer)
+}
+
+fn judge(
+    cx: &Context<'_>,
+    path: &Path,
+    mode: impl Fn(&Permissions) -> Option<Finding>,
+) -> Result<Option<Finding>, NotAssessed> {
+    Ok(Permissions::inspect(cx, path)?.and_then(|seen| mode(&seen)))
 }
 
 fn credentials(directory: &Permissions) -> Option<Finding> {
@@ -113,7 +123,7 @@ mod tests {
 
     #[test]
     fn auth_profiles_that_are_a_directory_are_judged_too() {
-        let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).run(audit).expect("a verdict");
+        let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).findings(audit);
         assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
         let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
         assert_eq!(findings[0].remediation.as_deref(), Some(command));
@@ -130,14 +140,53 @@ mod tests {
         let host = ["main", "work", "home"].iter().fold(MemoryHost::new(config), |host, agent| {
             host.file("state", &format!("agents/{agent}/agent/auth-profiles.json"), 0o644, "{}")
         });
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         let agents: Vec<_> = findings.iter().filter_map(|finding| finding.detail.split('"').nth(1)).collect();
         assert_eq!(agents, ["home", "work", "main"]);
     }
 
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
-        assert!(MemoryHost::new("{}").deny("state", MAIN).inconclusive(audit).contains("auth-profiles.json"));
-        assert!(MemoryHost::new("{}").deny("credentials", "").inconclusive(audit).contains("/credentials"));
+        let open = |host: MemoryHost| host.unassessed(audit).join("\n");
+        let denied = open(MemoryHost::new("{}").deny("state", MAIN));
+        assert!(denied.starts_with("fs.auth_profiles.perms_writable: unreadable"), "{denied}");
+        assert!(denied.contains("auth-profiles.json: permission denied"), "{denied}");
+        let denied = open(MemoryHost::new("{}").deny("credentials", ""));
+        assert!(denied.contains("cannot look at /credentials: permission denied"), "{denied}");
+    }
+
+    #[test]
+    fn one_place_that_cannot_be_seen_costs_its_own_checks() {
+        let host = MemoryHost::new("{}").file("state", MAIN, 0o644, "{}").directory("credentials", "", 0o755);
+        let (credentials, profiles) =
+            ("fs.credentials_dir.perms_readable:warn", "fs.auth_profiles.perms_readable:warn");
+        let open = |checks: [&str; 2]| checks.map(|check| format!("{check}:not assessed"));
+        let with = |host: MemoryHost, finding: &str, checks| {
+            let ids = host.ids(audit);
+            assert_eq!(ids.iter().filter(|id| !id.ends_with("not assessed")).collect::<Vec<_>>(), [finding]);
+            assert!(open(checks).iter().all(|id| ids.contains(id)) && ids.len() == 3, "{ids:?}");
+        };
+        with(host.clone().deny("credentials", ""), profiles, CREDENTIALS);
+        with(host.clone().ungranted("stat:credentials"), profiles, CREDENTIALS);
+        with(host.clone().deny("state", MAIN), credentials, PROFILES);
+        with(host.ungranted("stat:state/agents/*/agent/auth-profiles.json"), credentials, PROFILES);
+    }
+
+    #[test]
+    fn agents_that_cannot_be_told_leave_the_checks_of_their_logins_open() {
+        let host = MemoryHost::new("{}").file("state", MAIN, 0o644, "{}");
+        let open = PROFILES.map(|check| format!("{check}:not assessed"));
+        let all = [["fs.auth_profiles.perms_readable:warn".to_owned()].as_slice(), &open].concat();
+        assert_eq!(host.clone().ungranted("list:state/agents").ids(audit), all);
+        assert_eq!(
+            MemoryHost::new("{}").symlink("state", "agents", None).ids(audit),
+            open,
+            "others may lie there"
+        );
+        assert_eq!(host.clone().withhold("/agents").ids(audit), all[..1], "the listing names them");
+        let hidden = MemoryHost::new(r#"{agents: {list: [{id: {"$hidden": "variable"}}]}}"#);
+        assert_eq!(hidden.clone().file("state", MAIN, 0o644, "{}").ids(audit), all[..1]);
+        assert_eq!(hidden.ids(audit), NOTHING, "there is no folder of any agent");
+        assert_eq!(hidden.symlink("state", "agents", None).ids(audit), open);
     }
 }

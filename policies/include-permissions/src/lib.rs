@@ -1,17 +1,28 @@
 //! Included config files that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, critical, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdict, critical, warn};
+
+/// Of one file the first that holds is reported.
+const CHECKS: [&str; 3] = [
+    "fs.config_include.perms_writable",
+    "fs.config_include.perms_world_readable",
+    "fs.config_include.perms_group_readable",
+];
 
 /// Judges each include file by its mode.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
+    let mut answer = Answer::new();
+    // Without it there are no views of include files.
+    answer.checks(&CHECKS, cx.granted("stat:include/*").map(|()| None));
     for view in cx.views().iter().filter(|view| view.name.starts_with("include/")) {
-        if let Some(file) = Permissions::inspect(cx, &Path::new(&view.name, ""))? {
-            findings.extend(mode(&file));
-        }
+        answer.checks(&CHECKS, judge(cx, &Path::new(&view.name, "")));
     }
-    Ok(findings)
+    Ok(answer)
+}
+
+fn judge(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
+    Ok(Permissions::inspect(cx, path)?.and_then(|file| mode(&file)))
 }
 
 fn mode(file: &Permissions) -> Option<Finding> {
@@ -73,7 +84,7 @@ mod tests {
             .file("include/0", "", 0o644, "{}")
             .file("include/1", "", 0o600, "{}")
             .file("include/2", "", 0o660, "{}");
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         let places: Vec<&Location> = findings.iter().flat_map(|finding| &finding.locations).collect();
         let place = |view: &str| Location::Object(Path::new(view, ""));
         assert_eq!(places, [&place("include/0"), &place("include/2")]);
@@ -100,6 +111,19 @@ mod tests {
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
         let host = MemoryHost::new("{}").file("include/0", "", 0o666, "{}").deny("include/1", "");
-        assert!(host.inconclusive(audit).contains("/include/1"));
+        let open =
+            CHECKS.map(|check| format!("{check}: unreadable: cannot look at /include/1: permission denied"));
+        assert_eq!(host.unassessed(audit), open);
+        assert_eq!(
+            host.ids(audit).remove(0),
+            "fs.config_include.perms_writable:critical",
+            "the other is judged"
+        );
+    }
+
+    #[test]
+    fn includes_that_are_withheld_are_not_taken_for_none() {
+        let host = MemoryHost::new("{}").file("include/0", "", 0o666, "{}").ungranted("stat:include/*");
+        assert_eq!(host.unassessed(audit), CHECKS.map(|check| format!("{check}: withheld stat:include/*")));
     }
 }

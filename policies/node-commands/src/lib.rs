@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chitin_policy_sdk::{Context, Node, Verdict, js, listing, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, js, listing, warn};
+
+const CHECK: &str = "gateway.nodes.deny_commands_ineffective";
 
 /// The commands that nodes offer unless the config adds others (reference: config-checks 1.11).
 const COMMANDS: [&str; 22] = [
@@ -33,16 +35,68 @@ const COMMANDS: [&str; 22] = [
 /// Looks for entries of `gateway.nodes.denyCommands` that match no command.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let nodes = cx.config().at("gateway.nodes");
-    let added: BTreeSet<&str> = nodes.get("allowCommands").texts().collect();
-    let denied = nodes.get("denyCommands");
-    let entries: Vec<(Node<'_>, &str)> =
-        denied.items().filter_map(|item| item.trimmed().map(|text| (item, text))).collect();
-    let is_unknown = |text: &str| !COMMANDS.contains(&text) && !added.contains(text);
-    let idle: Vec<&(Node<'_>, &str)> =
-        entries.iter().filter(|(_, text)| is_pattern(text) || is_unknown(text)).collect();
-    if idle.is_empty() {
-        return Ok(Vec::new());
+    let added = Added::read(&nodes.get("allowCommands"));
+    let mut answer = Answer::new();
+    let denied = match nodes.get("denyCommands").items() {
+        Ok(denied) => denied,
+        Err(reason) => {
+            answer.leave_open(CHECK, reason);
+            return Ok(answer);
+        }
+    };
+    let mut idle = Vec::new();
+    for entry in denied {
+        match idle_name(&entry, &added) {
+            Ok(Some(name)) => idle.push((entry, name)),
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(CHECK, reason),
+        }
     }
+    if !idle.is_empty() {
+        answer.findings.push(finding(&idle));
+    }
+    Ok(answer)
+}
+
+/// The commands that the config adds.
+struct Added<'a> {
+    names: BTreeSet<&'a str>,
+    /// Why there may be others; none where these are all.
+    open: Option<NotAssessed>,
+}
+
+impl<'a> Added<'a> {
+    fn read(list: &Node<'a>) -> Self {
+        let mut added = Self { names: BTreeSet::new(), open: None };
+        let items = match list.items() {
+            Ok(items) => items,
+            Err(reason) => return Self { open: Some(reason), ..added },
+        };
+        for item in items {
+            match item.trimmed() {
+                Ok(name) => added.names.extend(name),
+                Err(reason) => added.open = Some(reason),
+            }
+        }
+        added
+    }
+
+    fn has(&self, name: &str) -> Result<bool, NotAssessed> {
+        match &self.open {
+            Some(reason) if !self.names.contains(name) => Err(reason.clone()),
+            _ => Ok(self.names.contains(name)),
+        }
+    }
+}
+
+/// The text of an entry that matches no command; none where it matches one, or is no text.
+fn idle_name<'a>(entry: &Node<'a>, added: &Added<'_>) -> Result<Option<&'a str>, NotAssessed> {
+    let Some(name) = entry.trimmed()? else { return Ok(None) };
+    let is_idle = is_pattern(name) || (!COMMANDS.contains(&name) && !added.has(name)?);
+    Ok(is_idle.then_some(name))
+}
+
+fn finding(idle: &[(Node<'_>, &str)]) -> Finding {
     let named = |pattern: bool| -> Vec<String> {
         let texts = idle.iter().map(|(_, text)| *text).filter(|text| is_pattern(text) == pattern);
         texts.map(|text| format!("\"{text}\"")).collect()
@@ -50,7 +104,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let sentence = |what: &str, names: Vec<String>| {
         if names.is_empty() { String::new() } else { format!(" {what}: {}.", listing::words(&names)) }
     };
-    let finding = warn("gateway.nodes.deny_commands_ineffective", "Blocked node commands name no command")
+    warn(CHECK, "Blocked node commands name no command")
         .detail(format!(
             "gateway.nodes.denyCommands blocks a command only by its exact name.{}{} What was to be blocked by these \
              entries stays allowed.",
@@ -61,8 +115,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
             "Write exact names such as \"system.run\" or \"canvas.eval\" in gateway.nodes.denyCommands; take commands that \
              the config added out of gateway.nodes.allowCommands",
         )
-        .at_all(idle.iter().map(|(node, _)| node));
-    Ok(vec![finding])
+        .at_all(idle.iter().map(|(node, _)| node))
 }
 
 /// Whoever wrote it expected more than one name to match (reference: config-checks 10).
@@ -144,12 +197,48 @@ mod tests {
 
     #[test]
     fn one_finding_tells_patterns_from_unknown_names_and_points_at_each() {
-        let findings = host(r#"["foo", "system.run", "a*", "bar"]"#, "[]").run(audit).expect("a verdict");
+        let findings = host(r#"["foo", "system.run", "a*", "bar"]"#, "[]").findings(audit);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].detail.contains(
             r#"name. Patterns match nothing: "a*". No node offers a command of this name: "foo" and "bar". What"#
         ));
         let places = [0, 2, 3].map(|index| Location::Config(format!("/gateway/nodes/denyCommands/{index}")));
         assert_eq!(findings[0].locations, places);
+    }
+
+    #[test]
+    fn an_entry_that_is_not_shown_leaves_the_check_open() {
+        let (idle, open) = (
+            "gateway.nodes.deny_commands_ineffective:warn",
+            "gateway.nodes.deny_commands_ineffective:not assessed",
+        );
+        for (deny, allow, expected) in [
+            ("[HIDDEN]", "[]", [open].as_slice()),
+            (r#"["a*", HIDDEN]"#, "[]", &[idle, open]),
+            (r#"["system.run", HIDDEN]"#, "[]", &[open]),
+            ("HIDDEN", "[]", &[]),
+            (r#"["x"]"#, "[HIDDEN]", &[open]),
+            (r#"["x", "y"]"#, r#"["x", HIDDEN]"#, &[open]),
+            (r#"["x"]"#, r#"["x", HIDDEN]"#, &[]),
+            (r#"["system.run"]"#, "[HIDDEN]", &[]),
+            (r#"["a*"]"#, "[HIDDEN]", &[idle]),
+        ] {
+            let hidden = |list: &str| list.replace("HIDDEN", r#"{"$hidden": "variable"}"#);
+            assert_eq!(host(&hidden(deny), &hidden(allow)).ids(audit), expected, "{deny} {allow}");
+        }
+    }
+
+    #[test]
+    fn lists_that_are_withheld_are_not_taken_for_empty() {
+        let ids = |pointer| host(r#"["a*", "system.run", "x"]"#, "[]").withhold(pointer).ids(audit);
+        let open = "gateway.nodes.deny_commands_ineffective:not assessed";
+        assert_eq!(
+            ids("/gateway/nodes/allowCommands"),
+            ["gateway.nodes.deny_commands_ineffective:warn", open]
+        );
+        for pointer in ["/gateway/nodes/denyCommands", "/gateway/nodes", "/gateway"] {
+            assert_eq!(ids(pointer), [open], "{pointer}");
+        }
+        assert_eq!(host("[]", "[]").withhold("/gateway/nodes/allowCommands").ids(audit), NOTHING);
     }
 }

@@ -1,10 +1,7 @@
 //! Which plugins lie in the state directory (reference: state-checks 5.1).
 
 use chitin_policy_sdk::context::unseen;
-use chitin_policy_sdk::{Context, Entry, Failure, Kind, Link, Path, StateError};
-
-/// The gateway of this generation passes over a plugin folder that is a symbolic link; later ones load it.
-const PASSES_OVER_LINKS: &str = "2026.2";
+use chitin_policy_sdk::{Context, Entry, Kind, Link, NotAssessed, Path, StateError, Target};
 
 /// The folder of installed plugins. There is at least one, or they cannot be listed.
 pub struct Folder {
@@ -12,6 +9,8 @@ pub struct Folder {
     pub path: Path,
     /// What is in it.
     pub plugins: Plugins,
+    /// Why there may be more plugins in it; none where these are all.
+    pub open: Option<NotAssessed>,
 }
 
 /// What is known of the plugins.
@@ -23,21 +22,26 @@ pub enum Plugins {
 }
 
 /// Looks for installed plugins; none where there are none.
-pub fn look(cx: &Context<'_>) -> Result<Option<Folder>, Failure> {
+pub fn look(cx: &Context<'_>) -> Result<Option<Folder>, NotAssessed> {
     let path = Path::new("state", "extensions");
-    let failed = |error| unseen(&cx.display_path(&path), &error);
     let kind = match cx.host().stat(&path) {
         Ok(metadata) => metadata.kind,
         Err(StateError::NotFound) => return Ok(None),
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(unseen(cx, "stat", &path, &error)),
     };
+    let mut open = None;
     let plugins = match kind {
         Kind::Directory => {
             let mut names = Vec::new();
-            for entry in cx.host().list(&path).map_err(failed)? {
-                if is_plugin(cx, &entry)? {
-                    names.push(entry.name);
+            for entry in cx.host().list(&path).map_err(|error| unseen(cx, "list", &path, &error))? {
+                match is_plugin(cx, &entry) {
+                    Ok(true) => names.push(entry.name),
+                    Ok(false) => {}
+                    Err(reason) => open = Some(reason),
                 }
+            }
+            if let (true, Some(reason)) = (names.is_empty(), &open) {
+                return Err(reason.clone());
             }
             Plugins::Listed(names)
         }
@@ -48,26 +52,32 @@ pub fn look(cx: &Context<'_>) -> Result<Option<Folder>, Failure> {
         Kind::File | Kind::Other => return Ok(None),
     };
     let is_empty = matches!(&plugins, Plugins::Listed(names) if names.is_empty());
-    Ok((!is_empty).then_some(Folder { path, plugins }))
+    Ok((!is_empty).then_some(Folder { path, plugins, open }))
 }
 
-fn is_plugin(cx: &Context<'_>, entry: &Entry) -> Result<bool, Failure> {
+fn is_plugin(cx: &Context<'_>, entry: &Entry) -> Result<bool, NotAssessed> {
     match entry.metadata.kind {
         Kind::Directory => Ok(true),
-        Kind::Symlink if cx.generation() != PASSES_OVER_LINKS => is_there(cx, &entry.name),
+        // Earlier gateways pass over a plugin folder that is a symbolic link; later ones load it.
+        Kind::Symlink if cx.release().since(2026, 8, 1) => is_there(cx, &entry.name),
         _ => Ok(false),
     }
 }
 
 /// A plugin folder of this name exists, links followed.
-pub fn is_there(cx: &Context<'_>, name: &str) -> Result<bool, Failure> {
+pub fn is_there(cx: &Context<'_>, name: &str) -> Result<bool, NotAssessed> {
     Ok(leads_to_directory(cx, &Path::new("state", &format!("extensions/{name}")))?.is_some())
 }
 
-fn leads_to_directory(cx: &Context<'_>, path: &Path) -> Result<Option<Link>, Failure> {
-    match cx.host().resolve(path) {
-        Ok(link) => Ok(link.metadata.is_some_and(|end| end.kind == Kind::Directory).then_some(link)),
-        Err(StateError::NotFound | StateError::BadPath) => Ok(None),
-        Err(error) => Err(unseen(&cx.display_path(path), &error)),
+fn leads_to_directory(cx: &Context<'_>, path: &Path) -> Result<Option<Link>, NotAssessed> {
+    let link = match cx.host().resolve(path) {
+        Ok(link) => link,
+        Err(StateError::NotFound | StateError::BadPath) => return Ok(None),
+        Err(error) => return Err(unseen(cx, "stat", path, &error)),
+    };
+    match (link.metadata, link.target) {
+        (Some(end), _) => Ok((end.kind == Kind::Directory).then_some(link)),
+        (None, Target::Dangling | Target::Loop) => Ok(None),
+        (None, Target::Inside | Target::Outside) => Err(unseen(cx, "stat", path, &StateError::Denied)),
     }
 }

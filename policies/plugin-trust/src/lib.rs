@@ -4,24 +4,55 @@ mod installed;
 mod native_skills;
 mod reach;
 
-use chitin_policy_sdk::{Context, Failure, Finding, Severity, Verdict, finding, listing};
+use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Severity, Verdict, finding, listing};
 
 use installed::{Folder, Plugins};
+use native_skills::Chat;
+
+const UNLISTED: &str = "plugins.extensions_no_allowlist";
+const CHECKS: [&str; 2] = [UNLISTED, "plugins.tools_reachable_permissive_policy"];
 
 /// Looks at the plugins in the state directory: who chose them, and who can call their tools.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let Some(folder) = installed::look(cx)? else { return Ok(Vec::new()) };
-    let findings = [no_allowlist(cx, &folder)?, reach::permissive(cx, &folder)?];
-    Ok(findings.into_iter().flatten().collect())
+    let mut answer = Answer::new();
+    let folder = match installed::look(cx) {
+        Ok(Some(folder)) => folder,
+        nothing => {
+            answer.checks(&CHECKS, nothing.map(|_| None));
+            return Ok(answer);
+        }
+    };
+    no_allowlist(cx, &folder, &mut answer);
+    reach::permissive(cx, &folder, &mut answer);
+    if let Some(reason) = folder.open {
+        answer.checks(&CHECKS, Err::<Option<Finding>, _>(reason));
+    }
+    Ok(answer)
 }
 
-fn no_allowlist(cx: &Context<'_>, folder: &Folder) -> Result<Option<Finding>, Failure> {
-    let config = cx.config();
-    let allow = config.at("plugins.allow");
-    if allow.items().next().is_some() {
-        return Ok(None);
+fn no_allowlist(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
+    let is_chosen = has_allowlist(cx);
+    if is_chosen == Ok(true) {
+        return;
     }
-    let chats = native_skills::channels(cx)?;
+    let (chats, open) = native_skills::channels(cx);
+    // One chat is enough to make it critical. Without one, another that cannot be told might.
+    let verdict = match (is_chosen, open) {
+        (Err(reason), _) => Err(reason),
+        (Ok(_), Some(reason)) if chats.is_empty() => Err(reason),
+        (Ok(_), open) => {
+            answer.check(UNLISTED, open.map_or(Ok(None), Err));
+            Ok([unlisted(cx, folder, &chats)])
+        }
+    };
+    answer.check(UNLISTED, verdict);
+}
+
+fn has_allowlist(cx: &Context<'_>) -> Result<bool, NotAssessed> {
+    Ok(cx.config().at("plugins.allow").items()?.next().is_some())
+}
+
+fn unlisted(cx: &Context<'_>, folder: &Folder, chats: &[Chat<'_>]) -> Finding {
     let names: Vec<&str> = chats.iter().map(|chat| chat.name).collect();
     let (severity, exposure) = match names.as_slice() {
         [] => (Severity::Warn, String::new()),
@@ -33,16 +64,16 @@ fn no_allowlist(cx: &Context<'_>, folder: &Folder) -> Result<Option<Finding>, Fa
             ),
         ),
     };
-    let start = finding("plugins.extensions_no_allowlist", severity, "Installed plugins load without an allowlist")
+    let start = finding(UNLISTED, severity, "Installed plugins load without an allowlist")
         .detail(format!(
             "{}, and plugins.allow lists none: the gateway loads whatever lies there, with all of its own rights, and also \
              what gets there tomorrow.{exposure}",
             seen(cx, folder)
         ))
         .remediation("Set plugins.allow to the ids of the plugins that you trust, and remove the folders of the others")
-        .at(&allow)
+        .at(&cx.config().at("plugins.allow"))
         .at_object(&folder.path);
-    Ok(Some(chats.iter().fold(start, |finding, chat| finding.at(&chat.switch))))
+    chats.iter().fold(start, |finding, chat| finding.at(&chat.switch))
 }
 
 /// What is installed, in words.
@@ -67,8 +98,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -119,7 +150,7 @@ mod tests {
     fn every_folder_is_a_plugin() {
         assert_eq!(empty("{}").directory("state", "extensions/.cache", 0o755).ids(audit).len(), 2);
         let host = host("{}").directory("state", "extensions/node_modules", 0o755);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert!(
             finding.detail.starts_with("2 plugins are installed in /state/extensions (foo and node_modules)")
         );
@@ -134,17 +165,17 @@ mod tests {
     fn a_linked_plugin_counts_where_the_gateway_loads_it() {
         let host = empty("{}").directory("state", "x", 0o755).symlink("state", "extensions/foo", Some("x"));
         assert_eq!(host.ids(audit), NOTHING, "the gateway of 2026.2 passes over it");
-        assert_eq!(host.clone().generation("2026.9").ids(audit), [UNCHOSEN, REACHABLE]);
-        let dangling = empty("{}").symlink("state", "extensions/foo", None).generation("2026.9");
+        assert_eq!(host.clone().release(2026, 9, 6).ids(audit), [UNCHOSEN, REACHABLE]);
+        let dangling = empty("{}").symlink("state", "extensions/foo", None).release(2026, 9, 6);
         assert_eq!(dangling.ids(audit), NOTHING);
         let to_file = empty("{}").file("state", "x", 0o644, "").symlink("state", "extensions/foo", Some("x"));
-        assert_eq!(to_file.generation("2026.9").ids(audit), NOTHING);
+        assert_eq!(to_file.release(2026, 9, 6).ids(audit), NOTHING);
     }
 
     #[test]
     fn a_linked_folder_of_plugins_is_not_taken_for_an_empty_one() {
         assert_eq!(linked("{}").ids(audit), [UNCHOSEN, REACHABLE]);
-        let finding = linked("{}").run(audit).expect("a verdict").remove(0);
+        let finding = linked("{}").findings(audit).remove(0);
         assert!(
             finding.detail.starts_with("/state/extensions is a link to elsewhere, whose plugins cannot be")
         );
@@ -231,7 +262,7 @@ mod tests {
     fn the_chats_are_named_and_pointed_at() {
         let config =
             r#"{channels: {discord: {token: "t"}, slack: {appToken: "t"}}, commands: {nativeSkills: true}}"#;
-        let finding = host(config).run(audit).expect("a verdict").remove(0);
+        let finding = host(config).findings(audit).remove(0);
         assert!(finding.detail.contains("are on for Discord and Slack:"));
         let place = Location::Config("/commands/nativeSkills".to_owned());
         assert_eq!(finding.locations[2..], [place.clone(), place]);
@@ -239,11 +270,79 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
-        assert!(
-            MemoryHost::new("{}")
-                .deny("state", "extensions")
-                .inconclusive(audit)
-                .contains("/state/extensions")
+        let open = |why: &str| CHECKS.map(|check| format!("{check}: {why}"));
+        let denied = MemoryHost::new("{}").deny("state", "extensions");
+        assert_eq!(
+            denied.unassessed(audit),
+            open("unreadable: cannot look at /state/extensions: permission denied")
         );
+        for (capability, why) in [
+            ("stat:state/extensions", "withheld stat:state/extensions"),
+            ("list:state/extensions", "withheld list:state/extensions"),
+        ] {
+            assert_eq!(host("{}").ungranted(capability).unassessed(audit), open(why));
+        }
+    }
+
+    #[test]
+    fn a_linked_plugin_that_cannot_be_looked_at_leaves_both_checks_open() {
+        let linked =
+            empty("{}").symlink("state", "extensions/bar", None).ungranted("stat:state/extensions/*");
+        assert_eq!(linked.ids(audit), NOTHING, "an early gateway does not load it");
+        let later = linked.release(2026, 9, 6);
+        assert_eq!(
+            later.unassessed(audit),
+            CHECKS.map(|check| format!("{check}: withheld stat:state/extensions/bar"))
+        );
+        let both = later.directory("state", "extensions/foo", 0o755).ids(audit);
+        let open = CHECKS.map(|check| format!("{check}:not assessed"));
+        assert_eq!(both, [UNCHOSEN, REACHABLE, &open[0], &open[1]], "what is seen is judged");
+    }
+
+    #[test]
+    fn what_is_not_shown_counts_where_it_decides_how_bad_it_is() {
+        let open = "plugins.extensions_no_allowlist:not assessed";
+        let hidden = r#"{"$hidden": "variable"}"#;
+        for (config, expected) in [
+            (r#"{plugins: {allow: [HIDDEN]}}"#, [].as_slice()),
+            (r#"{channels: {discord: {token: {"$hidden": "reference"}}}}"#, &[EXPOSED]),
+            (r#"{channels: {discord: {token: "t", commands: {nativeSkills: HIDDEN}}}}"#, &[EXPOSED]),
+            (r#"{channels: {discord: {token: "t"}}, plugins: {deny: [HIDDEN]}}"#, &[open]),
+            (r#"{channels: {discord: {token: " "}}, plugins: {deny: [HIDDEN]}}"#, &[UNCHOSEN]),
+            (r#"{channels: {discord: {token: "t"}}, plugins: {deny: ["discord", HIDDEN]}}"#, &[UNCHOSEN]),
+            (
+                r#"{channels: {discord: {token: "t"}, slack: {botToken: "t", commands: {nativeSkills: true}}}, plugins: {deny: [HIDDEN]}}"#,
+                &[EXPOSED, open],
+            ),
+            (r#"{channels: {telegram: {tokenFile: HIDDEN}}}"#, &[open]),
+        ] {
+            let ids = host(&config.replace("HIDDEN", hidden)).ids(audit);
+            let own: Vec<&String> = ids.iter().filter(|id| id.contains("allowlist")).collect();
+            assert_eq!(own, expected, "{config}");
+        }
+        let file = host(r#"{channels: {telegram: {tokenFile: "/t"}}}"#);
+        assert_eq!(file.hide("/channels/telegram/tokenFile", Hidden::Variable).ids(audit)[0], EXPOSED);
+    }
+
+    #[test]
+    fn settings_that_are_withheld_are_not_taken_for_absent() {
+        let open = "plugins.extensions_no_allowlist:not assessed";
+        let config = r#"{plugins: {allow: [], deny: [], entries: {}}, commands: {nativeSkills: false},
+            channels: {discord: {token: "t", accounts: {}}}}"#;
+        for (pointer, expected) in [
+            ("/plugins/allow", open),
+            ("/commands/nativeSkills", open),
+            ("/channels/discord/commands", open),
+            ("/channels/discord/accounts", UNCHOSEN),
+            ("/channels/telegram/accounts", UNCHOSEN),
+            ("/plugins/deny", UNCHOSEN),
+        ] {
+            let host = host(&config.replace("}}}", "}}, telegram: {}}")).withhold(pointer);
+            let ids = host.ids(audit);
+            assert!(ids.iter().any(|id| id == expected), "{pointer} {ids:?}");
+        }
+        let secret = host("{}").ungranted("secret:env:DISCORD_BOT_TOKEN");
+        assert!(secret.ids(audit).iter().any(|id| id == open));
+        assert!(!secret.ids(audit).iter().any(|id| id == UNCHOSEN));
     }
 }

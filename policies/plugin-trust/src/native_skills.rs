@@ -1,6 +1,6 @@
 //! In which chats people can call what plugins bring (reference: state-checks 5.2).
 
-use chitin_policy_sdk::{Context, Facts, Failure, Node};
+use chitin_policy_sdk::{Context, Facts, Node, NotAssessed, all, any};
 
 /// A chat service that can offer native skill commands.
 struct Service {
@@ -50,53 +50,79 @@ pub struct Chat<'a> {
     pub switch: Node<'a>,
 }
 
-/// All such services.
-pub fn channels<'a>(cx: &'a Context<'_>) -> Result<Vec<Chat<'a>>, Failure> {
-    let config = cx.config();
-    let mut chats = Vec::new();
+/// The services of which that is known to be so, and why there may be more; none where these are all.
+pub fn channels<'a>(cx: &'a Context<'_>) -> (Vec<Chat<'a>>, Option<NotAssessed>) {
+    let (mut chats, mut open) = (Vec::new(), None);
     for service in SERVICES {
-        let channel = config.get("channels").get(service.key);
-        let own = channel.at("commands.nativeSkills");
-        let switch = if own.is_nullish() { config.at("commands.nativeSkills") } else { own };
-        let by_itself = service.by_itself && !switch.is_false() && service.loads(&config.get("plugins"));
-        let on = switch.is_true() || by_itself;
-        if on && service.is_configured(cx, &channel)? {
-            chats.push(Chat { name: service.name, switch });
+        match service.chat(cx) {
+            Ok(chat) => chats.extend(chat),
+            Err(reason) => open = Some(reason),
         }
     }
-    Ok(chats)
+    (chats, open)
 }
 
 impl Service {
+    fn chat<'a>(&self, cx: &'a Context<'_>) -> Result<Option<Chat<'a>>, NotAssessed> {
+        let config = cx.config();
+        let channel = config.get("channels").get(self.key);
+        let switch = self.switch(&config, &channel);
+        let is_on = switch.as_ref().map_err(Clone::clone).and_then(|switch| self.is_on(&config, switch));
+        if !all([is_on, self.is_configured(cx, &channel)])? {
+            return Ok(None);
+        }
+        Ok(Some(Chat { name: self.name, switch: switch? }))
+    }
+
+    fn switch<'a>(&self, config: &Node<'a>, channel: &Node<'a>) -> Result<Node<'a>, NotAssessed> {
+        let own = channel.at("commands.nativeSkills");
+        Ok(if own.is_nullish()? { config.at("commands.nativeSkills") } else { own })
+    }
+
+    fn is_on(&self, config: &Node<'_>, switch: &Node<'_>) -> Result<bool, NotAssessed> {
+        if switch.is_true()? {
+            return Ok(true);
+        }
+        if !self.by_itself || switch.is_false()? {
+            return Ok(false);
+        }
+        self.loads(&config.get("plugins"))
+    }
+
     /// The channel is a plugin itself; where that is not loaded, the gateway switches nothing on.
-    fn loads(&self, plugins: &Node<'_>) -> bool {
-        !plugins.get("enabled").is_false()
-            && !plugins.get("deny").texts().any(|id| id == self.key)
-            && !plugins.get("entries").get(self.key).get("enabled").is_false()
+    fn loads(&self, plugins: &Node<'_>) -> Result<bool, NotAssessed> {
+        let is_not = |node: &Node<'_>| node.is_false().map(|is_off| !is_off);
+        let own = plugins.get("entries").get(self.key).get("enabled");
+        let is_denied = plugins
+            .get("deny")
+            .items()
+            .and_then(|ids| any(ids.map(|id| Ok(id.trimmed()? == Some(self.key)))));
+        all([is_not(&plugins.get("enabled")), is_not(&own), is_denied.map(|is_denied| !is_denied)])
     }
 
-    fn is_configured(&self, cx: &Context<'_>, channel: &Node<'_>) -> Result<bool, Failure> {
-        let accounts = channel.get("accounts");
-        for place in [channel.clone()].into_iter().chain(accounts.entries().map(|(_, account)| account)) {
-            let file = self.token_file.and_then(|key| place.get(key).trimmed());
-            if file.is_some() || self.has_token(cx, &place)? {
-                return Ok(true);
-            }
+    /// It has a token, or a file with one, in the config or in the environment.
+    fn is_configured(&self, cx: &Context<'_>, channel: &Node<'_>) -> Result<bool, NotAssessed> {
+        let mut ways = vec![self.has_token(cx, channel)];
+        match channel.get("accounts").entries() {
+            Ok(accounts) => ways.extend(accounts.map(|(_, account)| self.has_token(cx, &account))),
+            Err(reason) => ways.push(Err(reason)),
         }
-        for variable in self.variables {
-            if cx.env_secret(variable)?.as_ref().is_some_and(Facts::is_set) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        ways.extend(self.variables.iter().map(|variable| Ok(is_set(cx.env_secret(variable)?))));
+        any(ways)
     }
 
-    fn has_token(&self, cx: &Context<'_>, place: &Node<'_>) -> Result<bool, Failure> {
-        for token in self.tokens {
-            if cx.config_secret(&place.get(token))?.as_ref().is_some_and(Facts::is_set) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    fn has_token(&self, cx: &Context<'_>, place: &Node<'_>) -> Result<bool, NotAssessed> {
+        let tokens = self.tokens.iter().map(|token| Ok(is_set(cx.config_secret(&place.get(token))?)));
+        let file = self.token_file.map(|key| is_named(cx, &place.get(key)));
+        any(tokens.chain(file))
     }
+}
+
+fn is_set(facts: Option<Facts>) -> bool {
+    facts.is_some_and(|facts| facts.is_set())
+}
+
+/// A text that is not blank, shown or not.
+fn is_named(cx: &Context<'_>, node: &Node<'_>) -> Result<bool, NotAssessed> {
+    Ok(node.is_text()? && cx.identity(node)?.is_some())
 }

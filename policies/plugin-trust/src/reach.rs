@@ -1,10 +1,13 @@
 //! Which agents can call the tools of plugins though nothing asks for them (reference: state-checks 5.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chitin_policy_sdk::{Context, Failure, Finding, Node, js, listing, tools, warn};
+use chitin_policy_sdk::openclaw::tools;
+use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, all, any, js, listing, warn};
 
 use crate::installed::{self, Folder, Plugins};
+
+const CHECK: &str = "plugins.tools_reachable_permissive_policy";
 
 /// A tool that no core tool is called like: whoever may call it may call what plugins bring.
 const PROBE: &str = "__openclaw_plugin_probe__";
@@ -20,100 +23,201 @@ enum Enabled {
     Unknown,
 }
 
-/// One finding for all agents, where plugins are enabled and open to some.
-pub fn permissive(cx: &Context<'_>, folder: &Folder) -> Result<Option<Finding>, Failure> {
+/// Adds one finding for all agents, where plugins are enabled and open to some.
+pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
     let config = cx.config();
-    let Some(enabled) = enabled(cx, folder)? else { return Ok(None) };
+    let enabled = match enabled(cx, folder, answer) {
+        Ok(Some(enabled)) => enabled,
+        Ok(None) => return,
+        Err(reason) => return answer.leave_open(CHECK, reason),
+    };
     let (mut labels, mut nodes) = (Vec::new(), Vec::new());
-    if is_permissive(&config, None, &enabled)? {
-        labels.push("agents without settings of their own".to_owned());
-        nodes.push(config.get("tools"));
-    }
-    for entry in config.at("agents.list").items().filter(|entry| entry.object().is_some()) {
-        if is_permissive(&config, Some(&entry), &enabled)? {
-            labels.push(format!("agent \"{}\"", entry.get("id").text().unwrap_or_default()));
-            nodes.push(entry.get("tools"));
+    match is_permissive(&config, None, &enabled) {
+        Ok(true) => {
+            labels.push("agents without settings of their own".to_owned());
+            nodes.push(config.get("tools"));
         }
+        Ok(false) => {}
+        Err(reason) => answer.leave_open(CHECK, reason),
+    }
+    match config.at("agents.list").items() {
+        Ok(agents) => {
+            for agent in agents {
+                match open_agent(&config, &agent, &enabled) {
+                    Ok(Some(id)) => {
+                        labels.push(format!("agent \"{id}\""));
+                        nodes.push(agent.get("tools"));
+                    }
+                    Ok(None) => {}
+                    Err(reason) => answer.leave_open(CHECK, reason),
+                }
+            }
+        }
+        Err(reason) => answer.leave_open(CHECK, reason),
+    }
+    if labels.is_empty() {
+        return;
     }
     let plugins = match &enabled {
         Enabled::Named(ids) => listing::words(ids),
         Enabled::Unknown => format!("whatever lies in {}", cx.display_path(&folder.path)),
     };
-    let finding = warn("plugins.tools_reachable_permissive_policy", "Agents can call plugin tools that nobody gave them")
-        .detail(format!(
-            "Enabled plugins: {plugins}. The tool policy lets their tools through for {}: text that strangers \
-             get in front of them can drive code that is not part of OpenClaw.",
-            listing::words(&labels)
-        ))
-        .remediation(
-            "Set tools.profile to \"coding\" or \"minimal\", or tools.allow to the tools that are needed, for each agent that \
-             reads what strangers write",
-        )
-        .at_all(&nodes)
-        .at_objects([&folder.path]);
-    Ok((!labels.is_empty()).then_some(finding))
+    answer.findings.push(
+        warn(CHECK, "Agents can call plugin tools that nobody gave them")
+            .detail(format!(
+                "Enabled plugins: {plugins}. The tool policy lets their tools through for {}: text that strangers \
+                 get in front of them can drive code that is not part of OpenClaw.",
+                listing::words(&labels)
+            ))
+            .remediation(
+                "Set tools.profile to \"coding\" or \"minimal\", or tools.allow to the tools that are needed, for each agent \
+                 that reads what strangers write",
+            )
+            .at_all(&nodes)
+            .at_objects([&folder.path]),
+    );
 }
 
-/// None where no plugin is enabled.
-fn enabled(cx: &Context<'_>, folder: &Folder) -> Result<Option<Enabled>, Failure> {
-    let config = cx.config();
-    let plugins = config.get("plugins");
-    if plugins.get("enabled").is_false() {
+/// The id of an agent to which plugins are open.
+fn open_agent<'a>(
+    config: &Node<'a>,
+    agent: &Node<'a>,
+    enabled: &Enabled,
+) -> Result<Option<&'a str>, NotAssessed> {
+    if !agent.is_object()? || !is_permissive(config, Some(agent), enabled)? {
         return Ok(None);
     }
-    let allow: Vec<&str> = plugins.get("allow").texts().collect();
-    let deny: BTreeSet<String> = plugins.get("deny").texts().map(str::to_lowercase).collect();
-    let allowed: BTreeSet<String> = allow.iter().map(|allowed| allowed.to_lowercase()).collect();
-    let entries = plugins.get("entries");
-    let off = entries.entries().filter(|(_, entry)| entry.get("enabled").is_false());
-    let switched_off: BTreeSet<String> = off.map(|(key, _)| js::trim(key).to_lowercase()).collect();
+    Ok(Some(agent.get("id").text()?.unwrap_or_default()))
+}
+
+/// The texts of a list of ids, in lower case.
+struct Ids {
+    shown: BTreeSet<String>,
+    /// Why there may be others; none where these are all.
+    open: Option<NotAssessed>,
+}
+
+impl Ids {
+    fn read(list: &Node<'_>) -> Self {
+        let mut ids = Self { shown: BTreeSet::new(), open: None };
+        let items = match list.items() {
+            Ok(items) => items,
+            Err(reason) => return Self { open: Some(reason), ..ids },
+        };
+        for item in items {
+            match item.trimmed() {
+                Ok(id) => ids.shown.extend(id.map(str::to_lowercase)),
+                Err(reason) => ids.open = Some(reason),
+            }
+        }
+        ids
+    }
+
+    fn has(&self, id: &str) -> Result<bool, NotAssessed> {
+        any([Ok(self.shown.contains(id)), self.open.clone().map_or(Ok(false), Err)])
+    }
+
+    fn is_empty(&self) -> Result<bool, NotAssessed> {
+        all([Ok(self.shown.is_empty()), self.open.clone().map_or(Ok(true), Err)])
+    }
+}
+
+/// None where no plugin is enabled. Where some of them cannot be told, the others count and the check is left open.
+fn enabled(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) -> Result<Option<Enabled>, NotAssessed> {
+    let plugins = cx.config().get("plugins");
+    if plugins.get("enabled").is_false()? {
+        return Ok(None);
+    }
+    let (allow, deny) = (Ids::read(&plugins.get("allow")), Ids::read(&plugins.get("deny")));
+    let switched_off = switched_off(&plugins.get("entries"));
     let names = match &folder.plugins {
         Plugins::Listed(names) => names.clone(),
-        Plugins::Elsewhere(_) if allow.is_empty() => return Ok(Some(Enabled::Unknown)),
-        Plugins::Elsewhere(_) => behind_link(cx, &allow)?,
+        Plugins::Elsewhere(_) if allow.is_empty()? => return Ok(Some(Enabled::Unknown)),
+        Plugins::Elsewhere(_) => behind_link(cx, &plugins.get("allow"), answer)?,
+    };
+    let may_load = |id: &str| {
+        let is_allowed = any([allow.is_empty(), allow.has(id)]);
+        let is_off = match &switched_off {
+            Ok(ids) => ids.get(id).cloned().unwrap_or(Ok(false)),
+            Err(reason) => Err(reason.clone()),
+        };
+        all([is_allowed, deny.has(id).map(|is_denied| !is_denied), is_off.map(|is_off| !is_off)])
     };
     let ids = names.iter().map(|name| js::trim(&name.replace("%25", "%")).to_lowercase());
-    let may_load = |id: &String| {
-        let allowed = allow.is_empty() || allowed.contains(id);
-        !id.is_empty() && allowed && !deny.contains(id) && !switched_off.contains(id)
-    };
-    let ids: Vec<String> = ids.filter(may_load).collect();
-    Ok((!ids.is_empty()).then_some(Enabled::Named(ids)))
+    let mut enabled = Vec::new();
+    for id in ids.filter(|id| !id.is_empty()) {
+        match may_load(&id) {
+            Ok(true) => enabled.push(id),
+            Ok(false) => {}
+            Err(reason) => answer.leave_open(CHECK, reason),
+        }
+    }
+    Ok((!enabled.is_empty()).then_some(Enabled::Named(enabled)))
+}
+
+/// The ids in `plugins.entries`, each with whether it is switched off there.
+fn switched_off(entries: &Node<'_>) -> Result<BTreeMap<String, Result<bool, NotAssessed>>, NotAssessed> {
+    let mut ids = BTreeMap::new();
+    for (key, entry) in entries.entries()? {
+        let known = ids.entry(js::trim(key).to_lowercase()).or_insert(Ok(false));
+        *known = any([known.clone(), entry.get("enabled").is_false()]);
+    }
+    Ok(ids)
 }
 
 /// The allowed plugins that are there, behind a link that cannot be listed.
-fn behind_link(cx: &Context<'_>, allow: &[&str]) -> Result<Vec<String>, Failure> {
+fn behind_link(cx: &Context<'_>, allow: &Node<'_>, answer: &mut Answer) -> Result<Vec<String>, NotAssessed> {
     let mut names = Vec::new();
-    for name in allow.iter().map(|name| name.replace('%', "%25")).filter(|name| !name.contains('/')) {
-        if installed::is_there(cx, &name)? {
-            names.push(name);
+    for item in allow.items()? {
+        let is_there = item.trimmed().and_then(|name| {
+            let name = name.map(|name| name.replace('%', "%25")).filter(|name| !name.contains('/'));
+            let Some(name) = name else { return Ok(None) };
+            Ok(installed::is_there(cx, &name)?.then_some(name))
+        });
+        match is_there {
+            Ok(name) => names.extend(name),
+            Err(reason) => answer.leave_open(CHECK, reason),
         }
     }
     Ok(names)
 }
 
 /// The tools of plugins are open to an agent, or, without one, by the global settings.
-fn is_permissive(config: &Node<'_>, entry: Option<&Node<'_>>, enabled: &Enabled) -> Result<bool, Failure> {
+fn is_permissive(
+    config: &Node<'_>,
+    entry: Option<&Node<'_>>,
+    enabled: &Enabled,
+) -> Result<bool, NotAssessed> {
     let (global, own) = (config.get("tools"), entry.map(|entry| entry.get("tools")));
-    let id = entry.and_then(|entry| entry.get("id").text());
-    let policies = tools::policies(config, id, own.as_ref())?;
-    if policies.iter().all(|policy| policy.allows(PROBE)) {
-        return Ok(true);
+    // A profile that leaves only some tools leaves none of a plugin, whatever the lists say.
+    if tools::profile(&global, own.as_ref())?.is_some_and(|profile| !profile.allows(PROBE)) {
+        return Ok(false);
     }
-    let is_restricted = tools::profile(&global, own.as_ref()).is_some();
-    Ok(!is_restricted && [Some(global), own].iter().flatten().any(|section| names_plugins(section, enabled)))
+    let is_broad = || {
+        let id = entry.map_or(Ok(None), |entry| entry.get("id").text())?;
+        let policies = tools::policies(config, id, own.as_ref())?;
+        Ok(policies.iter().all(|policy| policy.allows(PROBE)))
+    };
+    let sections = [Some(&global), own.as_ref()].into_iter().flatten();
+    any([is_broad()].into_iter().chain(sections.map(|section| names_plugins(section, enabled))))
 }
 
 /// A `tools` section, or what it says for one provider, lists a plugin by its id or all of them.
-fn names_plugins(section: &Node<'_>, enabled: &Enabled) -> bool {
+fn names_plugins(section: &Node<'_>, enabled: &Enabled) -> Result<bool, NotAssessed> {
     let asks_for = |name: &str| {
         let name = name.to_lowercase();
         name == ALL_PLUGINS || matches!(enabled, Enabled::Named(ids) if ids.contains(&name))
     };
-    let providers = section.get("byProvider");
-    let places = [section.clone()].into_iter().chain(providers.entries().map(|(_, provider)| provider));
-    let mut lists = places.flat_map(|place| [place.get("allow"), place.get("alsoAllow")]);
-    lists.any(|list| list.texts().any(asks_for))
+    let lists = |place: &Node<'_>| {
+        any(["allow", "alsoAllow"]
+            .map(|key| any(place.get(key).items()?.map(|item| Ok(item.trimmed()?.is_some_and(asks_for))))))
+    };
+    let mut places = vec![lists(section)];
+    match section.get("byProvider").entries() {
+        Ok(providers) => places.extend(providers.map(|(_, provider)| lists(&provider))),
+        Err(reason) => places.push(Err(reason)),
+    }
+    any(places)
 }
 
 #[cfg(test)]
@@ -199,8 +303,8 @@ mod tests {
     fn each_agent_is_judged_by_its_own_settings() {
         let detail = |config: &str| {
             let host = MemoryHost::new(config).directory("state", "extensions", 0o755);
-            let findings = host.directory("state", "extensions/foo", 0o755).run(crate::audit);
-            findings.expect("a verdict").pop().map_or_else(String::new, |finding| finding.detail)
+            let mut findings = host.directory("state", "extensions/foo", 0o755).findings(crate::audit);
+            findings.pop().map_or_else(String::new, |finding| finding.detail)
         };
         let config = r#"{tools: {profile: "minimal"}, agents: {list: [{id: "a", tools: {profile: "full"}}, {id: "b"}]}}"#;
         assert!(detail(config).contains(r#"through for agent "a": "#));
@@ -208,5 +312,78 @@ mod tests {
         assert!(detail(config).contains(r#"for agents without settings of their own and agent "": "#));
         let config = r#"{tools: {allow: ["foo"]}, agents: {list: [{id: "a", tools: {allow: ["read"]}}]}}"#;
         assert!(detail(config).contains(r#"their own and agent "a": "#), "a global entry counts for all");
+    }
+
+    /// What is said of the check: "finding", "open", both, or neither.
+    fn seen(config: &str) -> (bool, bool) {
+        let config = config.replace("HIDDEN", r#"{"$hidden": "variable"}"#);
+        let host = MemoryHost::new(&config).directory("state", "extensions/foo", 0o755);
+        verdict(&host.directory("state", "extensions", 0o755))
+    }
+
+    fn verdict(host: &MemoryHost) -> (bool, bool) {
+        let ids = host.ids(crate::audit);
+        let has = |what: &str| {
+            ids.iter().any(|id| *id == format!("plugins.tools_reachable_permissive_policy:{what}"))
+        };
+        (has("warn"), has("not assessed"))
+    }
+
+    const FOUND: (bool, bool) = (true, false);
+    const OPEN: (bool, bool) = (false, true);
+    const BOTH: (bool, bool) = (true, true);
+    const CLEAN: (bool, bool) = (false, false);
+
+    #[test]
+    fn a_name_that_is_not_shown_counts_where_it_decides() {
+        for (config, expected) in [
+            ("{plugins: {allow: [HIDDEN]}}", OPEN),
+            (r#"{plugins: {allow: ["foo", HIDDEN]}}"#, FOUND),
+            (r#"{plugins: {allow: ["bar", HIDDEN]}}"#, OPEN),
+            ("{plugins: {deny: [HIDDEN]}}", OPEN),
+            (r#"{plugins: {deny: ["foo", HIDDEN]}}"#, CLEAN),
+            (r#"{plugins: {enabled: false, deny: [HIDDEN]}}"#, CLEAN),
+            (r#"{plugins: {entries: {foo: {enabled: HIDDEN}}}}"#, FOUND),
+            (r#"{plugins: {deny: [HIDDEN]}, tools: {profile: "minimal"}}"#, OPEN),
+            ("{tools: {profile: HIDDEN}}", OPEN),
+            ("{tools: {deny: [HIDDEN]}}", OPEN),
+            (r#"{tools: {profile: "minimal", deny: [HIDDEN]}}"#, CLEAN),
+            (r#"{tools: {allow: ["read", HIDDEN]}}"#, OPEN),
+            (r#"{tools: {allow: ["foo", HIDDEN]}}"#, FOUND),
+            (r#"{tools: {allow: ["read"], byProvider: {x: {allow: [HIDDEN]}}}}"#, OPEN),
+            ("{agents: {defaults: {sandbox: {mode: HIDDEN}}}}", OPEN),
+            (r#"{agents: {list: [{id: "a", tools: {deny: [HIDDEN]}}]}}"#, BOTH),
+            (r#"{agents: {list: [{id: HIDDEN}]}}"#, BOTH),
+            (r#"{tools: {profile: "minimal"}, agents: {list: [{id: HIDDEN}]}}"#, CLEAN),
+            (
+                r#"{tools: {profile: "minimal"}, agents: {list: [{id: HIDDEN, tools: {profile: "full"}}]}}"#,
+                OPEN,
+            ),
+        ] {
+            assert_eq!(seen(config), expected, "{config}");
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let config = r#"{plugins: {allow: [], deny: [], entries: {}}, tools: {profile: "full", byProvider: {}},
+            agents: {defaults: {sandbox: {}}, list: []}}"#;
+        let host = MemoryHost::new(config).directory("state", "extensions/foo", 0o755);
+        let host = host.directory("state", "extensions", 0o755);
+        for (pointer, expected) in [
+            ("/plugins", OPEN),
+            ("/plugins/enabled", OPEN),
+            ("/plugins/allow", OPEN),
+            ("/plugins/deny", OPEN),
+            ("/plugins/entries", OPEN),
+            ("/tools", OPEN),
+            ("/tools/profile", OPEN),
+            ("/tools/deny", OPEN),
+            ("/tools/byProvider", FOUND),
+            ("/agents/defaults/sandbox", OPEN),
+            ("/agents/list", BOTH),
+        ] {
+            assert_eq!(verdict(&host.clone().withhold(pointer)), expected, "{pointer}");
+        }
     }
 }

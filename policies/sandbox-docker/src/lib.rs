@@ -1,7 +1,18 @@
 //! Sandbox containers that are switched off, or that are open to the host.
 
-use chitin_policy_sdk::sandbox::Mode;
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, agents, critical, js, listing, warn};
+use chitin_policy_sdk::openclaw::agents::{self, Described};
+use chitin_policy_sdk::openclaw::sandbox::Mode;
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Node, NotAssessed, Verdict, all, critical, js, listing, warn,
+};
+
+const MODE_OFF: &str = "sandbox.docker_config_mode_off";
+const NETWORK: &str = "sandbox.dangerous_network_mode";
+const SECCOMP: &str = "sandbox.dangerous_seccomp_profile";
+const APPARMOR: &str = "sandbox.dangerous_apparmor_profile";
+
+/// A mount is judged by both.
+const MOUNTS: [&str; 2] = ["sandbox.dangerous_bind_mount", "sandbox.bind_mount_non_absolute"];
 
 /// Directories of the host that no sandbox should see, and what is in them (reference: config-checks 9).
 const SYSTEM_DIRECTORIES: [(&str, &str); 10] = [
@@ -19,54 +30,121 @@ const SYSTEM_DIRECTORIES: [(&str, &str); 10] = [
 
 /// The Docker settings of all agents, or of one.
 struct Docker<'a> {
-    /// The agent; none for the settings of all.
-    id: Option<&'a str>,
+    whose: Whose<'a>,
     /// An object.
     node: Node<'a>,
+}
+
+enum Whose<'a> {
+    All,
+    Agent(&'a str),
+    /// Of an agent whose id is not shown, for the reason.
+    Hidden(NotAssessed),
 }
 
 /// Looks at the Docker settings of the sandboxes, whatever their mode.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
-    let settings = settings(&config);
-    let mut findings: Vec<Finding> = mode_off(&config, &settings).into_iter().collect();
+    let mut answer = Answer::new();
+    let agents = agents::each(&config);
+    let settings = settings(&config, &agents, &mut answer);
+    mode_off(&config, &settings, &agents, &mut answer);
     for docker in &settings {
-        findings.extend(docker.node.get("binds").items().filter_map(|bind| mount(docker, &bind)));
-        let single = [network(docker), seccomp(docker), apparmor(docker)];
-        findings.extend(single.into_iter().flatten());
+        match docker.node.get("binds").items() {
+            Ok(binds) => binds.for_each(|bind| answer.checks(&MOUNTS, mount(docker, &bind))),
+            Err(reason) => answer.checks(&MOUNTS, Err::<Option<Finding>, _>(reason)),
+        }
+        answer.check(NETWORK, network(docker));
+        answer.check(SECCOMP, seccomp(docker));
+        answer.check(APPARMOR, apparmor(docker));
     }
-    Ok(findings)
+    Ok(answer)
 }
 
-fn settings<'a>(config: &Node<'a>) -> Vec<Docker<'a>> {
-    let common = Docker { id: None, node: config.at("agents.defaults.sandbox.docker") };
-    let own = agents::named(config)
-        .into_iter()
-        .map(|(id, agent)| Docker { id: Some(id), node: agent.at("sandbox.docker") });
-    std::iter::once(common).chain(own).filter(|docker| docker.node.object().is_some()).collect()
+/// What is judged one by one. Settings that cannot be told leave everything open for their agent.
+fn settings<'a>(
+    config: &Node<'a>,
+    agents: &Result<Vec<Described<'a>>, NotAssessed>,
+    answer: &mut Answer,
+) -> Vec<Docker<'a>> {
+    let mut settings = Vec::new();
+    let mut add = |whose: Result<Whose<'a>, NotAssessed>, node: Node<'a>| match docker(whose, node) {
+        Ok(docker) => settings.extend(docker),
+        Err(reason) => leave_open(answer, &reason),
+    };
+    add(Ok(Whose::All), config.at("agents.defaults.sandbox.docker"));
+    for (id, agent) in agents.iter().flatten() {
+        add(whose(id, agent), agent.at("sandbox.docker"));
+    }
+    if let Err(reason) = agents {
+        leave_open(answer, reason);
+    }
+    settings
+}
+
+fn docker<'a>(
+    whose: Result<Whose<'a>, NotAssessed>,
+    node: Node<'a>,
+) -> Result<Option<Docker<'a>>, NotAssessed> {
+    if node.is_object()? { Ok(Some(Docker { whose: whose?, node })) } else { Ok(None) }
+}
+
+/// An agent without an id has no sandbox: where it is withheld, it may have none.
+fn whose<'a>(id: &Result<&'a str, NotAssessed>, agent: &Node<'_>) -> Result<Whose<'a>, NotAssessed> {
+    match id {
+        Ok(id) => Ok(Whose::Agent(id)),
+        Err(reason) => agent.get("id").is_text().map(|_| Whose::Hidden(reason.clone())),
+    }
+}
+
+fn leave_open(answer: &mut Answer, reason: &NotAssessed) {
+    for check in [MODE_OFF, NETWORK, SECCOMP, APPARMOR].iter().chain(&MOUNTS) {
+        answer.leave_open(check, reason.clone());
+    }
 }
 
 impl Docker<'_> {
     /// The key of a setting, with the agent that it belongs to.
     fn key(&self, name: &str) -> String {
-        match self.id {
-            None => format!("agents.defaults.sandbox.docker{name}"),
-            Some(id) => format!("sandbox.docker{name} of the agent \"{id}\""),
+        match self.whose {
+            Whose::Agent(id) => format!("sandbox.docker{name} of the agent \"{id}\""),
+            Whose::All | Whose::Hidden(_) => format!("{}{name}", self.node.dotted()),
         }
     }
 }
 
-fn mode_off(config: &Node<'_>, settings: &[Docker<'_>]) -> Option<Finding> {
-    let is_off = |id| Mode::of(config, id).is_off();
-    let all_off = || is_off(None) && agents::named(config).iter().all(|(id, _)| is_off(Some(id)));
-    let idle: Vec<&Docker<'_>> = settings
-        .iter()
-        .filter(|docker| docker.node.entries().next().is_some())
-        .filter(|docker| if docker.id.is_some() { is_off(docker.id) } else { all_off() })
-        .collect();
+fn mode_off(
+    config: &Node<'_>,
+    settings: &[Docker<'_>],
+    agents: &Result<Vec<Described<'_>>, NotAssessed>,
+    answer: &mut Answer,
+) {
+    let is_off = |id: Option<&str>| Mode::of(config, id)?.is_off();
+    let all_off = || {
+        let own = agents.iter().flatten().map(|(id, _)| is_off(Some(id.clone()?)));
+        let others = agents.as_ref().map(|_| true).map_err(Clone::clone);
+        all([is_off(None)].into_iter().chain(own).chain([others]))
+    };
+    let mut idle = Vec::new();
+    for docker in settings {
+        let has_any = docker.node.entries().map(|mut entries| entries.next().is_some());
+        let is_off = match &docker.whose {
+            Whose::All => all_off(),
+            Whose::Agent(id) => is_off(Some(id)),
+            Whose::Hidden(reason) => Err(reason.clone()),
+        };
+        match all([has_any, is_off]) {
+            Ok(true) => idle.push(docker),
+            Ok(false) => {}
+            Err(reason) => answer.leave_open(MODE_OFF, reason),
+        }
+    }
+    if idle.is_empty() {
+        return;
+    }
     let names: Vec<String> = idle.iter().map(|docker| docker.key("")).collect();
-    (!names.is_empty()).then(|| {
-        warn("sandbox.docker_config_mode_off", "Docker settings belong to a sandbox that is off")
+    answer.findings.push(
+        warn(MODE_OFF, "Docker settings belong to a sandbox that is off")
             .detail(format!(
                 "No sandbox mode is in force where these settings stand: {}. Tools run on the gateway's host, though the \
                  config reads as if a container held them.",
@@ -76,33 +154,31 @@ fn mode_off(config: &Node<'_>, settings: &[Docker<'_>]) -> Option<Finding> {
                 "Set agents.defaults.sandbox.mode, or sandbox.mode of the agent, to \"non-main\" or \"all\"; or remove the \
                  Docker settings",
             )
-            .at_all(idle.iter().map(|docker| &docker.node))
-    })
+            .at_all(idle.iter().map(|docker| &docker.node)),
+    );
 }
 
-fn mount(docker: &Docker<'_>, bind: &Node<'_>) -> Option<Finding> {
-    let text = js::trim(bind.text()?);
-    let source = match text.find(':') {
-        Some(end) if end > 0 => text.get(..end)?,
+fn mount(docker: &Docker<'_>, bind: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let Some(text) = bind.text()?.map(js::trim) else { return Ok(None) };
+    let source = match text.split_once(':') {
+        Some((source, _)) if !source.is_empty() => source,
         _ => text,
     };
     if !source.starts_with('/') {
-        return Some(not_absolute(docker, bind, text, source));
+        return Ok(Some(not_absolute(docker, bind, text, source)));
     }
     let path = normalise(source);
     if path == "/" {
-        return Some(dangerous(
-            docker,
-            bind,
-            text,
-            "the whole file system of the host, every secret on it included",
-        ));
+        let what = "the whole file system of the host, every secret on it included";
+        return Ok(Some(dangerous(docker, bind, text, what)));
     }
     let is_in = |directory: &str| {
         path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let (directory, content) = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| is_in(directory))?;
-    Some(dangerous(docker, bind, text, &format!("a part of {directory}: {content}")))
+    let system = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| is_in(directory));
+    Ok(system.map(|(directory, content)| {
+        dangerous(docker, bind, text, &format!("a part of {directory}: {content}"))
+    }))
 }
 
 fn dangerous(docker: &Docker<'_>, bind: &Node<'_>, text: &str, what: &str) -> Finding {
@@ -133,10 +209,10 @@ fn not_absolute(docker: &Docker<'_>, bind: &Node<'_>, text: &str, source: &str) 
         .at(bind)
 }
 
-fn network(docker: &Docker<'_>) -> Option<Finding> {
+fn network(docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
     let network = docker.node.get("network");
-    is_word(&network, "host").then(|| {
-        critical("sandbox.dangerous_network_mode", "Sandbox shares the network of the host")
+    Ok(is_word(&network, "host")?.then(|| {
+        critical(NETWORK, "Sandbox shares the network of the host")
             .detail(format!(
                 "{} is \"host\": code in the sandbox reaches every service that listens on the host's loopback, the \
                  gateway among them, and can listen in the host's name.",
@@ -144,13 +220,13 @@ fn network(docker: &Docker<'_>) -> Option<Finding> {
             ))
             .remediation(format!("Set {} to \"none\", or to \"bridge\" where it needs a network", docker.key(".network")))
             .at(&network)
-    })
+    }))
 }
 
-fn seccomp(docker: &Docker<'_>) -> Option<Finding> {
+fn seccomp(docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
     let profile = docker.node.get("seccompProfile");
-    is_word(&profile, "unconfined").then(|| {
-        critical("sandbox.dangerous_seccomp_profile", "Sandbox may make every system call")
+    Ok(is_word(&profile, "unconfined")?.then(|| {
+        critical(SECCOMP, "Sandbox may make every system call")
             .detail(format!(
                 "{} is \"unconfined\": nothing filters the system calls of the container any more, and those are how \
                  code breaks out of one.",
@@ -161,13 +237,13 @@ fn seccomp(docker: &Docker<'_>) -> Option<Finding> {
                 docker.key(".seccompProfile")
             ))
             .at(&profile)
-    })
+    }))
 }
 
-fn apparmor(docker: &Docker<'_>) -> Option<Finding> {
+fn apparmor(docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
     let profile = docker.node.get("apparmorProfile");
-    is_word(&profile, "unconfined").then(|| {
-        critical("sandbox.dangerous_apparmor_profile", "Sandbox runs without an AppArmor profile")
+    Ok(is_word(&profile, "unconfined")?.then(|| {
+        critical(APPARMOR, "Sandbox runs without an AppArmor profile")
             .detail(format!(
                 "{} is \"unconfined\": the kernel no longer stops the container from mounting file systems and writing \
                  kernel settings.",
@@ -178,12 +254,12 @@ fn apparmor(docker: &Docker<'_>) -> Option<Finding> {
                 docker.key(".apparmorProfile")
             ))
             .at(&profile)
-    })
+    }))
 }
 
 /// The word, in any case and with white space around it (reference: config-checks 9).
-fn is_word(node: &Node<'_>, word: &str) -> bool {
-    node.trimmed().is_some_and(|text| text.eq_ignore_ascii_case(word))
+fn is_word(node: &Node<'_>, word: &str) -> Result<bool, NotAssessed> {
+    Ok(node.trimmed()?.is_some_and(|text| text.eq_ignore_ascii_case(word)))
 }
 
 /// The path without `.`, `..` and empty parts, told by its text alone.
@@ -274,7 +350,7 @@ mod tests {
     #[test]
     fn all_idle_settings_are_one_finding() {
         let config = r#"{agents: {defaults: {sandbox: {docker: {a: 1}}}, list: [{id: "w", sandbox: {docker: {a: 1}}}]}}"#;
-        let findings = MemoryHost::new(config).run(audit).expect("a verdict");
+        let findings = MemoryHost::new(config).findings(audit);
         assert_eq!(findings.len(), 1);
         assert!(
             findings[0]
@@ -349,8 +425,7 @@ mod tests {
     fn each_finding_points_at_its_own_value() {
         let own =
             r#"{id: "a", sandbox: {mode: "all", docker: {binds: ["/srv:/s", "/dev:/d"], network: "host"}}}"#;
-        let findings =
-            MemoryHost::new(&format!("{{agents: {{list: [{own}]}}}}")).run(audit).expect("a verdict");
+        let findings = MemoryHost::new(&format!("{{agents: {{list: [{own}]}}}}")).findings(audit);
         let places: Vec<&Location> = findings.iter().flat_map(|finding| &finding.locations).collect();
         let expected = ["/agents/list/0/sandbox/docker/binds/1", "/agents/list/0/sandbox/docker/network"]
             .map(|pointer| Location::Config(pointer.to_owned()));
@@ -361,5 +436,100 @@ mod tests {
     fn agents_of_the_newer_generation_are_found_by_their_keys() {
         let ids = agents(r#"{entries: {a: {sandbox: {docker: {binds: ["/:/host"]}}}}}"#);
         assert_eq!(ids, [OFF, MOUNT]);
+    }
+
+    const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
+
+    /// The checks that are left open.
+    fn open(agents: &str) -> Vec<String> {
+        let host = MemoryHost::new(&format!("{{agents: {agents}}}").replace("HIDDEN", HIDDEN));
+        let open = host.run(audit).expect("an answer").unassessed;
+        open.into_iter().map(|open| open.check_id).collect()
+    }
+
+    #[test]
+    fn a_value_that_is_not_shown_costs_its_own_check() {
+        let defaults =
+            |docker: &str| format!(r#"{{defaults: {{sandbox: {{mode: "all", docker: {docker}}}}}}}"#);
+        for (docker, expected) in [
+            ("{binds: [HIDDEN]}", MOUNTS.as_slice()),
+            (r#"{binds: ["/srv:/s", HIDDEN]}"#, &MOUNTS),
+            ("{binds: HIDDEN}", &[]),
+            ("{network: HIDDEN}", &[NETWORK]),
+            ("{seccompProfile: HIDDEN}", &[SECCOMP]),
+            ("{apparmorProfile: HIDDEN}", &[APPARMOR]),
+            ("{env: {A: HIDDEN}, image: HIDDEN}", &[]),
+            ("HIDDEN", &[]),
+        ] {
+            assert_eq!(open(&defaults(docker)), expected, "{docker}");
+        }
+        let config = defaults(r#"{binds: [HIDDEN, "/etc:/x"], network: "host"}"#);
+        let host = MemoryHost::new(&format!("{{agents: {config}}}").replace("HIDDEN", HIDDEN));
+        let ids = host.ids(audit);
+        assert_eq!(ids[..2], [MOUNT, "sandbox.dangerous_network_mode:critical"], "what is shown is judged");
+        assert_eq!(ids.len(), 4);
+    }
+
+    #[test]
+    fn a_mode_that_is_not_shown_decides_alone_whether_settings_are_idle() {
+        for (agents, expected) in [
+            ("{defaults: {sandbox: {mode: HIDDEN, docker: {a: 1}}}}", [MODE_OFF].as_slice()),
+            ("{defaults: {sandbox: {mode: HIDDEN, docker: {}}}}", &[]),
+            (
+                r#"{defaults: {sandbox: {docker: {a: 1}}}, list: [{id: "a", sandbox: {mode: HIDDEN}}]}"#,
+                &[MODE_OFF],
+            ),
+            (
+                r#"{defaults: {sandbox: {docker: {a: 1}}}, list: [{id: "a", sandbox: {mode: HIDDEN}}, {id: "b", sandbox: {mode: "all"}}]}"#,
+                &[],
+            ),
+            (
+                r#"{defaults: {sandbox: {mode: HIDDEN}}, list: [{id: "a", sandbox: {mode: "all", docker: {a: 1}}}]}"#,
+                &[],
+            ),
+        ] {
+            assert_eq!(open(agents), expected, "{agents}");
+        }
+    }
+
+    #[test]
+    fn an_agent_whose_id_is_not_shown_is_judged_by_its_place() {
+        let config = r#"{agents: {defaults: {sandbox: {mode: "all"}}, list: [
+            {id: {"$hidden": "variable"}, sandbox: {docker: {network: "host"}}},
+            {id: "b", sandbox: {docker: {seccompProfile: "unconfined"}}}
+        ]}}"#;
+        let host = MemoryHost::new(config);
+        let expected = [
+            "sandbox.dangerous_network_mode:critical",
+            "sandbox.dangerous_seccomp_profile:critical",
+            "sandbox.docker_config_mode_off:not assessed",
+        ];
+        assert_eq!(host.ids(audit), expected);
+        let finding = host.run(audit).expect("an answer").findings.remove(0);
+        assert!(finding.detail.starts_with("agents.list.0.sandbox.docker.network is"), "{}", finding.detail);
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_taken_for_absent() {
+        let config = r#"{agents: {defaults: {sandbox: {mode: "all", docker: {binds: [], network: "none"}}},
+            list: [{id: "a", sandbox: {mode: "all", docker: {network: "host"}}}]}}"#;
+        let open = |pointer: &str| {
+            let unassessed =
+                MemoryHost::new(config).withhold(pointer).run(audit).expect("an answer").unassessed;
+            unassessed.into_iter().map(|open| open.check_id).collect::<Vec<_>>()
+        };
+        let every = [MODE_OFF, NETWORK, SECCOMP, APPARMOR, MOUNTS[0], MOUNTS[1]];
+        for (pointer, expected) in [
+            ("/agents/defaults/sandbox/docker", every.as_slice()),
+            ("/agents/list", &every),
+            ("/agents/defaults/sandbox/docker/binds", &MOUNTS),
+            ("/agents/defaults/sandbox/docker/network", &[NETWORK]),
+            ("/agents/defaults/sandbox/docker/seccompProfile", &[SECCOMP]),
+            ("/agents/defaults/sandbox/mode", &[]),
+        ] {
+            assert_eq!(open(pointer), expected, "{pointer}");
+        }
+        let id = MemoryHost::new(config).withhold("/agents").ids(audit);
+        assert_eq!(id.len(), every.len() * 2, "the defaults and the agents: {id:?}");
     }
 }

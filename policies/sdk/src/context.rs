@@ -116,6 +116,17 @@ impl<'h> Context<'h> {
         &self.input.withheld
     }
 
+    /// Nothing, where a capability of the manifest was granted. Whether a view is here at all depends on it.
+    ///
+    /// # Errors
+    /// Where it was not. It is named as in the manifest.
+    pub fn granted(&self, capability: &str) -> Result<(), NotAssessed> {
+        if self.input.withheld.iter().any(|name| name == capability) {
+            return Err(NotAssessed::withheld(capability));
+        }
+        Ok(())
+    }
+
     /// What the runner met while it read the config.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {

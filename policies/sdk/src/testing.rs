@@ -113,7 +113,8 @@ impl MemoryHost {
     }
 
     /// Takes a capability away that is for no part of the config, by its name: `environment:NAME`,
-    /// `secret:/gateway/auth/token`, `secret:env:NAME`, `problems` or `gateway`.
+    /// `secret:/gateway/auth/token`, `secret:env:NAME`, `problems` or `gateway`; or one for files, by its pattern:
+    /// `stat:state/agents/*`.
     #[must_use]
     pub fn ungranted(mut self, capability: &str) -> Self {
         self.withheld.push(capability.to_owned());
@@ -255,7 +256,7 @@ impl MemoryHost {
             release: self.release,
             withheld: self.withheld.clone(),
             problems,
-            views: self.views.clone(),
+            views: self.views.iter().filter(|view| self.may("stat", &view.name, "")).cloned().collect(),
             environment: environment.collect(),
             platform: Platform { os: "linux".to_owned(), arch: "x86_64".to_owned() },
             permissions: Allowed { directory: self.allowed.0, file: self.allowed.1 },
@@ -310,7 +311,21 @@ impl MemoryHost {
         answer.unassessed.iter().map(name).collect()
     }
 
-    fn find(&self, path: &Path) -> Result<&Object, StateError> {
+    /// No capability for files that was taken away stands for this place.
+    fn may(&self, verb: &str, view: &str, rel: &str) -> bool {
+        let place: Vec<&str> =
+            view.split('/').chain(rel.split('/').filter(|name| !name.is_empty())).collect();
+        let stands_for = |name: &String| {
+            let pattern = name.strip_prefix(verb).and_then(|rest| rest.strip_prefix(':'));
+            pattern.is_some_and(|pattern| fits(&pattern.split('/').collect::<Vec<_>>(), &place))
+        };
+        !self.withheld.iter().any(stands_for)
+    }
+
+    fn find(&self, verb: &str, path: &Path) -> Result<&Object, StateError> {
+        if !self.may(verb, &path.view, &path.rel) {
+            return Err(StateError::NotGranted);
+        }
         let key = (path.view.clone(), path.rel.clone());
         let object = self.objects.get(&key).ok_or(StateError::NotFound)?;
         if object.denied { Err(StateError::Denied) } else { Ok(object) }
@@ -319,11 +334,11 @@ impl MemoryHost {
 
 impl Host for MemoryHost {
     fn stat(&self, object: &Path) -> Result<Metadata, StateError> {
-        self.find(object).map(|object| object.metadata)
+        self.find("stat", object).map(|object| object.metadata)
     }
 
     fn resolve(&self, object: &Path) -> Result<Link, StateError> {
-        let found = self.find(object)?;
+        let found = self.find("stat", object)?;
         let Some((text, end)) = &found.link else {
             let (target, end, metadata) = (Target::Inside, Some(object.clone()), Some(found.metadata));
             return Ok(Link { text: String::new(), target, end, metadata });
@@ -339,7 +354,7 @@ impl Host for MemoryHost {
     }
 
     fn list(&self, directory: &Path) -> Result<Vec<Entry>, StateError> {
-        if self.find(directory)?.metadata.kind != Kind::Directory {
+        if self.find("list", directory)?.metadata.kind != Kind::Directory {
             return Err(StateError::WrongKind);
         }
         let prefix = if directory.rel.is_empty() { String::new() } else { format!("{}/", directory.rel) };
@@ -353,7 +368,7 @@ impl Host for MemoryHost {
     }
 
     fn read(&self, object: &Path, limit: u32) -> Result<Content, StateError> {
-        let found = self.find(object)?;
+        let found = self.find("read", object)?;
         if found.metadata.kind != Kind::File {
             return Err(StateError::WrongKind);
         }
@@ -395,8 +410,24 @@ impl Host for MemoryHost {
     }
 
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
-        if self.is_granted("gateway") { Ok(self.probe.clone()) } else { Err(NotAssessed::withheld("gateway")) }
+        if self.is_granted("gateway") {
+            Ok(self.probe.clone())
+        } else {
+            Err(NotAssessed::withheld("gateway"))
+        }
     }
+}
+
+/// The pattern of a capability stands for a place: `*` for one name or a part of one, `**` for all that is left.
+fn fits(pattern: &[&str], place: &[&str]) -> bool {
+    let (Some((first, pattern)), Some((name, place))) = (pattern.split_first(), place.split_first()) else {
+        return pattern.is_empty() == place.is_empty() || pattern == ["**"];
+    };
+    let is_name = match first.split_once('*') {
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| rest.ends_with(tail)),
+        None => first == name,
+    };
+    *first == "**" || (is_name && fits(pattern, place))
 }
 
 fn facts(value: &str, source: SecretSource) -> Facts {

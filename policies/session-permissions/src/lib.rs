@@ -1,21 +1,31 @@
 //! Records of conversations that other accounts can read or change.
 
+use chitin_policy_sdk::openclaw::agents;
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, agents, critical, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdict, critical, warn};
+
+const STORE: [&str; 2] = ["fs.sessions_store.perms_readable", "fs.sessions_store.perms_writable"];
+const LOG: [&str; 2] = ["fs.log_file.perms_readable", "fs.log_file.perms_writable"];
 
 /// Judges each agent's session store and the configured log file by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
-    for agent in agents::folders(cx)? {
+    let mut answer = Answer::new();
+    let folders = agents::folders(cx);
+    for agent in &folders.names {
         let path = Path::new("state", &format!("agents/{agent}/sessions/sessions.json"));
-        if let Some(store) = Permissions::inspect(cx, &path)? {
-            findings.extend(sessions(&agent, &store));
-        }
+        answer.checks(&STORE, judge(cx, &path, |store| sessions(agent, store)));
     }
-    if let Some(log) = Permissions::inspect(cx, &Path::new("log", ""))? {
-        findings.extend(log_file(&log));
-    }
-    Ok(findings)
+    answer.checks(&STORE, folders.open.map_or(Ok(None), Err));
+    answer.checks(&LOG, judge(cx, &Path::new("log", ""), log_file));
+    Ok(answer)
+}
+
+fn judge(
+    cx: &Context<'_>,
+    path: &Path,
+    modes: impl Fn(&Permissions) -> Vec<Finding>,
+) -> Result<Vec<Finding>, NotAssessed> {
+    Ok(Permissions::inspect(cx, path)?.map(|seen| modes(&seen)).unwrap_or_default())
 }
 
 fn sessions(agent: &str, store: &Permissions) -> Vec<Finding> {
@@ -100,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_log_that_is_a_directory_is_judged_too() {
-        let findings = MemoryHost::new("{}").directory("log", "", 0o755).run(audit).expect("a verdict");
+        let findings = MemoryHost::new("{}").directory("log", "", 0o755).findings(audit);
         assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 /log"));
         assert_eq!(findings[0].fixes.len(), 0, "a file is meant");
     }
@@ -120,14 +130,47 @@ mod tests {
         let host = ["main", "work"].iter().fold(MemoryHost::new(config), |host, agent| {
             host.file("state", &format!("agents/{agent}/sessions/sessions.json"), 0o644, "{}")
         });
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         let agents: Vec<_> = findings.iter().filter_map(|finding| finding.detail.split('"').nth(1)).collect();
         assert_eq!(agents, ["work", "main"]);
     }
 
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
-        assert!(MemoryHost::new("{}").deny("state", MAIN).inconclusive(audit).contains("sessions.json"));
-        assert!(MemoryHost::new("{}").deny("log", "").inconclusive(audit).contains("/log"));
+        let open = |host: MemoryHost| host.unassessed(audit).join("\n");
+        let denied = open(MemoryHost::new("{}").deny("state", MAIN));
+        assert!(denied.starts_with("fs.sessions_store.perms_readable: unreadable"), "{denied}");
+        assert!(denied.contains("sessions.json: permission denied"), "{denied}");
+        let denied = open(MemoryHost::new("{}").deny("log", ""));
+        assert!(denied.contains("cannot look at /log: permission denied"), "{denied}");
+    }
+
+    #[test]
+    fn one_place_that_cannot_be_seen_costs_its_own_checks() {
+        let host = MemoryHost::new("{}").file("state", MAIN, 0o644, "{}").file("log", "", 0o644, "");
+        let (store, log) = ("fs.sessions_store.perms_readable:warn", "fs.log_file.perms_readable:warn");
+        for (host, finding, checks) in [
+            (host.clone().deny("log", ""), store, LOG),
+            (host.clone().ungranted("stat:log"), store, LOG),
+            (host.clone().deny("state", MAIN), log, STORE),
+            (host.clone().ungranted("stat:state/agents/*/sessions/sessions.json"), log, STORE),
+        ] {
+            let open = checks.map(|check| format!("{check}:not assessed"));
+            assert_eq!(host.ids(audit), [[finding.to_owned()].as_slice(), &open].concat());
+        }
+    }
+
+    #[test]
+    fn agents_that_cannot_be_told_leave_the_checks_of_their_stores_open() {
+        let host = MemoryHost::new("{}").file("state", MAIN, 0o644, "{}");
+        let open = STORE.map(|check| format!("{check}:not assessed"));
+        let all = [["fs.sessions_store.perms_readable:warn".to_owned()].as_slice(), &open].concat();
+        assert_eq!(host.clone().ungranted("list:state/agents").ids(audit), all);
+        assert_eq!(
+            MemoryHost::new("{}").symlink("state", "agents", None).ids(audit),
+            open,
+            "others may lie there"
+        );
+        assert_eq!(host.withhold("/agents").ids(audit), all[..1], "the listing names them");
     }
 }

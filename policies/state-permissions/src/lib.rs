@@ -1,33 +1,58 @@
 //! A state directory or config file that other accounts can read or change.
 
+use chitin_policy_sdk::context::unseen;
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Context, Finding, Kind, Path, Verdict, critical, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Kind, NotAssessed, Path, StateError, Verdict, critical, warn,
+};
+
+/// Of the state directory the first that holds is reported.
+const STATE: [&str; 3] =
+    ["fs.state_dir.perms_world_writable", "fs.state_dir.perms_group_writable", "fs.state_dir.perms_readable"];
+
+/// The same of the config file.
+const CONFIG: [&str; 3] =
+    ["fs.config.perms_writable", "fs.config.perms_world_readable", "fs.config.perms_group_readable"];
 
 /// Judges the two by their links and their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
-    if let Some(state) = Permissions::inspect(cx, &Path::new("state", ""))? {
-        findings.extend(state_symlink(&state));
-        findings.extend(state_mode(&state));
-    }
-    if let Some(config) = Permissions::inspect(cx, &Path::new("config", ""))? {
-        findings.extend(config_symlink(&config));
-        findings.extend(config_mode(&config));
-    }
-    Ok(findings)
+    let mut answer = Answer::new();
+    let (state, config) = (Path::new("state", ""), Path::new("config", ""));
+    answer.check("fs.state_dir.symlink", state_symlink(cx, &state));
+    answer.checks(&STATE, mode(cx, &state, state_mode));
+    answer.check("fs.config.symlink", config_symlink(cx, &config));
+    answer.checks(&CONFIG, mode(cx, &config, config_mode));
+    Ok(answer)
 }
 
-fn state_symlink(state: &Permissions) -> Option<Finding> {
-    state.is_symlink.then(|| {
+/// The object itself is a link. What it leads to need not be seen for that.
+fn is_symlink(cx: &Context<'_>, path: &Path) -> Result<bool, NotAssessed> {
+    match cx.host().stat(path) {
+        Ok(metadata) => Ok(metadata.kind == Kind::Symlink),
+        Err(StateError::NotFound) => Ok(false),
+        Err(error) => Err(unseen(cx, "stat", path, &error)),
+    }
+}
+
+fn mode(
+    cx: &Context<'_>,
+    path: &Path,
+    judge: fn(&Permissions) -> Option<Finding>,
+) -> Result<Option<Finding>, NotAssessed> {
+    Ok(Permissions::inspect(cx, path)?.and_then(|seen| judge(&seen)))
+}
+
+fn state_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
+    Ok(is_symlink(cx, path)?.then(|| {
         warn("fs.state_dir.symlink", "State directory is a symbolic link")
             .detail(format!(
                 "{} is a symbolic link: whoever can change the link, or any folder above its target, can put another \
                  state in its place.",
-                state.display
+                cx.display_path(path)
             ))
             .remediation("Set OPENCLAW_STATE_DIR to the real directory, or replace the link by that directory")
-            .at_object(&state.path)
-    })
+            .at_object(path)
+    }))
 }
 
 fn state_mode(state: &Permissions) -> Option<Finding> {
@@ -50,17 +75,17 @@ fn state_mode(state: &Permissions) -> Option<Finding> {
     Some(state.complete(Kind::Directory, finding))
 }
 
-fn config_symlink(config: &Permissions) -> Option<Finding> {
-    config.is_symlink.then(|| {
+fn config_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
+    Ok(is_symlink(cx, path)?.then(|| {
         warn("fs.config.symlink", "Config file is a symbolic link")
             .detail(format!(
                 "{} is a symbolic link: whoever can change its target, or any folder above that, decides about \
                  authentication and tools.",
-                config.display
+                cx.display_path(path)
             ))
             .remediation("Replace the link by the file itself, or set OPENCLAW_CONFIG_PATH to the target")
-            .at_object(&config.path)
-    })
+            .at_object(path)
+    }))
 }
 
 fn config_mode(config: &Permissions) -> Option<Finding> {
@@ -176,9 +201,28 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
-        let denied = MemoryHost::new("{}").directory("state", "", 0o700).deny("config", "");
-        assert!(denied.inconclusive(audit).contains("cannot look at /config: permission denied"));
-        assert!(MemoryHost::new("{}").deny("state", "").inconclusive(audit).contains("/state"));
+        let state = ["fs.state_dir.symlink"].into_iter().chain(STATE);
+        let config = ["fs.config.symlink"].into_iter().chain(CONFIG);
+        let open = |checks: &mut dyn Iterator<Item = &'static str>, why: &str| -> Vec<String> {
+            checks.map(|check| format!("{check}: {why}")).collect()
+        };
+        let host = MemoryHost::new("{}").directory("state", "", 0o755).file("config", "", 0o640, "{}");
+        let denied = "unreadable: cannot look at /config: permission denied";
+        let host_without_config = host.clone().deny("config", "");
+        assert_eq!(host_without_config.unassessed(audit), open(&mut config.clone(), denied));
+        assert_eq!(
+            host_without_config.ids(audit).remove(0),
+            "fs.state_dir.perms_readable:warn",
+            "it is judged"
+        );
+        let denied = host.clone().deny("state", "");
+        let why = "unreadable: cannot look at /state: permission denied";
+        assert_eq!(denied.unassessed(audit), open(&mut state.clone(), why));
+        assert_eq!(denied.ids(audit).remove(0), "fs.config.perms_group_readable:warn", "it is judged");
+        let withheld = host.clone().ungranted("stat:state");
+        assert_eq!(withheld.unassessed(audit), open(&mut state.clone(), "withheld stat:state"));
+        let withheld = host.ungranted("stat:config");
+        assert_eq!(withheld.unassessed(audit), open(&mut config.clone(), "withheld stat:config"));
     }
 
     #[test]
@@ -187,7 +231,7 @@ mod tests {
             .view("state", "/home/ann/my state")
             .directory("state", "", 0o755)
             .file("config", "", 0o644, "{}");
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 '/home/ann/my state'"));
         assert_eq!(findings[1].remediation.as_deref(), Some("Run: chmod 600 /config"));
         assert!(findings[0].detail.starts_with("/home/ann/my state has mode 755: every account"));

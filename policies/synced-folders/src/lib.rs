@@ -1,25 +1,32 @@
 //! State or config in a folder that is copied to other devices.
 
-use chitin_policy_sdk::{Context, Failure, Path, Verdict, warn};
+use chitin_policy_sdk::{Answer, Context, NotAssessed, Path, Verdict, warn};
+
+const CHECK: &str = "fs.synced_dir";
 
 /// What the paths of common synced folders contain, in lower case.
 const SYNCED: [&str; 5] = ["icloud", "dropbox", "google drive", "googledrive", "onedrive"];
 
 /// Judges the two paths by their text.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let known: Vec<(&str, &str)> =
-        ["state", "config"].into_iter().filter_map(|view| Some((view, cx.display(view)?))).collect();
-    if known.is_empty() {
-        return Err(Failure::Inconclusive(
-            "neither the state directory nor the config file has a path".to_owned(),
-        ));
+    let mut answer = Answer::new();
+    let mut known = Vec::new();
+    for view in ["state", "config"] {
+        match cx.display(view) {
+            Some(path) => known.push((view, path)),
+            None => answer.check(CHECK, cx.granted(&format!("stat:{view}")).map(|()| None)),
+        }
+    }
+    if known.is_empty() && answer.unassessed.is_empty() {
+        let reason = "neither the state directory nor the config file has a path";
+        answer.leave_open(CHECK, NotAssessed::unreadable(reason));
     }
     let synced: Vec<&(&str, &str)> = known.iter().filter(|(_, path)| is_synced(path)).collect();
     if synced.is_empty() {
-        return Ok(Vec::new());
+        return Ok(answer);
     }
     let paths: Vec<&str> = synced.iter().map(|(_, path)| *path).collect();
-    let start = warn("fs.synced_dir", "State or config lies in a synced folder")
+    let start = warn(CHECK, "State or config lies in a synced folder")
         .detail(format!(
             "{} {} in a folder that a cloud service seems to sync: tokens, logins and transcripts are copied to the \
              service and to every device that is joined to it.",
@@ -30,7 +37,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
             "Move the state directory to a folder that is not synced, set OPENCLAW_STATE_DIR to it, and replace the \
              tokens that were copied",
         );
-    Ok(vec![synced.iter().fold(start, |finding, (view, _)| finding.at_object(&Path::new(view, "")))])
+    let place = |view: &str| Path::new(view, "");
+    answer.findings.push(synced.iter().fold(start, |finding, (view, _)| finding.at_object(&place(view))));
+    Ok(answer)
 }
 
 fn is_synced(path: &str) -> bool {
@@ -73,9 +82,7 @@ mod tests {
 
     #[test]
     fn the_finding_points_at_what_is_synced() {
-        let places = |state: &str, config: &str| {
-            host(state, config).run(audit).expect("a verdict").remove(0).locations
-        };
+        let places = |state: &str, config: &str| host(state, config).findings(audit).remove(0).locations;
         let place = |view: &str| Location::Object(Path::new(view, ""));
         assert_eq!(places("/h/.openclaw", "/h/Dropbox/oc.json"), [place("config")]);
         assert_eq!(places("/h/OneDrive/s", "/h/OneDrive/s/openclaw.json"), [place("state"), place("config")]);
@@ -83,7 +90,27 @@ mod tests {
 
     #[test]
     fn paths_that_are_not_known_are_not_called_clean() {
-        assert!(MemoryHost::new("{}").inconclusive(audit).contains("neither"));
+        let neither = "fs.synced_dir: unreadable: neither the state directory nor the config file has a path";
+        assert_eq!(MemoryHost::new("{}").unassessed(audit), [neither]);
         assert!(MemoryHost::new("{}").view("config", "/etc/oc.json").ids(audit).is_empty());
+    }
+
+    #[test]
+    fn a_path_that_is_withheld_is_not_called_clean() {
+        let (found, open) = ("fs.synced_dir:warn", "fs.synced_dir:not assessed");
+        for (state, withheld, expected) in [
+            ("/h/.openclaw", "state", [open].as_slice()),
+            ("/h/.openclaw", "config", &[open]),
+            ("/h/Dropbox", "config", &[found, open]),
+            ("/h/Dropbox", "state", &[open]),
+        ] {
+            let host = host(state, "/etc/oc.json").ungranted(&format!("stat:{withheld}"));
+            assert_eq!(host.ids(audit), expected, "{state} {withheld}");
+        }
+        let both = host("/h/s", "/h/c").ungranted("stat:state").ungranted("stat:config");
+        assert_eq!(
+            both.unassessed(audit),
+            ["fs.synced_dir: withheld stat:state", "fs.synced_dir: withheld stat:config"]
+        );
     }
 }

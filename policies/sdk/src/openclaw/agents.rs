@@ -70,31 +70,34 @@ pub fn ids(config: &Node<'_>) -> Result<Vec<String>, NotAssessed> {
     Ok(ids)
 }
 
-/// The folders below `agents/` of the state directory: those of all configured agents, then those that exist on disk
-/// alone, in byte order. Where `agents` is not a directory itself, only the configured ones are known. Needs `list` on
-/// `state/agents`.
-///
-/// # Errors
-/// Where the directory cannot be listed, or it is not a directory and an id is not shown.
-pub fn folders(cx: &Context<'_>) -> Result<Vec<String>, NotAssessed> {
+/// The folders of agents below `agents/` of the state directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folders {
+    /// Those of all configured agents, then those that exist on disk alone, in byte order.
+    pub names: Vec<String>,
+    /// Why there may be more of them; none where these are all.
+    pub open: Option<NotAssessed>,
+}
+
+/// The folders of all agents. Needs `list` on `state/agents`. Where that cannot be listed, or is not a directory itself,
+/// only the configured ones are known.
+#[must_use]
+pub fn folders(cx: &Context<'_>) -> Folders {
     let path = Path::new("state", "agents");
-    let listed = match cx.host().list(&path) {
-        Ok(entries) => Some(entries),
-        Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => None,
-        Err(error) => return Err(unseen(cx, "list", &path, &error)),
+    let (listed, open) = match cx.host().list(&path) {
+        Ok(entries) => (entries, None),
+        Err(StateError::NotFound) => (Vec::new(), None),
+        Err(error) => (Vec::new(), Some(unseen(cx, "list", &path, &error))),
     };
     // An agent whose id is not shown has a folder that the listing gives, or none.
-    let mut folders = match ids(&cx.config()) {
-        Err(_) if listed.is_some() => Vec::new(),
-        folders => folders?,
-    };
-    let known: BTreeSet<String> = folders.iter().cloned().collect();
-    for entry in listed.into_iter().flatten() {
+    let mut names = ids(&cx.config()).unwrap_or_default();
+    let known: BTreeSet<String> = names.iter().cloned().collect();
+    for entry in listed {
         if matches!(entry.metadata.kind, Kind::Directory | Kind::Symlink) && !known.contains(&entry.name) {
-            folders.push(entry.name);
+            names.push(entry.name);
         }
     }
-    Ok(folders)
+    Folders { names, open }
 }
 
 /// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
@@ -190,8 +193,8 @@ mod tests {
     fn ids_are_listed_once_with_the_default_first() {
         let config =
             json!({"agents": {"list": [{"id": "Work"}, {"id": "home", "default": true}, {"id": "work"}, 5]}});
-        assert_eq!(ids(&Node::root(&config)), ["home", "work"]);
-        assert_eq!(ids(&Node::root(&json!({}))), ["main"]);
+        assert_eq!(ids(&Node::root(&config)), Ok(vec!["home".to_owned(), "work".to_owned()]));
+        assert_eq!(ids(&Node::root(&json!({}))), Ok(vec!["main".to_owned()]));
     }
 
     #[test]
@@ -203,18 +206,24 @@ mod tests {
             .file("state", "agents/main/a", 0o600, "")
             .file("state", "agents/notes.txt", 0o600, "")
             .symlink("state", "agents/linked", None);
-        assert_eq!(host.with(folders).expect("the folder can be listed"), ["work", "linked", "main", "old"]);
+        let folders = host.with(folders);
+        assert_eq!((folders.names, folders.open), (all(&["work", "linked", "main", "old"]), None));
     }
 
     #[test]
     fn a_folder_of_agents_that_cannot_be_listed_is_not_called_empty() {
-        let folders = |host: MemoryHost| host.with(folders);
-        assert_eq!(folders(MemoryHost::new("{}")), Ok(vec!["main".to_owned()]));
-        assert_eq!(
-            folders(MemoryHost::new("{}").symlink("state", "agents", None)),
-            Ok(vec!["main".to_owned()])
-        );
-        assert!(folders(MemoryHost::new("{}").deny("state", "agents")).is_err());
+        let config = r#"{agents: {list: [{id: "work"}]}}"#;
+        let absent = MemoryHost::new(config).with(folders);
+        assert_eq!((absent.names, absent.open), (all(&["work"]), None));
+        let (denied, linked) = (MemoryHost::new(config), MemoryHost::new(config));
+        for host in [denied.deny("state", "agents"), linked.symlink("state", "agents", None)] {
+            let folders = host.with(folders);
+            assert_eq!((folders.names, folders.open.is_some()), (all(&["work"]), true));
+        }
+    }
+
+    fn all(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     #[test]
@@ -224,16 +233,63 @@ mod tests {
             "entries": {"b": {}, "c": null},
         }});
         let config = Node::root(&config);
-        let seen: Vec<(&str, String)> =
-            named(&config).iter().map(|(id, node)| (*id, node.pointer().to_owned())).collect();
+        let seen: Vec<(&str, String)> = named(&config)
+            .expect("shown")
+            .iter()
+            .map(|(id, node)| (*id, node.pointer().to_owned()))
+            .collect();
         let place = |id, pointer: &str| (id, pointer.to_owned());
         assert_eq!(
             seen,
             [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/entries/b")]
         );
-        let pointer = |id| entry(&config, id).map(|node| node.pointer().to_owned());
+        let pointer = |id| entry(&config, id).expect("shown").map(|node| node.pointer().to_owned());
         assert_eq!(pointer("a").as_deref(), Some("/agents/list/0"));
         assert_eq!(pointer("B").as_deref(), Some("/agents/entries/b"));
         assert_eq!(pointer("c"), None);
+    }
+
+    const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
+
+    #[test]
+    fn an_id_that_is_not_shown_is_asked_for_only_where_it_decides() {
+        for (list, default, all, of_a) in [
+            (r#"[{id: "a"}, {id: HIDDEN}]"#, true, false, true),
+            (r#"[{id: HIDDEN}, {id: "a"}]"#, false, false, false),
+            (r#"[{id: HIDDEN}, {id: "a", default: true}]"#, true, false, false),
+            (r#"[{id: "a"}, {id: HIDDEN, default: true}]"#, false, false, true),
+            (r#"[{id: "a"}, {id: "b", default: HIDDEN}]"#, true, true, true),
+        ] {
+            let host = MemoryHost::new(&format!("{{agents: {{list: {list}}}}}").replace("HIDDEN", HIDDEN));
+            host.with(|cx| {
+                let config = cx.config();
+                let seen = (default_id(&config).is_ok(), ids(&config).is_ok(), entry(&config, "a").is_ok());
+                assert_eq!(seen, (default, all, of_a), "{list}");
+                assert_eq!(named(&config).is_ok(), all, "{list}");
+            });
+        }
+    }
+
+    #[test]
+    fn agents_that_are_withheld_are_not_taken_for_none() {
+        for pointer in ["/agents", "/agents/list"] {
+            let host = MemoryHost::new("{agents: {list: [], entries: {}}}").withhold(pointer);
+            host.with(|cx| {
+                let config = cx.config();
+                assert!(default_id(&config).is_err() && ids(&config).is_err(), "{pointer}");
+                assert!(named(&config).is_err() && entry(&config, "a").is_err(), "{pointer}");
+            });
+        }
+        let some = MemoryHost::new(r#"{agents: {entries: {a: {}, "$hidden": "withheld"}}}"#);
+        some.with(|cx| assert!(named(&cx.config()).is_err() && entry(&cx.config(), "a").is_err()));
+    }
+
+    #[test]
+    fn the_folders_of_agents_that_are_not_shown_are_listed() {
+        let host = MemoryHost::new(&format!("{{agents: {{list: [{{id: {HIDDEN}}}]}}}}"));
+        let listed = host.clone().file("state", "agents/work/a", 0o600, "");
+        assert_eq!(listed.with(folders), Folders { names: all(&["work"]), open: None });
+        let linked = host.symlink("state", "agents", None).with(folders);
+        assert_eq!((linked.names, linked.open.is_some()), (Vec::new(), true));
     }
 }

@@ -198,23 +198,30 @@ mod tests {
     use super::*;
     use crate::testing::MemoryHost;
 
-    fn show_defect(defect: &Defect) -> String {
-        let (Location::Config(place) | Location::Env(place)) = &defect.location else {
-            panic!("{:?}", defect.location)
-        };
-        format!("!{} at {place}", defect.reason)
+    fn show_trouble(trouble: &Trouble) -> String {
+        match trouble {
+            Trouble::Defect(Defect {
+                location: Location::Config(place) | Location::Env(place),
+                reason,
+                ..
+            }) => {
+                format!("!{reason} at {place}")
+            }
+            Trouble::NotAssessed(_) => "?".to_owned(),
+            odd @ Trouble::Defect(_) => panic!("{odd:?}"),
+        }
     }
 
-    /// `name endpoint` of each profile; `!` stands before what is wrong.
+    /// `name endpoint` of each profile; `!` stands before what is wrong, `?` for what is not shown.
     fn show(host: &MemoryHost) -> Vec<String> {
         host.with(|cx| {
             let show = |profile: &Profile<'_>| match &profile.endpoint {
                 Ok(endpoint) => format!("{} {}", profile.name, endpoint.url),
-                Err(defect) => format!("{} {}", profile.name, show_defect(defect)),
+                Err(trouble) => format!("{} {}", profile.name, show_trouble(trouble)),
             };
             match profiles(cx) {
                 Ok(profiles) => profiles.iter().map(show).collect(),
-                Err(defect) => vec![show_defect(&defect)],
+                Err(trouble) => vec![show_trouble(&trouble)],
             }
         })
     }
@@ -323,7 +330,53 @@ mod tests {
             ("{enabled: 0}", false),
         ] {
             let host = MemoryHost::new(&format!("{{browser: {browser}}}"));
-            assert_eq!(host.with(|cx| is_enabled(&cx.config())), enabled, "{browser}");
+            assert_eq!(host.with(|cx| is_enabled(&cx.config())), Ok(enabled), "{browser}");
         }
+    }
+
+    const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
+
+    #[test]
+    fn an_address_that_is_not_shown_is_not_guessed() {
+        let own = "openclaw http://127.0.0.1:18792";
+        for (browser, expected) in [
+            ("{cdpUrl: HIDDEN}", ["?"].as_slice()),
+            ("{profiles: {a: {cdpUrl: HIDDEN}}}", &["a ?", own]),
+            (r#"{profiles: {a: {cdpUrl: "http://h", cdpPort: HIDDEN}}}"#, &["a http://h:80", own]),
+            (r#"{profiles: {a: {cdpPort: {"$hidden": "secret"}}}}"#, &["a ?", own]),
+            (
+                "{profiles: {a: HIDDEN}}",
+                &["a !the profile has neither cdpUrl nor cdpPort at /browser/profiles/a/cdpUrl", own],
+            ),
+        ] {
+            assert_eq!(of(&browser.replace("HIDDEN", HIDDEN)), expected, "{browser}");
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_is_neither_a_default_nor_a_defect() {
+        let host = MemoryHost::new("{browser: {profiles: {a: {cdpPort: 9}}}, gateway: {port: 1}}");
+        for (pointer, expected) in [
+            ("/browser", ["?"].as_slice()),
+            ("/browser/cdpUrl", &["?"]),
+            ("/browser/profiles", &["?"]),
+            ("/gateway/port", &["?"]),
+            ("/browser/profiles/a/cdpUrl", &["a ?", "openclaw http://127.0.0.1:4"]),
+            ("/browser/profiles/a/cdpPort", &["a ?", "openclaw http://127.0.0.1:4"]),
+            ("/browser/enabled", &["a http://127.0.0.1:9", "openclaw http://127.0.0.1:4"]),
+        ] {
+            assert_eq!(show(&host.clone().withhold(pointer)), expected, "{pointer}");
+        }
+        let enabled = |pointer| host.clone().withhold(pointer).with(|cx| is_enabled(&cx.config()));
+        assert!(enabled("/browser/enabled").is_err() && enabled("/browser").is_err());
+        assert_eq!(enabled("/gateway/port"), Ok(true));
+    }
+
+    #[test]
+    fn the_port_is_asked_for_only_where_it_counts() {
+        let host = MemoryHost::new(r#"{browser: {cdpUrl: "http://h"}}"#).withhold("/gateway");
+        assert_eq!(show(&host), ["openclaw http://h:80"]);
+        let variable = MemoryHost::new("{}").withhold("/gateway").variable(PORT_VARIABLES[0], "5");
+        assert_eq!(show(&variable), ["openclaw http://127.0.0.1:8"]);
     }
 }

@@ -676,4 +676,65 @@ mod tests {
             assert!(text.ends_with("\"e\" and 2 more)"), "{text}");
         });
     }
+
+    /// How many accounts a channel has, or that it is left open.
+    fn seen(host: &MemoryHost, channel: &str) -> String {
+        host.with(|cx| match find(cx, channel) {
+            Ok(Some(channel)) => channel.accounts.len().to_string(),
+            Ok(None) => "none".to_owned(),
+            Err(_) => "open".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_channel_that_cannot_be_told_leaves_itself_open() {
+        let config = "{channels: {telegram: {}, discord: {accounts: {a: {}}}, whatsapp: {accounts: {b: {}}}},
+            plugins: {deny: [], entries: {}}, web: {}}";
+        for (pointer, expected) in [
+            ("/channels", ["open", "open", "open"]),
+            ("/channels/telegram", ["open", "1", "1"]),
+            ("/channels/telegram/enabled", ["1", "1", "1"]),
+            ("/channels/discord/accounts", ["1", "open", "1"]),
+            ("/channels/discord/accounts/a", ["1", "1", "1"]),
+            ("/channels/whatsapp/accounts/b", ["1", "1", "open"]),
+            ("/channels/whatsapp/enabled", ["1", "1", "open"]),
+            ("/web/enabled", ["1", "1", "open"]),
+            ("/plugins/deny", ["open", "open", "open"]),
+            ("/plugins/enabled", ["open", "open", "open"]),
+            ("/plugins/entries/telegram", ["open", "1", "1"]),
+        ] {
+            let host = MemoryHost::new(config).withhold(pointer);
+            assert_eq!(["telegram", "discord", "whatsapp"].map(|id| seen(&host, id)), expected, "{pointer}");
+            let is_open = host.with(|cx| all(cx).iter().any(Result::is_err));
+            assert_eq!(is_open, expected.contains(&"open"), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_variable_gives_may_forbid_any_channel() {
+        let host = |plugins: &str, telegram: &str| {
+            let config = format!("{{channels: {{telegram: {telegram}}}, plugins: {plugins}}}");
+            MemoryHost::new(&config.replace("HIDDEN", r#"{"$hidden": "variable"}"#))
+        };
+        assert_eq!(seen(&host("{deny: [HIDDEN]}", "{}"), "telegram"), "open");
+        assert_eq!(seen(&host("{enabled: false, deny: [HIDDEN]}", "{}"), "telegram"), "none");
+        assert_eq!(seen(&host("{}", "HIDDEN"), "telegram"), "none", "a text is no section");
+    }
+
+    #[test]
+    fn a_setting_that_is_not_shown_is_not_taken_from_the_channel() {
+        let policy = |own: &str| {
+            let text =
+                |account: &Account<'_>| Ok(account.direct_policy()?.text()?.unwrap_or_default().to_owned());
+            accounts("telegram", &format!(r#"{{dmPolicy: "open", accounts: {{a: {own}}}}}"#), text).remove(0)
+        };
+        let withheld = Err(NotAssessed::withheld("config:/channels/telegram/accounts/a/dmPolicy"));
+        assert_eq!(policy("{}"), Ok("open".to_owned()));
+        assert_eq!(policy(r#"{"$hidden": "withheld"}"#), withheld);
+        assert_eq!(policy(r#"{dmPolicy: {"$hidden": "withheld"}}"#), withheld);
+        assert!(policy(r#"{dmPolicy: {"$hidden": "variable"}}"#).is_err());
+        let section = r#"{enabled: false, accounts: {a: {enabled: {"$hidden": "withheld"}}}}"#;
+        let is_off = accounts("telegram", section, |account| account.is_off() == Ok(true));
+        assert_eq!(is_off, [true], "the channel decides");
+    }
 }

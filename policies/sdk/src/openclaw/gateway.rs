@@ -204,8 +204,8 @@ impl<'a> Gateway<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SecretSource;
     use crate::testing::MemoryHost;
+    use crate::{Hidden, SecretSource, info};
 
     fn mode_and_secret(host: &MemoryHost) -> (String, bool) {
         host.with(|cx| {
@@ -231,12 +231,16 @@ mod tests {
 
     #[test]
     fn a_secret_in_a_store_is_set_though_its_length_is_unknown() {
-        let host = MemoryHost::new("{}").variable(TOKEN_VARIABLE, "  ");
+        let blank = MemoryHost::new("{}").variable(TOKEN_VARIABLE, "  ");
+        blank.with(|cx| assert!(!Gateway::read(cx).auth(cx).expect("it is granted").token.is_set()));
+        let host = MemoryHost::new(r#"{gateway: {auth: {token: {"$hidden": "reference"}}}}"#);
         host.with(|cx| {
-            let mut token = Gateway::read(cx).auth(cx).expect("all secrets are granted").token;
-            assert!(!token.is_set());
-            token.facts.as_mut().expect("the variable is set").source = SecretSource::Reference;
-            assert!(token.is_set());
+            let token = Gateway::read(cx).auth(cx).expect("it is granted").token;
+            assert!(token.is_set() && token.truthy);
+            let facts = token.facts.as_ref().expect("it is known where it is kept");
+            assert_eq!(facts.source, SecretSource::Reference);
+            let unknown = facts.measures(&token.location()).map(|measures| measures.units);
+            assert_eq!(unknown, Err(NotAssessed::hidden(Hidden::Reference, token.location())));
         });
     }
 
@@ -245,17 +249,59 @@ mod tests {
         let place = |config: &str| {
             MemoryHost::new(config).with(|cx| {
                 let auth = Gateway::read(cx).auth(cx).expect("all secrets are granted");
-                crate::info("id", "title").at_credential(&auth.token).locations
+                info("id", "title").at_location(&auth.token.location()).locations
             })
         };
-        let config = crate::Location::Config("/gateway/auth/token".to_owned());
+        let config = Location::Config("/gateway/auth/token".to_owned());
         assert_eq!(place(r#"{gateway: {auth: {token: "t"}}}"#), [config]);
-        assert_eq!(place("{}"), [crate::Location::Env(TOKEN_VARIABLE.to_owned())]);
+        assert_eq!(place("{}"), [Location::Env(TOKEN_VARIABLE.to_owned())]);
     }
 
     #[test]
     fn tailscale_serve_counts_as_remote() {
         let host = MemoryHost::new(r#"{gateway: {tailscale: {mode: "serve"}}}"#);
-        assert!(host.with(|cx| Gateway::read(cx).is_remote()));
+        assert_eq!(host.with(|cx| Gateway::read(cx).is_remote()), Ok(true));
+    }
+
+    #[test]
+    fn what_is_withheld_is_neither_off_nor_unset() {
+        let config = r#"{gateway: {bind: "lan", tailscale: {mode: "off"}, auth: {mode: "token", token: "t", password: "p"}}}"#;
+        for pointer in ["/gateway", "/gateway/auth", "/gateway/auth/mode"] {
+            let host = MemoryHost::new(config).withhold(pointer);
+            assert!(host.with(|cx| Gateway::read(cx).auth(cx).is_err()), "{pointer}");
+        }
+        let withheld = |pointer| Err(NotAssessed::withheld(format!("config:{pointer}")));
+        let host = MemoryHost::new("{gateway: {controlUi: {}}}");
+        host.clone().withhold("/gateway/bind").with(|cx| {
+            let gateway = Gateway::read(cx);
+            assert_eq!(gateway.is_loopback(), withheld("/gateway/bind"));
+            assert_eq!(
+                (gateway.is_remote(), gateway.has_control_ui()),
+                (withheld("/gateway/bind"), Ok(true))
+            );
+        });
+        host.clone().withhold("/gateway/tailscale").with(|cx| {
+            let gateway = Gateway::read(cx);
+            let seen = (gateway.is_loopback(), gateway.is_remote());
+            assert_eq!(seen, (Ok(true), withheld("/gateway/tailscale/mode")));
+            assert!(gateway.auth(cx).is_err(), "serve would let Tailscale in");
+        });
+        host.withhold("/gateway/controlUi").with(|cx| assert!(Gateway::read(cx).has_control_ui().is_err()));
+    }
+
+    #[test]
+    fn a_mode_that_a_variable_gives_is_not_guessed() {
+        let config = r#"{gateway: {bind: "loopback", tailscale: {mode: "off"}, auth: {mode: "token"}}}"#;
+        for pointer in ["/gateway/bind", "/gateway/tailscale/mode", "/gateway/auth/mode"] {
+            let host = MemoryHost::new(config).hide(pointer, Hidden::Variable);
+            host.with(|cx| {
+                let gateway = Gateway::read(cx);
+                let open = NotAssessed::hidden(Hidden::Variable, Location::Config(pointer.to_owned()));
+                let (is_bind, is_auth) = (pointer.ends_with("bind"), pointer.contains("auth"));
+                assert_eq!(gateway.is_remote(), if is_auth { Ok(false) } else { Err(open.clone()) });
+                let mode = gateway.auth(cx).map(|auth| auth.mode);
+                assert_eq!(mode, if is_bind { Ok("token".to_owned()) } else { Err(open) }, "{pointer}");
+            });
+        }
     }
 }

@@ -49,30 +49,36 @@ struct Drift {
 /// Never: a record or a package that cannot be seen leaves its check open.
 pub fn audit(cx: &Context<'_>, installs: &Installs) -> Verdict {
     let mut answer = Answer::new();
-    let config = cx.config();
-    let records = match npm_records(&config.at(installs.records), installs.view) {
-        Ok(records) => records,
-        Err(reason) => {
-            installs.checks.iter().for_each(|check| answer.leave_open(check, reason.clone()));
-            return Ok(answer);
-        }
-    };
+    let records = npm_records(cx, installs, &mut answer);
     unpinned(installs, &records, &mut answer);
     missing_integrity(installs, &records, &mut answer);
     version_drift(cx, installs, &records, &mut answer);
     Ok(answer)
 }
 
-/// The records whose source is exactly "npm". The runner numbers all records, of whatever source.
-fn npm_records<'a>(records: &Node<'a>, view: &str) -> Result<Vec<Record<'a>>, NotAssessed> {
+/// The records whose source is exactly "npm". One whose source is not shown leaves all checks open.
+fn npm_records<'a>(cx: &'a Context<'_>, installs: &Installs, answer: &mut Answer) -> Vec<Record<'a>> {
     let mut found = Vec::new();
-    for (number, (id, node)) in records.entries()?.enumerate() {
-        if node.get("source").text()? == Some("npm") {
-            let package = Path::new(&format!("{view}/{number}"), "");
-            found.push(Record { id, node, package });
+    let mut leave_open = |reason: NotAssessed| {
+        installs.checks.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+    };
+    let records = match cx.config().at(installs.records).entries() {
+        Ok(records) => records,
+        Err(reason) => {
+            leave_open(reason);
+            return found;
+        }
+    };
+    // The runner numbers all records, of whatever source.
+    for (number, (id, node)) in records.enumerate() {
+        let package = Path::new(&format!("{}/{number}", installs.view), "");
+        match node.get("source").text() {
+            Ok(Some("npm")) => found.push(Record { id, node, package }),
+            Ok(_) => {}
+            Err(reason) => leave_open(reason),
         }
     }
-    Ok(found)
+    found
 }
 
 /// What is seen of each record; where it cannot be, the check is left open for that one.
@@ -185,9 +191,11 @@ fn drift(cx: &Context<'_>, record: &Record<'_>) -> Result<Option<Drift>, NotAsse
     }))
 }
 
-/// `version` of a package; none where there is no package, or none that says its version.
+/// `version` of a package; none where there is no package, or it says no version.
 fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>, NotAssessed> {
     if cx.display(&package.view).is_none() {
+        let family = package.view.split('/').next().unwrap_or_default();
+        cx.granted(&format!("read:{family}/*"))?;
         let reason = format!("package {} is not among those that are looked at", package.view);
         return Err(NotAssessed::limit(reason));
     }
@@ -195,26 +203,36 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
         Ok(content) => content,
         // A link on the way that leads to itself leads to nothing.
         Err(StateError::NotFound | StateError::ThroughLink) => return Ok(None),
-        Err(StateError::WrongKind) if !leads_to_file(cx, package) => return Ok(None),
-        Err(StateError::WrongKind) => return Err(unseen(cx, "read", package, &StateError::ThroughLink)),
+        Err(StateError::WrongKind) => {
+            if leads_to_file(cx, package)? {
+                return Err(unseen(cx, "read", package, &StateError::ThroughLink));
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(unseen(cx, "read", package, &error)),
     };
+    let place = cx.display_path(package);
     if content.truncated {
-        let place = cx.display_path(package);
         return Err(NotAssessed::limit(format!("{MAX_PACKAGE_BYTES} bytes of {place}")));
     }
-    let package: Value = serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default();
-    let version = package.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
+    let Ok(json) = serde_json::from_str::<Value>(&String::from_utf8_lossy(&content.bytes)) else {
+        let reason = NotAssessed::not_understood(format!("{place} is no JSON"));
+        return Err(reason.at(Location::Object(package.clone())));
+    };
+    let version = json.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
     Ok(version.map(str::to_owned))
 }
 
 /// It is a symbolic link, which is not followed, and a file lies at its end.
-fn leads_to_file(cx: &Context<'_>, path: &Path) -> bool {
-    cx.host().resolve(path).is_ok_and(|link| {
-        !link.text.is_empty()
-            && matches!(link.target, Target::Inside | Target::Outside)
-            && link.metadata.is_none_or(|end| end.kind == Kind::File)
-    })
+fn leads_to_file(cx: &Context<'_>, path: &Path) -> Result<bool, NotAssessed> {
+    let link = match cx.host().resolve(path) {
+        Ok(link) => link,
+        Err(StateError::NotFound) => return Ok(false),
+        Err(error) => return Err(unseen(cx, "stat", path, &error)),
+    };
+    Ok(!link.text.is_empty()
+        && matches!(link.target, Target::Inside | Target::Outside)
+        && link.metadata.is_none_or(|end| end.kind == Kind::File))
 }
 
 /// An npm spec that names one version: `NAME@1.2.3`, after the last `@`, with an optional `v`, pre-release and build.
@@ -243,6 +261,7 @@ fn is_tag(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Hidden;
     use crate::testing::MemoryHost;
 
     const PLUGINS: Installs = Installs {
@@ -323,9 +342,10 @@ mod tests {
         assert_eq!(host(r#"integrity: "x""#).ids(plugins), NOTHING);
         assert_eq!(host(r#"integrity: "x", spec: 5"#).ids(plugins), NOTHING);
         assert_eq!(host(r#"integrity: "x", spec: """#).ids(plugins), ["unpinned:warn"]);
-        assert!(
-            host(r#"integrity: "x", spec: "[secret]""#).inconclusive(plugins).contains("/installs/foo/spec")
-        );
+        let hidden = host(r#"integrity: "x", spec: {"$hidden": "variable"}"#);
+        assert_eq!(hidden.ids(plugins), ["unpinned:not assessed"]);
+        let place = Location::Config("/plugins/installs/foo/spec".to_owned());
+        assert_eq!(hidden.run(plugins).expect("an answer").unassessed[0].location, Some(place));
     }
 
     #[test]
@@ -357,7 +377,6 @@ mod tests {
             ("version: 5", r#"{"version": "1.2.4"}"#, false),
             (r#"version: "1.2.3""#, r#"{"version": ""}"#, false),
             (r#"version: "1.2.3""#, r#"{"version": 2}"#, false),
-            (r#"version: "1.2.3""#, "{nope", false),
             (r#"version: "1.2.3""#, "[]", false),
         ] {
             assert_eq!(drifts(versions, package), expected, "{versions} {package}");
@@ -376,16 +395,26 @@ mod tests {
     #[test]
     fn a_package_that_cannot_be_seen_is_not_called_sound() {
         let host = host(&format!(r#"{SOUND}, version: "1""#));
-        assert!(host.inconclusive(plugins).contains("plugin-package/0"), "the runner gives no such view");
-        assert!(host.clone().deny("plugin-package/0", "").inconclusive(plugins).contains("denied"));
+        let open = |host: MemoryHost| host.unassessed(plugins).join(", ");
+        assert!(open(host.clone()).starts_with("drift: limit: package plugin-package/0"), "no such view");
+        let denied = open(host.clone().deny("plugin-package/0", ""));
+        assert!(denied.starts_with("drift: unreadable") && denied.contains("denied"), "{denied}");
         let linked = host.clone().file("plugin-package/0", "real", 0o644, "{}").symlink(
             "plugin-package/0",
             "",
             Some("real"),
         );
-        assert!(linked.inconclusive(plugins).contains("symbolic link"));
+        assert!(open(linked).contains("symbolic link"));
         let long = " ".repeat(MAX_PACKAGE_BYTES as usize + 1);
-        assert!(host.file("plugin-package/0", "", 0o644, &long).inconclusive(plugins).contains("more than"));
+        let long = open(host.clone().file("plugin-package/0", "", 0o644, &long));
+        assert!(long.starts_with("drift: limit: 1048576 bytes"), "{long}");
+        let broken = open(host.clone().file("plugin-package/0", "", 0o644, "{nope"));
+        assert_eq!(broken, "drift: not understood: /plugin-package/0 is no JSON");
+        let withheld =
+            open(host.clone().file("plugin-package/0", "", 0o644, "{}").ungranted("read:plugin-package/*"));
+        assert_eq!(withheld, "drift: withheld read:plugin-package/0");
+        let unseen = host.ungranted("stat:plugin-package/*").ungranted("read:plugin-package/*");
+        assert_eq!(open(unseen), "drift: withheld read:plugin-package/*");
     }
 
     #[test]
@@ -395,11 +424,11 @@ mod tests {
             b: {source: "npm", integrity: "x", version: "1"}
         }}}"#;
         let host = MemoryHost::new(config).file("plugin-package/1", "", 0o644, r#"{"version": "2"}"#);
-        let findings = host.run(plugins).expect("a verdict");
+        let findings = host.findings(plugins);
         assert!(findings[0].detail.contains("b is 2 instead of 1:"));
         let places = [
-            crate::Location::Config("/plugins/installs/b/version".to_owned()),
-            crate::Location::Object(Path::new("plugin-package/1", "")),
+            Location::Config("/plugins/installs/b/version".to_owned()),
+            Location::Object(Path::new("plugin-package/1", "")),
         ];
         assert_eq!(findings[0].locations, places);
     }
@@ -409,9 +438,44 @@ mod tests {
         let records: Vec<String> =
             (0..200).map(|number| format!(r#"p{number}: {{source: "npm", spec: "p"}}"#)).collect();
         let host = MemoryHost::new(&format!("{{plugins: {{installs: {{{}}}}}}}", records.join(", ")));
-        let findings = host.run(plugins).expect("a verdict");
+        let findings = host.findings(plugins);
         assert_eq!(findings.len(), 2);
         assert!(findings[0].detail.contains("and 188 more"));
         assert!(findings.iter().all(|finding| finding.locations.len() == 100));
+    }
+
+    #[test]
+    fn a_record_that_is_not_shown_in_full_costs_its_own_verdict() {
+        let config = r#"{plugins: {installs: {
+            foo: {source: "npm", spec: "a@1.2.3", integrity: "x", version: "1", resolvedVersion: "1"},
+            other: {source: "npm", spec: "p", integrity: "x", version: "1"}
+        }}}"#;
+        let package = r#"{"version": "1"}"#;
+        let host = MemoryHost::new(config).file("plugin-package/0", "", 0o644, package).file(
+            "plugin-package/1",
+            "",
+            0o644,
+            package,
+        );
+        for (key, expected) in [
+            ("source", ["unpinned:not assessed", "integrity:not assessed", "drift:not assessed"].as_slice()),
+            ("spec", &["unpinned:not assessed"]),
+            ("integrity", &["integrity:not assessed"]),
+            ("version", &[]),
+            ("resolvedVersion", &["drift:not assessed"]),
+        ] {
+            let pointer = format!("/plugins/installs/foo/{key}");
+            let expected = [&["unpinned:warn"], expected].concat();
+            assert_eq!(host.clone().hide(&pointer, Hidden::Variable).ids(plugins), expected, "{key}");
+            assert_eq!(host.clone().withhold(&pointer).ids(plugins), expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn records_that_are_withheld_are_not_taken_for_none() {
+        let open = ["unpinned:not assessed", "integrity:not assessed", "drift:not assessed"];
+        for pointer in ["/plugins", "/plugins/installs", "/plugins/installs/foo"] {
+            assert_eq!(host(SOUND).withhold(pointer).ids(plugins), open, "{pointer}");
+        }
     }
 }

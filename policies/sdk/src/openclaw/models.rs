@@ -29,6 +29,9 @@ pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, NotAssessed> {
         add(&mut models, &all)?;
     }
     for entry in config.at("agents.list").items()? {
+        if entry.get("model").is_nullish()? {
+            continue;
+        }
         let id = entry.get("id").text()?.unwrap_or_default();
         let (node, source) = (entry.get("model"), format!("agents.list.{id}.model"));
         add(&mut models, &Model { id: "", node, source, agent: Some(id), is_image: false })?;
@@ -54,6 +57,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::testing::MemoryHost;
 
     #[test]
     fn models_are_collected_in_order_with_their_places() {
@@ -101,5 +105,27 @@ mod tests {
     fn a_model_that_a_variable_names_is_not_passed_over() {
         let config = json!({"agents": {"defaults": {"model": {"primary": {"$hidden": "variable"}}}}});
         assert!(collect(&Node::root(&config)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_shown_counts_where_it_says_of_what_model() {
+        let (hidden, withheld) = (r#"{"$hidden": "variable"}"#, r#"{"$hidden": "withheld"}"#);
+        for (agents, is_shown) in [
+            ("{list: [{id: HIDDEN}]}", true),
+            (r#"{list: [{id: HIDDEN, model: "x"}]}"#, false),
+            (r#"{list: [{id: "a", model: HIDDEN}]}"#, false),
+            (r#"{list: [{id: "a", model: {primary: "x", fallbacks: ["y", HIDDEN]}}]}"#, false),
+            ("{list: [HIDDEN]}", true),
+            ("{list: WITHHELD}", false),
+            ("{list: [WITHHELD]}", false),
+            ("WITHHELD", false),
+            ("{defaults: WITHHELD}", false),
+            ("{defaults: {imageModel: WITHHELD}}", false),
+            (r#"{defaults: {model: {primary: "x", fallbacks: WITHHELD}}}"#, false),
+        ] {
+            let text = agents.replace("HIDDEN", hidden).replace("WITHHELD", withheld);
+            let host = MemoryHost::new(&format!("{{agents: {text}}}"));
+            assert_eq!(host.with(|cx| collect(&cx.config()).is_ok()), is_shown, "{agents}");
+        }
     }
 }

@@ -106,8 +106,9 @@ fn file_names(account: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channels;
+    use crate::openclaw::channels;
     use crate::testing::MemoryHost;
+    use crate::{Location, Reason};
 
     /// The entries of the stores of each account.
     fn senders(host: &MemoryHost) -> Vec<(String, Vec<String>, bool)> {
@@ -173,7 +174,10 @@ mod tests {
         let host = host("{}").deny("credentials", "telegram-allowFrom.json");
         host.with(|cx| {
             let channel = channels::find(cx, "telegram").expect("it can be seen").expect("it takes part");
-            let Err(NotAssessed::Inconclusive(text)) = read(cx, &channel) else { panic!("it has a verdict") };
+            let open = read(cx, &channel).expect_err("it has no verdict");
+            let place = Location::Object(Path::new("credentials", "telegram-allowFrom.json"));
+            assert_eq!(open.location, Some(place));
+            let Reason::Unreadable(text) = open.reason else { panic!("{:?}", open.reason) };
             assert!(text.contains("telegram-allowFrom.json: permission denied"));
         });
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::context::{is_skipped, reason};
 use crate::openclaw::code::{self, Hit};
 use crate::{
-    Context, Finding, Kind, Location, Path, Severity, StateError, Target, TextPosition, finding, warn,
+    Answer, Context, Finding, Kind, Location, NotAssessed, Path, Severity, StateError, Target, TextPosition,
+    finding, warn,
 };
 
 /// Names that are passed over, as the reference does: what is hidden, and installed dependencies.
@@ -29,6 +30,27 @@ const MAX_REMEMBERED: usize = 100;
 /// that harmless hits cannot crowd out the others.
 const MAX_HITS: usize = 500;
 
+/// Why something was not looked at, in words.
+#[derive(PartialEq)]
+pub enum Why {
+    /// It could not be.
+    Unreadable(String),
+    /// It is more than is taken.
+    Limit(String),
+}
+
+impl Why {
+    fn words(&self) -> &str {
+        match self {
+            Self::Unreadable(words) | Self::Limit(words) => words,
+        }
+    }
+}
+
+fn unreadable(why: impl Into<String>) -> Why {
+    Why::Unreadable(why.into())
+}
+
 /// What a scan met.
 #[derive(Default)]
 pub struct Scan {
@@ -37,7 +59,7 @@ pub struct Scan {
     /// Where the rules matched.
     pub hits: Vec<(Path, Hit)>,
     /// What was not looked at, and why.
-    left_out: Vec<(Path, String)>,
+    left_out: Vec<(Path, Why)>,
     /// How many more of those there are.
     more: usize,
     /// What was met by way of the starts, several of which may lead to one file; none once they are done.
@@ -69,7 +91,7 @@ pub fn folder(cx: &Context<'_>, view: &str, starts: &BTreeSet<String>) -> Scan {
             scan.met = None;
             scan.below(cx, &root, starts);
         }
-        Err(error) => scan.leave_out(&root, reason(&error)),
+        Err(error) => scan.leave_out(&root, unreadable(reason(&error))),
     }
     scan
 }
@@ -95,12 +117,12 @@ impl Scan {
             return;
         }
         if self.files == MAX_FILES {
-            return self.leave_out(path, format!("{MAX_FILES} scripts were read before it"));
+            return self.leave_out(path, Why::Limit(format!("{MAX_FILES} scripts were read before it")));
         }
         if self.bytes.saturating_add(size) > MAX_BYTES {
             return self.leave_out(
                 path,
-                format!("{} MiB were read before it, or it is larger itself", MAX_BYTES >> 20),
+                Why::Limit(format!("{} MiB were read before it, or it is larger itself", MAX_BYTES >> 20)),
             );
         }
         match cx.host().read(path, u32::MAX) {
@@ -115,8 +137,8 @@ impl Scan {
                     }
                 }
             }
-            Err(StateError::Secret) => self.leave_out(path, "only scripts can be read"),
-            Err(error) => self.leave_out(path, reason(&error)),
+            Err(StateError::Secret) => self.leave_out(path, unreadable("only scripts can be read")),
+            Err(error) => self.leave_out(path, unreadable(reason(&error))),
         }
     }
 
@@ -125,26 +147,26 @@ impl Scan {
         let walked = cx.host().walk(root, &SKIP, &mut |walked| {
             self.objects += 1;
             if self.objects > MAX_OBJECTS {
-                self.leave_out(root, format!("it has more than {MAX_OBJECTS} objects"));
+                self.leave_out(root, Why::Limit(format!("it has more than {MAX_OBJECTS} objects")));
                 return false;
             }
             let script = code::is_script(name(&walked.object));
             match walked.metadata.kind {
                 Kind::Directory => {
                     if let Some(error) = &walked.refused {
-                        self.leave_out(&walked.object, reason(error));
+                        self.leave_out(&walked.object, unreadable(reason(error)));
                     }
                 }
                 _ if starts.contains(&walked.object.rel) => {}
                 Kind::File if script => self.file(cx, &walked.object, walked.metadata.size),
                 Kind::Symlink => self.link(cx, &walked.object, script),
-                Kind::Other if script => self.leave_out(&walked.object, "it is no regular file"),
+                Kind::Other if script => self.leave_out(&walked.object, unreadable("it is no regular file")),
                 Kind::File | Kind::Other => {}
             }
             true
         });
         if let Err(error) = walked {
-            self.leave_out(root, reason(&error));
+            self.leave_out(root, unreadable(reason(&error)));
         }
     }
 
@@ -156,18 +178,18 @@ impl Scan {
                 Kind::File if code::is_script(name(path)) => self.file(cx, path, metadata.size),
                 Kind::File => self.not_a_script(path),
                 Kind::Directory => self.start_folder(cx, path),
-                Kind::Symlink => self.start_link(cx, path),
-                Kind::Other => self.leave_out(path, "it is no regular file"),
+                Kind::Symlink => drop(self.start_link(cx, path)),
+                Kind::Other => self.leave_out(path, unreadable("it is no regular file")),
             },
-            Err(StateError::ThroughLink) => self.start_link(cx, path),
-            Err(StateError::NotFound) => self.start_without_ending(cx, path),
-            Err(error) => self.leave_out(path, reason(&error)),
+            Err(StateError::ThroughLink) if self.start_link(cx, path) => {}
+            Err(StateError::ThroughLink | StateError::NotFound) => self.start_without_ending(cx, path),
+            Err(error) => self.leave_out(path, unreadable(reason(&error))),
         }
     }
 
     fn not_a_script(&mut self, path: &Path) {
         if self.is_new(path) {
-            self.leave_out(path, NO_SCRIPT);
+            self.leave_out(path, unreadable(NO_SCRIPT));
         }
     }
 
@@ -177,8 +199,11 @@ impl Scan {
         for ending in scripts.copied().chain([NATIVE]) {
             let path = Path::new(&path.view, &format!("{}.{ending}", path.rel));
             match cx.host().stat(&path) {
-                Ok(metadata) if metadata.kind != Kind::Directory => self.start(cx, &path),
-                _ => {}
+                Ok(metadata) if metadata.kind == Kind::Directory => {}
+                Ok(_) => self.start(cx, &path),
+                Err(StateError::ThroughLink) => drop(self.start_link(cx, &path)),
+                Err(StateError::NotFound) => {}
+                Err(error) => self.leave_out(&path, unreadable(reason(&error))),
             }
         }
     }
@@ -189,50 +214,57 @@ impl Scan {
             self.below(cx, path, &BTreeSet::new());
         }
         let native = path.join(&format!("index.{NATIVE}"));
-        if cx.host().stat(&native).is_ok() {
-            self.not_a_script(&native);
+        match cx.host().stat(&native) {
+            Ok(_) => self.not_a_script(&native),
+            Err(StateError::NotFound) => {}
+            Err(error) => self.leave_out(&native, unreadable(reason(&error))),
         }
     }
 
-    fn start_link(&mut self, cx: &Context<'_>, path: &Path) {
+    /// The same through a link. False where nothing of this name is at its end.
+    fn start_link(&mut self, cx: &Context<'_>, path: &Path) -> bool {
         let link = match cx.host().resolve(path) {
             Ok(link) => link,
-            Err(StateError::NotFound) => return,
-            Err(error) => return self.leave_out(path, reason(&error)),
+            Err(StateError::NotFound) => return false,
+            Err(error) => {
+                self.leave_out(path, unreadable(reason(&error)));
+                return true;
+            }
         };
         match (link.target, &link.end, link.metadata) {
-            (Target::Loop, ..) => self.leave_out(path, "the link leads to itself"),
-            (Target::Outside, ..) => self.leave_out(path, "the link leads out of the folder"),
+            (Target::Loop, ..) => self.leave_out(path, unreadable("the link leads to itself")),
+            (Target::Outside, ..) => self.leave_out(path, unreadable("the link leads out of the folder")),
             (Target::Inside, Some(end), Some(metadata)) => match metadata.kind {
                 Kind::Directory => self.start_folder(cx, end),
                 Kind::File if !code::is_script(name(end)) => self.not_a_script(path),
                 // Elsewhere it is met on the way.
                 Kind::File if is_passed(end) => self.file(cx, end, metadata.size),
                 Kind::File | Kind::Symlink => {}
-                Kind::Other => self.leave_out(path, "it is no regular file"),
+                Kind::Other => self.leave_out(path, unreadable("it is no regular file")),
             },
-            (Target::Inside, ..) => self.leave_out(path, reason(&StateError::Denied)),
-            _ => {}
+            (Target::Inside, ..) => self.leave_out(path, unreadable(reason(&StateError::Denied))),
+            (Target::Dangling, ..) => {}
         }
+        true
     }
 
     /// What lies behind a link in the same folder is met on the way, unless it lies where nothing is looked at.
     fn link(&mut self, cx: &Context<'_>, path: &Path, script: bool) {
         let link = match cx.host().resolve(path) {
             Ok(link) => link,
-            Err(error) => return self.leave_out(path, reason(&error)),
+            Err(error) => return self.leave_out(path, unreadable(reason(&error))),
         };
         let is_directory = link.metadata.is_none_or(|metadata| metadata.kind == Kind::Directory);
         match (link.target, &link.end, link.metadata) {
-            (Target::Loop, ..) if script => self.leave_out(path, "the link leads to itself"),
+            (Target::Loop, ..) if script => self.leave_out(path, unreadable("the link leads to itself")),
             (Target::Outside, ..) if script || is_directory => {
-                self.leave_out(path, "the link leads out of the folder");
+                self.leave_out(path, unreadable("the link leads out of the folder"));
             }
             (Target::Inside, Some(end), Some(metadata)) => {
                 let passed = is_passed(end);
                 match metadata.kind {
                     Kind::Directory if passed => {
-                        self.leave_out(path, "the link leads to what is not scanned");
+                        self.leave_out(path, unreadable("the link leads to what is not scanned"));
                     }
                     Kind::File if script && (passed || !code::is_script(name(end))) => {
                         self.file(cx, end, metadata.size);
@@ -240,14 +272,15 @@ impl Scan {
                     _ => {}
                 }
             }
+            (Target::Inside, ..) => self.leave_out(path, unreadable(reason(&StateError::Denied))),
             _ => {}
         }
     }
 
     /// Something was not looked at.
-    pub fn leave_out(&mut self, path: &Path, why: impl Into<String>) {
+    pub fn leave_out(&mut self, path: &Path, why: Why) {
         if self.left_out.len() < MAX_REMEMBERED {
-            self.left_out.push((path.clone(), why.into()));
+            self.left_out.push((path.clone(), why));
         } else {
             self.more += 1;
         }
@@ -266,15 +299,34 @@ pub struct Words<'a> {
     pub removal: &'a str,
 }
 
+/// Adds what a scan met to an answer. Where something was not looked at, the check is left open too.
+pub fn tell(cx: &Context<'_>, scan: &Scan, words: &Words<'_>, answer: &mut Answer) {
+    answer.findings.extend(findings(cx, scan, words));
+    for (number, (path, why)) in scan.left_out.iter().enumerate() {
+        // One for each reason is enough: the finding of what was not scanned names them all.
+        if scan.left_out.iter().take(number).any(|(_, known)| known == why) {
+            continue;
+        }
+        let open = match why {
+            Why::Unreadable(why) => NotAssessed::unreadable(why),
+            Why::Limit(name) => NotAssessed::limit(name),
+        };
+        let is_place = path.rel.len() <= MAX_PATH;
+        answer.leave_open(words.check, if is_place { open.at(Location::Object(path.clone())) } else { open });
+    }
+}
+
 /// The findings of a scan.
-#[must_use]
-pub fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding> {
+fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding> {
     let Words { check, what, name, removal } = words;
     let short: String = name.chars().take(MAX_TITLE_NAME).collect();
     let mut findings = Vec::new();
     if !scan.left_out.is_empty() {
-        let lines: Vec<String> =
-            scan.left_out.iter().map(|(path, why)| format!("{}: {why}", cx.display_path(path))).collect();
+        let lines: Vec<String> = scan
+            .left_out
+            .iter()
+            .map(|(path, why)| format!("{}: {}", cx.display_path(path), why.words()))
+            .collect();
         // A longer path than there can be is no place; the words name it.
         let paths = scan.left_out.iter().map(|(path, _)| path).filter(|path| path.rel.len() <= MAX_PATH);
         findings.push(

@@ -253,6 +253,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing::MemoryHost;
 
     #[test]
     fn a_pattern_names_the_whole_tool() {
@@ -316,13 +317,16 @@ mod tests {
     #[test]
     fn an_entry_that_a_variable_gives_is_not_guessed() {
         for key in ["allow", "alsoAllow", "deny"] {
-            assert!(Policy::pick(&Node::root(&json!({key: ["[secret]"]}))).is_err(), "{key}");
+            assert!(
+                Policy::pick(&Node::root(&json!({key: ["*", {"$hidden": "variable"}]}))).is_err(),
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn a_profile_is_named_exactly() {
-        let profile = |name: Value| Policy::profile(&Node::root(&name));
+        let profile = |name: Value| Policy::profile(&Node::root(&name)).expect("nothing is hidden");
         assert!(profile(json!("minimal")).is_some_and(|policy| !policy.allows("read")));
         assert!(profile(json!("coding")).is_some_and(|policy| policy.allows("exec")));
         assert!(profile(json!("messaging")).is_some_and(|policy| policy.allows("message")));
@@ -359,7 +363,7 @@ mod tests {
             "agents": {"defaults": {"sandbox": {"mode": "all"}}, "list": [{"id": "a", "tools": {"profile": "full"}}]},
         });
         let config = Node::root(&config);
-        let section = agents::entry(&config, "a").map(|entry| entry.get("tools"));
+        let section = agents::entry(&config, "a").expect("shown").map(|entry| entry.get("tools"));
         let passes = |section: Option<&Node<'_>>, tool| {
             let policies = policies(&config, Some("a"), section).expect("nothing is hidden");
             policies.iter().all(|policy| policy.allows(tool))
@@ -368,5 +372,44 @@ mod tests {
         assert!(!passes(None, "read"));
         assert!(!passes(section.as_ref(), "exec"));
         assert!(!passes(section.as_ref(), "web_fetch"), "not in the sandbox");
+    }
+
+    #[test]
+    fn lists_that_are_withheld_allow_and_deny_nothing_by_themselves() {
+        for section in [json!({"$hidden": "withheld"}), json!({"deny": ["x"], "$hidden": "withheld"})] {
+            assert!(Policy::pick(&Node::root(&section)).is_err(), "{section}");
+        }
+        for key in ["allow", "alsoAllow", "deny"] {
+            assert!(Policy::pick(&Node::root(&json!({key: {"$hidden": "withheld"}}))).is_err(), "{key}");
+        }
+        let text = json!({"allow": {"$hidden": "variable"}});
+        assert!(pick(&text).allows("read"), "a text is no list");
+    }
+
+    #[test]
+    fn a_value_that_is_not_shown_is_asked_for_only_where_it_counts() {
+        let hidden = r#"{"$hidden": "variable"}"#;
+        let all = r#"{mode: "all"}"#;
+        for (tools, sandbox, own, is_shown) in [
+            ("{profile: HIDDEN}", "{}", "{}", false),
+            ("{profile: HIDDEN}", "{}", r#"{profile: "full"}"#, true),
+            (r#"{profile: "minimal"}"#, "{}", "{profile: HIDDEN}", false),
+            ("{}", "{mode: HIDDEN}", "{}", false),
+            ("{}", "{}", "{deny: [HIDDEN]}", false),
+            ("{sandbox: {tools: {deny: [HIDDEN]}}}", "{}", "{}", true),
+            ("{sandbox: {tools: {deny: [HIDDEN]}}}", all, "{}", false),
+            ("{sandbox: {tools: {deny: [HIDDEN]}}}", all, "{sandbox: {tools: {deny: []}}}", true),
+            ("{sandbox: {tools: {allow: [HIDDEN]}}}", all, "{sandbox: {tools: {deny: []}}}", false),
+        ] {
+            let agents =
+                format!(r#"{{defaults: {{sandbox: {sandbox}}}, list: [{{id: "a", tools: {own}}}]}}"#);
+            let config = format!("{{tools: {tools}, agents: {agents}}}").replace("HIDDEN", hidden);
+            MemoryHost::new(&config).with(|cx| {
+                let config = cx.config();
+                let section = agents::entry(&config, "a").expect("shown").map(|entry| entry.get("tools"));
+                let policies = policies(&config, Some("a"), section.as_ref());
+                assert_eq!(policies.is_ok(), is_shown, "{tools} {sandbox} {own}");
+            });
+        }
     }
 }
