@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use chitin_policy_sdk::context::reason;
-use chitin_policy_sdk::{Context, Kind, Path, StateError, View, js};
+use chitin_policy_sdk::openclaw::scan::Why;
+use chitin_policy_sdk::{Content, Context, Kind, Location, NotAssessed, Path, StateError, Target, View, js};
 use serde_json::Value;
 
 /// Longest `package.json` that is read: a thousand times an ordinary one.
@@ -29,48 +30,43 @@ impl Entry {
 }
 
 /// What a plugin says of itself.
-#[derive(Default)]
 pub struct Package {
     /// Its `openclaw.extensions`.
-    pub entries: Vec<Entry>,
+    pub entries: Result<Vec<Entry>, NotAssessed>,
     /// All that it starts in, by path: those entries, `main` and `exports`, and what a named folder names in its own package.
     pub starts: BTreeSet<String>,
     /// What could not be looked at, and why.
-    pub unread: Vec<(Path, String)>,
+    pub unread: Vec<(Path, Why)>,
 }
 
 /// Reads it.
 pub fn read(cx: &Context<'_>, view: &View) -> Package {
-    let mut package = Package::default();
     let path = Path::new(&view.name, "package.json");
     let json = match package_json(cx, &path) {
         Ok(json) => json,
-        Err(why) => {
-            package.unread.push((path, why));
-            return package;
-        }
+        Err(why) => return Package::unread(path, why),
     };
     let texts = json.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
     let texts = texts.filter_map(Value::as_str).map(js::trim).filter(|text| !text.is_empty());
     let texts: Vec<&str> = texts.take(MAX_ENTRIES + 1).collect();
     if texts.len() > MAX_ENTRIES {
-        package.unread.push((path, format!("it names more than {MAX_ENTRIES} entry points")));
-        return package;
+        return Package::unread(path, Why::Limit(format!("it names more than {MAX_ENTRIES} entry points")));
     }
-    package.entries =
+    let entries: Vec<Entry> =
         texts.iter().map(|text| Entry { text: (*text).to_owned(), path: resolve(view, "", text) }).collect();
     let named: Vec<String> =
-        package.entries.iter().filter_map(|entry| Some(entry.path.as_ref()?.rel.clone())).collect();
+        entries.iter().filter_map(|entry| Some(entry.path.as_ref()?.rel.clone())).collect();
+    let mut package = Package { entries: Ok(entries), starts: BTreeSet::new(), unread: Vec::new() };
     package.add_mains(view, "", &path, &json);
     // A folder that is named has a package of its own, which says what the folder starts in.
     for rel in &named {
-        let folder = Path::new(&view.name, rel);
-        if rel.is_empty() || !cx.host().stat(&folder).is_ok_and(|found| found.kind == Kind::Directory) {
+        let Some(folder) = folder(cx, &Path::new(&view.name, rel)).filter(|folder| !folder.rel.is_empty())
+        else {
             continue;
-        }
+        };
         let path = folder.join("package.json");
         match package_json(cx, &path) {
-            Ok(json) => package.add_mains(view, rel, &path, &json),
+            Ok(json) => package.add_mains(view, &folder.rel, &path, &json),
             Err(why) => package.unread.push((path, why)),
         }
     }
@@ -78,7 +74,31 @@ pub fn read(cx: &Context<'_>, view: &View) -> Package {
     package
 }
 
+/// The folder of this name in the plugin, also behind a link. What cannot be looked at is told where the start itself is
+/// looked for.
+fn folder(cx: &Context<'_>, path: &Path) -> Option<Path> {
+    match cx.host().stat(path) {
+        Ok(found) if found.kind == Kind::Directory => Some(path.clone()),
+        Ok(found) if found.kind != Kind::Symlink => None,
+        Ok(_) | Err(StateError::ThroughLink) => {
+            let link = cx.host().resolve(path).ok().filter(|link| link.target == Target::Inside)?;
+            link.end.filter(|_| link.metadata.is_some_and(|end| end.kind == Kind::Directory))
+        }
+        Err(_) => None,
+    }
+}
+
 impl Package {
+    /// A package of which nothing is known.
+    fn unread(path: Path, why: Why) -> Self {
+        let open = match &why {
+            Why::Unreadable(why) => NotAssessed::unreadable(why),
+            Why::Limit(name) => NotAssessed::limit(name),
+        };
+        let entries = Err(open.at(Location::Object(path.clone())));
+        Self { entries, starts: BTreeSet::new(), unread: vec![(path, why)] }
+    }
+
     /// Adds what a package in this folder starts in where it is loaded by the folder's name. A JSON file is data, whoever
     /// loads it.
     fn add_mains(&mut self, view: &View, folder: &str, package: &Path, json: &Value) {
@@ -87,12 +107,12 @@ impl Package {
             targets(exports.get(".").unwrap_or(exports), &mut mains);
         }
         for text in mains.into_iter().map(js::trim).filter(|text| !text.is_empty() && !is_json(text)) {
-            match resolve(view, folder, text) {
-                Some(path) => drop(self.starts.insert(path.rel)),
-                None => {
-                    self.unread.push((package.clone(), "it starts in a file outside the folder".to_owned()));
-                }
-            }
+            let Some(start) = resolve(view, folder, text) else {
+                let why = Why::Unreadable("it starts in a file outside the folder".to_owned());
+                self.unread.push((package.clone(), why));
+                continue;
+            };
+            self.starts.insert(start.rel);
         }
     }
 }
@@ -116,21 +136,23 @@ fn is_json(text: &str) -> bool {
 }
 
 /// The content of a `package.json`; null where there is none. What is no JSON names nothing, for the gateway either.
-fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, String> {
+fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, Why> {
     let content = match cx.host().read(path, MAX_PACKAGE_BYTES) {
         Err(StateError::WrongKind) => through_link(cx, path),
         other => other,
     };
     match content {
-        Ok(content) if content.truncated => Err(format!("it has more than {} MiB", MAX_PACKAGE_BYTES >> 20)),
+        Ok(content) if content.truncated => {
+            Err(Why::Limit(format!("it has more than {} MiB", MAX_PACKAGE_BYTES >> 20)))
+        }
         Ok(content) => Ok(serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default()),
         Err(StateError::NotFound) => Ok(Value::Null),
-        Err(error) => Err(reason(&error)),
+        Err(error) => Err(Why::Unreadable(reason(&error))),
     }
 }
 
 /// A package that is a link to another file of the plugin.
-fn through_link(cx: &Context<'_>, package: &Path) -> Result<chitin_policy_sdk::Content, StateError> {
+fn through_link(cx: &Context<'_>, package: &Path) -> Result<Content, StateError> {
     let link = cx.host().resolve(package)?;
     match link.metadata {
         None => Err(StateError::NotFound),

@@ -2,34 +2,49 @@
 
 mod entries;
 
-use chitin_policy_sdk::scan::{self, Words};
-use chitin_policy_sdk::{Context, Finding, Path, Verdict, critical, listing, warn};
+use chitin_policy_sdk::openclaw::scan::{self, Words};
+use chitin_policy_sdk::{Answer, Context, Finding, Path, Verdict, View, critical, listing, warn};
 
 use entries::Entry;
+
+const CODE: &str = "plugins.code_safety";
+const FAILED: &str = "plugins.code_safety.scan_failed";
+const HIDDEN: &str = "plugins.code_safety.entry_path";
+const ESCAPING: &str = "plugins.code_safety.entry_escape";
+
+/// What a scan needs.
+const NEEDED: [&str; 3] = ["stat:plugin/**", "list:plugin/**", "read:plugin/**"];
 
 /// Most entry points with a finding of their own.
 const MAX_HIDDEN: usize = 20;
 
 /// Scans the plugin, beginning with what it says that it starts in.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
-    for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
-        let name = view.display.rsplit('/').next().unwrap_or_default();
-        let read = entries::read(cx, view);
-        let package = Path::new(&view.name, "package.json");
-        findings.extend(judge(&package, name, &read.entries));
-        let mut scan = scan::folder(cx, &view.name, &read.starts);
-        for (path, why) in read.unread {
-            scan.leave_out(&path, why);
-        }
-        let removal = match uninstall(name) {
-            Some(command) => format!("remove it with `{command}`"),
-            None => "remove its folder".to_owned(),
-        };
-        let words = Words { check: "plugins.code_safety", what: "Plugin", name, removal: &removal };
-        findings.extend(scan::findings(cx, &scan, &words));
+    let mut answer = Answer::new();
+    if let Some(reason) = NEEDED.iter().find_map(|capability| cx.granted(capability).err()) {
+        answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING], Err::<Option<Finding>, _>(reason));
+        return Ok(answer);
     }
-    Ok(findings)
+    for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
+        plugin(cx, view, &mut answer);
+    }
+    Ok(answer)
+}
+
+fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
+    let name = view.display.rsplit('/').next().unwrap_or_default();
+    let read = entries::read(cx, view);
+    let entries = read.entries.map(|entries| judge(&Path::new(&view.name, "package.json"), name, &entries));
+    answer.checks(&[HIDDEN, ESCAPING], entries);
+    let mut scan = scan::folder(cx, &view.name, &read.starts);
+    for (path, why) in read.unread {
+        scan.leave_out(&path, why);
+    }
+    let removal = match uninstall(name) {
+        Some(command) => format!("remove it with `{command}`"),
+        None => "remove its folder".to_owned(),
+    };
+    scan::tell(cx, &scan, &Words { check: CODE, what: "Plugin", name, removal: &removal }, answer);
 }
 
 /// The findings about the entries themselves: by their texts alone.
@@ -46,7 +61,7 @@ fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
         .chunks(1)
         .chain(rest)
         .map(|entries| {
-            warn("plugins.code_safety.entry_path", "A plugin starts in a hidden or installed file")
+            warn(HIDDEN, "A plugin starts in a hidden or installed file")
                 .detail(format!(
                     "The plugin {name} names {} as entry point. Nobody expects code of its own there, and scanners pass \
                      over such folders; this one is scanned here.",
@@ -60,7 +75,7 @@ fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
         entries.iter().filter(|entry| entry.path.is_none()).map(|entry| entry.text.as_str()).collect();
     if !escaping.is_empty() {
         findings.push(
-            critical("plugins.code_safety.entry_escape", "A plugin names code outside its own folder")
+            critical(ESCAPING, "A plugin names code outside its own folder")
                 .detail(format!(
                     "The plugin {name} names {} as entry points: whatever lies there by then would run in the gateway, and \
                      an update of the plugin can point it anywhere.",
@@ -109,7 +124,7 @@ mod tests {
         let host = plugin().file("plugin/0", "a.js", 0o644, "readFile(a); fetch(b)");
         assert_eq!(host.ids(audit), ["plugins.code_safety:warn"]);
         let host = host.file("plugin/0", "lib/b.ts", 0o644, "\n  eval(x)");
-        let findings = host.run(audit).unwrap();
+        let findings = host.findings(audit);
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         assert_eq!(finding.severity, chitin_policy_sdk::Severity::Critical);
         let place = |rel, line, column| {
@@ -136,7 +151,7 @@ mod tests {
             ("a/../../foo/x.js", Some("x.js"), false),
         ] {
             let host = with_entries(&format!("[\"{entry}\"]"));
-            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).entries;
+            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).entries.unwrap();
             let rel = entries[0].path.as_ref().map(|path| path.rel.as_str());
             assert_eq!((rel, entries[0].is_hidden()), (path, hidden), "{entry}");
         }
@@ -170,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_start_that_is_no_script_by_name_is_not_passed_over() {
-        let failed = ["plugins.code_safety.scan_failed:warn"];
+        let failed = ["plugins.code_safety.scan_failed:warn", "plugins.code_safety:not assessed"];
         for package in [
             r#"{"openclaw": {"extensions": ["./payload.dat"]}}"#,
             r#"{"openclaw": {"extensions": ["payload"]}}"#,
@@ -231,17 +246,18 @@ mod tests {
             let expected = ["plugins.code_safety.entry_path:warn", "plugins.code_safety:critical"];
             assert_eq!(host.ids(audit), expected, "{entry}");
             // However many ways lead there, it is one place.
-            let findings = host.run(audit).unwrap();
+            let findings = host.findings(audit);
             assert_eq!(findings.last().unwrap().locations.len(), 1, "{entry}");
         }
     }
 
     #[test]
     fn what_cannot_be_looked_at_is_said() {
-        let failed = ["plugins.code_safety.scan_failed:warn"];
-        assert_eq!(plugin().deny("plugin/0", "a.js").ids(audit), failed);
+        let failed = ["plugins.code_safety.scan_failed:warn", "plugins.code_safety:not assessed"];
+        let denied = plugin().deny("plugin/0", "a.js");
+        assert_eq!(denied.ids(audit), failed);
+        assert_eq!(denied.unassessed(audit), ["plugins.code_safety: unreadable: it is no regular file"]);
         assert_eq!(MemoryHost::new("{}").deny("plugin/0", "").ids(audit), failed);
-        assert_eq!(plugin().deny("plugin/0", "package.json").ids(audit), failed);
         let host = plugin().symlink("plugin/0", "gone.js", None).file(
             "plugin/0",
             "node_modules/x.js",
@@ -249,5 +265,46 @@ mod tests {
             "eval(x)",
         );
         assert_eq!(host.ids(audit), [""; 0]);
+    }
+
+    #[test]
+    fn entry_points_that_cannot_be_read_are_not_called_ordinary() {
+        let denied = plugin().deny("plugin/0", "package.json");
+        assert_eq!(
+            denied.ids(audit),
+            [
+                "plugins.code_safety.scan_failed:warn",
+                "plugins.code_safety.entry_path:not assessed",
+                "plugins.code_safety.entry_escape:not assessed",
+                "plugins.code_safety:not assessed"
+            ]
+        );
+        let entries = vec!["\".h/x.js\""; 10_001].join(",");
+        let open = with_entries(&format!("[{entries}]")).unassessed(audit);
+        let why = "limit: it names more than 10000 entry points";
+        assert_eq!(open, [HIDDEN, ESCAPING, CODE].map(|check| format!("{check}: {why}")));
+    }
+
+    #[test]
+    fn a_start_behind_a_hidden_link_is_not_passed_over() {
+        let failed = ["plugins.code_safety.scan_failed:warn", "plugins.code_safety:not assessed"];
+        let linked =
+            |entry: &str, end| with_entries(&format!("[\"{entry}\"]")).symlink("plugin/0", "link", Some(end));
+        let folder = linked("link", "node_modules/x")
+            .file("plugin/0", "node_modules/x/package.json", 0o644, r#"{"main": "./run.bin"}"#)
+            .file("plugin/0", "node_modules/x/run.bin", 0o644, "eval(x)");
+        assert_eq!(folder.ids(audit), failed, "the folder names a start that is no script");
+        let detail = folder.run(audit).unwrap().findings.remove(0).detail;
+        assert!(detail.contains("node_modules/x/run.bin: the plugin starts in it"), "{detail}");
+    }
+
+    #[test]
+    fn code_that_is_withheld_is_not_called_harmless() {
+        for capability in NEEDED {
+            let host = plugin().file("plugin/0", "a.js", 0o644, "eval(x)").ungranted(capability);
+            let open =
+                [CODE, FAILED, HIDDEN, ESCAPING].map(|check| format!("{check}: withheld {capability}"));
+            assert_eq!(host.unassessed(audit), open);
+        }
     }
 }

@@ -304,7 +304,7 @@ mod tests {
         let open = "plugins.extensions_no_allowlist:not assessed";
         let hidden = r#"{"$hidden": "variable"}"#;
         for (config, expected) in [
-            (r#"{plugins: {allow: [HIDDEN]}}"#, [].as_slice()),
+            ("{plugins: {allow: [HIDDEN]}}", [].as_slice()),
             (r#"{channels: {discord: {token: {"$hidden": "reference"}}}}"#, &[EXPOSED]),
             (r#"{channels: {discord: {token: "t", commands: {nativeSkills: HIDDEN}}}}"#, &[EXPOSED]),
             (r#"{channels: {discord: {token: "t"}}, plugins: {deny: [HIDDEN]}}"#, &[open]),
@@ -314,7 +314,7 @@ mod tests {
                 r#"{channels: {discord: {token: "t"}, slack: {botToken: "t", commands: {nativeSkills: true}}}, plugins: {deny: [HIDDEN]}}"#,
                 &[EXPOSED, open],
             ),
-            (r#"{channels: {telegram: {tokenFile: HIDDEN}}}"#, &[open]),
+            ("{channels: {telegram: {tokenFile: HIDDEN}}}", &[open]),
         ] {
             let ids = host(&config.replace("HIDDEN", hidden)).ids(audit);
             let own: Vec<&String> = ids.iter().filter(|id| id.contains("allowlist")).collect();

@@ -66,17 +66,12 @@ impl Service {
     fn chat<'a>(&self, cx: &'a Context<'_>) -> Result<Option<Chat<'a>>, NotAssessed> {
         let config = cx.config();
         let channel = config.get("channels").get(self.key);
-        let switch = self.switch(&config, &channel);
+        let switch = switch(&config, &channel);
         let is_on = switch.as_ref().map_err(Clone::clone).and_then(|switch| self.is_on(&config, switch));
         if !all([is_on, self.is_configured(cx, &channel)])? {
             return Ok(None);
         }
         Ok(Some(Chat { name: self.name, switch: switch? }))
-    }
-
-    fn switch<'a>(&self, config: &Node<'a>, channel: &Node<'a>) -> Result<Node<'a>, NotAssessed> {
-        let own = channel.at("commands.nativeSkills");
-        Ok(if own.is_nullish()? { config.at("commands.nativeSkills") } else { own })
     }
 
     fn is_on(&self, config: &Node<'_>, switch: &Node<'_>) -> Result<bool, NotAssessed> {
@@ -116,6 +111,12 @@ impl Service {
         let file = self.token_file.map(|key| is_named(cx, &place.get(key)));
         any(tokens.chain(file))
     }
+}
+
+/// The setting that decides: the channel's own, or else the one for all.
+fn switch<'a>(config: &Node<'a>, channel: &Node<'a>) -> Result<Node<'a>, NotAssessed> {
+    let own = channel.at("commands.nativeSkills");
+    Ok(if own.is_nullish()? { config.at("commands.nativeSkills") } else { own })
 }
 
 fn is_set(facts: Option<Facts>) -> bool {

@@ -1,54 +1,68 @@
 //! Logins, transcripts and the folders around them that other accounts can use.
 
+use chitin_policy_sdk::context::unseen;
+use chitin_policy_sdk::openclaw::agents;
 use chitin_policy_sdk::permissions::Permissions;
 use chitin_policy_sdk::{
-    Context, Failure, Finding, Fix, Kind, Path, SetModes, Severity, StateError, Verdict, agents, context,
-    finding,
+    Answer, Context, Finding, Fix, Kind, NotAssessed, Path, SetModes, Severity, StateError, Target, Verdict,
+    all, finding,
 };
+
+const WRITABLE: &str = "fs.private_files.perms_writable";
+const READABLE: &str = "fs.private_files.perms_readable";
+const CHECKS: [&str; 2] = [WRITABLE, READABLE];
 
 /// Places that a finding names; the rest is counted.
 const NAMED: usize = 20;
 
 /// Looks at what lies directly in the credentials directory and in each agent's folders.
 pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut answer = Answer::new();
     let mut seen = Seen::default();
-    seen.files(cx, &Path::new("credentials", ""), ".json")?;
-    for agent in agents::folders(cx)? {
-        let folder = format!("agents/{agent}");
-        let sessions = Path::new("state", &format!("{folder}/sessions"));
-        for place in
-            [Path::new("state", &folder), Path::new("state", &format!("{folder}/agent")), sessions.clone()]
-        {
-            if let Some(place) = Permissions::inspect(cx, &place)?.filter(Permissions::is_directory) {
-                let cure = place.cure(Kind::Directory);
-                seen.add(&place, || cure.clone());
-            }
+    let folders = agents::folders(cx);
+    let mut note = |unseen: Result<(), NotAssessed>| answer.checks(&CHECKS, unseen.map(|()| None));
+    note(seen.files(cx, &Path::new("credentials", ""), ".json", &folders.names));
+    for agent in &folders.names {
+        let folder = Path::new("state", &format!("agents/{agent}"));
+        let sessions = folder.join("sessions");
+        for place in [&folder, &folder.join("agent"), &sessions] {
+            note(seen.folder(cx, place));
         }
-        seen.files(cx, &sessions, ".jsonl")?;
+        note(seen.files(cx, &sessions, ".jsonl", &folders.names));
     }
-    let closed = keeps_others_out(cx)?;
-    let mut findings = Vec::new();
-    let severity = |open| if closed { Severity::Info } else { open };
-    if seen.writable.count > 0 {
-        let start = finding(
-            "fs.private_files.perms_writable",
-            severity(Severity::Critical),
-            "Other accounts can change private files",
-        );
-        let harm =
-            "whoever can change them can add logins, and put words into an agent's memory of a conversation";
-        findings.push(complete(start, seen.writable, harm, closed));
+    note(folders.open.map_or(Ok(()), Err));
+    answer.check(WRITABLE, writable(cx, seen.writable));
+    answer.check(READABLE, readable(cx, seen.readable));
+    Ok(answer)
+}
+
+fn writable(cx: &Context<'_>, open: Open) -> Result<Option<Finding>, NotAssessed> {
+    let harm =
+        "whoever can change them can add logins, and put words into an agent's memory of a conversation";
+    let start = finding(WRITABLE, Severity::Critical, "Other accounts can change private files");
+    told(cx, start, open, harm)
+}
+
+fn readable(cx: &Context<'_>, open: Open) -> Result<Option<Finding>, NotAssessed> {
+    let harm = "whoever can read them has the channels' logins and what was said in every conversation";
+    told(cx, finding(READABLE, Severity::Warn, "Other accounts can read private files"), open, harm)
+}
+
+/// The finding about what is open; none where nothing is. How bad it is, the directory above says.
+fn told(
+    cx: &Context<'_>,
+    mut start: Finding,
+    open: Open,
+    harm: &str,
+) -> Result<Option<Finding>, NotAssessed> {
+    if open.count == 0 {
+        return Ok(None);
     }
-    if seen.readable.count > 0 {
-        let start = finding(
-            "fs.private_files.perms_readable",
-            severity(Severity::Warn),
-            "Other accounts can read private files",
-        );
-        let harm = "whoever can read them has the channels' logins and what was said in every conversation";
-        findings.push(complete(start, seen.readable, harm, closed));
+    let is_closed = keeps_others_out(cx)?;
+    if is_closed {
+        start.severity = Severity::Info;
     }
-    Ok(findings)
+    Ok(Some(complete(start, open, harm, is_closed)))
 }
 
 /// What is open to others. Of a hundred thousand files the first are kept, and the others counted.
@@ -76,9 +90,23 @@ impl Seen {
         }
     }
 
+    fn folder(&mut self, cx: &Context<'_>, path: &Path) -> Result<(), NotAssessed> {
+        if let Some(place) = Permissions::inspect(cx, path)?.filter(Permissions::is_directory) {
+            let cure = place.cure(Kind::Directory);
+            self.add(&place, || cure.clone());
+        }
+        Ok(())
+    }
+
     /// The regular files directly in a directory whose names have an ending. A directory that is a link is not entered:
     /// what it leads to is not below the state directory by right.
-    fn files(&mut self, cx: &Context<'_>, directory: &Path, ending: &str) -> Result<(), Failure> {
+    fn files(
+        &mut self,
+        cx: &Context<'_>,
+        directory: &Path,
+        ending: &str,
+        agents: &[String],
+    ) -> Result<(), NotAssessed> {
         let cure = || {
             let (directory, names) = (directory.clone(), format!("*{ending}"));
             Some(Fix::SetModes(SetModes { directory, names, mode: cx.allowed().file & 0o077 }))
@@ -93,10 +121,32 @@ impl Seen {
             }
         });
         match listed {
-            Ok(()) | Err(StateError::NotFound | StateError::WrongKind | StateError::ThroughLink) => Ok(()),
-            Err(error) => Err(context::unseen(&cx.display_path(directory), &error)),
+            Ok(()) | Err(StateError::NotFound) => Ok(()),
+            Err(StateError::WrongKind | StateError::ThroughLink) => behind_link(cx, directory, agents),
+            Err(error) => Err(unseen(cx, "list", directory, &error)),
         }
     }
+}
+
+/// Nothing, where what was not entered holds no files, or the sessions of an agent, which are looked at there.
+fn behind_link(cx: &Context<'_>, directory: &Path, agents: &[String]) -> Result<(), NotAssessed> {
+    let link = match cx.host().resolve(directory) {
+        Ok(link) => link,
+        Err(StateError::NotFound) => return Ok(()),
+        Err(error) => return Err(unseen(cx, "stat", directory, &error)),
+    };
+    let may_hold_files = match link.metadata {
+        Some(end) => end.kind == Kind::Directory,
+        None => matches!(link.target, Target::Inside | Target::Outside),
+    };
+    let is_sessions = |end: &Path| {
+        let agent = end.rel.strip_prefix("agents/").and_then(|rest| rest.strip_suffix("/sessions"));
+        agent.is_some_and(|agent| agents.iter().any(|known| known == agent))
+    };
+    if !may_hold_files || link.end.as_ref().is_some_and(is_sessions) {
+        return Ok(());
+    }
+    Err(unseen(cx, "list", directory, &StateError::ThroughLink))
 }
 
 impl Open {
@@ -127,16 +177,25 @@ fn is_same(one: &Fix, other: &Fix) -> bool {
 
 /// The state directory does not let others pass, and the credentials directory lies in it or does not let them pass
 /// either. Nobody reaches the files then, as long as that stays so.
-fn keeps_others_out(cx: &Context<'_>) -> Result<bool, Failure> {
-    let is_closed = |view: &str| {
-        let seen = Permissions::inspect(cx, &Path::new(view, ""))?;
-        Ok(seen.is_none_or(|seen| seen.end.is_some_and(|end| end.mode & 0o011 == 0)))
+fn keeps_others_out(cx: &Context<'_>) -> Result<bool, NotAssessed> {
+    let is_closed =
+        |seen: Option<Permissions>| seen.is_none_or(|seen| seen.end.is_some_and(|end| end.mode & 0o011 == 0));
+    let state = Permissions::inspect(cx, &Path::new("state", "")).map(is_closed);
+    let credentials = || {
+        let seen = Permissions::inspect(cx, &Path::new("credentials", ""))?;
+        // What a link leads to lies elsewhere.
+        let is_link = seen.as_ref().is_some_and(|seen| seen.is_symlink);
+        Ok(is_closed(seen) || (!is_link && lies_in_state(cx)))
     };
-    let below = match (cx.display("state"), cx.display("credentials")) {
+    all([state, credentials()])
+}
+
+/// The credentials directory lies in the state directory, by its path.
+fn lies_in_state(cx: &Context<'_>) -> bool {
+    match (cx.display("state"), cx.display("credentials")) {
         (Some(state), Some(credentials)) => credentials.starts_with(&format!("{state}/")),
         _ => false,
-    };
-    Ok(is_closed("state")? && (below || is_closed("credentials")?))
+    }
 }
 
 fn complete(start: Finding, open: Open, harm: &str, closed: bool) -> Finding {
@@ -211,7 +270,7 @@ mod tests {
             .file("state", "agents/a/sessions/1.jsonl", 0o644, "")
             .file("state", "agents/a/sessions/sessions.json", 0o644, "")
             .symlink("state", "agents/a/sessions/2.jsonl", Some("agents/a/sessions/1.jsonl"));
-        let findings = host.run(audit).expect("a verdict");
+        let findings = host.findings(audit);
         let places: Vec<String> = findings[0].locations.iter().map(|place| format!("{place:?}")).collect();
         let named = |rel: &str| places.iter().any(|place| place.contains(&format!("\"{rel}\"")));
         assert_eq!(places.len(), 5, "{places:?}");
@@ -228,7 +287,7 @@ mod tests {
                 host.file("state", &format!("agents/main/sessions/{number}.jsonl"), 0o644, "")
             })
         };
-        let finding = |count| host(count).run(audit).expect("a verdict").remove(0);
+        let finding = |count| host(count).findings(audit).remove(0);
         assert!(finding(30).detail.contains("29 more are open"));
         for count in [1, 30, 3_000] {
             let finding = finding(count);
@@ -245,7 +304,7 @@ mod tests {
     #[test]
     fn the_cure_leaves_what_the_site_allows() {
         let host = open_state().allowing(0o2770, 0o660).file("state", TRANSCRIPT, 0o664, "");
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         let files = finding.fixes.iter().filter_map(|fix| match fix {
             Fix::SetModes(modes) => Some(modes.mode),
             _ => None,
@@ -255,8 +314,69 @@ mod tests {
 
     #[test]
     fn what_cannot_be_looked_at_is_not_called_clean() {
-        assert!(MemoryHost::new("{}").deny("credentials", "").inconclusive(audit).contains("/credentials"));
+        let open = |path: &str| {
+            let why = format!("unreadable: cannot look at {path}: permission denied");
+            CHECKS.map(|check| format!("{check}: {why}"))
+        };
+        let denied = MemoryHost::new("{}").deny("credentials", "");
+        assert_eq!(denied.unassessed(audit), open("/credentials"));
+        let denied = MemoryHost::new("{}").deny("state", "agents/main/sessions");
+        assert_eq!(denied.unassessed(audit), open("/state/agents/main/sessions"));
+    }
+
+    #[test]
+    fn what_is_seen_is_judged_beside_what_is_not() {
+        let host = open_state().file("state", TRANSCRIPT, 0o644, "");
+        let open = CHECKS.map(|check| format!("{check}:not assessed"));
+        for host in [
+            host.clone().deny("credentials", ""),
+            host.clone().deny("state", "agents/main/agent"),
+            host.clone().deny("state", "agents/other/sessions"),
+            host.clone().ungranted("list:state/agents"),
+            host.clone().ungranted("list:credentials"),
+            host.clone().ungranted("stat:state/agents/*"),
+            host.clone().ungranted("stat:state/agents/*/agent"),
+        ] {
+            assert_eq!(host.ids(audit), ["fs.private_files.perms_readable:warn", &open[0], &open[1]]);
+        }
+        assert_eq!(host.withhold("/agents").ids(audit), ["fs.private_files.perms_readable:warn"]);
+    }
+
+    #[test]
+    fn how_bad_it_is_is_not_guessed() {
+        let open = "fs.private_files.perms_readable:not assessed";
+        let host = open_state().file("state", TRANSCRIPT, 0o644, "");
+        assert_eq!(host.clone().ungranted("stat:state").ids(audit), ["fs.private_files.perms_readable:warn"]);
+        let passable =
+            MemoryHost::new("{}").directory("credentials", "", 0o700).file("state", TRANSCRIPT, 0o644, "");
+        assert_eq!(passable.clone().directory("state", "", 0o700).ungranted("stat:state").ids(audit), [open]);
+        assert_eq!(passable.ungranted("stat:state").file("state", TRANSCRIPT, 0o600, "").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn transcripts_behind_a_link_are_not_called_private() {
         let sessions = "agents/main/sessions";
-        assert!(MemoryHost::new("{}").deny("state", sessions).inconclusive(audit).contains(sessions));
+        let host = |end: Option<&str>| open_state().symlink("state", sessions, end);
+        let open = CHECKS.map(|check| format!("{check}:not assessed"));
+        assert_eq!(host(Some("kept")).directory("state", "kept", 0o700).ids(audit), open);
+        assert_eq!(host(Some("kept")).file("state", "kept", 0o600, "").ids(audit), NOTHING, "it holds none");
+        assert_eq!(host(None).ids(audit), NOTHING);
+        let other = host(Some("agents/work/sessions")).directory("state", "agents/work/sessions", 0o700);
+        assert_eq!(other.ids(audit), NOTHING, "they are looked at there");
+        assert_eq!(open_state().file("credentials", "", 0o600, "").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_closed_state_directory_does_not_protect_what_lies_behind_a_link() {
+        let host = |mode| {
+            MemoryHost::new("{}")
+                .view("credentials", "/state/credentials")
+                .directory("state", "", 0o700)
+                .directory("credentials", "real", mode)
+                .symlink("credentials", "", Some("real"))
+                .file("state", TRANSCRIPT, 0o644, "")
+        };
+        assert_eq!(host(0o755).ids(audit)[0], "fs.private_files.perms_readable:warn");
+        assert_eq!(host(0o700).ids(audit)[0], "fs.private_files.perms_readable:info");
     }
 }
