@@ -39,7 +39,18 @@ const VARIABLE: &str = "METAMORPHIC_TOKEN";
 
 /// Texts that are put in the place of another: those that policies look for, and some that they do not.
 const TEXTS: [&str; 12] = [
-    "open", "allowlist", "*", "none", "lan", "loopback", "off", "all", "x", "777", "http://h.example:9/p", "exec",
+    "open",
+    "allowlist",
+    "*",
+    "none",
+    "lan",
+    "loopback",
+    "off",
+    "all",
+    "x",
+    "777",
+    "http://h.example:9/p",
+    "exec",
 ];
 
 /// Values that may stand in the place of what is withheld; none stands for no value at all.
@@ -182,8 +193,8 @@ impl<'a> Case<'a> {
         fs::write(self.home.path().join(".openclaw/openclaw.json"), config.to_string()).unwrap();
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut environment = Environment::from_iter(self.variables.clone().into_iter().chain(more));
-        let (located, problems) =
-            locate(&Request::default(), &mut environment, self.home.path()).map_err(|error| error.to_string())?;
+        let (located, problems) = locate(&Request::default(), &mut environment, self.home.path())
+            .map_err(|error| error.to_string())?;
         let config = chitin::config::load(&located, &mut environment);
         let basis = Basis { deep: self.manifest.policy.deep, ..Basis::default() };
         let subject = Arc::new(Subject::new(located, environment, config, problems, &basis));
@@ -240,7 +251,8 @@ impl<'a> Case<'a> {
                 continue;
             }
             for check in self.checks() {
-                let differs = TEXTS.iter().filter_map(|text| self.all(&with(&self.config, pointer, Some(json!(text)))));
+                let differs =
+                    TEXTS.iter().filter_map(|text| self.all(&with(&self.config, pointer, Some(json!(text)))));
                 let is_open = hidden.open.contains(check);
                 if !is_open && differs.into_iter().any(|said| said.of(check) != hidden.of(check)) {
                     let what = format!("{check} depends on {pointer}, and with that hidden it has a verdict");
@@ -249,7 +261,8 @@ impl<'a> Case<'a> {
             }
         }
         for (number, first) in pointers.iter().enumerate().take(PAIRS) {
-            let Some(second) = pointers.get(pointers.len() - 1 - number).filter(|second| *second != first) else {
+            let Some(second) = pointers.get(pointers.len() - 1 - number).filter(|second| *second != first)
+            else {
                 continue;
             };
             match self.hidden(&[first, second]) {
@@ -344,8 +357,12 @@ fn places(config: &Value, pattern: &str) -> Vec<String> {
                 return vec![format!("{place}/{}", escape(&segment))];
             }
             match config.pointer(place) {
-                Some(Value::Object(map)) => map.keys().map(|key| format!("{place}/{}", escape(key))).collect(),
-                Some(Value::Array(items)) => (0..items.len()).map(|index| format!("{place}/{index}")).collect(),
+                Some(Value::Object(map)) => {
+                    map.keys().map(|key| format!("{place}/{}", escape(key))).collect()
+                }
+                Some(Value::Array(items)) => {
+                    (0..items.len()).map(|index| format!("{place}/{index}")).collect()
+                }
                 _ => Vec::new(),
             }
         };
@@ -363,7 +380,10 @@ fn texts(value: &Value, pointer: String, found: &mut Vec<String>) {
             map.iter().for_each(|(key, value)| texts(value, format!("{pointer}/{}", escape(key)), found));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, item)| texts(item, format!("{pointer}/{index}"), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, item)| texts(item, format!("{pointer}/{index}"), found));
         }
         _ => {}
     }

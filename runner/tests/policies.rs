@@ -256,7 +256,8 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
     }
     for check in &report.assessment {
         for open in &check.unassessed {
-            let place = open.location.as_ref().map_or(String::new(), |location| format!(" at {}", place(location)));
+            let place =
+                open.location.as_ref().map_or(String::new(), |location| format!(" at {}", place(location)));
             writeln!(text, "{} {}: {}{place}", open.class, check.check_id, open.text)?;
         }
     }

@@ -1,81 +1,127 @@
 //! Discord slash commands that everyone may use, or nobody.
 
-use chitin_policy_sdk::channels::{self, Account, shared, told};
-use chitin_policy_sdk::pairing::{self, Paired};
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, critical, warn};
+use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
+use chitin_policy_sdk::openclaw::pairing::{self, Store};
+use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, all, any, critical, warn};
+
+const OPEN: &str = "channels.discord.commands.native.unrestricted";
+const NOBODY: &str = "channels.discord.commands.native.no_allowlists";
 
 /// Looks at each account that offers slash commands in servers.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let config = cx.config();
-    let Some(channel) = channels::find(cx, "discord")? else { return Ok(Vec::new()) };
-    let mut accounts = pairing::read(cx, &channel)?;
-    accounts
-        .retain(|paired| offers_commands(cx, &paired.account) && !has_users(&paired.account.get("guilds")));
-    let access = config.at("commands.useAccessGroups");
-    Ok(if access.is_false() { unrestricted(&accounts, &access) } else { no_allowlists(&accounts) })
+    let mut answer = Answer::new();
+    let access = cx.config().at("commands.useAccessGroups");
+    match (channels::find(cx, "discord"), access.is_false()) {
+        (Ok(None), _) => {}
+        (Ok(Some(channel)), Ok(true)) => unrestricted(cx, &mut answer, &channel, &access),
+        (Ok(Some(channel)), Ok(false)) => no_allowlists(cx, &mut answer, &channel),
+        (Err(reason), _) | (_, Err(reason)) => {
+            answer.leave_open(OPEN, reason.clone());
+            answer.leave_open(NOBODY, reason);
+        }
+    }
+    Ok(answer)
 }
 
-/// Slash commands are on, and there are servers that they could come from.
-fn offers_commands(cx: &Context<'_>, account: &Account<'_>) -> bool {
+/// The servers of an account whose slash commands are on, where none of them says who may use them.
+fn without_users<'a>(cx: &Context<'_>, account: &Account<'a>) -> Result<Option<Node<'a>>, NotAssessed> {
+    let guilds = account.get("guilds")?;
+    let is_open = all([
+        guilds.entries().map(|mut guilds| guilds.next().is_some()),
+        account.group_policy(cx).map(|(_, name)| name != "disabled"),
+        offers_commands(cx, account),
+        has_users(&guilds).map(|has_users| !has_users),
+    ])?;
+    Ok(is_open.then_some(guilds))
+}
+
+fn offers_commands(cx: &Context<'_>, account: &Account<'_>) -> Result<bool, NotAssessed> {
     let config = cx.config();
-    let on = ["native", "nativeSkills"].iter().any(|key| account.native_commands(&config, key).is_some());
-    on && account.group_policy(cx).1 != "disabled" && account.get("guilds").entries().next().is_some()
+    any(["native", "nativeSkills"].map(|key| Ok(account.native_commands(&config, key)?.is_some())))
 }
 
 /// Some server, or a channel of one, says who may use commands there.
-fn has_users(guilds: &Node<'_>) -> bool {
-    let names_users = |place: &Node<'_>| place.get("users").items().next().is_some();
-    guilds.entries().any(|(_, guild)| {
-        names_users(&guild) || guild.get("channels").entries().any(|(_, channel)| names_users(&channel))
-    })
+fn has_users(guilds: &Node<'_>) -> Result<bool, NotAssessed> {
+    let names_users = |place: &Node<'_>| Ok(place.get("users").items()?.next().is_some());
+    any(guilds.entries()?.map(|(_, guild)| {
+        let channels = guild.get("channels");
+        let in_channel = || any(channels.entries()?.map(|(_, channel)| names_users(&channel)));
+        any([names_users(&guild), in_channel()])
+    }))
 }
 
-fn unrestricted(accounts: &[Paired<'_>], access: &Node<'_>) -> Vec<Finding> {
-    let finding = |(guilds, sharing): (Node<'_>, Vec<&Paired<'_>>)| {
-        let (path, (who, note)) = (guilds.dotted(), told(sharing.iter().map(|paired| &paired.account)));
-        critical("channels.discord.commands.native.unrestricted", "Everyone in a Discord server may use commands")
-            .detail(format!(
-                "commands.useAccessGroups is false, and no server in {path} names the users who may give commands{who}: \
-                 whoever can write in a channel where the bot is can run its slash commands.{note}"
-            ))
-            .remediation(format!(
-                "Set commands.useAccessGroups to true, or list user ids in {path}.<server id>.users"
-            ))
-            .at(access)
-            .at(&guilds)
-    };
-    shared(accounts, |paired| Some(paired.account.get("guilds"))).into_iter().map(finding).collect()
+fn unrestricted<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>, access: &Node<'a>) {
+    judge(
+        answer,
+        OPEN,
+        &channel.accounts,
+        |account| without_users(cx, account),
+        |guilds, sharing| {
+            let (path, (who, note)) = (guilds.dotted(), told(sharing));
+            critical(OPEN, "Everyone in a Discord server may use commands")
+                .detail(format!(
+                    "commands.useAccessGroups is false, and no server in {path} names the users who may give commands{who}: \
+                     whoever can write in a channel where the bot is can run its slash commands.{note}"
+                ))
+                .remediation(format!(
+                    "Set commands.useAccessGroups to true, or list user ids in {path}.<server id>.users"
+                ))
+                .at(access)
+                .at(&guilds)
+        },
+    );
 }
 
-fn no_allowlists<'a>(accounts: &[Paired<'a>]) -> Vec<Finding> {
-    let unowned = |paired: &Paired<'a>| {
-        let owners = paired.account.direct_list();
-        let is_owned = owners.items().any(|item| item.id().is_some()) || paired.senders().next().is_some();
-        (!is_owned).then(|| (owners, paired.account.get("guilds")))
+fn no_allowlists<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>) {
+    let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
+    judge(
+        answer,
+        NOBODY,
+        &accounts,
+        |(account, stores)| unowned(cx, account, stores),
+        |(owners, guilds), sharing| {
+            let (list, servers) = (owners.dotted(), guilds.dotted());
+            let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
+            warn(NOBODY, "Discord slash commands are on, and nobody may use them")
+                .detail(format!(
+                    "Neither {list} nor the pairing store names an owner, and no server in {servers} names users{who}: \
+                     every slash command is refused, and whoever wants them to work may be led to open them to all.{note}"
+                ))
+                .remediation(format!(
+                    "Set {list} to your own user id, or list user ids in {servers}.<server id>.users"
+                ))
+                .at(&owners)
+                .at(&guilds)
+        },
+    );
+}
+
+/// The list that names nobody, and the servers; none where no command is offered, or somebody may use them.
+fn unowned<'a>(
+    cx: &Context<'_>,
+    account: &Account<'a>,
+    stores: &Result<Vec<Store>, NotAssessed>,
+) -> Result<Option<(Node<'a>, Node<'a>)>, NotAssessed> {
+    let owners = account.direct_list()?;
+    let named = owners.items().and_then(|items| any(items.map(|item| Ok(cx.identity(&item)?.is_some()))));
+    let paired = match stores {
+        Ok(stores) => Ok(stores.iter().any(|store| !store.senders.is_empty())),
+        Err(reason) => Err(reason.clone()),
     };
-    let finding = |((owners, guilds), sharing): ((Node<'_>, Node<'_>), Vec<&Paired<'_>>)| {
-        let (list, servers, (who, note)) =
-            (owners.dotted(), guilds.dotted(), told(sharing.iter().map(|paired| &paired.account)));
-        warn("channels.discord.commands.native.no_allowlists", "Discord slash commands are on, and nobody may use them")
-            .detail(format!(
-                "Neither {list} nor the pairing store names an owner, and no server in {servers} names users{who}: \
-                 every slash command is refused, and whoever wants them to work may be led to open them to all.{note}"
-            ))
-            .remediation(format!(
-                "Set {list} to your own user id, or list user ids in {servers}.<server id>.users"
-            ))
-            .at(&owners)
-            .at(&guilds)
-    };
-    shared(accounts, unowned).into_iter().map(finding).collect()
+    let is_owned = any([named, paired]);
+    if is_owned == Ok(true) {
+        return Ok(None);
+    }
+    let Some(guilds) = without_users(cx, account)? else { return Ok(None) };
+    Ok((!is_owned?).then_some((owners, guilds)))
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -158,13 +204,33 @@ mod tests {
         let section = r#"{guilds: {"1": {}}, accounts: {
             a: {}, B: {allowFrom: ["5"]}, c: {guilds: {"2": {}}}, d: {guilds: {}}, e: {}
         }}"#;
-        let findings = host(section, "{}").run(audit).expect("a verdict");
+        let findings = host(section, "{}").findings(audit);
         let guilds: Vec<&Location> = findings.iter().map(|finding| &finding.locations[1]).collect();
         let at = |pointer: &str| Location::Config(pointer.to_owned());
         assert_eq!(guilds, [&at("/channels/discord/guilds"), &at("/channels/discord/accounts/c/guilds")]);
         assert!(findings[0].detail.contains("(accounts \"a\" and \"e\")"));
-        let open = host(section, "{useAccessGroups: false}").run(audit).expect("a verdict");
+        let open = host(section, "{useAccessGroups: false}").findings(audit);
         assert_eq!(open.len(), 2);
         assert_eq!(open[0].locations, [at("/commands/useAccessGroups"), at("/channels/discord/guilds")]);
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_open_what_it_decides() {
+        let open = |check: &str| vec![format!("{check}:not assessed")];
+        let withheld = r#"{"$hidden": "withheld"}"#;
+        for (section, commands, expected) in [
+            (format!("{{guilds: {withheld}}}"), "{}", open(NOBODY)),
+            (format!(r#"{{guilds: {{"1": {{users: {withheld}}}}}}}"#), "{}", open(NOBODY)),
+            (format!(r#"{{guilds: {{"1": {{users: {withheld}}}}}, groupPolicy: "disabled"}}"#), "{}", vec![]),
+            (format!("{{guilds: {withheld}}}"), "{useAccessGroups: false}", open(OPEN)),
+            (r#"{guilds: {"1": {}}}"#.to_owned(), withheld, [open(OPEN), open(NOBODY)].concat()),
+        ] {
+            assert_eq!(host(&section, commands).ids(audit), expected, "{section} {commands}");
+        }
+        // A name that is hidden is one all the same.
+        let hidden = host(r#"{guilds: {"1": {}}, allowFrom: ["5"]}"#, "{}");
+        assert_eq!(hidden.hide("/channels/discord/allowFrom/0", Hidden::Variable).ids(audit), NOTHING);
+        let store = host(r#"{guilds: {"1": {}}}"#, "{}").deny("credentials", "discord-allowFrom.json");
+        assert_eq!(store.ids(audit), open(NOBODY));
     }
 }

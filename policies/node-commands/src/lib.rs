@@ -32,6 +32,17 @@ const COMMANDS: [&str; 22] = [
     "browser.proxy",
 ];
 
+/// Commands that nodes have and the gateway does not pass on unless `allowCommands` says so (reference: config-checks 1.11).
+const OFF: [&str; 7] = [
+    "camera.snap",
+    "camera.clip",
+    "screen.record",
+    "contacts.add",
+    "calendar.add",
+    "reminders.add",
+    "sms.send",
+];
+
 /// Looks for entries of `gateway.nodes.denyCommands` that match no command.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let nodes = cx.config().at("gateway.nodes");
@@ -97,19 +108,23 @@ fn idle_name<'a>(entry: &Node<'a>, added: &Added<'_>) -> Result<Option<&'a str>,
 }
 
 fn finding(idle: &[(Node<'_>, &str)]) -> Finding {
-    let named = |pattern: bool| -> Vec<String> {
-        let texts = idle.iter().map(|(_, text)| *text).filter(|text| is_pattern(text) == pattern);
-        texts.map(|text| format!("\"{text}\"")).collect()
-    };
-    let sentence = |what: &str, names: Vec<String>| {
+    let sentence = |what: &str, is: fn(&str) -> bool| {
+        let texts = idle.iter().map(|(_, text)| *text).filter(|text| is(text));
+        let names: Vec<String> = texts.map(|text| format!("\"{text}\"")).collect();
         if names.is_empty() { String::new() } else { format!(" {what}: {}.", listing::words(&names)) }
     };
-    warn(CHECK, "Blocked node commands name no command")
+    let only_off = idle.iter().all(|(_, text)| OFF.contains(text));
+    let end = if only_off {
+        "The entries change nothing; they would count again where one of them is allowed."
+    } else {
+        "What the patterns and unknown names were to block stays allowed."
+    };
+    warn(CHECK, "Blocked node commands block nothing")
         .detail(format!(
-            "gateway.nodes.denyCommands blocks a command only by its exact name.{}{} What was to be blocked by these \
-             entries stays allowed.",
-            sentence("Patterns match nothing", named(true)),
-            sentence("No node offers a command of this name", named(false)),
+            "gateway.nodes.denyCommands blocks a command only by its exact name.{}{}{} {end}",
+            sentence("Patterns match nothing", is_pattern),
+            sentence("No command has this name", |text| !is_pattern(text) && !OFF.contains(&text)),
+            sentence("These are off anyway, unless gateway.nodes.allowCommands names them", |text| OFF.contains(&text)),
         ))
         .remediation(
             "Write exact names such as \"system.run\" or \"canvas.eval\" in gateway.nodes.denyCommands; take commands that \
@@ -200,10 +215,26 @@ mod tests {
         let findings = host(r#"["foo", "system.run", "a*", "bar"]"#, "[]").findings(audit);
         assert_eq!(findings.len(), 1);
         assert!(findings[0].detail.contains(
-            r#"name. Patterns match nothing: "a*". No node offers a command of this name: "foo" and "bar". What"#
+            r#"name. Patterns match nothing: "a*". No command has this name: "foo" and "bar". What"#
         ));
         let places = [0, 2, 3].map(|index| Location::Config(format!("/gateway/nodes/denyCommands/{index}")));
         assert_eq!(findings[0].locations, places);
+    }
+
+    #[test]
+    fn a_command_that_is_off_anyway_is_told_as_such() {
+        let detail = |deny: &str| host(deny, "[]").findings(audit).remove(0).detail;
+        let off = detail(r#"["camera.snap", "sms.send"]"#);
+        assert!(
+            off.contains("names them: \"camera.snap\" and \"sms.send\". The entries change nothing"),
+            "{off}"
+        );
+        assert!(!off.contains("stays allowed"), "{off}");
+        let both = detail(r#"["camera.snap", "foo"]"#);
+        assert!(
+            both.contains("No command has this name: \"foo\"") && both.contains("stays allowed"),
+            "{both}"
+        );
     }
 
     #[test]

@@ -130,8 +130,7 @@ impl Permissions {
     }
 
     /// Completes a finding about these permissions: where it is, the command that leaves it to whom the site allows it,
-    /// and the proposal to do so. Nothing is proposed for what a link leads to, or for what is not of the kind that is
-    /// meant to be there.
+    /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there.
     #[must_use]
     pub fn complete(&self, meant: Kind, finding: Finding) -> Finding {
         let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
@@ -150,11 +149,11 @@ impl Permissions {
         }
     }
 
-    /// The proposal to leave it to whom the site allows it; none for what a link leads to, or for another kind of object
-    /// than is meant to be there.
+    /// The proposal to leave it to whom the site allows it; none for another kind of object than is meant to be there. Where
+    /// a link leads to it, the runner says why it leaves it.
     #[must_use]
     pub fn cure(&self, meant: Kind) -> Option<Fix> {
-        let own = self.end.as_ref().filter(|end| !self.is_symlink && end.kind == meant);
+        let own = self.end.as_ref().filter(|end| end.kind == meant);
         let proposal = own.map(|end| SetMode {
             target: self.path.clone(),
             expected: end.mode,
@@ -240,7 +239,7 @@ mod tests {
         assert_eq!(file(0o777), (run("chmod 600"), vec![(0o777, 0o600)]));
         assert_eq!(file(0o444), (run("chmod 600"), vec![(0o444, 0o400)]));
         let link = MemoryHost::new("{}").file("state", "x", 0o644, "").symlink("state", "", Some("x"));
-        assert_eq!(cure(&link), (run("chmod 600"), vec![]));
+        assert_eq!(cure(&link), (run("chmod 600"), vec![(0o644, 0o600)]), "the runner says why it leaves it");
     }
 
     #[test]

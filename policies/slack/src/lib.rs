@@ -1,78 +1,114 @@
 //! Slack slash commands that everyone may use, or nobody.
 
-use chitin_policy_sdk::channels::{self, Account, shared, told};
-use chitin_policy_sdk::pairing::{self, Paired};
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, critical, warn};
+use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
+use chitin_policy_sdk::openclaw::pairing::{self, Store};
+use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, any, critical, warn};
+
+const OPEN: &str = "channels.slack.commands.slash.useAccessGroups_off";
+const NOBODY: &str = "channels.slack.commands.slash.no_allowlists";
 
 /// Looks at each account that offers slash commands.
 pub fn audit(cx: &Context<'_>) -> Verdict {
+    let mut answer = Answer::new();
     let config = cx.config();
-    let Some(channel) = channels::find(cx, "slack")? else { return Ok(Vec::new()) };
-    let accounts = pairing::read(cx, &channel)?;
     let access = config.at("commands.useAccessGroups");
-    Ok(if access.is_false() {
-        open_to_all(&accounts, &config, &access)
-    } else {
-        no_allowlists(&accounts, &config)
-    })
+    match (channels::find(cx, "slack"), access.is_false()) {
+        (Ok(None), _) => {}
+        (Ok(Some(channel)), Ok(true)) => open_to_all(&mut answer, &channel, &config, &access),
+        (Ok(Some(channel)), Ok(false)) => no_allowlists(cx, &mut answer, &channel, &config),
+        (Err(reason), _) | (_, Err(reason)) => {
+            answer.leave_open(OPEN, reason.clone());
+            answer.leave_open(NOBODY, reason);
+        }
+    }
+    Ok(answer)
 }
 
 /// The setting that switches slash commands on, where they are on.
-fn switch<'a>(account: &Account<'a>, config: &Node<'a>) -> Option<Node<'a>> {
-    let slash = account.get("slashCommand").get("enabled");
-    let native = ["native", "nativeSkills"].iter().find_map(|key| account.native_commands(config, key));
-    if slash.is_true() { Some(slash) } else { native }
+fn switch<'a>(account: &Account<'a>, config: &Node<'a>) -> Result<Option<Node<'a>>, NotAssessed> {
+    let slash = account.get("slashCommand")?.get("enabled");
+    if slash.is_true()? {
+        return Ok(Some(slash));
+    }
+    let native = account.native_commands(config, "native")?;
+    if native.is_some() { Ok(native) } else { account.native_commands(config, "nativeSkills") }
 }
 
-fn open_to_all<'a>(accounts: &[Paired<'a>], config: &Node<'a>, access: &Node<'a>) -> Vec<Finding> {
-    let finding = |(switch, sharing): (Node<'_>, Vec<&Paired<'_>>)| {
-        let (cause, (who, note)) = (switch.dotted(), told(sharing.iter().map(|paired| &paired.account)));
-        critical(
-            "channels.slack.commands.slash.useAccessGroups_off",
-            "Everyone in the Slack workspace may use commands",
-        )
-        .detail(format!(
-            "{cause} switches slash commands on{who}, and commands.useAccessGroups is false: nobody asks who gives a \
-             command, so every member and guest of the workspace can.{note}"
-        ))
-        .remediation("Set commands.useAccessGroups to true and channels.slack.allowFrom to those who may give commands")
-        .at(access)
-        .at(&switch)
-    };
-    shared(accounts, |paired| switch(&paired.account, config)).into_iter().map(finding).collect()
+fn open_to_all<'a>(answer: &mut Answer, channel: &Channel<'a>, config: &Node<'a>, access: &Node<'a>) {
+    judge(
+        answer,
+        OPEN,
+        &channel.accounts,
+        |account| switch(account, config),
+        |switch, sharing| {
+            let (cause, (who, note)) = (switch.dotted(), told(sharing));
+            critical(OPEN, "Everyone in the Slack workspace may use commands")
+                .detail(format!(
+                    "{cause} switches slash commands on{who}, and commands.useAccessGroups is false: nobody asks who gives \
+                     a command, so every member and guest of the workspace can.{note}"
+                ))
+                .remediation(
+                    "Set commands.useAccessGroups to true and channels.slack.allowFrom to those who may give commands",
+                )
+                .at(access)
+                .at(&switch)
+        },
+    );
 }
 
-fn no_allowlists<'a>(accounts: &[Paired<'a>], config: &Node<'a>) -> Vec<Finding> {
-    let unowned = |paired: &Paired<'a>| {
-        let switch = switch(&paired.account, config)?;
-        let owners = paired.account.direct_list();
-        let is_owned = owners.items().any(|item| item.id().is_some()) || paired.senders().next().is_some();
-        let channels = paired.account.get("channels");
-        let has_users = channels.entries().any(|(_, channel)| channel.get("users").items().next().is_some());
-        (!is_owned && !has_users).then_some((owners, switch))
+fn no_allowlists<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>, config: &Node<'a>) {
+    let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
+    judge(
+        answer,
+        NOBODY,
+        &accounts,
+        |(account, stores)| unowned(cx, account, stores, config),
+        |(owners, switch), sharing| {
+            let (list, cause) = (owners.dotted(), switch.dotted());
+            let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
+            warn(NOBODY, "Slack slash commands are on, and nobody may use them")
+                .detail(format!(
+                    "{cause} switches slash commands on{who}, and neither {list} nor the pairing store nor a channel's list \
+                     of users names anybody: every command is refused, and whoever wants them to work may be led to open \
+                     them to all.{note}"
+                ))
+                .remediation(format!("Set {list} to your own user id, or switch slash commands off"))
+                .at(&owners)
+                .at(&switch)
+        },
+    );
+}
+
+/// The list that names nobody, and what switches the commands on; none where they are off, or somebody may use them.
+fn unowned<'a>(
+    cx: &Context<'_>,
+    account: &Account<'a>,
+    stores: &Result<Vec<Store>, NotAssessed>,
+    config: &Node<'a>,
+) -> Result<Option<(Node<'a>, Node<'a>)>, NotAssessed> {
+    let Some(switch) = switch(account, config)? else { return Ok(None) };
+    let owners = account.direct_list()?;
+    let named = owners.items().and_then(|items| any(items.map(|item| Ok(cx.identity(&item)?.is_some()))));
+    let paired = match stores {
+        Ok(stores) => Ok(stores.iter().any(|store| !store.senders.is_empty())),
+        Err(reason) => Err(reason.clone()),
     };
-    let finding = |((owners, switch), sharing): ((Node<'_>, Node<'_>), Vec<&Paired<'_>>)| {
-        let (list, cause, (who, note)) =
-            (owners.dotted(), switch.dotted(), told(sharing.iter().map(|paired| &paired.account)));
-        warn("channels.slack.commands.slash.no_allowlists", "Slack slash commands are on, and nobody may use them")
-            .detail(format!(
-                "{cause} switches slash commands on{who}, and neither {list} nor the pairing store nor a channel's list \
-                 of users names anybody: every command is refused, and whoever wants them to work may be led to open \
-                 them to all.{note}"
-            ))
-            .remediation(format!("Set {list} to your own user id, or switch slash commands off"))
-            .at(&owners)
-            .at(&switch)
-    };
-    shared(accounts, unowned).into_iter().map(finding).collect()
+    let allowed = any([named, paired, has_users(account)])?;
+    Ok((!allowed).then_some((owners, switch)))
+}
+
+/// Some channel says who may use commands there.
+fn has_users(account: &Account<'_>) -> Result<bool, NotAssessed> {
+    let channels = account.get("channels")?;
+    any(channels.entries()?.map(|(_, channel)| Ok(channel.get("users").items()?.next().is_some())))
 }
 
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -130,12 +166,12 @@ mod tests {
         let section = r#"{accounts: {
             a: {slashCommand: {enabled: true}}, B: {slashCommand: {enabled: true}, allowFrom: ["U1"]}, c: {}
         }}"#;
-        let findings = host(section, "{}").run(audit).expect("a verdict");
+        let findings = host(section, "{}").findings(audit);
         let at = |pointer: &str| Location::Config(pointer.to_owned());
         assert_eq!(findings.len(), 1);
         let switch = at("/channels/slack/accounts/a/slashCommand/enabled");
         assert_eq!(findings[0].locations, [at("/channels/slack/allowFrom"), switch.clone()]);
-        let open = host(section, "{useAccessGroups: false}").run(audit).expect("a verdict");
+        let open = host(section, "{useAccessGroups: false}").findings(audit);
         assert_eq!(open[0].locations, [at("/commands/useAccessGroups"), switch]);
         assert_eq!(open.len(), 2);
     }
@@ -145,5 +181,25 @@ mod tests {
         let host = MemoryHost::new("{commands: {native: true}}");
         assert_eq!(host.ids(audit), NOTHING);
         assert_eq!(host.variable("SLACK_APP_TOKEN", "t").ids(audit), NO_LISTS);
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_open_what_it_decides() {
+        let open = |check: &str| vec![format!("{check}:not assessed")];
+        let on = r#"slashCommand: {enabled: true}"#;
+        for (section, commands, expected) in [
+            (format!(r#"{{{on}, channels: {{c: {{"$hidden": "withheld"}}}}}}"#), "{}", open(NOBODY)),
+            (r#"{slashCommand: {"$hidden": "withheld"}}"#.to_owned(), "{}", open(NOBODY)),
+            (r#"{slashCommand: {"$hidden": "withheld"}}"#.to_owned(), "{useAccessGroups: false}", open(OPEN)),
+            (format!("{{{on}}}"), r#"{"$hidden": "withheld"}"#, [open(OPEN), open(NOBODY)].concat()),
+        ] {
+            let host = host(&section, commands);
+            assert_eq!(host.ids(audit), expected, "{section} {commands}");
+        }
+        // A name that is hidden is one all the same.
+        let hidden = host(&format!(r#"{{{on}, allowFrom: ["U1"]}}"#), "{}");
+        assert_eq!(hidden.hide("/channels/slack/allowFrom/0", Hidden::Variable).ids(audit), NOTHING);
+        let store = host(&format!("{{{on}}}"), "{}").deny("credentials", "slack-allowFrom.json");
+        assert_eq!(store.ids(audit), open(NOBODY));
     }
 }

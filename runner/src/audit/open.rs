@@ -79,9 +79,7 @@ impl Open {
     /// What it is about is not here, and that is the state directory.
     #[must_use]
     pub fn is_about_state_dir(&self) -> bool {
-        let is_state_dir = |location: &Location| {
-            matches!(location, Location::Object { view, rel, .. } if view == "state" && rel.is_empty())
-        };
+        let is_state_dir = |location: &Location| matches!(location, Location::Object { view, rel, .. } if view == "state" && rel.is_empty());
         self.kind == Kind::Absent && self.location.as_ref().is_some_and(is_state_dir)
     }
 

@@ -49,9 +49,14 @@ mod tests {
     fn a_name_has_one_owner() {
         let own = manifest("a", "mine.x");
         assert_eq!(shared_name(&own, &manifest("a", "mine.y")), Some(Name::Policy("a")));
-        for (check, is_shared) in
-            [("mine.x", true), ("mine.*", true), ("*.x", true), ("*", true), ("mine.y", false), ("mine.x.y", false)]
-        {
+        for (check, is_shared) in [
+            ("mine.x", true),
+            ("mine.*", true),
+            ("*.x", true),
+            ("*", true),
+            ("mine.y", false),
+            ("mine.x.y", false),
+        ] {
             let shared = shared_name(&own, &manifest("b", check));
             assert_eq!(shared, is_shared.then_some(Name::Check("mine.x")), "{check}");
         }

@@ -7,7 +7,7 @@
 
 use crate::answer::all as all_of;
 use crate::openclaw::agents;
-use crate::{Context, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
+use crate::{Answer, Context, Finding, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
 
 /// The account of a channel that has none by name.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -248,7 +248,13 @@ pub struct Channel<'a> {
 /// accounts it has, is the reason for that.
 #[must_use]
 pub fn all<'a>(cx: &'a Context<'_>) -> Vec<Result<Channel<'a>, NotAssessed>> {
-    KINDS.iter().filter_map(|kind| one(cx, kind).transpose()).collect()
+    each(cx).into_iter().map(|(_, channel)| channel).collect()
+}
+
+/// The same, and of each which one it is.
+#[must_use]
+pub fn each<'a>(cx: &'a Context<'_>) -> Vec<(&'static Kind, Result<Channel<'a>, NotAssessed>)> {
+    KINDS.iter().filter_map(|kind| Some((kind, one(cx, kind).transpose()?))).collect()
 }
 
 /// One channel; none where it does not take part.
@@ -382,15 +388,40 @@ impl<'a> Account<'a> {
 
 /// What is the same for several accounts, with those accounts: a value that they inherit is one finding.
 pub fn shared<'t, T, K: PartialEq>(items: &'t [T], key: impl Fn(&T) -> Option<K>) -> Vec<(K, Vec<&'t T>)> {
-    let mut groups: Vec<(K, Vec<&'t T>)> = Vec::new();
+    let mut groups = Vec::new();
     for item in items {
-        let Some(key) = key(item) else { continue };
-        match groups.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, items)) => items.push(item),
-            None => groups.push((key, vec![item])),
+        if let Some(key) = key(item) {
+            join(&mut groups, key, item);
         }
     }
     groups
+}
+
+fn join<'t, T, K: PartialEq>(groups: &mut Vec<(K, Vec<&'t T>)>, key: K, item: &'t T) {
+    match groups.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, items)) => items.push(item),
+        None => groups.push((key, vec![item])),
+    }
+}
+
+/// Judges accounts: those that share a value make one finding, and one that cannot be judged leaves the check open.
+/// `value` is none where nothing is wrong.
+pub fn judge<'t, T, K: PartialEq>(
+    answer: &mut Answer,
+    id: &str,
+    items: &'t [T],
+    value: impl Fn(&T) -> Result<Option<K>, NotAssessed>,
+    finding: impl Fn(K, Vec<&'t T>) -> Finding,
+) {
+    let mut groups: Vec<(K, Vec<&T>)> = Vec::new();
+    for item in items {
+        match value(item) {
+            Ok(Some(value)) => join(&mut groups, value, item),
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(id, reason),
+        }
+    }
+    answer.findings.extend(groups.into_iter().map(|(value, sharing)| finding(value, sharing)));
 }
 
 /// What a detail says of the accounts that it is about: who they are, in brackets and with a space before them, where
@@ -664,6 +695,28 @@ mod tests {
         });
         let one = accounts("telegram", "{}", |account| told([account]));
         assert_eq!(one, [(String::new(), "")]);
+    }
+
+    #[test]
+    fn an_account_that_is_hidden_costs_the_others_nothing() {
+        fn open<'a>(account: &Account<'a>) -> Result<Option<&'a str>, NotAssessed> {
+            Ok(account.direct_policy()?.text()?.filter(|text| *text == "open"))
+        }
+        let hidden = r#"{"$hidden": "variable"}"#;
+        let section = format!(
+            r#"{{dmPolicy: "open", accounts: {{a: {{}}, b: {{dmPolicy: {hidden}}}, c: {{}}, d: {{dmPolicy: "x"}}}}}}"#
+        );
+        let host = MemoryHost::new(&format!("{{channels: {{telegram: {section}}}}}"));
+        host.with(|cx| {
+            let channel = find(cx, "telegram").expect("it can be seen").expect("it takes part");
+            let mut answer = Answer::new();
+            judge(&mut answer, "id", &channel.accounts, open, |_, sharing| {
+                crate::info("id", "title").detail(told(sharing).0)
+            });
+            let details: Vec<&str> = answer.findings.iter().map(|finding| finding.detail.as_str()).collect();
+            assert_eq!(details, [" (accounts \"a\" and \"c\")"]);
+            assert_eq!(answer.unassessed.len(), 1);
+        });
     }
 
     #[test]

@@ -84,16 +84,22 @@ fn id(entry: &Value) -> Option<String> {
 /// # Errors
 /// Where a store exists and cannot be read.
 pub fn read<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Result<Vec<Paired<'a>>, NotAssessed> {
+    let all = channel.accounts.iter().zip(stores(cx, channel));
+    all.map(|(account, stores)| Ok(Paired { account: account.clone(), stores: stores? })).collect()
+}
+
+/// The stores of each account, in the order of the accounts, or why they cannot be read. Needs what [`read`] needs.
+pub fn stores(cx: &Context<'_>, channel: &Channel<'_>) -> Vec<Result<Vec<Store>, NotAssessed>> {
     let id = channel.kind.id;
-    let common = Store::read(cx, id)?;
-    let paired = |account: &Account<'a>| {
-        let mut stores: Vec<Store> = common.iter().cloned().collect();
+    let common = Store::read(cx, id);
+    let of = |account: &Account<'_>| {
+        let mut stores: Vec<Store> = common.clone()?.into_iter().collect();
         for name in file_names(account.id) {
             stores.extend(Store::read(cx, &format!("{id}-{name}"))?);
         }
-        Ok(Paired { account: account.clone(), stores })
+        Ok(stores)
     };
-    channel.accounts.iter().map(paired).collect()
+    channel.accounts.iter().map(of).collect()
 }
 
 /// The forms of an account's id in the name of its store: some channels tidy the id before, some do not.

@@ -1,7 +1,39 @@
 //! Who an entry of an allow list or of a pairing store stands for: two entries with the same form are the same person
 //! (reference: channel-checks 4.4).
 
-use crate::js;
+use crate::{Context, Measures, Node, NotAssessed, js};
+
+/// The class of digits, and that of what is neither a letter nor a digit (`measures.classes` in `wit/secrets.wit`).
+const DIGITS: u8 = 4;
+const OTHER: u8 = 8;
+
+/// An entry of a list is "*", which stands for everyone. The length and the classes of an entry that is not shown can rule
+/// that out.
+///
+/// # Errors
+/// Where it is not shown, and may be "*".
+pub fn is_everyone(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssessed> {
+    let reason = match entry.trimmed() {
+        Ok(text) => return Ok(text == Some("*")),
+        Err(reason) => reason,
+    };
+    let known = measures(cx, entry, &reason)?;
+    if (known.units, known.classes) == (1, OTHER) { Err(reason) } else { Ok(false) }
+}
+
+/// The text of an entry that is not shown is made of ASCII digits alone.
+///
+/// # Errors
+/// Where nothing can be known of it.
+pub fn is_hidden_number(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssessed> {
+    let Some(reason) = entry.hidden() else { return Ok(false) };
+    let known = measures(cx, entry, &reason)?;
+    Ok(known.classes == DIGITS && known.bytes == known.units)
+}
+
+fn measures(cx: &Context<'_>, entry: &Node<'_>, reason: &NotAssessed) -> Result<Measures, NotAssessed> {
+    cx.config_secret(entry)?.ok_or_else(|| reason.clone())?.measures(&entry.location())
+}
 
 /// The form in which a channel compares its senders. An unknown channel's entries stay as they are.
 #[must_use]
@@ -83,6 +115,8 @@ fn from_bech32(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Hidden;
+    use crate::testing::MemoryHost;
 
     #[test]
     fn spellings_of_one_sender_have_one_form() {
@@ -110,6 +144,35 @@ mod tests {
                 assert_eq!(normalise(channel, spelling), form, "{channel} {spelling}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_told_by_its_length_and_classes() {
+        for (text, everyone, number) in [
+            ("*", None, false),
+            (" * ", None, false),
+            ("+", None, false),
+            ("5", Some(false), true),
+            (" 123 ", Some(false), true),
+            ("-5", Some(false), false),
+            ("²", Some(false), false),
+            ("tg:*", Some(false), false),
+        ] {
+            let host = MemoryHost::new(&serde_json::json!([text]).to_string()).hide("/0", Hidden::Variable);
+            host.with(|cx| {
+                let entry = cx.config().get_item(0);
+                assert_eq!(is_everyone(cx, &entry).ok(), everyone, "{text:?}");
+                assert_eq!(is_hidden_number(cx, &entry), Ok(number), "{text:?}");
+            });
+        }
+        let kept = MemoryHost::new(r#"["x"]"#).hide("/0", Hidden::Reference);
+        kept.with(|cx| assert!(is_everyone(cx, &cx.config().get_item(0)).is_err()));
+        let shown = MemoryHost::new(r#"[" * ", "5", 5]"#);
+        shown.with(|cx| {
+            let entries = cx.config().items().expect("shown");
+            let seen: Vec<_> = entries.map(|entry| is_everyone(cx, &entry).expect("shown")).collect();
+            assert_eq!(seen, [true, false, false]);
+        });
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::config::sensitive::{
 use crate::config::shown::is_shown;
 use crate::config::substitute::Given;
 use crate::config::{HIDDEN, REDACTED, Secret, SecretSource, SecretString, SecretSubject};
+use crate::target::js_trim;
 
 /// Members of a pair that say what the other member is: `{name: "API_KEY", value: "..."}`.
 const PAIR_NAMES: [&str; 6] = ["name", "key", "header", "variable", "id", "flag"];
@@ -215,7 +216,8 @@ impl<'a> Work<'a> {
             self.add_parts(pointer, text, listed || flagged);
             self.add(pointer, text.to_owned(), self.source(pointer));
             self.hide(pointer, || Hidden::Whole);
-            let kind = if from_env { "variable" } else { "secret" };
+            // A variable gives it, or would, where it were set.
+            let kind = if from_env || is_placeholder(text) { "variable" } else { "secret" };
             return if text.is_empty() { json!(text) } else { mark(kind) };
         }
         let pieces = match context.behind {
@@ -290,6 +292,14 @@ impl<'a> Work<'a> {
             hidden.insert(pointer.to_owned(), what());
         }
     }
+}
+
+/// Nothing but `${NAME}`, which no variable filled in.
+fn is_placeholder(text: &str) -> bool {
+    let name = js_trim(text).strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
 }
 
 /// How a text is looked at, by the key that it stands at.
