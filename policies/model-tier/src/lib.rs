@@ -4,14 +4,20 @@ mod tier;
 
 use std::collections::BTreeSet;
 
-use chitin_policy_sdk::models::{self, Model};
-use chitin_policy_sdk::{Context, Finding, Node, Verdict, warn};
+use chitin_policy_sdk::openclaw::models::{self, Model};
+use chitin_policy_sdk::{Answer, Context, Finding, Node, Verdict, warn};
 
 /// Judges every configured model by its name.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
-    let models = models::collect(&config)?;
-    Ok([legacy(&models), weak_tier(&models)].into_iter().flatten().collect())
+    let models = models::collect(&config);
+    let mut answer = Answer::new();
+    answer.findings.extend([legacy(&models.shown), weak_tier(&models.shown)].into_iter().flatten());
+    for (_, reason) in models.open {
+        answer.leave_open("models.legacy", reason.clone());
+        answer.leave_open("models.weak_tier", reason);
+    }
+    Ok(answer)
 }
 
 fn legacy(models: &[Model<'_>]) -> Option<Finding> {
@@ -90,7 +96,7 @@ mod tests {
     #[test]
     fn each_setting_is_a_line_and_each_value_a_place() {
         let host = agents(r#"{defaults: {model: {primary: "gpt-4", fallbacks: ["gpt-4", "gpt-4"]}}}"#);
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert_eq!(finding.detail.lines().count(), 3, "the two fallbacks are one line");
         let place = |end: &str| Location::Config(format!("/agents/defaults/model/{end}"));
         assert_eq!(finding.locations, [place("primary"), place("fallbacks/0"), place("fallbacks/1")]);
@@ -100,14 +106,22 @@ mod tests {
     fn many_models_are_not_all_named() {
         let list: Vec<String> = (0..150).map(|n| format!(r#"{{id: "a{n}", model: "gpt-4"}}"#)).collect();
         let host = agents(&format!("{{list: [{}]}}", list.join(", ")));
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         assert!(finding.detail.ends_with("- and 138 more"));
         assert_eq!(finding.locations.len(), 100);
     }
 
     #[test]
     fn a_model_that_is_hidden_is_not_called_strong() {
-        let host = agents(r#"{defaults: {model: {primary: "[secret]"}}}"#);
-        assert!(host.inconclusive(audit).contains("/agents/defaults/model/primary"));
+        let host = agents(
+            r#"{defaults: {model: {primary: {"$hidden": "variable"}, fallbacks: ["gpt-3.5-turbo"]}}}"#,
+        );
+        // The one that is shown is judged all the same.
+        assert_eq!(
+            host.ids(audit),
+            [LEGACY, WEAK, "models.legacy:not assessed", "models.weak_tier:not assessed"]
+        );
+        let withheld = agents(r#"{"$hidden": "withheld"}"#).ids(audit);
+        assert!(withheld.iter().all(|id| id.ends_with("not assessed")) && withheld.len() > 1, "{withheld:?}");
     }
 }

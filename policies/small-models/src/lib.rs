@@ -2,9 +2,14 @@
 
 mod size;
 
-use chitin_policy_sdk::models::{self, Model};
-use chitin_policy_sdk::sandbox::Mode;
-use chitin_policy_sdk::{Context, Facts, Failure, Node, Severity, Verdict, finding, listing, tools};
+use chitin_policy_sdk::openclaw::models::{self, Model};
+use chitin_policy_sdk::openclaw::sandbox::Mode;
+use chitin_policy_sdk::openclaw::tools;
+use chitin_policy_sdk::{
+    Answer, Context, Facts, Finding, Node, NotAssessed, Severity, Verdict, any, finding, listing,
+};
+
+const CHECK: &str = "models.small_params";
 
 /// Billions of parameters up to which a model counts as small.
 const SMALL: f64 = 300.0;
@@ -17,43 +22,41 @@ const SEARCH_VARIABLES: [&str; 3] = ["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPE
 
 /// A small model, and what stands between it and the world.
 struct Small<'a> {
-    model: &'a Model<'a>,
-    billions: f64,
-    mode: Mode<'a>,
-    /// The web tools that it can call.
-    exposed: Vec<&'static str>,
-}
-
-impl Small<'_> {
-    fn is_fenced(&self) -> bool {
-        self.mode.is_all() && self.exposed.is_empty()
-    }
-
-    fn line(&self) -> String {
-        let reach = match self.exposed.as_slice() {
-            [] => "no web tool".to_owned(),
-            tools => listing::words(tools),
-        };
-        let Model { id, source, .. } = self.model;
-        format!("{id} ({}B, {source}): sandbox mode {}, reaches {reach}", self.billions, self.mode.name())
-    }
+    node: Node<'a>,
+    is_fenced: bool,
+    line: String,
 }
 
 /// Looks at the sandbox and the web tools of every agent with a small model.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
-    let web_tools = web_tools(cx, &config)?;
-    let models = models::collect(&config)?;
-    let small = models.iter().filter(|model| !model.is_image).filter_map(|model| {
-        let billions = size::billions(model.id).filter(|size| *size <= SMALL)?;
-        Some(look(&config, model, billions, &web_tools))
-    });
-    let small = small.collect::<Result<Vec<_>, _>>()?;
-    if small.is_empty() {
-        return Ok(Vec::new());
+    let models = models::collect(&config);
+    let (mut small, mut open) = (Vec::new(), Vec::new());
+    for model in models.shown.iter().filter(|model| !model.is_image) {
+        let Some(billions) = size::billions(model.id).filter(|size| *size <= SMALL) else { continue };
+        match look(cx, &config, model, billions) {
+            Ok(seen) => small.push(seen),
+            Err(reason) => open.push(reason),
+        }
     }
-    let lines: Vec<String> = small.iter().map(Small::line).collect();
-    let (severity, title, verdict, remediation) = if small.iter().all(Small::is_fenced) {
+    open.extend(models.open.into_iter().filter(|(is_image, _)| !is_image).map(|(_, reason)| reason));
+    let mut answer = Answer::new();
+    // What is not shown could make it worse than an info.
+    if open.is_empty() || small.iter().any(|small| !small.is_fenced) {
+        answer.findings.extend(judged(&small));
+    }
+    for reason in open {
+        answer.leave_open(CHECK, reason);
+    }
+    Ok(answer)
+}
+
+fn judged(small: &[Small<'_>]) -> Option<Finding> {
+    if small.is_empty() {
+        return None;
+    }
+    let lines: Vec<&str> = small.iter().map(|small| small.line.as_str()).collect();
+    let (severity, title, verdict, remediation) = if small.iter().all(|small| small.is_fenced) {
         (
             Severity::Info,
             "Small models are in use, sandboxed and without web tools",
@@ -69,63 +72,83 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
              tools a larger model",
         )
     };
-    let finding = finding("models.small_params", severity, title)
+    let finding = finding(CHECK, severity, title)
         .detail(format!(
             "Models of up to {SMALL} billion parameters are the easiest to steer by injected instructions; {verdict}:"
         ))
         .list(&lines, 0)
         .remediation(remediation)
-        .at_all(small.iter().map(|small| &small.model.node));
-    Ok(vec![finding])
+        .at_all(small.iter().map(|small| &small.node));
+    Some(finding)
 }
 
 fn look<'a>(
+    cx: &Context<'_>,
     config: &Node<'a>,
-    model: &'a Model<'a>,
+    model: &Model<'a>,
     billions: f64,
-    web_tools: &[&'static str],
-) -> Result<Small<'a>, Failure> {
+) -> Result<Small<'a>, NotAssessed> {
     let agent = model.agent.filter(|id| !id.is_empty());
-    let section = agent.and_then(|id| {
-        let list = config.at("agents.list");
-        let mut entries = list.items();
-        entries.find(|entry| entry.get("id").text() == Some(id)).map(|entry| entry.get("tools"))
-    });
+    let section = agent.map(|id| section(config, id)).transpose()?.flatten();
     let policies = tools::policies(config, agent, section.as_ref())?;
-    let passes = |tool: &&'static str| policies.iter().all(|policy| policy.allows(tool));
-    let exposed = web_tools.iter().copied().filter(passes).collect();
-    Ok(Small { model, billions, mode: Mode::of(config, agent), exposed })
+    let passes = |tool: &str| policies.iter().all(|policy| policy.allows(tool));
+    let mut exposed = Vec::new();
+    // A tool that does not pass need not be known to be on.
+    for (tool, is_on) in WEB_TOOLS {
+        if passes(tool) && is_on(cx, config)? {
+            exposed.push(tool);
+        }
+    }
+    let mode = Mode::of(config, agent)?;
+    let reach = if exposed.is_empty() { "no web tool".to_owned() } else { listing::words(&exposed) };
+    let Model { id, source, .. } = model;
+    let line = format!("{id} ({billions}B, {source}): sandbox mode {}, reaches {reach}", mode.name()?);
+    Ok(Small { node: model.node.clone(), is_fenced: mode.is_all()? && exposed.is_empty(), line })
 }
 
-/// The web tools that are switched on.
-fn web_tools(cx: &Context<'_>, config: &Node<'_>) -> Result<Vec<&'static str>, Failure> {
+/// The tools of the first agent with exactly this id.
+fn section<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
+    for entry in config.at("agents.list").items()? {
+        if entry.get("id").text()? == Some(id) {
+            return Ok(Some(entry.get("tools")));
+        }
+    }
+    Ok(None)
+}
+
+/// A web tool is switched on.
+type IsOn = fn(&Context<'_>, &Node<'_>) -> Result<bool, NotAssessed>;
+
+/// The web tools, and what switches each on.
+const WEB_TOOLS: [(&str, IsOn); 3] =
+    [("web_search", has_search), ("web_fetch", has_fetch), ("browser", has_browser)];
+
+fn has_fetch(_: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
+    Ok(!config.at("tools.web.fetch.enabled").is_false()?)
+}
+
+fn has_browser(_: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
     let browser = config.at("browser.enabled");
-    let tools = [
-        ("web_search", has_search(cx, &config.at("tools.web.search"))?),
-        ("web_fetch", !config.at("tools.web.fetch.enabled").is_false()),
-        ("browser", browser.is_nullish() || browser.is_truthy()),
-    ];
-    Ok(tools.into_iter().filter(|(_, on)| *on).map(|(tool, _)| tool).collect())
+    Ok(browser.is_nullish()? || browser.is_truthy()?)
 }
 
 /// Web search is on by the config's word, or by a key for it where the config does not say.
-fn has_search(cx: &Context<'_>, search: &Node<'_>) -> Result<bool, Failure> {
+fn has_search(cx: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let search = config.at("tools.web.search");
     let enabled = search.get("enabled");
-    if enabled.is_true() || enabled.is_false() {
-        return Ok(enabled.is_true());
+    if enabled.is_true()? || enabled.is_false()? {
+        return enabled.is_true();
     }
-    for key in SEARCH_KEYS {
+    let in_config = SEARCH_KEYS.map(|key| {
         let key = search.at(key);
-        if cx.config_secret(&key)?.map_or_else(|| key.is_truthy(), |facts| facts.is_truthy()) {
-            return Ok(true);
+        match cx.config_secret(&key)? {
+            Some(facts) => Ok(facts.is_truthy()),
+            None => key.is_truthy(),
         }
-    }
-    for name in SEARCH_VARIABLES {
-        if cx.env_secret(name)?.as_ref().is_some_and(Facts::is_truthy) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    });
+    let in_variables =
+        SEARCH_VARIABLES.map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(Facts::is_truthy)));
+    any(in_config.into_iter().chain(in_variables))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -151,7 +174,7 @@ mod tests {
     }
 
     fn exposed(host: &MemoryHost) -> String {
-        let finding = host.run(audit).expect("a verdict").remove(0);
+        let finding = host.findings(audit).remove(0);
         finding.detail.rsplit_once("reaches ").map_or_else(String::new, |(_, tools)| tools.to_owned())
     }
 
@@ -242,7 +265,7 @@ mod tests {
         let open = r#"{id: "z", model: "x/b-9b", sandbox: {mode: "off"}}"#;
         let both = agents(&format!("{{list: [{fenced}, {open}]}}"));
         assert_eq!(both.ids(audit), CRITICAL);
-        let finding = both.run(audit).expect("a verdict").remove(0);
+        let finding = both.findings(audit).remove(0);
         assert_eq!(finding.locations.len(), 2);
         assert!(
             finding
@@ -276,6 +299,22 @@ mod tests {
 
     #[test]
     fn what_is_hidden_is_not_called_fenced() {
-        assert!(sandboxed(r#"allow: ["[secret]"]"#).inconclusive(audit).contains("/tools/allow/0"));
+        let open = ["models.small_params:not assessed"];
+        assert_eq!(sandboxed(r#"allow: [{"$hidden": "variable"}]"#).ids(audit), open);
+        // A list that is hidden lets no tool through that another one stops, and no sandbox matters more than its mode.
+        let hidden = |model: &str, rest: &str| {
+            MemoryHost::new(&format!(r#"{{agents: {{defaults: {{model: {{primary: {model}}}}}}}, {rest}}}"#))
+                .ids(audit)
+        };
+        let variable = r#"{"$hidden": "variable"}"#;
+        assert_eq!(hidden(variable, "tools: {}"), open);
+        assert_eq!(hidden(r#""x/foo-8b""#, r#"browser: {"$hidden": "withheld"}"#), open);
+        assert_eq!(
+            hidden(r#""x/foo-8b""#, r#"browser: {"$hidden": "withheld"}, tools: {deny: ["browser"]}"#),
+            CRITICAL
+        );
+        let both =
+            r#"{agents: {defaults: {model: {primary: "x/foo-8b", fallbacks: [{"$hidden": "variable"}]}}}}"#;
+        assert_eq!(MemoryHost::new(both).ids(audit), [CRITICAL[0], open[0]]);
     }
 }

@@ -17,39 +17,76 @@ pub struct Model<'a> {
     pub is_image: bool,
 }
 
-/// All models, those for all agents first.
-///
-/// # Errors
-/// Where a model, or the id of an agent that has one, is not shown.
-pub fn collect<'a>(config: &Node<'a>) -> Result<Vec<Model<'a>>, NotAssessed> {
-    let mut models = Vec::new();
+/// The models that the config gives, as far as they are shown.
+#[derive(Clone, Debug, Default)]
+pub struct Models<'a> {
+    /// Those that are shown, those for all agents first.
+    pub shown: Vec<Model<'a>>,
+    /// Why others are not, and whether they look at images only.
+    pub open: Vec<(bool, NotAssessed)>,
+}
+
+/// All models.
+#[must_use]
+pub fn collect<'a>(config: &Node<'a>) -> Models<'a> {
+    let mut models = Models::default();
     for (key, is_image) in [("model", false), ("imageModel", true)] {
         let node = config.at("agents.defaults").get(key);
         let all = Model { id: "", node, source: format!("agents.defaults.{key}"), agent: None, is_image };
-        add(&mut models, &all)?;
+        models.add(&all);
     }
-    for entry in config.at("agents.list").items()? {
-        if entry.get("model").is_nullish()? {
-            continue;
-        }
-        let id = entry.get("id").text()?.unwrap_or_default();
-        let (node, source) = (entry.get("model"), format!("agents.list.{id}.model"));
-        add(&mut models, &Model { id: "", node, source, agent: Some(id), is_image: false })?;
+    match config.at("agents.list").items() {
+        Ok(entries) => entries.for_each(|entry| models.add_agent(&entry)),
+        Err(reason) => models.open.push((false, reason)),
     }
-    Ok(models)
+    models
 }
 
-/// Adds the models of one setting: a name, or a primary model and its fallbacks.
-fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) -> Result<(), NotAssessed> {
-    let mut push = |node: Node<'a>, key: &str| {
-        if let Some(id) = node.trimmed()? {
-            models.push(Model { id, node, source: format!("{}{key}", setting.source), ..setting.clone() });
+impl<'a> Models<'a> {
+    fn add_agent(&mut self, entry: &Node<'a>) {
+        let node = entry.get("model");
+        let agent = node.is_nullish().and_then(|is_nullish| {
+            // Without a model its id does not matter.
+            if is_nullish { Ok(None) } else { Ok(Some(entry.get("id").text()?.unwrap_or_default())) }
+        });
+        match agent {
+            Ok(None) => {}
+            Ok(Some(id)) => {
+                let source = format!("agents.list.{id}.model");
+                self.add(&Model { id: "", node, source, agent: Some(id), is_image: false });
+            }
+            Err(reason) => self.open.push((false, reason)),
         }
-        Ok(())
-    };
-    push(setting.node.clone(), "")?;
-    push(setting.node.get("primary"), ".primary")?;
-    setting.node.get("fallbacks").items()?.try_for_each(|node| push(node, ".fallbacks"))
+    }
+
+    /// Adds the models of one setting: a name, or a primary model and its fallbacks.
+    fn add(&mut self, setting: &Model<'a>) {
+        self.push(setting, setting.node.clone(), "");
+        self.push(setting, setting.node.get("primary"), ".primary");
+        match setting.node.get("fallbacks").items() {
+            Ok(items) => items.for_each(|node| self.push(setting, node, ".fallbacks")),
+            Err(reason) => self.leave_open(setting, reason),
+        }
+    }
+
+    fn push(&mut self, setting: &Model<'a>, node: Node<'a>, key: &str) {
+        match node.trimmed() {
+            Ok(Some(id)) => {
+                let source = format!("{}{key}", setting.source);
+                self.shown.push(Model { id, node, source, ..setting.clone() });
+            }
+            Ok(None) => {}
+            Err(reason) => self.leave_open(setting, reason),
+        }
+    }
+
+    fn leave_open(&mut self, setting: &Model<'a>, reason: NotAssessed) {
+        let open = (setting.is_image, reason);
+        // What is withheld as a whole is asked for three times.
+        if !self.open.contains(&open) {
+            self.open.push(open);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +106,7 @@ mod tests {
             },
             "list": [{"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h"],
         }});
-        let models = collect(&Node::root(&config)).expect("nothing is hidden");
+        let models = collect(&Node::root(&config)).shown;
         let seen: Vec<(&str, &str, &str, Option<&str>)> = models
             .iter()
             .map(|model| (model.id, model.source.as_str(), model.node.pointer(), model.agent))
@@ -97,14 +134,15 @@ mod tests {
             json!({"defaults": [{"model": "x"}], "list": [["x"], {"model": ["x"]}]}),
         ] {
             let config = json!({"agents": agents});
-            assert!(collect(&Node::root(&config)).expect("nothing is hidden").is_empty(), "{config}");
+            assert!(collect(&Node::root(&config)).shown.is_empty(), "{config}");
         }
     }
 
     #[test]
     fn a_model_that_a_variable_names_is_not_passed_over() {
         let config = json!({"agents": {"defaults": {"model": {"primary": {"$hidden": "variable"}}}}});
-        assert!(collect(&Node::root(&config)).is_err());
+        let models = collect(&Node::root(&config));
+        assert_eq!((models.shown.len(), models.open.len()), (0, 1));
     }
 
     #[test]
@@ -125,7 +163,7 @@ mod tests {
         ] {
             let text = agents.replace("HIDDEN", hidden).replace("WITHHELD", withheld);
             let host = MemoryHost::new(&format!("{{agents: {text}}}"));
-            assert_eq!(host.with(|cx| collect(&cx.config()).is_ok()), is_shown, "{agents}");
+            assert_eq!(host.with(|cx| collect(&cx.config()).open.is_empty()), is_shown, "{agents}");
         }
     }
 }
