@@ -1,55 +1,78 @@
 //! Webhooks that let callers in too easily or give them too much.
 
-use chitin_policy_sdk::gateway::{Gateway, MIN_TOKEN_UNITS, TOKEN_VARIABLE};
-use chitin_policy_sdk::{Context, Facts, Failure, Finding, Node, Severity, Verdict, critical, finding, warn};
+use chitin_policy_sdk::openclaw::gateway::{Credential, Gateway, MIN_TOKEN_UNITS, TOKEN_VARIABLE};
+use chitin_policy_sdk::{
+    Answer, Context, Facts, Finding, Location, Measures, Node, NotAssessed, Severity, Verdict, critical,
+    finding, warn,
+};
+
+const SHORT: &str = "hooks.token_too_short";
+const REUSE: &str = "hooks.token_reuse_gateway_token";
+const ROOT: &str = "hooks.path_root";
+const UNSET: &str = "hooks.default_session_key_unset";
+const ENABLED: &str = "hooks.request_session_key_enabled";
+const UNFENCED: &str = "hooks.request_session_key_prefixes_missing";
 
 /// Looks at the webhook section where it is switched on.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let hooks = cx.config().get("hooks");
-    if !hooks.get("enabled").is_true() {
-        return Ok(Vec::new());
+    let mut answer = Answer::new();
+    match hooks.get("enabled").is_true() {
+        Ok(true) => {}
+        Ok(false) => return Ok(answer),
+        Err(reason) => {
+            let all = [SHORT, REUSE, ROOT, UNSET, ENABLED, UNFENCED];
+            all.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+            return Ok(answer);
+        }
     }
     let gateway = Gateway::read(cx);
-    let mut findings = Vec::new();
-    if let Some(token) = cx.config_secret(&hooks.get("token"))?.filter(|token| token.units > 0) {
-        findings.extend(token_too_short(&hooks, &token));
-        findings.extend(token_reuse(cx, &gateway, &hooks, &token)?);
-    }
-    findings.extend(path_root(&hooks));
-    findings.extend(default_session_key(&hooks));
-    if hooks.get("allowRequestSessionKey").is_true() {
-        findings.extend(request_session_key(&hooks, gateway.is_remote()));
-    }
-    Ok(findings)
+    answer.check(SHORT, token_too_short(cx, &hooks));
+    answer.check(REUSE, token_reuse(cx, &gateway, &hooks));
+    answer.check(ROOT, path_root(&hooks));
+    answer.check(UNSET, default_session_key(&hooks));
+    answer.check(ENABLED, request_session_key(&hooks, &gateway));
+    answer.check(UNFENCED, unfenced_session_key(&hooks, &gateway));
+    Ok(answer)
 }
 
-fn token_too_short(hooks: &Node<'_>, token: &Facts) -> Option<Finding> {
-    (token.units < MIN_TOKEN_UNITS).then(|| {
-        warn("hooks.token_too_short", "Webhook token is short enough to be guessed")
+/// What is known of the webhook token; none where there is none.
+fn token(cx: &Context<'_>, hooks: &Node<'_>) -> Result<Option<Facts>, NotAssessed> {
+    let node = hooks.get("token");
+    // A token that is withheld may be there, and may be none.
+    if node.is_nullish()? {
+        return Ok(None);
+    }
+    Ok(cx.config_secret(&node)?.filter(Facts::is_set))
+}
+
+fn token_too_short(cx: &Context<'_>, hooks: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let node = hooks.get("token");
+    let Some(token) = token(cx, hooks)? else { return Ok(None) };
+    let units = token.measures(&node.location())?.units;
+    Ok((units < MIN_TOKEN_UNITS).then(|| {
+        warn(SHORT, "Webhook token is short enough to be guessed")
             .detail(format!(
-                "hooks.token has {} characters, fewer than {MIN_TOKEN_UNITS}: a short token falls to guessing, and with \
-                 it anyone can start agent runs.",
-                token.units
+                "hooks.token has {units} characters, fewer than {MIN_TOKEN_UNITS}: a short token falls to guessing, and \
+                 with it anyone can start agent runs."
             ))
             .remediation("Replace hooks.token by the output of: openssl rand -hex 32")
-            .at(&hooks.get("token"))
-    })
+            .at(&node)
+    }))
 }
 
 fn token_reuse(
     cx: &Context<'_>,
     gateway: &Gateway<'_>,
     hooks: &Node<'_>,
-    token: &Facts,
-) -> Result<Option<Finding>, Failure> {
-    let auth = gateway.auth(cx)?;
-    let in_force = auth.mode == "token" && auth.token.is_set();
-    let variable = if in_force { None } else { cx.env_secret(TOKEN_VARIABLE)? };
-    let other = if in_force { auth.token.facts.as_ref() } else { variable.as_ref() };
-    if other.is_none_or(|other| other.fingerprint != token.fingerprint) {
+) -> Result<Option<Finding>, NotAssessed> {
+    let node = hooks.get("token");
+    let Some(token) = token(cx, hooks)? else { return Ok(None) };
+    let Some((other, place)) = gateway_token(cx, gateway)? else { return Ok(None) };
+    if other.fingerprint != token.measures(&node.location())?.fingerprint {
         return Ok(None);
     }
-    let start = critical("hooks.token_reuse_gateway_token", "Webhook token is the gateway token too")
+    let found = critical(REUSE, "Webhook token is the gateway token too")
         .detail(
             "hooks.token equals the gateway token: every service that is given the webhook token can log in to the \
              gateway with it, and each place that keeps it or logs it leaks both.",
@@ -58,43 +81,70 @@ fn token_reuse(
             "Set hooks.token to a value of its own, for example the output of: openssl rand -hex 32; and change the \
              gateway token, which others have seen",
         )
-        .at(&hooks.get("token"));
-    Ok(Some(if in_force { start.at_credential(&auth.token) } else { start.at_env(TOKEN_VARIABLE) }))
+        .at(&node)
+        .at_location(&place);
+    Ok(Some(found))
 }
 
-fn path_root(hooks: &Node<'_>) -> Option<Finding> {
+/// The token of the gateway, and its place: the one in force, or else that of the environment.
+fn gateway_token(
+    cx: &Context<'_>,
+    gateway: &Gateway<'_>,
+) -> Result<Option<(Measures, Location)>, NotAssessed> {
+    let in_force =
+        if gateway.mode(cx)? == "token" { Some(gateway.token(cx)?).filter(Credential::is_set) } else { None };
+    let (facts, place) = match in_force {
+        Some(token) => (token.facts.clone(), token.location()),
+        None => (cx.env_secret(TOKEN_VARIABLE)?, Location::Env(TOKEN_VARIABLE.to_owned())),
+    };
+    facts.map(|facts| Ok((facts.measures(&place)?, place))).transpose()
+}
+
+fn path_root(hooks: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
     let path = hooks.get("path");
-    (path.trimmed() == Some("/")).then(|| {
-        critical("hooks.path_root", "Webhooks are served at the root path")
+    Ok((path.trimmed()? == Some("/")).then(|| {
+        critical(ROOT, "Webhooks are served at the root path")
             .detail(
                 "hooks.path is \"/\": the webhook handler answers for every path of the gateway, and shadows its other \
                  HTTP endpoints.",
             )
             .remediation("Set hooks.path to a path of its own, for example \"/hooks\"")
             .at(&path)
-    })
+    }))
 }
 
-fn default_session_key(hooks: &Node<'_>) -> Option<Finding> {
+fn default_session_key(hooks: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
     let key = hooks.get("defaultSessionKey");
-    key.trimmed().is_none().then(|| {
-        warn("hooks.default_session_key_unset", "Webhook runs have no session of their own")
+    Ok(key.trimmed()?.is_none().then(|| {
+        warn(UNSET, "Webhook runs have no session of their own")
             .detail(
                 "hooks.defaultSessionKey is not set: each webhook run without a session key gets a new, generated one, \
                  so that what outsiders sent is scattered over sessions that nobody watches or can fence in.",
             )
             .remediation("Set hooks.defaultSessionKey, for example to \"hook:ingress\"")
             .at(&key)
-    })
+    }))
 }
 
-fn request_session_key(hooks: &Node<'_>, is_remote: bool) -> Vec<Finding> {
-    let severity = if is_remote { Severity::Critical } else { Severity::Warn };
-    let reach = if is_remote { "others can reach the gateway" } else { "the gateway listens on loopback" };
-    let switch = hooks.get("allowRequestSessionKey");
-    let prefixes = hooks.get("allowedSessionKeyPrefixes");
-    let enabled =
-        finding("hooks.request_session_key_enabled", severity, "Webhook callers choose the session they talk to")
+/// How bad it is that callers choose a session, and why; none where they do not.
+fn chosen_session(
+    hooks: &Node<'_>,
+    gateway: &Gateway<'_>,
+) -> Result<Option<(Severity, &'static str)>, NotAssessed> {
+    if !hooks.get("allowRequestSessionKey").is_true()? {
+        return Ok(None);
+    }
+    Ok(Some(if gateway.is_remote()? {
+        (Severity::Critical, "others can reach the gateway")
+    } else {
+        (Severity::Warn, "the gateway listens on loopback")
+    }))
+}
+
+fn request_session_key(hooks: &Node<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let chosen = chosen_session(hooks, gateway)?;
+    Ok(chosen.map(|(severity, reach)| {
+        finding(ENABLED, severity, "Webhook callers choose the session they talk to")
             .detail(format!(
                 "hooks.allowRequestSessionKey is true, and {reach}: the holder of the webhook token can put words into \
                  a session of their choice.",
@@ -102,23 +152,30 @@ fn request_session_key(hooks: &Node<'_>, is_remote: bool) -> Vec<Finding> {
             .remediation(
                 "Set hooks.allowRequestSessionKey to false, or keep hooks.allowedSessionKeyPrefixes as narrow as you can",
             )
-            .at(&switch);
-    if prefixes.texts().next().is_some() {
-        return vec![enabled];
+            .at(&hooks.get("allowRequestSessionKey"))
+    }))
+}
+
+fn unfenced_session_key(hooks: &Node<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let prefixes = hooks.get("allowedSessionKeyPrefixes");
+    let (switch, listed) = (hooks.get("allowRequestSessionKey"), prefixes.texts());
+    if listed.as_ref().is_ok_and(|listed| !listed.is_empty()) {
+        return Ok(None);
     }
-    let unfenced =
-        finding("hooks.request_session_key_prefixes_missing", severity, "Webhook callers may choose any session")
-            .detail(format!(
-                "hooks.allowRequestSessionKey is true, hooks.allowedSessionKeyPrefixes lists nothing, and {reach}: the \
-                 holder of the webhook token can enter the owner's own sessions too.",
-            ))
-            .remediation(
-                "Set hooks.allowedSessionKeyPrefixes, for example to [\"hook:\"], or set hooks.allowRequestSessionKey \
-                 to false",
-            )
-            .at(&prefixes)
-            .at(&switch);
-    vec![enabled, unfenced]
+    let Some((severity, reach)) = chosen_session(hooks, gateway)? else { return Ok(None) };
+    listed?;
+    let found = finding(UNFENCED, severity, "Webhook callers may choose any session")
+        .detail(format!(
+            "hooks.allowRequestSessionKey is true, hooks.allowedSessionKeyPrefixes lists nothing, and {reach}: the \
+             holder of the webhook token can enter the owner's own sessions too.",
+        ))
+        .remediation(
+            "Set hooks.allowedSessionKeyPrefixes, for example to [\"hook:\"], or set hooks.allowRequestSessionKey \
+             to false",
+        )
+        .at(&prefixes)
+        .at(&switch);
+    Ok(Some(found))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -128,7 +185,7 @@ mod tests {
     use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
 
-    use super::*;
+    use super::{TOKEN_VARIABLE, audit};
 
     const SHORT: &str = "hooks.token_too_short:warn";
     const REUSE: &str = "hooks.token_reuse_gateway_token:critical";
@@ -201,7 +258,7 @@ mod tests {
 
     #[test]
     fn reuse_points_at_both_places() {
-        let findings = host(&token(LONG), "{}").variable(TOKEN_VARIABLE, LONG).run(audit).expect("a verdict");
+        let findings = host(&token(LONG), "{}").variable(TOKEN_VARIABLE, LONG).findings(audit);
         let places = [Location::Config("/hooks/token".to_owned()), Location::Env(TOKEN_VARIABLE.to_owned())];
         assert_eq!(findings[0].locations, places);
     }
@@ -245,5 +302,34 @@ mod tests {
             assert_eq!(host(&hooks, "{}").ids(audit), both, "{prefixes}");
         }
         assert_eq!(host(r#"allowRequestSessionKey: "true""#, "{}").ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_open_what_it_decides() {
+        let withheld = r#"{"$hidden": "withheld"}"#;
+        let hooks = |hooks: &str| MemoryHost::new(&format!("{{hooks: {hooks}}}"));
+        let open = |host: MemoryHost| -> Vec<String> {
+            let unassessed = host.unassessed(audit);
+            unassessed.iter().map(|open| open.split(':').next().unwrap_or_default().to_owned()).collect()
+        };
+        let on = r#"enabled: true, path: "/hooks", defaultSessionKey: "hook:x""#;
+        assert_eq!(open(hooks(withheld)).len(), 6);
+        assert_eq!(hooks(&format!("{{enabled: false, token: {withheld}}}")).ids(audit), NOTHING);
+        let token = open(hooks(&format!("{{{on}, token: {withheld}}}")));
+        assert_eq!(token, ["hooks.token_too_short", "hooks.token_reuse_gateway_token"]);
+        // Neither how long it is nor what it equals can be known of a token that is kept elsewhere.
+        let kept = format!(r#"{{{on}, token: {{"$hidden": "reference"}}}}"#);
+        assert_eq!(open(hooks(&kept)), ["hooks.token_too_short"], "there is no other to compare it with");
+        let compared = MemoryHost::new(&format!(r#"{{hooks: {kept}, gateway: {{auth: {{token: "t"}}}}}}"#));
+        assert_eq!(open(compared), ["hooks.token_too_short", "hooks.token_reuse_gateway_token"]);
+        let path =
+            r#"{enabled: true, path: {"$hidden": "variable"}, defaultSessionKey: {"$hidden": "variable"}}"#;
+        assert_eq!(open(hooks(path)), ["hooks.path_root", "hooks.default_session_key_unset"]);
+        let bind =
+            format!("{{hooks: {{{on}, allowRequestSessionKey: true}}, gateway: {{bind: {withheld}}}}}");
+        let both = ["hooks.request_session_key_enabled", "hooks.request_session_key_prefixes_missing"];
+        assert_eq!(open(MemoryHost::new(&bind)), both);
+        let fenced = bind.replace("true}", r#"true, allowedSessionKeyPrefixes: ["hook:"]}"#);
+        assert_eq!(open(MemoryHost::new(&fenced)), both[..1]);
     }
 }
