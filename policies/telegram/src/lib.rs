@@ -2,167 +2,278 @@
 
 use std::collections::BTreeSet;
 
-use chitin_policy_sdk::channels::{self, shared, told};
-use chitin_policy_sdk::pairing::{self, Paired};
-use chitin_policy_sdk::{Context, Finding, Location, Node, Verdict, critical, senders, warn};
+use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
+use chitin_policy_sdk::openclaw::pairing::{self, Store};
+use chitin_policy_sdk::openclaw::senders::{self, is_everyone, is_hidden_number};
+use chitin_policy_sdk::{Answer, Context, Location, Node, NotAssessed, Verdict, any, critical, warn};
+
+const INVALID: &str = "channels.telegram.allowFrom.invalid_entries";
+const WILDCARD: &str = "channels.telegram.groups.allowFrom.wildcard";
+const MISSING: &str = "channels.telegram.groups.allowFrom.missing";
 
 /// So many bad entries are named and pointed at; the others are counted.
 const EXAMPLES: usize = 5;
 
 /// Looks at each account whose groups are let in.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let config = cx.config();
-    let Some(channel) = channels::find(cx, "telegram")? else { return Ok(Vec::new()) };
-    if config.at("commands.text").is_false() {
-        return Ok(Vec::new());
+    let mut answer = Answer::new();
+    match (channels::find(cx, "telegram"), cx.config().at("commands.text").is_false()) {
+        (_, Ok(true)) | (Ok(None), _) => {}
+        (Ok(Some(channel)), Ok(false)) => groups(cx, &channel, &mut answer),
+        (Err(reason), _) | (_, Err(reason)) => leave_open(&mut answer, &reason),
     }
-    let accounts: Vec<Groups<'_>> =
-        pairing::read(cx, &channel)?.into_iter().filter_map(|paired| Groups::of(cx, paired)).collect();
-    let mut findings = invalid_entries(&accounts);
-    findings.extend(wildcard(&accounts));
-    findings.extend(missing(&accounts, &config));
-    Ok(findings)
+    Ok(answer)
+}
+
+fn leave_open(answer: &mut Answer, reason: &NotAssessed) {
+    [INVALID, WILDCARD, MISSING].iter().for_each(|check| answer.leave_open(check, reason.clone()));
+}
+
+fn groups(cx: &Context<'_>, channel: &Channel<'_>, answer: &mut Answer) {
+    let mut accounts = Vec::new();
+    for (account, stores) in channel.accounts.iter().zip(pairing::stores(cx, channel)) {
+        match Groups::of(cx, account, stores) {
+            Ok(groups) => accounts.extend(groups),
+            Err(reason) => leave_open(answer, &reason),
+        }
+    }
+    invalid_entries(cx, answer, &accounts);
+    wildcard(cx, answer, &accounts);
+    missing(cx, answer, &accounts);
 }
 
 /// An account whose groups are let in.
 struct Groups<'a> {
-    paired: Paired<'a>,
+    account: &'a Account<'a>,
+    stores: Result<Vec<Store>, NotAssessed>,
     /// The setting that lets groups in: the open policy, or else the groups it allows.
     entrance: Node<'a>,
     /// Who may give commands in every group.
     list: Node<'a>,
-    /// The lists of single groups and topics.
-    narrower: Vec<Node<'a>>,
+    /// The lists of single groups and topics, or why they are not known.
+    narrower: Result<Vec<Node<'a>>, NotAssessed>,
 }
 
 impl<'a> Groups<'a> {
-    fn of(cx: &'a Context<'_>, paired: Paired<'a>) -> Option<Self> {
-        let groups = paired.account.get("groups");
-        let (policy, name) = paired.account.group_policy(cx);
+    fn of(
+        cx: &'a Context<'_>,
+        account: &'a Account<'a>,
+        stores: Result<Vec<Store>, NotAssessed>,
+    ) -> Result<Option<Self>, NotAssessed> {
+        let groups = account.get("groups")?;
+        let (policy, name) = account.group_policy(cx)?;
         let entrance = match name {
             "open" => policy,
-            "allowlist" if groups.entries().next().is_some() => groups.clone(),
-            _ => return None,
+            "allowlist" if groups.entries()?.next().is_some() => groups.clone(),
+            _ => return Ok(None),
         };
-        let mut narrower = Vec::new();
-        for (_, group) in groups.entries() {
-            narrower.push(group.get("allowFrom"));
-            narrower.extend(group.get("topics").entries().map(|(_, topic)| topic.get("allowFrom")));
-        }
-        Some(Self { list: paired.account.get("groupAllowFrom"), paired, entrance, narrower })
+        let (list, narrower) = (account.get("groupAllowFrom")?, narrower(&groups));
+        Ok(Some(Self { account, stores, entrance, list, narrower }))
     }
 
-    /// What the lists and stores hold, and where.
-    fn entries(&self) -> Vec<(String, Location)> {
-        let stored = self.paired.stores.iter().flat_map(|store| {
-            store.senders.iter().map(|sender| (sender.clone(), Location::Object(store.path.clone())))
-        });
-        let direct = self.paired.account.get("allowFrom");
-        let lists = [&self.list, &direct].into_iter().chain(&self.narrower);
-        let listed = lists.flat_map(Node::items).filter_map(|item| Some((item.id()?, item.location())));
-        stored.chain(listed).collect()
+    fn stores(&self) -> Result<&[Store], NotAssessed> {
+        self.stores.as_deref().map_err(Clone::clone)
+    }
+
+    fn narrower(&self) -> Result<&[Node<'a>], NotAssessed> {
+        self.narrower.as_deref().map_err(Clone::clone)
+    }
+
+    /// What the lists and stores hold that matches nobody, and where; and why others cannot be told.
+    fn invalid(&self, cx: &Context<'_>) -> (Vec<(String, Location)>, Vec<NotAssessed>) {
+        let mut entries = Entries::default();
+        match self.stores() {
+            Ok(stores) => {
+                let stored =
+                    stores.iter().flat_map(|store| store.senders.iter().map(move |sender| (store, sender)));
+                stored.for_each(|(store, sender)| entries.add(sender, Location::Object(store.path.clone())));
+            }
+            Err(reason) => entries.open.push(reason),
+        }
+        match self.account.get("allowFrom") {
+            Ok(direct) => [&self.list, &direct].iter().for_each(|list| entries.add_list(cx, list)),
+            Err(reason) => entries.open.push(reason),
+        }
+        match self.narrower() {
+            Ok(lists) => lists.iter().for_each(|list| entries.add_list(cx, list)),
+            Err(reason) => entries.open.push(reason),
+        }
+        (entries.invalid, entries.open)
     }
 
     /// Somebody in particular may give commands, or everybody in one group.
-    fn has_senders(&self) -> bool {
-        let listed = [&self.list].into_iter().chain(&self.narrower).flat_map(Node::items);
-        self.paired.senders().any(is_sender) || listed.filter_map(|item| item.id()).any(|id| is_sender(&id))
+    fn has_senders(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        let is_listed = |list: &Node<'_>| any(list.items()?.map(|item| is_sender_entry(cx, &item)));
+        let stored = self
+            .stores()
+            .map(|stores| stores.iter().flat_map(|store| &store.senders).any(|sender| is_sender(sender)));
+        let narrower = self.narrower().and_then(|lists| any(lists.iter().map(is_listed)));
+        any([stored, is_listed(&self.list), narrower])
     }
 
     /// Where everyone in every group is let in.
-    fn wildcard(&self) -> Option<Location> {
-        let item = self.list.items().find(|item| item.trimmed() == Some("*"));
-        let store = self.paired.stores.iter().find(|store| store.has_wildcard);
-        item.map(|item| item.location()).or_else(|| store.map(|store| Location::Object(store.path.clone())))
+    fn wildcard(&self, cx: &Context<'_>) -> Result<Option<Location>, NotAssessed> {
+        let mut open = None;
+        match self.list.items() {
+            Ok(items) => {
+                for item in items {
+                    match is_everyone(cx, &item) {
+                        Ok(true) => return Ok(Some(item.location())),
+                        Ok(false) => {}
+                        Err(reason) => open = Some(reason),
+                    }
+                }
+            }
+            Err(reason) => open = Some(reason),
+        }
+        match self.stores() {
+            Ok(stores) => {
+                if let Some(store) = stores.iter().find(|store| store.has_wildcard) {
+                    return Ok(Some(Location::Object(store.path.clone())));
+                }
+            }
+            Err(reason) => open = Some(reason),
+        }
+        open.map_or(Ok(None), Err)
     }
 }
 
-/// Entries that Telegram can't match with anybody.
-#[derive(PartialEq)]
-struct Invalid {
-    entries: Vec<String>,
-    places: Vec<Location>,
+/// The lists of single groups and topics.
+fn narrower<'a>(groups: &Node<'a>) -> Result<Vec<Node<'a>>, NotAssessed> {
+    let mut lists = Vec::new();
+    for (_, group) in groups.entries()? {
+        lists.push(group.get("allowFrom"));
+        lists.extend(group.get("topics").entries()?.map(|(_, topic)| topic.get("allowFrom")));
+    }
+    Ok(lists)
 }
 
-fn invalid_entries(accounts: &[Groups<'_>]) -> Vec<Finding> {
-    let invalid = |groups: &Groups<'_>| {
-        let mut invalid = Invalid { entries: Vec::new(), places: Vec::new() };
-        let mut seen = BTreeSet::new();
-        for (entry, place) in groups.entries() {
-            let id = senders::normalise("telegram", &entry);
-            if !id.is_empty() && !is_sender(&id) && seen.insert(id.clone()) {
-                invalid.entries.push(id);
-                invalid.places.push(place);
+/// Entries of lists that match nobody, each once.
+#[derive(Default)]
+struct Entries {
+    invalid: Vec<(String, Location)>,
+    open: Vec<NotAssessed>,
+    seen: BTreeSet<String>,
+}
+
+impl Entries {
+    fn add(&mut self, entry: &str, place: Location) {
+        let id = senders::normalise("telegram", entry);
+        if !id.is_empty() && !is_sender(&id) && self.seen.insert(id.clone()) {
+            self.invalid.push((id, place));
+        }
+    }
+
+    fn add_list(&mut self, cx: &Context<'_>, list: &Node<'_>) {
+        let items = match list.items() {
+            Ok(items) => items,
+            Err(reason) => return self.open.push(reason),
+        };
+        for item in items {
+            match item.id() {
+                Ok(Some(id)) => self.add(&id, item.location()),
+                Ok(None) => {}
+                // A number is a sender, also one that is not shown.
+                Err(_) if is_hidden_number(cx, &item) == Ok(true) => {}
+                Err(reason) => self.open.push(reason),
             }
         }
-        (!invalid.entries.is_empty()).then_some(invalid)
-    };
-    let finding = |(invalid, sharing): (Invalid, Vec<&Groups<'_>>)| {
-        let (who, note) = told(sharing.iter().map(|groups| &groups.paired.account));
-        let examples: Vec<String> =
-            invalid.entries.iter().take(EXAMPLES).map(|entry| format!("\"{entry}\"")).collect();
-        let more = match invalid.entries.len().saturating_sub(EXAMPLES) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let mut finding = warn(
-            "channels.telegram.allowFrom.invalid_entries",
-            "Telegram lists of senders hold entries that match nobody",
-        )
-        .detail(format!(
-            "{}{more}{who}: Telegram tells people apart by their numeric ids, so that a user name here lets nobody in \
-             and protects nothing, though it looks as if it did.{note}",
-            examples.join(", ")
-        ))
-        .remediation("Replace each by the numeric id of the person, or remove it");
-        finding.locations = invalid.places.into_iter().take(EXAMPLES).collect();
-        finding.locations.dedup();
-        finding
-    };
-    shared(accounts, invalid).into_iter().map(finding).collect()
+    }
 }
 
-fn wildcard(accounts: &[Groups<'_>]) -> Vec<Finding> {
-    let finding = |(place, sharing): (Location, Vec<&Groups<'_>>)| {
-        let (who, note) = told(sharing.iter().map(|groups| &groups.paired.account));
-        let mut finding = critical(
-            "channels.telegram.groups.allowFrom.wildcard",
-            "Everyone in a Telegram group may give the agent commands",
-        )
-        .detail(format!(
-            "The list of those who may give commands in groups holds \"*\"{who}: every member of every group that is \
-             let in can run commands, and anybody who joins can, too.{note}"
-        ))
-        .remediation("Remove \"*\" and list the numeric ids of those who may give commands");
-        finding.locations.push(place);
-        finding
-    };
-    shared(accounts, Groups::wildcard).into_iter().map(finding).collect()
+/// An entry of a list is a sender, shown or not.
+fn is_sender_entry(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssessed> {
+    match entry.id() {
+        Ok(id) => Ok(id.is_some_and(|id| is_sender(&id))),
+        Err(reason) => {
+            if is_hidden_number(cx, entry)? {
+                Ok(true)
+            } else {
+                Err(reason)
+            }
+        }
+    }
 }
 
-fn missing<'a>(accounts: &[Groups<'a>], config: &Node<'a>) -> Vec<Finding> {
-    let unlisted = |groups: &Groups<'a>| {
-        let is_missing = groups.wildcard().is_none() && !groups.has_senders();
-        let skills = groups.paired.account.native_commands(config, "nativeSkills").is_some();
-        is_missing.then(|| (groups.list.clone(), groups.entrance.clone(), skills))
-    };
-    let finding = |((list, entrance, skills), sharing): ((Node<'_>, Node<'_>, bool), Vec<&Groups<'_>>)| {
-        let (who, note) = told(sharing.iter().map(|groups| &groups.paired.account));
-        let (path, cause) = (list.dotted(), entrance.dotted());
-        let what = if skills { "run commands, those of skills among them" } else { "run commands" };
-        critical(
-            "channels.telegram.groups.allowFrom.missing",
-            "Telegram groups have no list of who may give the agent commands",
-        )
-        .detail(format!(
-            "{cause} lets groups in, and neither {path} nor a list of a single group nor the pairing store names \
-             anybody{who}: every member of such a group can {what}.{note}"
-        ))
-        .remediation(format!("Set {path} to the numeric ids of those who may give commands in groups"))
-        .at(&list)
-        .at(&entrance)
-    };
-    shared(accounts, unlisted).into_iter().map(finding).collect()
+fn invalid_entries(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
+    for groups in accounts {
+        let (_, open) = groups.invalid(cx);
+        open.into_iter().for_each(|reason| answer.leave_open(INVALID, reason));
+    }
+    judge(
+        answer,
+        INVALID,
+        accounts,
+        |groups| Ok(Some(groups.invalid(cx).0).filter(|invalid| !invalid.is_empty())),
+        |invalid, sharing| {
+            let (who, note) = told(sharing.iter().map(|groups| groups.account));
+            let examples: Vec<String> =
+                invalid.iter().take(EXAMPLES).map(|(entry, _)| format!("\"{entry}\"")).collect();
+            let more = match invalid.len().saturating_sub(EXAMPLES) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let mut finding = warn(INVALID, "Telegram lists of senders hold entries that match nobody")
+                .detail(format!(
+                    "{}{more}{who}: Telegram tells people apart by their numeric ids, so that a user name here lets \
+                     nobody in and protects nothing, though it looks as if it did.{note}",
+                    examples.join(", ")
+                ))
+                .remediation("Replace each by the numeric id of the person, or remove it");
+            finding.locations = invalid.into_iter().take(EXAMPLES).map(|(_, place)| place).collect();
+            finding.locations.dedup();
+            finding
+        },
+    );
+}
+
+fn wildcard(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
+    judge(
+        answer,
+        WILDCARD,
+        accounts,
+        |groups| groups.wildcard(cx),
+        |place, sharing| {
+            let (who, note) = told(sharing.iter().map(|groups| groups.account));
+            critical(WILDCARD, "Everyone in a Telegram group may give the agent commands")
+                .detail(format!(
+                    "The list of those who may give commands in groups holds \"*\"{who}: every member of every group \
+                     that is let in can run commands, and anybody who joins can, too.{note}"
+                ))
+                .remediation("Remove \"*\" and list the numeric ids of those who may give commands")
+                .at_location(&place)
+        },
+    );
+}
+
+fn missing(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
+    let config = cx.config();
+    judge(
+        answer,
+        MISSING,
+        accounts,
+        |groups| {
+            let is_let_in = groups.wildcard(cx).map(|place| place.is_some());
+            if any([is_let_in, groups.has_senders(cx)])? {
+                return Ok(None);
+            }
+            let skills = groups.account.native_commands(&config, "nativeSkills")?.is_some();
+            Ok(Some((groups.list.clone(), groups.entrance.clone(), skills)))
+        },
+        |(list, entrance, skills), sharing| {
+            let (who, note) = told(sharing.iter().map(|groups| groups.account));
+            let (path, cause) = (list.dotted(), entrance.dotted());
+            let what = if skills { "run commands, those of skills among them" } else { "run commands" };
+            critical(MISSING, "Telegram groups have no list of who may give the agent commands")
+                .detail(format!(
+                    "{cause} lets groups in, and neither {path} nor a list of a single group nor the pairing store names \
+                     anybody{who}: every member of such a group can {what}.{note}"
+                ))
+                .remediation(format!("Set {path} to the numeric ids of those who may give commands in groups"))
+                .at(&list)
+                .at(&entrance)
+        },
+    );
 }
 
 /// A numeric id, with or without a prefix, or everyone.
@@ -176,10 +287,10 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Path;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Finding, Hidden, Location, Path};
 
-    use super::*;
+    use super::{EXAMPLES, audit};
 
     const INVALID: &str = "channels.telegram.allowFrom.invalid_entries:warn";
     const WILDCARD: &str = "channels.telegram.groups.allowFrom.wildcard:critical";
@@ -195,7 +306,7 @@ mod tests {
     }
 
     fn findings(host: &MemoryHost) -> Vec<Finding> {
-        host.run(audit).expect("a verdict")
+        host.findings(audit)
     }
 
     fn at(pointer: &str) -> Location {
@@ -334,5 +445,32 @@ mod tests {
         };
         assert!(detail("{}").contains("those of skills"));
         assert!(!detail("{nativeSkills: false}").contains("those of skills"));
+    }
+
+    #[test]
+    fn a_sender_who_is_not_shown_is_neither_missing_nor_invalid() {
+        let entry = "/channels/telegram/groupAllowFrom/0";
+        let hidden = |id: &str, more: &str| {
+            let host = host(&format!(r#"{{groups: {{"-1": {{}}}}, groupAllowFrom: ["{id}"{more}]}}"#));
+            host.hide(entry, Hidden::Variable).ids(audit)
+        };
+        let (invalid, wildcard, missing) = (
+            "channels.telegram.allowFrom.invalid_entries:not assessed",
+            "channels.telegram.groups.allowFrom.wildcard:not assessed",
+            "channels.telegram.groups.allowFrom.missing:not assessed",
+        );
+        assert_eq!(hidden("999", ""), NOTHING);
+        // It may be a name, or an id with a prefix.
+        assert_eq!(hidden("tg:999", ""), [invalid, missing]);
+        assert_eq!(hidden("tg:999", r#", "5""#), [invalid], "somebody else is named");
+        assert_eq!(hidden("tg:999", r#", "@ann""#), [INVALID, invalid, missing]);
+        assert_eq!(hidden("*", ""), [invalid, wildcard, missing], "one character may be everyone");
+        let withheld = r#"{groups: {"-1": {}}, groupAllowFrom: {"$hidden": "withheld"}}"#;
+        assert_eq!(ids(withheld), [invalid, wildcard, missing]);
+        let text = r#"{channels: {telegram: {groups: {"-1": {}}}}, commands: {"$hidden": "withheld"}}"#;
+        assert_eq!(MemoryHost::new(text).ids(audit), [invalid, wildcard, missing]);
+        let store = host(r#"{groups: {"-1": {}}, groupAllowFrom: ["5"]}"#)
+            .deny("credentials", "telegram-allowFrom.json");
+        assert_eq!(store.ids(audit), [invalid, wildcard], "who is named in the config is enough");
     }
 }
