@@ -2,77 +2,107 @@
 
 use std::collections::BTreeSet;
 
-use chitin_policy_sdk::channels::{self, Channel, shared};
-use chitin_policy_sdk::pairing::{self, Paired};
-use chitin_policy_sdk::{Context, Finding, Node, Path, Verdict, critical, info, senders, warn};
+use chitin_policy_sdk::context::Identity;
+use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge};
+use chitin_policy_sdk::openclaw::pairing::{self, Store};
+use chitin_policy_sdk::openclaw::senders::{self, is_everyone};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Hidden, Node, NotAssessed, Path, Verdict, any, critical, info, warn,
+};
+
+/// The last words of the checks of each channel.
+const CHECKS: [&str; 4] = ["open", "open_invalid", "disabled", "scope_main_multiuser"];
 
 /// Looks at the direct messages of every account of every channel.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let scope = cx.config().at("session.dmScope");
-    let mut findings = Vec::new();
-    for channel in channels::all(cx)? {
-        let accounts = pairing::read(cx, &channel)?;
-        findings.extend(open(&channel, &accounts));
-        findings.extend(open_invalid(&channel, &accounts));
-        findings.extend(disabled(&channel, &accounts));
-        findings.extend(shared_session(&channel, &accounts, &scope));
+    let mut answer = Answer::new();
+    for (id, channel) in channels::each(cx) {
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(reason) => {
+                CHECKS.iter().for_each(|check| answer.leave_open(&check_id(id, check), reason.clone()));
+                continue;
+            }
+        };
+        open(&mut answer, &channel);
+        open_invalid(cx, &mut answer, &channel);
+        disabled(&mut answer, &channel);
+        shared_session(cx, &mut answer, &channel);
     }
-    Ok(findings)
+    Ok(answer)
 }
 
-fn open(channel: &Channel<'_>, accounts: &[Paired<'_>]) -> Vec<Finding> {
-    let (id, label) = (channel.kind.id, channel.kind.label);
-    let finding = |(policy, sharing): (Node<'_>, Vec<&Paired<'_>>)| {
-        let (path, (who, note)) = (policy.dotted(), told(&sharing));
-        critical(&format!("channels.{id}.dm.open"), &format!("Anyone can write to the agent on {label}"))
-            .detail(format!(
-                "{path} is \"open\"{who}: every stranger who finds the bot can give the agent orders, and try to talk \
-                 it into using its tools against its owner.{note}"
-            ))
-            .remediation(format!(
-                "Set {path} to \"pairing\", or to \"allowlist\" with a list of senders that has no \"*\""
-            ))
-            .at(&policy)
-    };
-    shared(accounts, |paired| policy_is(paired, "open")).into_iter().map(finding).collect()
+fn check_id(channel: &str, check: &str) -> String {
+    format!("channels.{channel}.dm.{check}")
 }
 
-fn open_invalid<'a>(channel: &Channel<'_>, accounts: &[Paired<'a>]) -> Vec<Finding> {
-    let (id, label) = (channel.kind.id, channel.kind.label);
-    let unlisted = |paired: &Paired<'a>| {
-        policy_is(paired, "open")?;
-        let list = paired.account.direct_list();
-        (!has_wildcard(&list)).then_some(list)
-    };
-    let finding = |(list, sharing): (Node<'_>, Vec<&Paired<'_>>)| {
-        let (path, (who, note)) = (list.dotted(), told(&sharing));
-        warn(
-            &format!("channels.{id}.dm.open_invalid"),
-            &format!("{label} direct messages are open, and its list of senders lacks \"*\""),
-        )
-        .detail(format!(
-            "The policy for direct messages is \"open\"{who}, which takes a \"*\" in {path}, and there is none: policy \
-             and list contradict each other, and who gets in is not what either of them says.{note}"
-        ))
-        .remediation(format!(
-            "Set the policy to \"pairing\" or \"allowlist\", or add \"*\" to {path} if everyone may write"
-        ))
-        .at(&list)
-    };
-    shared(accounts, unlisted).into_iter().map(finding).collect()
+fn open(answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(channel.id, "open");
+    judge(
+        answer,
+        &check,
+        &channel.accounts,
+        |account| policy_is(account, "open"),
+        |policy, sharing| {
+            let (path, (who, note)) = (policy.dotted(), told(sharing));
+            critical(&check, &format!("Anyone can write to the agent on {}", channel.label()))
+                .detail(format!(
+                    "{path} is \"open\"{who}: every stranger who finds the bot can give the agent orders, and try to talk \
+                     it into using its tools against its owner.{note}"
+                ))
+                .remediation(format!(
+                    "Set {path} to \"pairing\", or to \"allowlist\" with a list of senders that has no \"*\""
+                ))
+                .at(&policy)
+        },
+    );
 }
 
-fn disabled(channel: &Channel<'_>, accounts: &[Paired<'_>]) -> Vec<Finding> {
-    let (id, label) = (channel.kind.id, channel.kind.label);
-    let finding = |(policy, sharing): (Node<'_>, Vec<&Paired<'_>>)| {
-        let (path, (who, note)) = (policy.dotted(), told(&sharing));
-        info(&format!("channels.{id}.dm.disabled"), &format!("{label} direct messages are switched off"))
-            .detail(format!(
-                "{path} is \"disabled\"{who}: what people write to the bot directly is ignored.{note}"
-            ))
-            .at(&policy)
-    };
-    shared(accounts, |paired| policy_is(paired, "disabled")).into_iter().map(finding).collect()
+fn open_invalid(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(channel.id, "open_invalid");
+    let label = channel.label();
+    judge(
+        answer,
+        &check,
+        &channel.accounts,
+        |account| {
+            if policy_is(account, "open")?.is_none() {
+                return Ok(None);
+            }
+            let list = account.direct_list()?;
+            Ok((!has_wildcard(cx, &list)?).then_some(list))
+        },
+        |list, sharing| {
+            let (path, (who, note)) = (list.dotted(), told(sharing));
+            warn(&check, &format!("{label} direct messages are open, and its list of senders lacks \"*\""))
+                .detail(format!(
+                    "The policy for direct messages is \"open\"{who}, which takes a \"*\" in {path}, and there is none: \
+                     policy and list contradict each other, and who gets in is not what either of them says.{note}"
+                ))
+                .remediation(format!(
+                    "Set the policy to \"pairing\" or \"allowlist\", or add \"*\" to {path} if everyone may write"
+                ))
+                .at(&list)
+        },
+    );
+}
+
+fn disabled(answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(channel.id, "disabled");
+    judge(
+        answer,
+        &check,
+        &channel.accounts,
+        |account| policy_is(account, "disabled"),
+        |policy, sharing| {
+            let (path, (who, note)) = (policy.dotted(), told(sharing));
+            info(&check, &format!("{} direct messages are switched off", channel.label()))
+                .detail(format!(
+                    "{path} is \"disabled\"{who}: what people write to the bot directly is ignored.{note}"
+                ))
+                .at(&policy)
+        },
+    );
 }
 
 /// Those who can write to an account.
@@ -83,74 +113,127 @@ struct Crowd<'a> {
     /// The stores that name somebody.
     stores: Vec<Path>,
     everyone: bool,
-    number: usize,
+    /// How many people there are at least.
+    least: usize,
+    /// How many there are at most: one who is not shown may be one of those who are.
+    most: usize,
 }
 
 impl<'a> Crowd<'a> {
-    fn of(channel: &str, paired: &Paired<'a>) -> Self {
-        let list = paired.account.direct_list();
-        let listed: Vec<String> = list.items().filter_map(|item| item.id()).collect();
-        let named = listed.iter().map(String::as_str).filter(|entry| *entry != "*").chain(paired.senders());
-        let people: BTreeSet<String> = named
-            .map(|entry| senders::normalise(channel, entry))
-            .filter(|sender| !sender.is_empty())
-            .collect();
-        let filled = paired.stores.iter().filter(|store| store.has_wildcard || !store.senders.is_empty());
-        Self {
-            everyone: has_wildcard(&list) || paired.stores.iter().any(|store| store.has_wildcard),
+    fn of(
+        cx: &Context<'_>,
+        channel: &str,
+        account: &Account<'a>,
+        stores: &[Store],
+    ) -> Result<Self, NotAssessed> {
+        let list = account.direct_list()?;
+        let (mut shown, mut hidden, mut named) = (BTreeSet::new(), BTreeSet::new(), false);
+        for item in list.items()? {
+            match cx.identity(&item)? {
+                Some(Identity::Shown(entry)) => {
+                    named = true;
+                    shown.extend(Some(senders::normalise(channel, &entry)).filter(|_| entry != "*"));
+                }
+                Some(Identity::Hidden(fingerprint, _)) => {
+                    named = true;
+                    hidden.insert(fingerprint);
+                }
+                None => {}
+            }
+        }
+        let stored = stores.iter().flat_map(|store| &store.senders);
+        shown.extend(stored.map(|entry| senders::normalise(channel, entry)));
+        shown.remove("");
+        let filled = stores.iter().filter(|store| store.has_wildcard || !store.senders.is_empty());
+        Ok(Self {
+            everyone: any([Ok(stores.iter().any(|store| store.has_wildcard)), has_wildcard(cx, &list)])?,
             stores: filled.map(|store| store.path.clone()).collect(),
-            list: (!listed.is_empty()).then_some(list),
-            number: people.len(),
+            list: named.then_some(list),
+            least: shown.len().max(hidden.len()),
+            most: shown.len() + hidden.len(),
+        })
+    }
+
+    /// There are several, or there may be.
+    ///
+    /// # Errors
+    /// Where one who is not shown may be the one who is.
+    fn is_several(&self) -> Result<bool, NotAssessed> {
+        if self.everyone || self.least > 1 {
+            return Ok(true);
+        }
+        match &self.list {
+            Some(list) if self.most > 1 => Err(NotAssessed::hidden(Hidden::Variable, list.location())),
+            _ => Ok(false),
+        }
+    }
+
+    fn words(&self) -> String {
+        match (self.everyone, self.least == self.most) {
+            (true, _) => "Everyone".to_owned(),
+            (false, true) => format!("{} people", self.least),
+            (false, false) => format!("At least {} people", self.least),
         }
     }
 }
 
-fn shared_session<'a>(channel: &Channel<'_>, accounts: &[Paired<'a>], scope: &Node<'_>) -> Vec<Finding> {
-    let (id, label) = (channel.kind.id, channel.kind.label);
+fn shared_session(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    let (check, label) = (check_id(channel.id, "scope_main_multiuser"), channel.label());
+    let scope = cx.config().at("session.dmScope");
     // Only a scope that is another legal word keeps people apart.
-    if scope.trimmed().is_some_and(|scope| scope != "main") {
-        return Vec::new();
+    let kept_apart = scope.trimmed().map(|scope| scope.is_some_and(|scope| scope != "main"));
+    if kept_apart == Ok(true) {
+        return;
     }
-    let several = |paired: &Paired<'a>| {
-        let crowd = Crowd::of(id, paired);
-        let is_on = policy_is(paired, "disabled").is_none();
-        (is_on && (crowd.everyone || crowd.number > 1)).then_some(crowd)
-    };
-    let finding = |(crowd, sharing): (Crowd<'_>, Vec<&Paired<'_>>)| {
-        let (who, note) = told(&sharing);
-        let senders = if crowd.everyone { "Everyone".to_owned() } else { format!("{} people", crowd.number) };
-        let start = warn(
-            &format!("channels.{id}.dm.scope_main_multiuser"),
-            &format!("Several {label} senders share one session"),
-        )
-        .detail(format!(
-            "{senders} can write to the agent directly{who}, and session.dmScope is \"main\": all of them talk in the one \
-             main session, where each can be told what the others said.{note}"
-        ))
-        .remediation(
-            "Set session.dmScope to \"per-channel-peer\", or to \"per-account-channel-peer\" where a channel has \
-             several accounts",
-        );
-        let listed = crowd.list.iter().fold(start, Finding::at);
-        crowd.stores.iter().fold(listed, Finding::at_object).at(scope)
-    };
-    shared(accounts, several).into_iter().map(finding).collect()
+    let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
+    judge(
+        answer,
+        &check,
+        &accounts,
+        |(account, stores)| {
+            if policy_is(account, "disabled")?.is_some() {
+                return Ok(None);
+            }
+            let stores = stores.as_ref().map_err(Clone::clone)?;
+            let crowd = Crowd::of(cx, channel.id, account, stores)?;
+            let is_shared = crowd.is_several()? && !kept_apart.clone()?;
+            Ok(is_shared.then_some(crowd))
+        },
+        |crowd, sharing| {
+            let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
+            let start = warn(&check, &format!("Several {label} senders share one session"))
+                .detail(format!(
+                    "{} can write to the agent directly{who}, and session.dmScope is \"main\": all of them talk in the \
+                     one main session, where each can be told what the others said.{note}",
+                    crowd.words()
+                ))
+                .remediation(
+                    "Set session.dmScope to \"per-channel-peer\", or to \"per-account-channel-peer\" where a channel has \
+                     several accounts",
+                );
+            let listed = crowd.list.iter().fold(start, Finding::at);
+            crowd.stores.iter().fold(listed, Finding::at_object).at(&scope)
+        },
+    );
 }
 
 /// The place of the account's policy, where it is this one.
-fn policy_is<'a>(paired: &Paired<'a>, name: &str) -> Option<Node<'a>> {
-    let policy = paired.account.direct_policy();
-    (policy.text() == Some(name)).then_some(policy)
+fn policy_is<'a>(account: &Account<'a>, name: &str) -> Result<Option<Node<'a>>, NotAssessed> {
+    let policy = account.direct_policy()?;
+    Ok((policy.text()? == Some(name)).then_some(policy))
 }
 
-fn has_wildcard(list: &Node<'_>) -> bool {
-    list.texts().any(|entry| entry == "*")
+fn has_wildcard(cx: &Context<'_>, list: &Node<'_>) -> Result<bool, NotAssessed> {
+    any(list.items()?.map(|entry| is_everyone(cx, &entry)))
 }
 
 /// The same as [`channels::told`], which knows nothing of the switch for direct messages.
-fn told(sharing: &[&Paired<'_>]) -> (String, &'static str) {
-    let (who, note) = channels::told(sharing.iter().map(|paired| &paired.account));
-    if sharing.iter().all(|paired| paired.account.get("dm").get("enabled").is_false()) {
+fn told<'t, 'a: 't>(sharing: impl IntoIterator<Item = &'t Account<'a>>) -> (String, &'static str) {
+    let sharing: Vec<&Account<'_>> = sharing.into_iter().collect();
+    let (who, note) = channels::told(sharing.iter().copied());
+    // A note more or less; where it cannot be told, it is not said.
+    let is_off = |account: &Account<'_>| account.get("dm").and_then(|dm| dm.get("enabled").is_false());
+    if sharing.iter().all(|account| is_off(account) == Ok(true)) {
         let note = " Direct messages are switched off at present (dm.enabled is false); this holds from the day they \
                     are switched on.";
         return (who, note);
@@ -162,8 +245,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
+    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
-    use chitin_policy_sdk::{Failure, Location};
 
     use super::*;
 
@@ -181,7 +264,7 @@ mod tests {
     }
 
     fn findings(host: &MemoryHost) -> Vec<Finding> {
-        host.run(audit).expect("a verdict")
+        host.findings(audit)
     }
 
     fn at(pointer: &str) -> Location {
@@ -341,8 +424,68 @@ mod tests {
     #[test]
     fn a_store_that_cannot_be_read_is_not_called_clean() {
         let host = host("telegram", "{}").deny("credentials", "telegram-allowFrom.json");
-        assert!(matches!(host.run(audit), Err(Failure::Inconclusive(_))));
+        assert_eq!(host.ids(audit), ["channels.telegram.dm.scope_main_multiuser:not assessed"]);
         let unused = MemoryHost::new("{}").deny("credentials", "telegram-allowFrom.json");
         assert_eq!(unused.ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_channel_of_a_plugin_is_judged_by_its_common_settings() {
+        assert_eq!(ids("cliq", r#"{dmPolicy: "open", allowFrom: ["*"], groupPolicy: "open"}"#), OPEN);
+        assert_eq!(ids("cliq", r#"{accounts: {a: {dmPolicy: "disabled"}}}"#), ["disabled:info"]);
+        assert_eq!(
+            findings(&host("cliq", r#"{dmPolicy: "open"}"#))[0].title,
+            "Anyone can write to the agent on cliq"
+        );
+        for closed in ["{}", r#"{dm: {policy: "open"}}"#, "[]", "5"] {
+            assert_eq!(ids("cliq", closed), NOTHING, "{closed}");
+        }
+    }
+
+    #[test]
+    fn senders_who_are_not_shown_are_told_apart_and_counted() {
+        let multiuser = "channels.telegram.dm.scope_main_multiuser";
+        let count = |list: &[&str], hidden: &[usize]| {
+            let list = list_of(list);
+            let host = host("telegram", &format!(r#"{{dmPolicy: "allowlist", allowFrom: {list}}}"#));
+            let hide = |host: MemoryHost, index: &usize| {
+                host.hide(&format!("/channels/telegram/allowFrom/{index}"), Hidden::Variable)
+            };
+            hidden.iter().fold(host, hide).ids(audit)
+        };
+        let (found, open) = ([format!("{multiuser}:warn")], [format!("{multiuser}:not assessed")]);
+        assert_eq!(count(&["5"], &[0]), NOTHING);
+        assert_eq!(count(&["5", "6"], &[0, 1]), found);
+        assert_eq!(count(&["5", "5"], &[0, 1]), NOTHING, "they are one");
+        assert_eq!(count(&["5", "6"], &[0]), open, "the one may be the other");
+        assert_eq!(count(&["5", "6", "7"], &[0]), found);
+        assert_eq!(count(&["*"], &[0]), open, "one character may be everyone");
+    }
+
+    fn list_of(items: &[&str]) -> String {
+        let items: Vec<String> = items.iter().map(|item| format!("\"{item}\"")).collect();
+        format!("[{}]", items.join(", "))
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_open_what_it_decides() {
+        let withheld = r#"{"$hidden": "withheld"}"#;
+        let all = CHECKS.map(|check| format!("{check}:not assessed"));
+        assert_eq!(ids("telegram", &format!("{{dmPolicy: {withheld}}}")), all);
+        let list = ids("telegram", &format!(r#"{{dmPolicy: "open", allowFrom: {withheld}}}"#));
+        assert_eq!(list, ["open:critical", &all[1], &all[3]]);
+        let off = format!(r#"{{dmPolicy: "disabled", allowFrom: {withheld}}}"#);
+        assert_eq!(ids("telegram", &off), ["disabled:info"]);
+        let both = format!(
+            r#"{{accounts: {{a: {{dmPolicy: {withheld}}}, b: {{dmPolicy: "open", allowFrom: ["*"]}}}}}}"#
+        );
+        let both = ids("mattermost", &both);
+        assert!(both.contains(&OPEN[0].to_owned()) && both.contains(&all[0]), "{both:?}");
+        let scope = |allow: &str| {
+            let config = format!("{{channels: {{telegram: {{allowFrom: {allow}}}}}, session: {withheld}}}");
+            MemoryHost::new(&config).ids(audit)
+        };
+        assert_eq!(scope(r#"["1"]"#), NOTHING, "one alone shares with nobody");
+        assert_eq!(scope(r#"["1", "2"]"#), ["channels.telegram.dm.scope_main_multiuser:not assessed"]);
     }
 }

@@ -95,7 +95,24 @@ const fn kind(id: &'static str, label: &'static str) -> Kind {
     Kind { id, label, direct: Direct::Flat, accounts: Accounts::Named, elsewhere: Elsewhere::Unseen }
 }
 
-impl Kind {
+/// What a channel has that a plugin brings along, as far as it has what most have (`dmPolicy`, `groupPolicy`, `allowFrom`).
+static OTHER: Kind = kind("", "");
+
+/// A channel that may take part.
+#[derive(Clone, Copy)]
+struct Candidate<'i> {
+    kind: &'static Kind,
+    /// Its key below `channels`.
+    id: &'i str,
+}
+
+impl Candidate<'static> {
+    fn of(kind: &'static Kind) -> Self {
+        Self { kind, id: kind.id }
+    }
+}
+
+impl<'i> Candidate<'i> {
     /// The gateway runs the channel, or would as soon as it is given what is kept elsewhere.
     fn takes_part(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let config = cx.config();
@@ -106,7 +123,7 @@ impl Kind {
             // The gateway itself switches the plugin of a section on and allows it, but for this one.
             return Ok(!self.gives_way(&config)? || self.is_on_by_name(&config)?);
         }
-        match self.elsewhere {
+        match self.kind.elsewhere {
             Elsewhere::Token(names) => any_token(cx, names),
             Elsewhere::Variables(names) => all_of(names.iter().map(|name| is_set(cx, name))),
             Elsewhere::LinkedDevice => has_linked_device(cx),
@@ -146,17 +163,21 @@ impl Kind {
         let Some(other) = KINDS.iter().find(|kind| self.id == "imessage" && kind.id == "bluebubbles") else {
             return Ok(false);
         };
+        let other = Candidate::of(other);
         Ok(other.has_section(config)? && other.may_load(config)?)
     }
 
-    fn read<'a>(&'static self, config: &Node<'a>) -> Result<Channel<'a>, NotAssessed> {
+    fn read<'a>(&self, config: &Node<'a>) -> Result<Channel<'a>, NotAssessed>
+    where
+        'i: 'a,
+    {
         let section = self.section(config);
-        let account = |id, own| Account { kind: self, id, own, section: section.clone() };
+        let account = |id, own| Account { kind: self.kind, id, own, section: section.clone() };
         let mut accounts: Vec<Account<'a>> = section
             .get("accounts")
             .entries()?
-            .filter(|(id, _)| !id.is_empty() && self.accounts != Accounts::One)
-            .filter(|(id, _)| self.accounts != Accounts::BesideSection || *id != DEFAULT_ACCOUNT)
+            .filter(|(id, _)| !id.is_empty() && self.kind.accounts != Accounts::One)
+            .filter(|(id, _)| self.kind.accounts != Accounts::BesideSection || *id != DEFAULT_ACCOUNT)
             .flat_map(|(id, own)| {
                 // Where the key is not found, the section alone holds, and is judged as well.
                 let missed = EXACT_KEYS.contains(&self.id) && agents::normalise(id) != id;
@@ -164,7 +185,7 @@ impl Kind {
                 [account(id, Some(own))].into_iter().chain(alone)
             })
             .collect();
-        if accounts.is_empty() || self.accounts == Accounts::BesideSection {
+        if accounts.is_empty() || self.kind.accounts == Accounts::BesideSection {
             accounts.insert(0, account(DEFAULT_ACCOUNT, None));
         }
         if self.id == "whatsapp" {
@@ -176,7 +197,7 @@ impl Kind {
             }
             accounts = on;
         }
-        Ok(Channel { kind: self, accounts })
+        Ok(Channel { kind: self.kind, id: self.id, accounts })
     }
 }
 
@@ -238,35 +259,68 @@ fn has_linked_device(cx: &Context<'_>) -> Result<bool, NotAssessed> {
 /// A channel that takes part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel<'a> {
-    /// Which one.
+    /// Which kind of channel.
     pub kind: &'static Kind,
+    /// Its key below `channels`.
+    pub id: &'a str,
     /// Its accounts in config order.
     pub accounts: Vec<Account<'a>>,
 }
 
-/// Every channel that takes part, in the reference's order. A channel of which it cannot be told whether it does, or which
-/// accounts it has, is the reason for that.
-#[must_use]
-pub fn all<'a>(cx: &'a Context<'_>) -> Vec<Result<Channel<'a>, NotAssessed>> {
-    each(cx).into_iter().map(|(_, channel)| channel).collect()
+impl<'a> Channel<'a> {
+    /// Its name for people; the id where a plugin brings it along.
+    #[must_use]
+    pub fn label(&self) -> &'a str {
+        if self.is_of_plugin() { self.id } else { self.kind.label }
+    }
+
+    /// OpenClaw does not bring it along: only its common settings are known.
+    #[must_use]
+    pub fn is_of_plugin(&self) -> bool {
+        self.kind.id.is_empty()
+    }
 }
 
-/// The same, and of each which one it is.
+/// A channel by its id, or why it cannot be told whether it takes part, or which accounts it has.
+pub type Seen<'a> = (&'a str, Result<Channel<'a>, NotAssessed>);
+
+/// The id of channels that are not known, because not all sections are granted: it fits a check id's pattern.
+const UNKNOWN: &str = "*";
+
+/// Every channel that takes part: those of OpenClaw in the reference's order, then those that plugins bring along.
 #[must_use]
-pub fn each<'a>(cx: &'a Context<'_>) -> Vec<(&'static Kind, Result<Channel<'a>, NotAssessed>)> {
-    KINDS.iter().filter_map(|kind| Some((kind, one(cx, kind).transpose()?))).collect()
+pub fn each<'a>(cx: &'a Context<'_>) -> Vec<Seen<'a>> {
+    let config = cx.config();
+    let mut seen: Vec<Seen<'a>> =
+        KINDS.iter().filter_map(|kind| Some((kind.id, one(cx, Candidate::of(kind)).transpose()?))).collect();
+    let sections = match config.get("channels").entries() {
+        Ok(sections) => sections,
+        Err(reason) => {
+            seen.push((UNKNOWN, Err(reason)));
+            return seen;
+        }
+    };
+    for (id, section) in sections {
+        let is_known = id.is_empty() || id == "defaults" || KINDS.iter().any(|kind| kind.id == id);
+        // What is no object is no section.
+        if !is_known && section.is_object() != Ok(false) {
+            let candidate = Candidate { kind: &OTHER, id };
+            seen.extend(one(cx, candidate).transpose().map(|channel| (id, channel)));
+        }
+    }
+    seen
 }
 
-/// One channel; none where it does not take part.
+/// One channel of OpenClaw's; none where it does not take part.
 ///
 /// # Errors
 /// Where it cannot be told whether it does, or which accounts it has.
 pub fn find<'a>(cx: &'a Context<'_>, id: &str) -> Result<Option<Channel<'a>>, NotAssessed> {
-    KINDS.iter().find(|kind| kind.id == id).map_or(Ok(None), |kind| one(cx, kind))
+    KINDS.iter().find(|kind| kind.id == id).map_or(Ok(None), |kind| one(cx, Candidate::of(kind)))
 }
 
-fn one<'a>(cx: &'a Context<'_>, kind: &'static Kind) -> Result<Option<Channel<'a>>, NotAssessed> {
-    kind.takes_part(cx)?.then(|| kind.read(&cx.config())).transpose()
+fn one<'a>(cx: &'a Context<'_>, candidate: Candidate<'a>) -> Result<Option<Channel<'a>>, NotAssessed> {
+    candidate.takes_part(cx)?.then(|| candidate.read(&cx.config())).transpose()
 }
 
 /// An account of a channel: its own settings over those of the channel's section.
@@ -460,13 +514,14 @@ mod tests {
     use crate::testing::MemoryHost;
 
     /// The ids of the channels that take part.
-    fn ids(host: &MemoryHost) -> Vec<&'static str> {
+    fn ids(host: &MemoryHost) -> Vec<String> {
         host.with(|cx| {
-            all(cx).iter().map(|channel| channel.as_ref().expect("it can be seen").kind.id).collect()
+            let seen = each(cx).into_iter();
+            seen.map(|(_, channel)| channel.expect("it can be seen").id.to_owned()).collect()
         })
     }
 
-    fn parts(config: &str) -> Vec<&'static str> {
+    fn parts(config: &str) -> Vec<String> {
         ids(&MemoryHost::new(config))
     }
 
@@ -484,8 +539,9 @@ mod tests {
     #[test]
     fn a_channel_takes_part_by_its_section() {
         assert_eq!(
-            parts("{channels: {line: {}, telegram: {}, defaults: {}, tlon: {}}}"),
-            ["telegram", "line"]
+            parts("{channels: {tlon: {}, line: {}, telegram: {}, defaults: {}}}"),
+            ["telegram", "line", "tlon"],
+            "those of plugins come last"
         );
         for odd in ["null", "5", "[]", r#""on""#, "true"] {
             assert_eq!(parts(&format!("{{channels: {{telegram: {odd}}}}}")), NOTHING, "{odd}");
@@ -557,7 +613,7 @@ mod tests {
         assert_eq!(file("creds.json", "{"), NOTHING);
         assert_eq!(file("whatsapp/work/x.json", "{}"), NOTHING);
         let hidden = MemoryHost::new("{}").deny("credentials", "whatsapp");
-        assert!(hidden.with(|cx| all(cx).iter().any(Result::is_err)));
+        assert!(hidden.with(|cx| each(cx).iter().any(|(_, channel)| channel.is_err())));
     }
 
     #[test]
@@ -758,7 +814,7 @@ mod tests {
         ] {
             let host = MemoryHost::new(config).withhold(pointer);
             assert_eq!(["telegram", "discord", "whatsapp"].map(|id| seen(&host, id)), expected, "{pointer}");
-            let is_open = host.with(|cx| all(cx).iter().any(Result::is_err));
+            let is_open = host.with(|cx| each(cx).iter().any(|(_, channel)| channel.is_err()));
             assert_eq!(is_open, expected.contains(&"open"), "{pointer}");
         }
     }

@@ -90,7 +90,7 @@ pub fn read<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Result<Vec<Paired<'a
 
 /// The stores of each account, in the order of the accounts, or why they cannot be read. Needs what [`read`] needs.
 pub fn stores(cx: &Context<'_>, channel: &Channel<'_>) -> Vec<Result<Vec<Store>, NotAssessed>> {
-    let id = channel.kind.id;
+    let id = channel.id;
     let common = Store::read(cx, id);
     let of = |account: &Account<'_>| {
         let mut stores: Vec<Store> = common.clone()?.into_iter().collect();
