@@ -1,23 +1,62 @@
 //! Chat channels that let every group in, or that carry words and passwords in clear.
 
-use chitin_policy_sdk::channels::{self, Account, Channel, shared, told};
+use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
+use chitin_policy_sdk::openclaw::pairing;
 use chitin_policy_sdk::{
-    Context, Facts, Failure, Finding, Node, SecretSource, Verdict, critical, js, pairing, warn,
+    Answer, Context, Facts, Finding, Node, NotAssessed, Verdict, any, critical, js, warn,
 };
+
+/// The number of the check for open groups.
+const GROUPS: u8 = 1;
+/// Those of IRC alone.
+const PLAINTEXT: &str = "channels.irc.warning.2";
+const REGISTERS: &str = "channels.irc.warning.3";
+const NO_PASSWORD: &str = "channels.irc.warning.4";
+/// That of Google Chat alone.
+const DIRECT: &str = "channels.googlechat.warning.5";
 
 /// Looks at every account of every channel.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let mut findings = Vec::new();
-    for channel in channels::all(cx)? {
-        findings.extend(open_groups(cx, &channel)?);
-        match channel.kind.id {
-            "telegram" => findings.extend(open_telegram_groups(&channel)),
-            "irc" => findings.extend(irc(cx, &channel)?),
-            "googlechat" => findings.extend(open_direct_messages(&channel)),
-            _ => {}
+    let mut answer = Answer::new();
+    for (id, channel) in channels::each(cx) {
+        match channel {
+            Ok(channel) => look(cx, &mut answer, &channel),
+            Err(reason) => leave_open(&mut answer, id, &reason),
         }
     }
-    Ok(findings)
+    Ok(answer)
+}
+
+fn look(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    open_groups(cx, answer, channel);
+    match channel.id {
+        "telegram" => open_telegram_groups(answer, channel),
+        "irc" => {
+            plaintext(cx, answer, channel);
+            registers(answer, channel);
+            registers_without_password(cx, answer, channel);
+        }
+        "googlechat" => open_direct_messages(answer, channel),
+        _ => {}
+    }
+}
+
+/// All checks of a channel of which nothing can be told.
+fn leave_open(answer: &mut Answer, id: &str, reason: &NotAssessed) {
+    let more: &[&str] = match id {
+        "irc" => &[PLAINTEXT, REGISTERS, NO_PASSWORD],
+        "googlechat" => &[DIRECT],
+        _ => &[],
+    };
+    if !WITHOUT_GROUPS.contains(&id) {
+        answer.leave_open(&check_id(id), reason.clone());
+    }
+    more.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+}
+
+/// The check for open groups of a channel.
+fn check_id(channel: &str) -> String {
+    format!("channels.{channel}.warning.{GROUPS}")
 }
 
 /// Channels without a policy for groups.
@@ -26,15 +65,11 @@ const WITHOUT_GROUPS: [&str; 3] = ["nostr", "zalo", "zalouser"];
 /// Channels whose open policy the reference's fix closes, and so do we (fix.md 2.2).
 const CLOSED: [&str; 7] = ["telegram", "whatsapp", "discord", "signal", "imessage", "slack", "msteams"];
 
-fn open_groups<'a>(cx: &'a Context<'_>, channel: &Channel<'a>) -> Verdict {
-    let (id, label) = (channel.kind.id, channel.kind.label);
+fn open_groups(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    let (id, label, check) = (channel.id, channel.label(), check_id(channel.id));
     if WITHOUT_GROUPS.contains(&id) {
-        return Ok(Vec::new());
+        return;
     }
-    let open = |account: &Account<'a>| {
-        let (policy, name) = account.group_policy(cx);
-        (name == "open").then_some(policy)
-    };
     // What the channel calls its groups, and where those that are let in are written down.
     let (groups, list) = match id {
         "discord" => ("servers", "guilds"),
@@ -45,61 +80,72 @@ fn open_groups<'a>(cx: &'a Context<'_>, channel: &Channel<'a>) -> Verdict {
         "nextcloud-talk" => ("rooms", "rooms"),
         _ => ("groups", "groupAllowFrom"),
     };
-    let finding = |(policy, sharing): (Node<'_>, Vec<&Account<'_>>)| {
-        let (path, (who, note)) = (policy.dotted(), told(sharing));
-        let state = if policy.is_nullish() {
-            "not set, which means \"open\" for a bot that only the environment configures"
-        } else {
-            "\"open\""
-        };
-        critical(&format!("channels.{id}.warning.1"), &format!("{label} {groups} are open to everyone"))
-            .detail(format!(
-                "{path} is {state}{who}: everyone in the {groups} that the bot is in, or that somebody adds it to, can \
-                 give the agent orders and try to talk it into using its tools.{note}"
-            ))
-            .remediation(format!(
-                "Set {path} to \"allowlist\" and name in channels.{id}.{list} who is let in, or set it to \"disabled\""
-            ))
-            .at(&policy)
-    };
     let base = cx.config().get("channels").get(id).get("groupPolicy");
-    let open = shared(&channel.accounts, open).into_iter();
-    open.map(|(policy, sharing)| {
-        let start = finding((policy.clone(), sharing));
-        // What no account uses today is closed with the rest: the next account would use it.
-        let start = close(cx, channel, start, &policy)?;
-        if base == policy { Ok(start) } else { close(cx, channel, start, &base) }
-    })
-    .collect()
+    judge(
+        answer,
+        &check,
+        &channel.accounts,
+        |account| {
+            let (policy, name) = account.group_policy(cx)?;
+            // An absent policy can be an open one.
+            Ok((name == "open").then_some((policy.is_nullish()?, policy)))
+        },
+        |(is_unset, policy), sharing| {
+            let (path, (who, note)) = (policy.dotted(), told(sharing));
+            let state = if is_unset {
+                "not set, which means \"open\" for a bot that only the environment configures"
+            } else {
+                "\"open\""
+            };
+            let found = critical(&check, &format!("{label} {groups} are open to everyone"))
+                .detail(format!(
+                    "{path} is {state}{who}: everyone in the {groups} that the bot is in, or that somebody adds it to, can \
+                     give the agent orders and try to talk it into using its tools.{note}"
+                ))
+                .remediation(format!(
+                    "Set {path} to \"allowlist\" and name in channels.{id}.{list} who is let in, or set it to \"disabled\""
+                ))
+                .at(&policy);
+            // What no account uses today is closed with the rest: the next account would use it.
+            let closed = close(cx, channel, found, &policy);
+            if base == policy { closed } else { close(cx, channel, closed, &base) }
+        },
+    );
 }
 
-/// Proposes to close an open policy. Groups of WhatsApp let in whom pairing let in where no list says otherwise, so that
-/// nobody who is known is locked out.
-fn close(
-    cx: &Context<'_>,
-    channel: &Channel<'_>,
-    finding: Finding,
-    policy: &Node<'_>,
-) -> Result<Finding, Failure> {
-    let (id, is_open) = (channel.kind.id, policy.text() == Some("open"));
+/// Proposes to close an open policy, where all that this takes is shown.
+fn close(cx: &Context<'_>, channel: &Channel<'_>, finding: Finding, policy: &Node<'_>) -> Finding {
+    let id = channel.id;
+    let is_open = policy.text() == Ok(Some("open"));
     if !CLOSED.contains(&id) || !is_open || !policy.pointer().starts_with(&format!("/channels/{id}/")) {
-        return Ok(finding);
+        return finding;
     }
-    let closed = finding.fix_value(policy, &"allowlist".into());
+    match paired_in(cx, channel, policy) {
+        Err(_) => finding,
+        Ok(None) => finding.fix_value(policy, &"allowlist".into()),
+        Ok(Some((list, senders))) => {
+            finding.fix_value(policy, &"allowlist".into()).fix_value(&list, &senders.into())
+        }
+    }
+}
+
+/// Groups of WhatsApp let in whom pairing let in where no list says otherwise, so that nobody who is known is locked out:
+/// the list to fill, and those people. None where there is nothing to fill.
+fn paired_in<'a>(
+    cx: &'a Context<'_>,
+    channel: &Channel<'_>,
+    policy: &Node<'_>,
+) -> Result<Option<(Node<'a>, Vec<String>)>, NotAssessed> {
     let section = around(&cx.config(), policy);
-    let has = |key: &str| section.get(key).items().next().is_some();
-    if id != "whatsapp" || has("allowFrom") || has("groupAllowFrom") {
-        return Ok(closed);
+    let has = |key: &str| Ok(section.get(key).items()?.next().is_some());
+    if channel.id != "whatsapp" || has("allowFrom")? || has("groupAllowFrom")? {
+        return Ok(None);
     }
-    let paired = pairing::read(cx, channel)?;
-    let mut stores = paired.iter().flat_map(|paired| &paired.stores);
-    let store = stores.find(|store| store.path.rel == "whatsapp-allowFrom.json");
-    let senders = store.map(|store| store.senders.clone()).unwrap_or_default();
-    Ok(if senders.is_empty() {
-        closed
-    } else {
-        closed.fix_value(&section.get("groupAllowFrom"), &senders.into())
-    })
+    // The store of the channel is among those of each account.
+    let stores = pairing::stores(cx, channel).into_iter().next().transpose()?.unwrap_or_default();
+    let store = stores.into_iter().find(|store| store.path.rel == "whatsapp-allowFrom.json");
+    let senders = store.map(|store| store.senders).filter(|senders| !senders.is_empty());
+    Ok(senders.map(|senders| (section.get("groupAllowFrom"), senders)))
 }
 
 /// The section that a value stands in.
@@ -110,38 +156,76 @@ fn around<'a>(config: &Node<'a>, value: &Node<'_>) -> Node<'a> {
 }
 
 /// Groups and topics of Telegram that have an open policy of their own.
-fn open_telegram_groups<'a>(channel: &Channel<'a>) -> Vec<Finding> {
-    let open = |account: &Account<'a>| {
-        let mut places: Vec<Node<'a>> = Vec::new();
-        for (_, group) in account.get("groups").entries() {
-            places.push(group.get("groupPolicy"));
-            places.extend(group.get("topics").entries().map(|(_, topic)| topic.get("groupPolicy")));
-        }
-        places.retain(|place| place.text() == Some("open"));
-        (!places.is_empty()).then_some(places)
-    };
-    let finding = |(places, sharing): (Vec<Node<'_>>, Vec<&Account<'_>>)| {
-        let (who, note) = told(sharing);
-        let start = critical("channels.telegram.warning.1", "Single Telegram groups or topics are open to everyone")
-            .detail(format!(
-                "{} of the groups and topics have a groupPolicy of their own that is \"open\"{who}: whatever the policy \
-                 of the channel says, everyone in them can give the agent orders.{note}",
-                places.len()
-            ))
-            .remediation(
-                "Remove groupPolicy from these groups and topics, or set it to \"allowlist\" and their allowFrom to the \
-                 numeric ids of those who are let in",
-            );
-        places.iter().fold(start, Finding::at)
-    };
-    shared(&channel.accounts, open).into_iter().map(finding).collect()
+fn open_telegram_groups(answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(channel.id);
+    for reason in channel.accounts.iter().flat_map(|account| OwnPolicies::of(account).unknown) {
+        answer.leave_open(&check, reason);
+    }
+    judge(
+        answer,
+        &check,
+        &channel.accounts,
+        |account| {
+            let places = OwnPolicies::of(account).open;
+            Ok((!places.is_empty()).then_some(places))
+        },
+        |places, sharing| {
+            let (who, note) = told(sharing);
+            let start = critical(&check, "Single Telegram groups or topics are open to everyone")
+                .detail(format!(
+                    "{} of the groups and topics have a groupPolicy of their own that is \"open\"{who}: whatever the \
+                     policy of the channel says, everyone in them can give the agent orders.{note}",
+                    places.len()
+                ))
+                .remediation(
+                    "Remove groupPolicy from these groups and topics, or set it to \"allowlist\" and their allowFrom to \
+                     the numeric ids of those who are let in",
+                );
+            places.iter().fold(start, Finding::at)
+        },
+    );
 }
 
-fn irc(cx: &Context<'_>, channel: &Channel<'_>) -> Verdict {
-    let mut findings = plaintext(cx, channel);
-    findings.extend(registers(channel));
-    findings.extend(registers_without_password(cx, channel)?);
-    Ok(findings)
+/// The policies of single groups and topics of an account.
+#[derive(Default)]
+struct OwnPolicies<'a> {
+    /// Every one that is exactly "open".
+    open: Vec<Node<'a>>,
+    /// Why others cannot be told.
+    unknown: Vec<NotAssessed>,
+}
+
+impl<'a> OwnPolicies<'a> {
+    fn of(account: &Account<'a>) -> Self {
+        let mut policies = Self::default();
+        let groups = account.get("groups").and_then(|groups| groups.entries());
+        for (_, group) in policies.known(groups) {
+            policies.add(group.get("groupPolicy"));
+            for (_, topic) in policies.known(group.get("topics").entries()) {
+                policies.add(topic.get("groupPolicy"));
+            }
+        }
+        policies
+    }
+
+    /// What is known, and nothing where it is not.
+    fn known<T>(&mut self, seen: Result<impl Iterator<Item = T>, NotAssessed>) -> Vec<T> {
+        match seen {
+            Ok(seen) => seen.collect(),
+            Err(reason) => {
+                self.unknown.push(reason);
+                Vec::new()
+            }
+        }
+    }
+
+    fn add(&mut self, policy: Node<'a>) {
+        match policy.text() {
+            Ok(Some("open")) => self.open.push(policy),
+            Ok(_) => {}
+            Err(reason) => self.unknown.push(reason),
+        }
+    }
 }
 
 /// The variable that stands in for `tls` of the default account.
@@ -149,97 +233,117 @@ const TLS_VARIABLE: &str = "IRC_TLS";
 /// The variable that stands in for `nickserv.password` of the default account.
 const PASSWORD_VARIABLE: &str = "IRC_NICKSERV_PASSWORD";
 
-fn plaintext<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Vec<Finding> {
-    let off = |account: &Account<'a>| {
-        let tls = account.get("tls");
-        let variable = cx.variable(TLS_VARIABLE).map(js::trim);
-        let variable = variable.filter(|text| account.is_default() && !text.is_empty());
-        let is_on = if tls.is_true() || tls.is_false() {
-            tls.is_true()
-        } else {
-            variable.is_none_or(|text| ["true", "1", "yes", "on"].contains(&text.to_lowercase().as_str()))
-        };
-        (!is_on).then_some(tls)
-    };
-    let finding = |(tls, sharing): (Node<'_>, Vec<&Account<'_>>)| {
-        let (path, (who, note)) = (tls.dotted(), told(sharing));
-        let cause = if tls.is_false() { path.as_str() } else { TLS_VARIABLE };
-        let finding = warn("channels.irc.warning.2", "IRC is used without encryption")
-            .detail(format!(
-                "{cause} switches TLS off{who}: everybody on the way to the server reads what is said and the passwords \
-                 that are sent, and can put words into the mouth of those whom the agent obeys.{note}"
-            ))
-            .remediation(format!("Set {path} to true, and the port to the one where the server speaks TLS (6697)"));
-        if tls.is_false() { finding.at(&tls) } else { finding.at_env(TLS_VARIABLE) }
-    };
-    shared(&channel.accounts, off).into_iter().map(finding).collect()
+fn plaintext(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    judge(
+        answer,
+        PLAINTEXT,
+        &channel.accounts,
+        |account| {
+            let tls = account.get("tls")?;
+            let says_off = tls.is_false()?;
+            let is_on = if tls.is_true()? || says_off {
+                !says_off
+            } else {
+                let variable = if account.is_default() { cx.environment(TLS_VARIABLE)? } else { None };
+                variable
+                    .map(js::trim)
+                    .filter(|text| !text.is_empty())
+                    .is_none_or(|text| ["true", "1", "yes", "on"].contains(&text.to_lowercase().as_str()))
+            };
+            Ok((!is_on).then_some((says_off, tls)))
+        },
+        |(says_off, tls), sharing| {
+            let (path, (who, note)) = (tls.dotted(), told(sharing));
+            let cause = if says_off { path.as_str() } else { TLS_VARIABLE };
+            let finding = warn(PLAINTEXT, "IRC is used without encryption")
+                .detail(format!(
+                    "{cause} switches TLS off{who}: everybody on the way to the server reads what is said and the \
+                     passwords that are sent, and can put words into the mouth of those whom the agent obeys.{note}"
+                ))
+                .remediation(format!(
+                    "Set {path} to true, and the port to the one where the server speaks TLS (6697)"
+                ));
+            if says_off { finding.at(&tls) } else { finding.at_env(TLS_VARIABLE) }
+        },
+    );
 }
 
 /// The switch that registers the nick, where it is on.
-fn register<'a>(account: &Account<'a>) -> Option<Node<'a>> {
-    let register = account.member("nickserv", "register");
-    register.is_truthy().then_some(register)
+fn register<'a>(account: &Account<'a>) -> Result<Option<Node<'a>>, NotAssessed> {
+    let register = account.member("nickserv", "register")?;
+    Ok(register.is_truthy()?.then_some(register))
 }
 
-fn registers(channel: &Channel<'_>) -> Vec<Finding> {
-    let finding = |(register, sharing): (Node<'_>, Vec<&Account<'_>>)| {
+fn registers(answer: &mut Answer, channel: &Channel<'_>) {
+    judge(answer, REGISTERS, &channel.accounts, register, |register, sharing| {
         let (path, (who, note)) = (register.dotted(), told(sharing));
-        warn("channels.irc.warning.3", "IRC nick is registered anew at each connection")
+        warn(REGISTERS, "IRC nick is registered anew at each connection")
             .detail(format!(
                 "{path} is on{who}: REGISTER, with password and address, goes out at every connection, though once is \
                  enough, and it hands the password to whoever answers as NickServ.{note}"
             ))
             .remediation(format!("Set {path} to false as soon as the nick is registered"))
             .at(&register)
-    };
-    shared(&channel.accounts, register).into_iter().map(finding).collect()
+    });
 }
 
-fn registers_without_password<'a>(cx: &Context<'_>, channel: &Channel<'a>) -> Verdict {
-    let mut lacking = Vec::new();
-    for account in channel.accounts.iter().filter(|account| register(account).is_some()) {
-        if !has_password(cx, account)? {
-            lacking.push(account.clone());
-        }
-    }
-    let finding = |(password, sharing): (Node<'_>, Vec<&Account<'_>>)| {
-        let (path, (who, note)) = (password.dotted(), told(sharing));
-        warn("channels.irc.warning.4", "IRC nick is to be registered without a password")
-            .detail(format!(
-                "NickServ is to register the nick{who}, and neither {path} nor passwordFile nor {PASSWORD_VARIABLE} \
-                 holds a password: the registration fails, and anybody can take the nick and speak as the agent.{note}"
-            ))
-            .remediation(format!("Set {path}, or set nickserv.register to false"))
-            .at(&password)
-    };
-    let password = |account: &Account<'a>| Some(account.member("nickserv", "password"));
-    Ok(shared(&lacking, password).into_iter().map(finding).collect())
+fn registers_without_password(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    judge(
+        answer,
+        NO_PASSWORD,
+        &channel.accounts,
+        |account| {
+            if register(account)?.is_none() || has_password(cx, account)? {
+                return Ok(None);
+            }
+            account.member("nickserv", "password").map(Some)
+        },
+        |password, sharing| {
+            let (path, (who, note)) = (password.dotted(), told(sharing));
+            warn(NO_PASSWORD, "IRC nick is to be registered without a password")
+                .detail(format!(
+                    "NickServ is to register the nick{who}, and neither {path} nor passwordFile nor {PASSWORD_VARIABLE} \
+                     holds a password: the registration fails, and anybody can take the nick and speak as the \
+                     agent.{note}"
+                ))
+                .remediation(format!("Set {path}, or set nickserv.register to false"))
+                .at(&password)
+        },
+    );
 }
 
-fn has_password(cx: &Context<'_>, account: &Account<'_>) -> Result<bool, Failure> {
-    let is_set = |facts: Facts| facts.units > 0 || facts.source == SecretSource::Reference;
-    let variable = if account.is_default() { cx.env_secret(PASSWORD_VARIABLE)? } else { None };
-    Ok(account.member("nickserv", "passwordFile").trimmed().is_some()
-        || variable.is_some_and(is_set)
-        || cx.config_secret(&account.member("nickserv", "password"))?.is_some_and(is_set))
+fn has_password(cx: &Context<'_>, account: &Account<'_>) -> Result<bool, NotAssessed> {
+    let file = account.member("nickserv", "passwordFile").and_then(|file| Ok(file.trimmed()?.is_some()));
+    let is_set = |facts: Option<Facts>| facts.is_some_and(|facts| facts.is_set());
+    let variable =
+        if account.is_default() { cx.env_secret(PASSWORD_VARIABLE).map(is_set) } else { Ok(false) };
+    let password = account.member("nickserv", "password").and_then(|node| {
+        // A password that is withheld may be there, and may be none.
+        if node.is_nullish()? { Ok(false) } else { cx.config_secret(&node).map(is_set) }
+    });
+    any([file, variable, password])
 }
 
-fn open_direct_messages<'a>(channel: &Channel<'a>) -> Vec<Finding> {
-    let open = |account: &Account<'a>| {
-        let policy = account.direct_policy();
-        (policy.text() == Some("open")).then_some(policy)
-    };
-    let finding = |(policy, sharing): (Node<'_>, Vec<&Account<'_>>)| {
-        let (path, (who, note)) = (policy.dotted(), told(sharing));
-        warn("channels.googlechat.warning.5", "Everyone can write to the agent on Google Chat")
-            .detail(format!(
-                "{path} is \"open\"{who}: whoever can find the app in Google Chat can open a conversation with the \
-                 agent.{note}"
-            ))
-            .remediation(format!("Set {path} to \"pairing\" or \"allowlist\""))
-            .at(&policy)
-    };
-    shared(&channel.accounts, open).into_iter().map(finding).collect()
+fn open_direct_messages(answer: &mut Answer, channel: &Channel<'_>) {
+    judge(
+        answer,
+        DIRECT,
+        &channel.accounts,
+        |account| {
+            let policy = account.direct_policy()?;
+            Ok((policy.text()? == Some("open")).then_some(policy))
+        },
+        |policy, sharing| {
+            let (path, (who, note)) = (policy.dotted(), told(sharing));
+            warn(DIRECT, "Everyone can write to the agent on Google Chat")
+                .detail(format!(
+                    "{path} is \"open\"{who}: whoever can find the app in Google Chat can open a conversation with the \
+                     agent.{note}"
+                ))
+                .remediation(format!("Set {path} to \"pairing\" or \"allowlist\""))
+                .at(&policy)
+        },
+    );
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -264,7 +368,7 @@ mod tests {
     }
 
     fn findings(host: &MemoryHost) -> Vec<Finding> {
-        host.run(audit).expect("a verdict")
+        host.findings(audit)
     }
 
     fn at(pointer: &str) -> Location {
@@ -322,7 +426,7 @@ mod tests {
             findings[0].detail.starts_with("channels.discord.groupPolicy is not set, which means \"open\"")
         );
         assert_eq!(findings[0].locations, [at("/channels/discord/groupPolicy")]);
-        assert_eq!(host.generation("2026.9").ids(audit), NOTHING);
+        assert_eq!(host.release(2026, 9, 6).ids(audit), NOTHING);
     }
 
     #[test]
@@ -469,5 +573,33 @@ mod tests {
         let detail = |section: &str| findings(&host("signal", section)).remove(0).detail;
         assert!(detail(r#"{enabled: false, groupPolicy: "open"}"#).contains("switched off at present"));
         assert!(!detail(r#"{groupPolicy: "open"}"#).contains("switched off"));
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_open_what_it_decides() {
+        let withheld = r#"{"$hidden": "withheld"}"#;
+        let open = |numbers: &[&str]| -> Vec<String> {
+            numbers.iter().map(|number| format!("{number}:not assessed")).collect()
+        };
+        assert_eq!(ids("signal", &format!("{{groupPolicy: {withheld}}}")), open(&["1"]));
+        assert_eq!(ids("cliq", r#"{groupPolicy: {"$hidden": "variable"}}"#), open(&["1"]));
+        let one = format!(r#"{{accounts: {{a: {{groupPolicy: {withheld}}}, b: {{groupPolicy: "open"}}}}}}"#);
+        assert_eq!(ids("mattermost", &one), ["1:critical", "1:not assessed"]);
+        let single = format!(r#"{{groups: {{"-1": {{groupPolicy: "open"}}, "-2": {withheld}}}}}"#);
+        assert_eq!(ids("telegram", &single), ["1:critical", "1:not assessed"]);
+        assert_eq!(ids("irc", &format!("{{tls: {withheld}}}")), open(&["2"]));
+        assert_eq!(ids("irc", &format!("{{nickserv: {withheld}}}")), open(&["3", "4"]));
+        let password = format!("{{nickserv: {{register: true, password: {withheld}}}}}");
+        assert_eq!(ids("irc", &password), ["3:warn", "4:not assessed"]);
+        assert_eq!(ids("googlechat", &format!("{{dm: {{policy: {withheld}}}}}")), open(&["5"]));
+        let tls = host("irc", "{}").ungranted("environment:IRC_TLS").ids(audit);
+        assert_eq!(tls, ["channels.irc.warning.2:not assessed"]);
+    }
+
+    #[test]
+    fn a_channel_of_a_plugin_is_judged_by_its_common_settings() {
+        assert_eq!(ids("cliq", r#"{groupPolicy: "open"}"#), ["1:critical"]);
+        assert_eq!(ids("cliq", r#"{accounts: {a: {groupPolicy: "open"}}}"#), ["1:critical"]);
+        assert_eq!(ids("cliq", "{}"), NOTHING);
     }
 }
