@@ -31,6 +31,8 @@ use support::{Answer, Home, Report, root};
 enum Source {
     /// Its command audited them.
     Command,
+    /// The same, with the channel plugins loaded.
+    WithChannels,
     /// Its command refused them.
     Refused,
     /// Its audit was called without the command, and so without validation, without the checks of files and channels.
@@ -42,7 +44,7 @@ const FILES: [(&str, Source); 8] = [
     ("config-cases", Source::Command),
     ("state-cases", Source::Command),
     ("channel-cases", Source::Command),
-    ("variable-cases", Source::Command),
+    ("variable-cases", Source::WithChannels),
     ("fix-cases", Source::Command),
     ("config-cases-rejected", Source::Refused),
     ("state-cases-rejected", Source::Refused),
@@ -278,8 +280,9 @@ fn failures(report: &Report) -> Vec<String> {
 /// The difference between the reference's verdict and ours, over the checks that we have.
 fn compared(world: &World, case: &Case, source: Source, answer: &Answer) -> Result<Vec<String>, String> {
     let report = report(answer)?;
-    let knows_channels = case.mode.as_deref() == Some("registry");
-    let from_library = source == Source::Library || knows_channels;
+    let in_registry = case.mode.as_deref() == Some("registry");
+    let knows_channels = in_registry || source == Source::WithChannels;
+    let from_library = source == Source::Library || in_registry;
     // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
     let comparable = |id: &str| {
         (knows_channels || !id.starts_with("channels.")) && !world.own.iter().any(|own| own.check == id)

@@ -2,11 +2,14 @@
 
 /// The largest size in an id, in billions: `llama3.1:8b` says 8, `qwen3-a3b` says 3; none where it says none.
 pub fn billions(id: &str) -> Option<f64> {
-    let id = id.to_lowercase();
+    // The reference goes by UTF-16 code units, of which each that is no ASCII is one delimiter.
+    let units =
+        id.to_lowercase().encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(0)).collect::<Vec<u8>>();
+    let id: Vec<u8> = units.into_iter().map(|unit| if unit.is_ascii() { unit } else { 0 }).collect();
     let mut sizes = Vec::new();
     let mut at = 0;
     while at < id.len() {
-        let here = id.as_bytes().get(at..).unwrap_or_default();
+        let here = id.get(at..).unwrap_or_default();
         // A size begins the id, or follows one delimiter.
         let from_start = if at == 0 { size(here) } else { None };
         let from_delimiter = || {

@@ -58,7 +58,17 @@ pub fn normalise(channel: &str, entry: &str) -> String {
         "line" => (&["line:user:", "line:"], str::to_owned),
         _ => (&[], str::to_owned),
     };
-    form(without(prefixes, entry))
+    let form_of = |entry: &str| form(without(prefixes, entry));
+    // What is no key of Nostr stays as it is written, with its prefix.
+    if channel == "nostr" && !is_public_key(&form_of(entry)) {
+        return js::trim(entry).to_owned();
+    }
+    form_of(entry)
+}
+
+/// 32 bytes in hexadecimal.
+fn is_public_key(key: &str) -> bool {
+    key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The entry without white space around it and without any of the prefixes, in whatever case they are written.
@@ -181,6 +191,13 @@ mod tests {
             [("imessage", "A@b"), ("slack", "u1"), ("line", "uab"), ("telegram", "@Bob"), ("new", "new:x")]
         {
             assert_eq!(normalise(channel, entry), entry);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_of_nostr_stays_as_it_is_written() {
+        for (entry, form) in [("nostr:a", "nostr:a"), (" a ", "a"), ("A", "A"), ("npub1x", "npub1x")] {
+            assert_eq!(normalise("nostr", entry), form);
         }
     }
 
