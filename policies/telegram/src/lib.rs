@@ -26,7 +26,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 }
 
 fn leave_open(answer: &mut Answer, reason: &NotAssessed) {
-    [INVALID, WILDCARD, MISSING].iter().for_each(|check| answer.leave_open(check, reason.clone()));
+    for check in [INVALID, WILDCARD, MISSING] {
+        answer.leave_open(check, reason.clone());
+    }
 }
 
 fn groups(cx: &Context<'_>, channel: &Channel<'_>, answer: &mut Answer) {
@@ -49,9 +51,9 @@ struct Groups<'a> {
     /// The setting that lets groups in: the open policy, or else the groups it allows.
     entrance: Node<'a>,
     /// Who may give commands in every group.
-    list: Node<'a>,
-    /// The lists of single groups and topics, or why they are not known.
-    narrower: Result<Vec<Node<'a>>, NotAssessed>,
+    list: Result<Node<'a>, NotAssessed>,
+    /// The lists of single groups and topics, and why others are not known.
+    narrower: Vec<Result<Node<'a>, NotAssessed>>,
 }
 
 impl<'a> Groups<'a> {
@@ -60,14 +62,17 @@ impl<'a> Groups<'a> {
         account: &'a Account<'a>,
         stores: Result<Vec<Store>, NotAssessed>,
     ) -> Result<Option<Self>, NotAssessed> {
-        let groups = account.get("groups")?;
+        let groups = account.get("groups");
         let (policy, name) = account.group_policy(cx)?;
         let entrance = match name {
             "open" => policy,
-            "allowlist" if groups.entries()?.next().is_some() => groups.clone(),
+            "allowlist" => groups.clone()?,
             _ => return Ok(None),
         };
-        let (list, narrower) = (account.get("groupAllowFrom")?, narrower(&groups));
+        if name == "allowlist" && entrance.entries()?.next().is_none() {
+            return Ok(None);
+        }
+        let (list, narrower) = (account.get("groupAllowFrom"), narrower(groups));
         Ok(Some(Self { account, stores, entrance, list, narrower }))
     }
 
@@ -75,46 +80,47 @@ impl<'a> Groups<'a> {
         self.stores.as_deref().map_err(Clone::clone)
     }
 
-    fn narrower(&self) -> Result<&[Node<'a>], NotAssessed> {
-        self.narrower.as_deref().map_err(Clone::clone)
-    }
-
     /// What the lists and stores hold that matches nobody, and where; and why others cannot be told.
     fn invalid(&self, cx: &Context<'_>) -> (Vec<(String, Location)>, Vec<NotAssessed>) {
         let mut entries = Entries::default();
         match self.stores() {
             Ok(stores) => {
-                let stored =
-                    stores.iter().flat_map(|store| store.senders.iter().map(move |sender| (store, sender)));
-                stored.for_each(|(store, sender)| entries.add(sender, Location::Object(store.path.clone())));
+                for store in stores {
+                    for sender in &store.senders {
+                        entries.add(sender, Location::Object(store.path.clone()));
+                    }
+                }
             }
             Err(reason) => entries.open.push(reason),
         }
-        match self.account.get("allowFrom") {
-            Ok(direct) => [&self.list, &direct].iter().for_each(|list| entries.add_list(cx, list)),
-            Err(reason) => entries.open.push(reason),
-        }
-        match self.narrower() {
-            Ok(lists) => lists.iter().for_each(|list| entries.add_list(cx, list)),
-            Err(reason) => entries.open.push(reason),
+        let direct = self.account.get("allowFrom");
+        for list in [&self.list, &direct].into_iter().chain(&self.narrower) {
+            match items(list) {
+                Ok(items) => {
+                    for item in items {
+                        entries.add_item(cx, &item);
+                    }
+                }
+                Err(reason) => entries.open.push(reason),
+            }
         }
         (entries.invalid, entries.open)
     }
 
     /// Somebody in particular may give commands, or everybody in one group.
     fn has_senders(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
-        let is_listed = |list: &Node<'_>| any(list.items()?.map(|item| is_sender_entry(cx, &item)));
+        let names_sender = |list| any(items(list)?.map(|item| is_sender_entry(cx, &item)));
         let stored = self
             .stores()
             .map(|stores| stores.iter().flat_map(|store| &store.senders).any(|sender| is_sender(sender)));
-        let narrower = self.narrower().and_then(|lists| any(lists.iter().map(is_listed)));
-        any([stored, is_listed(&self.list), narrower])
+        let listed = [&self.list].into_iter().chain(&self.narrower).map(names_sender);
+        any([stored].into_iter().chain(listed))
     }
 
     /// Where everyone in every group is let in.
     fn wildcard(&self, cx: &Context<'_>) -> Result<Option<Location>, NotAssessed> {
         let mut open = None;
-        match self.list.items() {
+        match items(&self.list) {
             Ok(items) => {
                 for item in items {
                     match is_everyone(cx, &item) {
@@ -138,14 +144,28 @@ impl<'a> Groups<'a> {
     }
 }
 
-/// The lists of single groups and topics.
-fn narrower<'a>(groups: &Node<'a>) -> Result<Vec<Node<'a>>, NotAssessed> {
+/// The lists of single groups and topics, and why others are not known.
+fn narrower(groups: Result<Node<'_>, NotAssessed>) -> Vec<Result<Node<'_>, NotAssessed>> {
+    let groups = match groups.and_then(|groups| groups.entries()) {
+        Ok(groups) => groups,
+        Err(reason) => return vec![Err(reason)],
+    };
     let mut lists = Vec::new();
-    for (_, group) in groups.entries()? {
-        lists.push(group.get("allowFrom"));
-        lists.extend(group.get("topics").entries()?.map(|(_, topic)| topic.get("allowFrom")));
+    for (_, group) in groups {
+        lists.push(Ok(group.get("allowFrom")));
+        match group.get("topics").entries() {
+            Ok(topics) => lists.extend(topics.map(|(_, topic)| Ok(topic.get("allowFrom")))),
+            Err(reason) => lists.push(Err(reason)),
+        }
     }
-    Ok(lists)
+    lists
+}
+
+/// The items of a list, or why the list is not known.
+fn items<'a>(
+    list: &Result<Node<'a>, NotAssessed>,
+) -> Result<impl Iterator<Item = Node<'a>> + use<'a>, NotAssessed> {
+    list.as_ref().map_err(Clone::clone)?.items()
 }
 
 /// Entries of lists that match nobody, each once.
@@ -164,41 +184,51 @@ impl Entries {
         }
     }
 
-    fn add_list(&mut self, cx: &Context<'_>, list: &Node<'_>) {
-        let items = match list.items() {
-            Ok(items) => items,
-            Err(reason) => return self.open.push(reason),
-        };
-        for item in items {
-            match item.id() {
-                Ok(Some(id)) => self.add(&id, item.location()),
-                Ok(None) => {}
-                // A number is a sender, also one that is not shown.
-                Err(_) if is_hidden_number(cx, &item) == Ok(true) => {}
-                Err(reason) => self.open.push(reason),
-            }
+    fn add_item(&mut self, cx: &Context<'_>, item: &Node<'_>) {
+        match entry(cx, item) {
+            Ok(Entry::Id(id)) => self.add(&id, item.location()),
+            Ok(Entry::Blank | Entry::Number) => {}
+            Err(reason) => self.open.push(reason),
         }
     }
 }
 
-/// An entry of a list is a sender, shown or not.
-fn is_sender_entry(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssessed> {
-    match entry.id() {
-        Ok(id) => Ok(id.is_some_and(|id| is_sender(&id))),
-        Err(reason) => {
-            if is_hidden_number(cx, entry)? {
-                Ok(true)
-            } else {
-                Err(reason)
-            }
-        }
+/// What is known of an entry of a list.
+enum Entry {
+    /// Nobody.
+    Blank,
+    /// A number that is not shown.
+    Number,
+    /// What is shown.
+    Id(String),
+}
+
+fn entry(cx: &Context<'_>, item: &Node<'_>) -> Result<Entry, NotAssessed> {
+    let reason = match item.id() {
+        Ok(id) => return Ok(id.map_or(Entry::Blank, Entry::Id)),
+        Err(reason) => reason,
+    };
+    if cx.identity(item).is_ok_and(|identity| identity.is_none()) {
+        return Ok(Entry::Blank);
     }
+    if is_hidden_number(cx, item) == Ok(true) { Ok(Entry::Number) } else { Err(reason) }
+}
+
+/// An entry of a list is a sender, shown or not.
+fn is_sender_entry(cx: &Context<'_>, item: &Node<'_>) -> Result<bool, NotAssessed> {
+    Ok(match entry(cx, item)? {
+        Entry::Blank => false,
+        Entry::Number => true,
+        Entry::Id(id) => is_sender(&id),
+    })
 }
 
 fn invalid_entries(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
     for groups in accounts {
         let (_, open) = groups.invalid(cx);
-        open.into_iter().for_each(|reason| answer.leave_open(INVALID, reason));
+        for reason in open {
+            answer.leave_open(INVALID, reason);
+        }
     }
     judge(
         answer,
@@ -257,8 +287,10 @@ fn missing(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
             if any([is_let_in, groups.has_senders(cx)])? {
                 return Ok(None);
             }
-            let skills = groups.account.native_commands(&config, "nativeSkills")?.is_some();
-            Ok(Some((groups.list.clone(), groups.entrance.clone(), skills)))
+            // A few words more or less; where it cannot be told, they are not said.
+            let skills = groups.account.native_commands(&config, "nativeSkills");
+            let skills = skills.is_ok_and(|switch| switch.is_some());
+            Ok(Some((groups.list.clone()?, groups.entrance.clone(), skills)))
         },
         |(list, entrance, skills), sharing| {
             let (who, note) = told(sharing.iter().map(|groups| groups.account));
@@ -454,11 +486,7 @@ mod tests {
             let host = host(&format!(r#"{{groups: {{"-1": {{}}}}, groupAllowFrom: ["{id}"{more}]}}"#));
             host.hide(entry, Hidden::Variable).ids(audit)
         };
-        let (invalid, wildcard, missing) = (
-            "channels.telegram.allowFrom.invalid_entries:not assessed",
-            "channels.telegram.groups.allowFrom.wildcard:not assessed",
-            "channels.telegram.groups.allowFrom.missing:not assessed",
-        );
+        let [invalid, wildcard, missing] = OPEN;
         assert_eq!(hidden("999", ""), NOTHING);
         // It may be a name, or an id with a prefix.
         assert_eq!(hidden("tg:999", ""), [invalid, missing]);
@@ -472,5 +500,61 @@ mod tests {
         let store = host(r#"{groups: {"-1": {}}, groupAllowFrom: ["5"]}"#)
             .deny("credentials", "telegram-allowFrom.json");
         assert_eq!(store.ids(audit), [invalid, wildcard], "who is named in the config is enough");
+    }
+
+    const OPEN: [&str; 3] = [
+        "channels.telegram.allowFrom.invalid_entries:not assessed",
+        "channels.telegram.groups.allowFrom.wildcard:not assessed",
+        "channels.telegram.groups.allowFrom.missing:not assessed",
+    ];
+
+    #[test]
+    fn what_is_withheld_costs_no_verdict_that_stands_without_it() {
+        let [invalid, wildcard, missing] = OPEN;
+        for (section, pointer, expected) in [
+            // Topics of one group.
+            (r#"{groups: {"-1": {}, "-2": {allowFrom: ["5"]}}}"#, "/groups/-1/topics", [invalid].as_slice()),
+            (r#"{groups: {"-1": {allowFrom: ["5"]}}}"#, "/groups/-1/topics", &[invalid]),
+            (r#"{groups: {"-1": {allowFrom: ["@a"]}}}"#, "/groups/-1/topics", &[INVALID, invalid, missing]),
+            // The list of an account.
+            (
+                r#"{groups: {"-1": {allowFrom: ["5", "@a"]}}, accounts: {a: {}}}"#,
+                "/accounts/a/groupAllowFrom",
+                &[INVALID, invalid, wildcard],
+            ),
+            (
+                r#"{groups: {"-1": {}}, accounts: {a: {}}}"#,
+                "/accounts/a/groupAllowFrom",
+                &[invalid, wildcard, missing],
+            ),
+            // The groups of an account.
+            (r#"{groupPolicy: "disabled", accounts: {a: {}}}"#, "/accounts/a/groups", &[]),
+            (r#"{groupPolicy: "open", accounts: {a: {}}}"#, "/accounts/a/groups", &[invalid, missing]),
+            ("{accounts: {a: {}}}", "/accounts/a/groups", &[invalid, wildcard, missing]),
+            // Only the words of the finding depend on it.
+            (r#"{groupPolicy: "open"}"#, "/commands", &[MISSING]),
+        ] {
+            let host = host(section).withhold(&format!("/channels/telegram{pointer}"));
+            assert_eq!(host.ids(audit), expected, "{section} {pointer}");
+        }
+    }
+
+    #[test]
+    fn everyone_in_a_store_is_seen_also_where_the_list_is_withheld() {
+        let store = host(r#"{groupPolicy: "open", accounts: {a: {}}}"#)
+            .file("credentials", "telegram-allowFrom.json", 0o600, r#"{"allowFrom": ["*"]}"#)
+            .withhold("/channels/telegram/accounts/a/groupAllowFrom");
+        assert_eq!(store.ids(audit), [WILDCARD, OPEN[0]]);
+    }
+
+    #[test]
+    fn a_blank_that_a_variable_gives_is_nobody() {
+        for (section, expected) in [
+            (r#"{groupPolicy: "open", groupAllowFrom: [" "]}"#, [MISSING].as_slice()),
+            (r#"{groupPolicy: "open", groupAllowFrom: [" ", "5"]}"#, &[]),
+        ] {
+            let host = host(section).hide("/channels/telegram/groupAllowFrom/0", Hidden::Variable);
+            assert_eq!(host.ids(audit), expected, "{section}");
+        }
     }
 }
