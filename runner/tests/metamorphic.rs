@@ -69,10 +69,13 @@ fn others() -> Vec<Option<Value>> {
 }
 
 /// Policies that ask facts of a hidden text and may judge by them, with what they judge so.
-const BY_FACTS: [(&str, &str); 3] = [
+const BY_FACTS: [(&str, &str); 6] = [
     ("direct-messages", "senders that are told apart by their fingerprints"),
-    ("telegram", "the same"),
-    ("channel-warnings", "the same"),
+    ("telegram", "senders that are numbers by their classes, and none that is \"*\" by its length"),
+    ("discord", "lists that name somebody by the length of the entry"),
+    ("slack", "the same"),
+    ("elevated-tools", "senders that are not \"*\" by their length"),
+    ("webhook-ingress", "a path and a session key that are not blank, and not \"/\", by their length"),
 ];
 
 /// Most pairs of texts that are hidden together in one case.
@@ -225,12 +228,13 @@ impl<'a> Case<'a> {
         wrong.push(format!("{} {}: {what}", self.manifest.policy.id, self.name));
     }
 
-    /// The pointers of texts that the policy may see.
+    /// The pointers of texts that the policy may see. Those of secrets are hidden already.
     fn texts(&self) -> Vec<String> {
         let grants = Grants::new(self.manifest.capabilities.clone(), BTreeMap::new());
         let mut pointers = Vec::new();
         texts(&self.config, String::new(), &mut pointers);
-        pointers.retain(|pointer| grants.config(pointer) && !pointer.starts_with("/env"));
+        let is_seen = |pointer: &str| grants.config(pointer) && !grants.secret(pointer);
+        pointers.retain(|pointer| is_seen(pointer) && !pointer.starts_with("/env"));
         pointers
     }
 
@@ -323,7 +327,11 @@ impl<'a> Case<'a> {
             };
             self.is_true(&original, &without, &when, wrong);
             let Some(pointer) = name.strip_prefix("config:") else { continue };
-            if granted.config.iter().any(|other| covers(other, pointer)) {
+            // Its facts are granted by another name, and are those of the value that is there.
+            let has_facts = |secret: &String| covers(pointer, secret) || covers(secret, pointer);
+            if granted.config.iter().any(|other| covers(other, pointer))
+                || granted.secrets.iter().any(has_facts)
+            {
                 continue;
             }
             for place in places(&self.config, pointer) {

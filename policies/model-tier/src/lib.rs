@@ -7,21 +7,32 @@ use std::collections::BTreeSet;
 use chitin_policy_sdk::openclaw::models::{self, Model};
 use chitin_policy_sdk::{Answer, Context, Finding, Node, Verdict, warn};
 
+const LEGACY: &str = "models.legacy";
+const WEAK_TIER: &str = "models.weak_tier";
+
 /// Judges every configured model by its name.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let config = cx.config();
-    let models = models::collect(&config);
     let mut answer = Answer::new();
-    answer.findings.extend([legacy(&models.shown), weak_tier(&models.shown)].into_iter().flatten());
-    for (_, reason) in models.open {
-        answer.leave_open("models.legacy", reason.clone());
-        answer.leave_open("models.weak_tier", reason);
+    let mut named = Vec::new();
+    for model in models::collect(&cx.config()) {
+        match model.id.clone() {
+            Ok(id) => named.push((id, model)),
+            Err(reason) => {
+                answer.leave_open(LEGACY, reason.clone());
+                answer.leave_open(WEAK_TIER, reason);
+            }
+        }
     }
+    answer.findings.extend(legacy(&named));
+    answer.findings.extend(weak_tier(&named));
     Ok(answer)
 }
 
-fn legacy(models: &[Model<'_>]) -> Option<Finding> {
-    let start = warn("models.legacy", "A model of a retired generation is in use").remediation(
+/// A model with its id.
+type Named<'a> = (&'a str, Model<'a>);
+
+fn legacy(models: &[Named<'_>]) -> Option<Finding> {
+    let start = warn(LEGACY, "A model of a retired generation is in use").remediation(
         "Set agents.defaults.model.primary, and each model that is named here, to a current model",
     );
     let detail = "Models of retired generations were trained before injected instructions were a concern, and obey them \
@@ -29,9 +40,9 @@ fn legacy(models: &[Model<'_>]) -> Option<Finding> {
     judged(start.detail(detail), models, |id| tier::legacy(id).into_iter().collect())
 }
 
-fn weak_tier(models: &[Model<'_>]) -> Option<Finding> {
+fn weak_tier(models: &[Named<'_>]) -> Option<Finding> {
     let start =
-        warn("models.weak_tier", "A model below the current flagship tier is in use").remediation(
+        warn(WEAK_TIER, "A model below the current flagship tier is in use").remediation(
             "Set the models of agents that have tools or read what strangers write to the GPT-5 generation, or to Claude 4.5 \
              or later in a tier above Haiku",
         );
@@ -43,18 +54,18 @@ fn weak_tier(models: &[Model<'_>]) -> Option<Finding> {
 /// The finding with a line for each model and setting that has reasons; none where no model has.
 fn judged(
     finding: Finding,
-    models: &[Model<'_>],
+    models: &[Named<'_>],
     reasons: impl Fn(&str) -> Vec<&'static str>,
 ) -> Option<Finding> {
     let (mut nodes, mut lines, mut seen): (Vec<&Node<'_>>, Vec<String>, BTreeSet<_>) = Default::default();
-    for model in models {
-        let reasons = reasons(model.id);
+    for (id, model) in models {
+        let reasons = reasons(id);
         if reasons.is_empty() {
             continue;
         }
         nodes.push(&model.node);
-        if seen.insert((model.id, &model.source)) {
-            lines.push(format!("{} ({}): {}", model.id, model.source, reasons.join("; ")));
+        if seen.insert((id, &model.source)) {
+            lines.push(format!("{id} ({}): {}", model.source, reasons.join("; ")));
         }
     }
     (!lines.is_empty()).then(|| finding.list(&lines, 0).at_all(nodes))
@@ -69,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    const LEGACY: &str = "models.legacy:warn";
+    const OLD: &str = "models.legacy:warn";
     const WEAK: &str = "models.weak_tier:warn";
     const NOTHING: [&str; 0] = [];
 
@@ -80,7 +91,7 @@ mod tests {
     #[test]
     fn a_model_may_be_both() {
         let ids = |id: &str| agents(&format!(r#"{{defaults: {{model: {{primary: "{id}"}}}}}}"#)).ids(audit);
-        assert_eq!(ids("openai/gpt-3.5-turbo"), [LEGACY, WEAK]);
+        assert_eq!(ids("openai/gpt-3.5-turbo"), [OLD, WEAK]);
         assert_eq!(ids("openai/gpt-4o"), [WEAK]);
         assert_eq!(ids("openai/gpt-5.2"), NOTHING);
     }
@@ -111,17 +122,44 @@ mod tests {
         assert_eq!(finding.locations.len(), 100);
     }
 
+    const OPEN: [&str; 2] = ["models.legacy:not assessed", "models.weak_tier:not assessed"];
+
     #[test]
-    fn a_model_that_is_hidden_is_not_called_strong() {
-        let host = agents(
-            r#"{defaults: {model: {primary: {"$hidden": "variable"}, fallbacks: ["gpt-3.5-turbo"]}}}"#,
-        );
-        // The one that is shown is judged all the same.
-        assert_eq!(
-            host.ids(audit),
-            [LEGACY, WEAK, "models.legacy:not assessed", "models.weak_tier:not assessed"]
-        );
-        let withheld = agents(r#"{"$hidden": "withheld"}"#).ids(audit);
-        assert!(withheld.iter().all(|id| id.ends_with("not assessed")) && withheld.len() > 1, "{withheld:?}");
+    fn a_model_that_is_not_shown_costs_no_other_its_verdict() {
+        let hidden = r#"{"$hidden": "variable"}"#;
+        for (model, found) in [
+            ("HIDDEN", [].as_slice()),
+            ("{primary: HIDDEN}", &[]),
+            (r#"{primary: "x/gpt-5.2", fallbacks: [HIDDEN]}"#, &[]),
+            (r#"{primary: HIDDEN, fallbacks: ["x/gpt-4o"]}"#, &[WEAK]),
+            (r#"{primary: "x/gpt-3.5-turbo", fallbacks: [HIDDEN]}"#, &[OLD, WEAK]),
+        ] {
+            let model = model.replace("HIDDEN", hidden);
+            let expected = [found, OPEN.as_slice()].concat();
+            assert_eq!(agents(&format!("{{defaults: {{model: {model}}}}}")).ids(audit), expected, "{model}");
+            let of_agent = agents(&format!(r#"{{list: [{{id: "a", model: {model}}}]}}"#));
+            assert_eq!(of_agent.ids(audit), expected, "{model}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_granted_is_not_called_strong() {
+        let config = r#"{defaults: {model: "x/gpt-4o", imageModel: null}, list: []}"#;
+        for (pointer, found) in [
+            ("/agents/defaults/model", [].as_slice()),
+            ("/agents/defaults/imageModel", &[WEAK]),
+            ("/agents/list", &[WEAK]),
+        ] {
+            let expected = [found, OPEN.as_slice()].concat();
+            assert_eq!(agents(config).withhold(pointer).ids(audit), expected, "{pointer}");
+        }
+        let none = agents(config).withhold("/agents").ids(audit);
+        assert!(!none.is_empty() && none.iter().all(|id| OPEN.contains(&id.as_str())), "{none:?}");
+    }
+
+    #[test]
+    fn an_agent_whose_id_is_not_shown_has_a_model_all_the_same() {
+        let host = agents(r#"{list: [{id: {"$hidden": "variable"}, model: "x/gpt-4o"}]}"#);
+        assert!(host.findings(audit)[0].detail.contains("x/gpt-4o (agents.list.0.model): below GPT-5"));
     }
 }

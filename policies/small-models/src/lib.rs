@@ -2,11 +2,12 @@
 
 mod size;
 
+use chitin_policy_sdk::openclaw::browser;
 use chitin_policy_sdk::openclaw::models::{self, Model};
 use chitin_policy_sdk::openclaw::sandbox::Mode;
-use chitin_policy_sdk::openclaw::tools;
+use chitin_policy_sdk::openclaw::tools::{self, Policy};
 use chitin_policy_sdk::{
-    Answer, Context, Facts, Finding, Node, NotAssessed, Severity, Verdict, any, finding, listing,
+    Answer, Context, Facts, Finding, Node, NotAssessed, Severity, Verdict, all, any, finding, listing,
 };
 
 const CHECK: &str = "models.small_params";
@@ -20,43 +21,98 @@ const SEARCH_KEYS: [&str; 2] = ["apiKey", "perplexity.apiKey"];
 /// Environment variables, each of which switches web search on.
 const SEARCH_VARIABLES: [&str; 3] = ["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPENROUTER_API_KEY"];
 
-/// A small model, and what stands between it and the world.
-struct Small<'a> {
-    node: Node<'a>,
-    is_fenced: bool,
-    line: String,
+/// A tool, and whether it is there for an agent, or for all.
+type Tool = (&'static str, Result<bool, NotAssessed>);
+
+/// What stands between a model and the world.
+struct Fence<'a> {
+    /// The name of the sandbox mode.
+    mode: Result<&'a str, NotAssessed>,
+    /// The web tools, and whether the model can call them.
+    tools: Vec<Tool>,
+}
+
+impl<'a> Fence<'a> {
+    /// The fence around the models of an agent.
+    fn of(config: &Node<'a>, agent: &Result<Option<&str>, NotAssessed>, web_tools: &[Tool]) -> Self {
+        // An agent without an id has the defaults.
+        let agent = agent.clone().map(|id| id.filter(|id| !id.is_empty()));
+        let mode = agent.clone().and_then(|agent| Mode::of(config, agent)?.name());
+        let policies = policies(config, &agent);
+        let sandbox = agent.and_then(|agent| Policy::sandbox(config, agent));
+        let reaches = |tool: &str, is_on: &Result<bool, NotAssessed>| {
+            let allows = |policy: &Result<Policy, NotAssessed>| {
+                policy.as_ref().map(|policy| policy.allows(tool)).map_err(NotAssessed::clone)
+            };
+            // The lists of the sandbox count only for an agent that is always in it.
+            let leaves_sandbox = any([mode.clone().map(|mode| mode != "all"), allows(&sandbox)]);
+            all([is_on.clone(), leaves_sandbox].into_iter().chain(policies.iter().map(allows)))
+        };
+        let tools = web_tools.iter().map(|(tool, is_on)| (*tool, reaches(tool, is_on))).collect();
+        Self { mode, tools }
+    }
+
+    /// Everything runs in a sandbox, and no web tool is in reach.
+    fn is_closed(&self) -> Result<bool, NotAssessed> {
+        let is_sandboxed = self.mode.clone().map(|mode| mode == "all");
+        let out_of_reach = self.tools.iter().map(|(_, reached)| reached.clone().map(|reached| !reached));
+        all([is_sandboxed].into_iter().chain(out_of_reach))
+    }
+
+    fn words(&self) -> String {
+        let named = |wanted: fn(&Result<bool, NotAssessed>) -> bool| -> Vec<&str> {
+            self.tools.iter().filter(|(_, reached)| wanted(reached)).map(|(tool, _)| *tool).collect()
+        };
+        let reached = named(|reached| matches!(reached, Ok(true)));
+        let open = named(Result::is_err);
+        let reach = match (reached.as_slice(), open.as_slice()) {
+            ([], []) => "reaches no web tool".to_owned(),
+            (reached, []) => format!("reaches {}", listing::words(reached)),
+            ([], open) => format!("may reach {}", listing::words(open)),
+            (reached, open) => {
+                format!("reaches {}, may reach {}", listing::words(reached), listing::words(open))
+            }
+        };
+        format!("sandbox mode {}, {reach}", self.mode.as_ref().unwrap_or(&"not shown"))
+    }
 }
 
 /// Looks at the sandbox and the web tools of every agent with a small model.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
-    let models = models::collect(&config);
-    let (mut small, mut open) = (Vec::new(), Vec::new());
-    for model in models.shown.iter().filter(|model| !model.is_image) {
-        let Some(billions) = size::billions(model.id).filter(|size| *size <= SMALL) else { continue };
-        match look(cx, &config, model, billions) {
-            Ok(seen) => small.push(seen),
-            Err(reason) => open.push(reason),
-        }
-    }
-    open.extend(models.open.into_iter().filter(|(is_image, _)| !is_image).map(|(_, reason)| reason));
+    let web_tools = web_tools(cx, &config);
     let mut answer = Answer::new();
-    // What is not shown could make it worse than an info.
-    if open.is_empty() || small.iter().any(|small| !small.is_fenced) {
-        answer.findings.extend(judged(&small));
+    let (mut lines, mut nodes, mut closed) = (Vec::new(), Vec::new(), Vec::new());
+    for Model { id, node, source, agent, is_image } in models::collect(&config) {
+        let small = id.map(|id| Some((id, size::billions(id).filter(|size| *size <= SMALL)?)));
+        let Some(small) = small.transpose().filter(|_| !is_image) else { continue };
+        let fence = Fence::of(&config, &agent, &web_tools);
+        let mut is_closed = fence.is_closed();
+        match small {
+            Ok((id, billions)) => {
+                lines.push(format!("{id} ({billions}B, {source}): {}", fence.words()));
+                nodes.push(node);
+                if let Err(reason) = &is_closed {
+                    answer.leave_open(CHECK, reason.clone());
+                }
+            }
+            // It may be small or not. Behind a closed fence, either makes the same of the finding.
+            Err(reason) => {
+                answer.leave_open(CHECK, reason.clone());
+                is_closed = is_closed.and_then(|is_closed| if is_closed { Ok(true) } else { Err(reason) });
+            }
+        }
+        closed.push(is_closed);
     }
-    for reason in open {
-        answer.leave_open(CHECK, reason);
+    // What keeps this open has been noted with its model.
+    if let (false, Ok(all_closed)) = (lines.is_empty(), all(closed)) {
+        answer.findings.push(report(all_closed, &lines, &nodes));
     }
     Ok(answer)
 }
 
-fn judged(small: &[Small<'_>]) -> Option<Finding> {
-    if small.is_empty() {
-        return None;
-    }
-    let lines: Vec<&str> = small.iter().map(|small| small.line.as_str()).collect();
-    let (severity, title, verdict, remediation) = if small.iter().all(|small| small.is_fenced) {
+fn report(all_closed: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {
+    let (severity, title, verdict, remediation) = if all_closed {
         (
             Severity::Info,
             "Small models are in use, sandboxed and without web tools",
@@ -72,41 +128,29 @@ fn judged(small: &[Small<'_>]) -> Option<Finding> {
              tools a larger model",
         )
     };
-    let finding = finding(CHECK, severity, title)
+    finding(CHECK, severity, title)
         .detail(format!(
             "Models of up to {SMALL} billion parameters are the easiest to steer by injected instructions; {verdict}:"
         ))
-        .list(&lines, 0)
+        .list(lines, 0)
         .remediation(remediation)
-        .at_all(small.iter().map(|small| &small.node));
-    Some(finding)
+        .at_all(nodes)
 }
 
-fn look<'a>(
-    cx: &Context<'_>,
-    config: &Node<'a>,
-    model: &Model<'a>,
-    billions: f64,
-) -> Result<Small<'a>, NotAssessed> {
-    let agent = model.agent.filter(|id| !id.is_empty());
-    let section = agent.map(|id| section(config, id)).transpose()?.flatten();
-    let policies = tools::policies(config, agent, section.as_ref())?;
-    let passes = |tool: &str| policies.iter().all(|policy| policy.allows(tool));
-    let mut exposed = Vec::new();
-    // A tool that does not pass need not be known to be on.
-    for (tool, is_on) in WEB_TOOLS {
-        if passes(tool) && is_on(cx, config)? {
-            exposed.push(tool);
-        }
-    }
-    let mode = Mode::of(config, agent)?;
-    let reach = if exposed.is_empty() { "no web tool".to_owned() } else { listing::words(&exposed) };
-    let Model { id, source, .. } = model;
-    let line = format!("{id} ({billions}B, {source}): sandbox mode {}, reaches {reach}", mode.name()?);
-    Ok(Small { node: model.node.clone(), is_fenced: mode.is_all()? && exposed.is_empty(), line })
+/// The tool policies that hold for an agent in and out of its sandbox.
+fn policies(
+    config: &Node<'_>,
+    agent: &Result<Option<&str>, NotAssessed>,
+) -> [Result<Policy, NotAssessed>; 3] {
+    let global = config.get("tools");
+    let section = agent.clone().and_then(|agent| agent.map_or(Ok(None), |id| section(config, id)));
+    let profile = section.clone().and_then(|section| tools::profile(&global, section.as_ref()));
+    let own = section.and_then(|section| section.map(|section| Policy::pick(&section)).transpose());
+    // Where nothing is said, every tool passes.
+    [profile.map(Option::unwrap_or_default), Policy::pick(&global), own.map(Option::unwrap_or_default)]
 }
 
-/// The tools of the first agent with exactly this id.
+/// The agent's own `tools`: those of the first entry with exactly its id.
 fn section<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
     for entry in config.at("agents.list").items()? {
         if entry.get("id").text()? == Some(id) {
@@ -116,39 +160,25 @@ fn section<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAsses
     Ok(None)
 }
 
-/// A web tool is switched on.
-type IsOn = fn(&Context<'_>, &Node<'_>) -> Result<bool, NotAssessed>;
-
-/// The web tools, and what switches each on.
-const WEB_TOOLS: [(&str, IsOn); 3] =
-    [("web_search", has_search), ("web_fetch", has_fetch), ("browser", has_browser)];
-
-fn has_fetch(_: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
-    Ok(!config.at("tools.web.fetch.enabled").is_false()?)
-}
-
-fn has_browser(_: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
-    let browser = config.at("browser.enabled");
-    Ok(browser.is_nullish()? || browser.is_truthy()?)
+/// The web tools, and whether they are switched on.
+fn web_tools(cx: &Context<'_>, config: &Node<'_>) -> [Tool; 3] {
+    [
+        ("web_search", has_search(cx, &config.at("tools.web.search"))),
+        ("web_fetch", config.at("tools.web.fetch.enabled").is_false().map(|is_off| !is_off)),
+        ("browser", browser::is_enabled(config)),
+    ]
 }
 
 /// Web search is on by the config's word, or by a key for it where the config does not say.
-fn has_search(cx: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
-    let search = config.at("tools.web.search");
+fn has_search(cx: &Context<'_>, search: &Node<'_>) -> Result<bool, NotAssessed> {
     let enabled = search.get("enabled");
     if enabled.is_true()? || enabled.is_false()? {
         return enabled.is_true();
     }
-    let in_config = SEARCH_KEYS.map(|key| {
-        let key = search.at(key);
-        match cx.config_secret(&key)? {
-            Some(facts) => Ok(facts.is_truthy()),
-            None => key.is_truthy(),
-        }
-    });
-    let in_variables =
-        SEARCH_VARIABLES.map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(Facts::is_truthy)));
-    any(in_config.into_iter().chain(in_variables))
+    let keys = SEARCH_KEYS.map(|key| search.at(key).is_truthy());
+    let variables =
+        SEARCH_VARIABLES.iter().map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(Facts::is_truthy)));
+    any(keys.into_iter().chain(variables))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -297,24 +327,145 @@ mod tests {
         assert_eq!(agents(config).ids(audit), CRITICAL);
     }
 
+    const OPEN: [&str; 1] = ["models.small_params:not assessed"];
+    const CRITICAL_AND_OPEN: [&str; 2] = ["models.small_params:critical", "models.small_params:not assessed"];
+    const INFO_AND_OPEN: [&str; 2] = ["models.small_params:info", "models.small_params:not assessed"];
+    const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
+
     #[test]
-    fn what_is_hidden_is_not_called_fenced() {
-        let open = ["models.small_params:not assessed"];
-        assert_eq!(sandboxed(r#"allow: [{"$hidden": "variable"}]"#).ids(audit), open);
-        // A list that is hidden lets no tool through that another one stops, and no sandbox matters more than its mode.
-        let hidden = |model: &str, rest: &str| {
-            MemoryHost::new(&format!(r#"{{agents: {{defaults: {{model: {{primary: {model}}}}}}}, {rest}}}"#))
-                .ids(audit)
+    fn a_model_that_is_not_shown_leaves_its_own_verdict_open() {
+        let open = r#"{id: "a", model: "x/foo-8b"}"#;
+        let fenced = r#"{id: "b", model: "x/foo-8b", sandbox: {mode: "all"}}"#;
+        for (list, expected) in [
+            ("{id: \"h\", model: HIDDEN}".to_owned(), OPEN.as_slice()),
+            (format!("{open}, {{id: \"h\", model: HIDDEN}}"), &CRITICAL_AND_OPEN),
+            (format!("{fenced}, {{id: \"h\", model: HIDDEN}}"), &OPEN),
+            (format!("{fenced}, {{id: \"h\", model: HIDDEN, sandbox: {{mode: \"all\"}}}}"), &INFO_AND_OPEN),
+            (format!("{fenced}, {{id: \"h\", model: HIDDEN, sandbox: {{mode: HIDDEN}}}}"), &OPEN),
+            (r#"{id: "h", model: {primary: "x/large", fallbacks: [HIDDEN]}}"#.to_owned(), &OPEN),
+            (r#"{id: "h", model: "x/large", sandbox: {mode: HIDDEN}}"#.to_owned(), &NOTHING),
+        ] {
+            let list = list.replace("HIDDEN", HIDDEN);
+            assert_eq!(agents(&format!("{{list: [{list}]}}")).ids(audit), expected, "{list}");
+        }
+        let image = format!("{{defaults: {{imageModel: {HIDDEN}}}}}");
+        assert_eq!(agents(&image).ids(audit), NOTHING, "image models do not count");
+    }
+
+    #[test]
+    fn a_sandbox_mode_that_is_not_shown_counts_where_the_tools_do_not_decide() {
+        let with = |tools: &str| {
+            let config = format!(
+                r#"{{
+                    agents: {{defaults: {{model: "x/foo-8b", sandbox: {{mode: {HIDDEN}}}}}}},
+                    tools: {tools}
+                }}"#
+            );
+            MemoryHost::new(&config)
         };
-        let variable = r#"{"$hidden": "variable"}"#;
-        assert_eq!(hidden(variable, "tools: {}"), open);
-        assert_eq!(hidden(r#""x/foo-8b""#, r#"browser: {"$hidden": "withheld"}"#), open);
-        assert_eq!(
-            hidden(r#""x/foo-8b""#, r#"browser: {"$hidden": "withheld"}, tools: {deny: ["browser"]}"#),
-            CRITICAL
+        assert_eq!(with("{}").ids(audit), OPEN);
+        assert_eq!(with(r#"{deny: ["*"]}"#).ids(audit), OPEN);
+        let reached = with("{sandbox: {tools: {allow: [], deny: []}}}");
+        assert_eq!(reached.ids(audit), CRITICAL);
+        assert!(
+            reached.findings(audit)[0]
+                .detail
+                .contains("sandbox mode not shown, reaches web_fetch and browser")
         );
-        let both =
-            r#"{agents: {defaults: {model: {primary: "x/foo-8b", fallbacks: [{"$hidden": "variable"}]}}}}"#;
-        assert_eq!(MemoryHost::new(both).ids(audit), [CRITICAL[0], open[0]]);
+    }
+
+    #[test]
+    fn a_list_that_is_not_shown_counts_where_it_decides() {
+        let fetch = "web: {fetch: {enabled: false}}";
+        for (tools, expected) in [
+            ("allow: [HIDDEN]".to_owned(), OPEN.as_slice()),
+            (format!("{fetch}, deny: [HIDDEN]"), &OPEN),
+            ("profile: HIDDEN".to_owned(), &OPEN),
+            (r#"allow: [HIDDEN], profile: "minimal""#.to_owned(), &INFO),
+            (r#"profile: HIDDEN, deny: ["group:web", "browser"]"#.to_owned(), &INFO),
+        ] {
+            assert_eq!(sandboxed(&tools.replace("HIDDEN", HIDDEN)).ids(audit), expected, "{tools}");
+        }
+        // The sandbox's own lists leave no web tool.
+        let built_in = format!(
+            r#"{{agents: {{defaults: {{model: "x/foo-8b", sandbox: {{mode: "all"}}}}}}, tools: {{allow: [{HIDDEN}]}}}}"#
+        );
+        assert_eq!(MemoryHost::new(&built_in).ids(audit), INFO);
+        // Without a sandbox there is no fence, whatever the lists say.
+        let bare = format!(r#"{{agents: {{defaults: {{model: "x/foo-8b"}}}}, tools: {{deny: [{HIDDEN}]}}}}"#);
+        let finding = MemoryHost::new(&bare).findings(audit).remove(0);
+        assert!(
+            finding.detail.ends_with("sandbox mode off, may reach web_fetch and browser"),
+            "{}",
+            finding.detail
+        );
+    }
+
+    #[test]
+    fn an_agent_whose_id_is_not_shown_has_a_fence_that_is_not_known() {
+        let own = format!(r#"{{list: [{{id: {HIDDEN}, model: "x/foo-8b", sandbox: {{mode: "off"}}}}]}}"#);
+        assert_eq!(agents(&own).ids(audit), OPEN);
+        let large = format!(r#"{{list: [{{id: {HIDDEN}, model: "x/foo"}}]}}"#);
+        assert_eq!(agents(&large).ids(audit), NOTHING);
+        let earlier = format!(r#"{{list: [{{id: {HIDDEN}}}, {{id: "a", model: "x/foo-8b"}}]}}"#);
+        assert_eq!(agents(&earlier).ids(audit), OPEN, "both may be the same");
+        let other =
+            format!(r#"{{list: [{{id: "a", model: "x/foo-8b"}}, {{id: {HIDDEN}, model: "x/foo-9b"}}]}}"#);
+        assert_eq!(agents(&other).ids(audit), CRITICAL_AND_OPEN);
+    }
+
+    #[test]
+    fn a_switch_that_is_not_granted_counts_where_it_decides() {
+        let off = r#"{
+            agents: {defaults: {model: "x/foo-8b", sandbox: {mode: "all"}}}, browser: {enabled: false},
+            tools: {web: {search: {enabled: false}, fetch: {enabled: false}},
+                sandbox: {tools: {allow: [], deny: []}}}
+        }"#;
+        let host = || MemoryHost::new(off);
+        assert_eq!(host().ids(audit), INFO);
+        for pointer in [
+            "/agents",
+            "/agents/defaults/model",
+            "/agents/defaults/sandbox/mode",
+            "/tools",
+            "/tools/web/search/enabled",
+            "/tools/web/fetch/enabled",
+            "/browser/enabled",
+        ] {
+            let ids = host().withhold(pointer).ids(audit);
+            assert!(!ids.is_empty() && ids.iter().all(|id| id == OPEN[0]), "{pointer} {ids:?}");
+        }
+        for pointer in
+            ["/tools/profile", "/tools/deny", "/tools/web/search/apiKey", "/agents/defaults/imageModel"]
+        {
+            assert_eq!(host().withhold(pointer).ids(audit), INFO, "{pointer}");
+        }
+        let list = host().withhold("/agents/list").ids(audit);
+        assert!(list.iter().all(|id| id == OPEN[0]), "{list:?}");
+        for pointer in
+            ["/tools/profile", "/tools/allow", "/tools/alsoAllow", "/tools/deny", "/tools/sandbox/tools/deny"]
+        {
+            assert_eq!(sandboxed("deny: []").withhold(pointer).ids(audit), OPEN, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_search_key_that_is_not_granted_counts_where_no_other_is_set() {
+        let host = |search: &str| {
+            MemoryHost::new(&format!(
+                r#"{{
+                    agents: {{defaults: {{model: "x/foo-8b", sandbox: {{mode: "all"}}}}}}, browser: {{enabled: false}},
+                    tools: {{web: {{search: {search}, fetch: {{enabled: false}}}},
+                        sandbox: {{tools: {{allow: [], deny: []}}}}}}
+                }}"#
+            ))
+        };
+        let capability = "secret:env:BRAVE_API_KEY";
+        assert_eq!(host("{}").ids(audit), INFO);
+        assert_eq!(host("{}").ungranted(capability).ids(audit), OPEN);
+        assert_eq!(host("{}").withhold("/tools/web/search/apiKey").ids(audit), OPEN);
+        assert_eq!(host(r#"{apiKey: "k"}"#).ungranted(capability).ids(audit), CRITICAL);
+        assert_eq!(host(r#"{apiKey: {"$hidden": "reference"}}"#).ids(audit), CRITICAL);
+        assert_eq!(host(r#"{enabled: false, apiKey: "k"}"#).ungranted(capability).ids(audit), INFO);
     }
 }

@@ -5,87 +5,63 @@ use crate::{Node, NotAssessed};
 /// A model that an agent uses, or falls back to.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    /// Its id, trimmed: `provider/name`.
-    pub id: &'a str,
+    /// Its id, trimmed: `provider/name`; or why it is not shown, or not known to be there.
+    pub id: Result<&'a str, NotAssessed>,
     /// Where it is named.
     pub node: Node<'a>,
-    /// The same place in words, with the agent's id instead of its number.
+    /// The same place in words, with the agent's id instead of its number, where that is shown.
     pub source: String,
     /// The id of the agent's entry as it is written ("" where it has none); none for what holds for all agents.
-    pub agent: Option<&'a str>,
+    pub agent: Result<Option<&'a str>, NotAssessed>,
     /// It looks at images only.
     pub is_image: bool,
 }
 
-/// The models that the config gives, as far as they are shown.
-#[derive(Clone, Debug, Default)]
-pub struct Models<'a> {
-    /// Those that are shown, those for all agents first.
-    pub shown: Vec<Model<'a>>,
-    /// Why others are not, and whether they look at images only.
-    pub open: Vec<(bool, NotAssessed)>,
-}
-
-/// All models.
+/// All models, those for all agents first. Where it is not shown whether there are any, one without an id stands for
+/// them, so that it costs no other model its verdict.
 #[must_use]
-pub fn collect<'a>(config: &Node<'a>) -> Models<'a> {
-    let mut models = Models::default();
+pub fn collect<'a>(config: &Node<'a>) -> Vec<Model<'a>> {
+    let mut models = Vec::new();
     for (key, is_image) in [("model", false), ("imageModel", true)] {
         let node = config.at("agents.defaults").get(key);
-        let all = Model { id: "", node, source: format!("agents.defaults.{key}"), agent: None, is_image };
-        models.add(&all);
+        let source = node.dotted();
+        add(&mut models, &Model { id: Ok(""), node, source, agent: Ok(None), is_image });
     }
-    match config.at("agents.list").items() {
-        Ok(entries) => entries.for_each(|entry| models.add_agent(&entry)),
-        Err(reason) => models.open.push((false, reason)),
+    let list = config.at("agents.list");
+    let entries = match list.items() {
+        Ok(entries) => entries,
+        Err(reason) => {
+            let (source, agent) = (list.dotted(), Err(reason.clone()));
+            models.push(Model { id: Err(reason), node: list, source, agent, is_image: false });
+            return models;
+        }
+    };
+    for entry in entries {
+        let node = entry.get("model");
+        let id = entry.get("id").text().map(Option::unwrap_or_default);
+        let source = id.as_ref().map_or_else(|_| node.dotted(), |id| format!("agents.list.{id}.model"));
+        add(&mut models, &Model { id: Ok(""), node, source, agent: id.map(Some), is_image: false });
     }
     models
 }
 
-impl<'a> Models<'a> {
-    fn add_agent(&mut self, entry: &Node<'a>) {
-        let node = entry.get("model");
-        let agent = node.is_nullish().and_then(|is_nullish| {
-            // Without a model its id does not matter.
-            if is_nullish { Ok(None) } else { Ok(Some(entry.get("id").text()?.unwrap_or_default())) }
-        });
-        match agent {
-            Ok(None) => {}
-            Ok(Some(id)) => {
-                let source = format!("agents.list.{id}.model");
-                self.add(&Model { id: "", node, source, agent: Some(id), is_image: false });
-            }
-            Err(reason) => self.open.push((false, reason)),
+/// Adds the models of one setting: a name, or a primary model and its fallbacks.
+fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) {
+    let mut push = |node: Node<'a>, key: &str| {
+        if let Some(id) = node.trimmed().transpose() {
+            models.push(Model { id, node, source: format!("{}{key}", setting.source), ..setting.clone() });
         }
+    };
+    push(setting.node.clone(), "");
+    // What is not shown as a whole is one open question, not three.
+    if setting.node.hidden().is_some() {
+        return;
     }
-
-    /// Adds the models of one setting: a name, or a primary model and its fallbacks.
-    fn add(&mut self, setting: &Model<'a>) {
-        self.push(setting, setting.node.clone(), "");
-        self.push(setting, setting.node.get("primary"), ".primary");
-        match setting.node.get("fallbacks").items() {
-            Ok(items) => items.for_each(|node| self.push(setting, node, ".fallbacks")),
-            Err(reason) => self.leave_open(setting, reason),
-        }
-    }
-
-    fn push(&mut self, setting: &Model<'a>, node: Node<'a>, key: &str) {
-        match node.trimmed() {
-            Ok(Some(id)) => {
-                let source = format!("{}{key}", setting.source);
-                self.shown.push(Model { id, node, source, ..setting.clone() });
-            }
-            Ok(None) => {}
-            Err(reason) => self.leave_open(setting, reason),
-        }
-    }
-
-    fn leave_open(&mut self, setting: &Model<'a>, reason: NotAssessed) {
-        let open = (setting.is_image, reason);
-        // What is withheld as a whole is asked for three times.
-        if !self.open.contains(&open) {
-            self.open.push(open);
-        }
+    push(setting.node.get("primary"), ".primary");
+    let fallbacks = setting.node.get("fallbacks");
+    match fallbacks.items() {
+        Ok(items) => items.for_each(|node| push(node, ".fallbacks")),
+        Err(_) => push(fallbacks, ".fallbacks"),
     }
 }
 
@@ -106,10 +82,14 @@ mod tests {
             },
             "list": [{"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h"],
         }});
-        let models = collect(&Node::root(&config)).shown;
+        let models = collect(&Node::root(&config));
         let seen: Vec<(&str, &str, &str, Option<&str>)> = models
             .iter()
-            .map(|model| (model.id, model.source.as_str(), model.node.pointer(), model.agent))
+            .map(|model| {
+                let id = model.id.clone().expect("shown");
+                let agent = model.agent.clone().expect("shown");
+                (id, model.source.as_str(), model.node.pointer(), agent)
+            })
             .collect();
         assert_eq!(
             seen,
@@ -123,7 +103,7 @@ mod tests {
                 ("g", "agents.list..model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
             ]
         );
-        assert!(models.iter().all(|model| model.is_image == (model.id == "d")));
+        assert!(models.iter().all(|model| model.is_image == (model.id == Ok("d"))));
     }
 
     #[test]
@@ -134,36 +114,56 @@ mod tests {
             json!({"defaults": [{"model": "x"}], "list": [["x"], {"model": ["x"]}]}),
         ] {
             let config = json!({"agents": agents});
-            assert!(collect(&Node::root(&config)).shown.is_empty(), "{config}");
+            assert!(collect(&Node::root(&config)).is_empty(), "{config}");
         }
     }
 
     #[test]
-    fn a_model_that_a_variable_names_is_not_passed_over() {
-        let config = json!({"agents": {"defaults": {"model": {"primary": {"$hidden": "variable"}}}}});
-        let models = collect(&Node::root(&config));
-        assert_eq!((models.shown.len(), models.open.len()), (0, 1));
-    }
-
-    #[test]
-    fn what_is_not_shown_counts_where_it_says_of_what_model() {
+    fn what_is_not_shown_costs_no_other_model_its_id() {
         let (hidden, withheld) = (r#"{"$hidden": "variable"}"#, r#"{"$hidden": "withheld"}"#);
-        for (agents, is_shown) in [
-            ("{list: [{id: HIDDEN}]}", true),
-            (r#"{list: [{id: HIDDEN, model: "x"}]}"#, false),
-            (r#"{list: [{id: "a", model: HIDDEN}]}"#, false),
-            (r#"{list: [{id: "a", model: {primary: "x", fallbacks: ["y", HIDDEN]}}]}"#, false),
-            ("{list: [HIDDEN]}", true),
-            ("{list: WITHHELD}", false),
-            ("{list: [WITHHELD]}", false),
-            ("WITHHELD", false),
-            ("{defaults: WITHHELD}", false),
-            ("{defaults: {imageModel: WITHHELD}}", false),
-            (r#"{defaults: {model: {primary: "x", fallbacks: WITHHELD}}}"#, false),
+        for (agents, expected) in [
+            ("{list: [{id: HIDDEN}]}", [].as_slice()),
+            ("{list: [HIDDEN]}", &[]),
+            (r#"{list: [{id: HIDDEN, model: "x"}]}"#, &["x at agents.list.0.model of ?"]),
+            (r#"{list: [{id: "a", model: HIDDEN}]}"#, &["? at agents.list.a.model of a"]),
+            (
+                r#"{list: [{id: "a", model: {primary: HIDDEN, fallbacks: [HIDDEN, "y"]}}]}"#,
+                &[
+                    "? at agents.list.a.model.primary of a",
+                    "? at agents.list.a.model.fallbacks of a",
+                    "y at agents.list.a.model.fallbacks of a",
+                ],
+            ),
+            ("{list: WITHHELD}", &["? at agents.list of ?"]),
+            (
+                r#"{list: [WITHHELD, {id: "b", model: "y"}]}"#,
+                &["? at agents.list.0.model of ?", "y at agents.list.b.model of b"],
+            ),
+            (r#"{list: [{id: "b", model: WITHHELD}]}"#, &["? at agents.list.b.model of b"]),
+            (
+                "WITHHELD",
+                &[
+                    "? at agents.defaults.model of all",
+                    "? at agents.defaults.imageModel of all",
+                    "? at agents.list of ?",
+                ],
+            ),
+            (
+                r#"{defaults: {model: {primary: "x", fallbacks: WITHHELD}}}"#,
+                &["x at agents.defaults.model.primary of all", "? at agents.defaults.model.fallbacks of all"],
+            ),
         ] {
             let text = agents.replace("HIDDEN", hidden).replace("WITHHELD", withheld);
             let host = MemoryHost::new(&format!("{{agents: {text}}}"));
-            assert_eq!(host.with(|cx| collect(&cx.config()).open.is_empty()), is_shown, "{agents}");
+            let seen: Vec<String> = host.with(|cx| {
+                let show = |model: &Model<'_>| {
+                    let id = model.id.clone().unwrap_or("?");
+                    let agent = model.agent.clone().map_or("?", |agent| agent.unwrap_or("all"));
+                    format!("{id} at {} of {agent}", model.source)
+                };
+                collect(&cx.config()).iter().map(show).collect()
+            });
+            assert_eq!(seen, expected, "{agents}");
         }
     }
 }

@@ -204,10 +204,14 @@ impl<'a> Work<'a> {
     }
 
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
-        if self.is_closed(context) && self.fits(text, context) {
+        let given = self.from_env.get(pointer);
+        let names = || given.into_iter().flatten().map(|given| given.name.as_str());
+        // What a variable for a secret gives is hidden wherever it is put.
+        let is_secret_name = names().any(|name| wide_key(name) != Sensitivity::None);
+        if self.is_closed(context) && self.fits(text, context) && !is_secret_name {
             return json!(text);
         }
-        let from_env = self.from_env.contains_key(pointer);
+        let from_env = given.is_some();
         let path = names_paths(context.key) && !context.inside;
         let named = context.sensitivity != Sensitivity::None && !path;
         let listed = (context.listed || text.contains(['=', ':'])) && is_secret_list(context.key);
@@ -238,13 +242,11 @@ impl<'a> Work<'a> {
             }
             return origin_only(&shown).map_or_else(|| mark("variable"), Value::String);
         }
-        let Some(given) = self.from_env.get(pointer).filter(|_| !path) else { return json!(text) };
-        let names: Vec<String> = given.iter().map(|given| given.name.clone()).collect();
-        if is_shown(context.key, text, &names) {
+        if !from_env || (path && !is_secret_name) || (!is_secret_name && is_shown(context.key, text)) {
             return json!(text);
         }
         self.add(pointer, text.to_owned(), SecretSource::Environment);
-        if let Some(origin) = origin_only(text).filter(|_| is_url_key(context.key)) {
+        if let Some(origin) = origin_only(text).filter(|_| is_url_key(context.key) && !is_secret_name) {
             return json!(origin);
         }
         self.hidden_variables.insert(pointer.to_owned());

@@ -9,6 +9,11 @@ fn secret<'c>(config: &'c Config, pointer: &str) -> Vec<(&'c str, SecretSource)>
     own.map(|secret| (secret.value.expose(), secret.source)).collect()
 }
 
+/// What stands in place of a value that is not shown.
+fn hidden(kind: &str) -> Value {
+    json!({HIDDEN: kind})
+}
+
 #[test]
 fn secret_strings_do_not_print() {
     let value = SecretString::new("hunter2");
@@ -82,9 +87,12 @@ fn the_name_of_a_section_makes_no_secrets() {
     .clone();
     assert_eq!(shown.pointer("/browser/profiles/token/cdpUrl"), Some(&json!("http://a:1")));
     assert_eq!(shown.pointer("/browser/profiles/headers/cdpUrl"), Some(&json!("http://b:1")));
-    assert_eq!(shown.pointer("/browser/profiles/secret"), Some(&json!("[secret]")));
+    assert_eq!(shown.pointer("/browser/profiles/secret"), Some(&json!({"$hidden": "secret"})));
     assert_eq!(shown.pointer("/channels/telegram/accounts/secret/name"), Some(&json!("n")));
-    assert_eq!(shown.pointer("/channels/telegram/accounts/secret/botToken"), Some(&json!("[secret]")));
+    assert_eq!(
+        shown.pointer("/channels/telegram/accounts/secret/botToken"),
+        Some(&json!({"$hidden": "secret"}))
+    );
 }
 
 #[test]
@@ -123,25 +131,25 @@ fn redaction() {
         ("/gateway/bind", json!("lan")),
         ("/gateway/port", json!(8080)),
         ("/gateway/auth/mode", json!("password")),
-        ("/gateway/auth/token", json!("[secret]")),
-        ("/gateway/auth/password", json!("[secret]")),
-        ("/gateway/trustedProxies", json!(["[secret]", "b"])),
+        ("/gateway/auth/token", hidden("secret")),
+        ("/gateway/auth/password", json!("")),
+        ("/gateway/trustedProxies", json!(["10.0.0.1", "b"])),
         ("/gateway/tls/keyPath", json!("/k")),
-        ("/env", json!({"shellEnv":{"enabled":false},"vars":{"B":"[secret]"},"A":"[secret]"})),
+        ("/env", json!({"shellEnv":{"enabled":false},"vars":{"B":hidden("secret")},"A":hidden("secret")})),
         ("/models/providers/p/baseUrl", json!("https://[secret]@h/p?x=1&api_key=[secret]#f")),
-        ("/models/providers/p/headers", json!({"X-Any":"[secret]"})),
+        ("/models/providers/p/headers", json!({"X-Any":hidden("secret")})),
         ("/channels/telegram/allowFrom", json!(["*"])),
         ("/channels/telegram/proxy", json!("socks5://[secret]@h:1")),
-        ("/channels/matrix/accessToken", json!(1)),
+        ("/channels/matrix/accessToken", hidden("secret")),
         ("/channels/matrix/secret", json!(0)),
         ("/channels/matrix/tokenFile", json!("/f")),
-        ("/channels/matrix/nested/secret", json!({"deep":["[secret]",1,true]})),
-        ("/hooks/token", json!("[secret]")),
+        ("/channels/matrix/nested/secret", json!({"deep":[hidden("secret"),hidden("secret"),true]})),
+        ("/hooks/token", hidden("variable")),
         ("/hooks/defaultSessionKey", json!("k")),
         ("/agents/defaults/contextTokens", json!(5)),
         ("/agents/defaults/memorySearch/chunking/tokens", json!(7)),
         ("/browser/cdpUrl", json!("https://h:9/[secret]")),
-        ("/talk/voiceId", json!("[secret]")),
+        ("/talk/voiceId", hidden("secret")),
     ] {
         assert_eq!(shown.pointer(pointer), Some(&value), "{pointer}");
     }
@@ -154,10 +162,10 @@ fn redaction() {
 }
 
 #[test]
-fn references_keep_their_shape() {
+fn a_reference_is_hidden_as_one() {
     let text = "{gateway:{auth:{token:{source:'env',provider:'default',id:'GW'}}},hooks:{token:'t'}}";
     let config = load_text(text);
-    assert_eq!(config.redact().pointer("/gateway/auth/token"), at(&config, "/gateway/auth/token"));
+    assert_eq!(config.redact().pointer("/gateway/auth/token"), Some(&hidden("reference")));
     assert_eq!(secret(&config, "/gateway/auth/token"), [("", SecretSource::Reference)]);
     assert_eq!(secret(&config, "/hooks/token"), [("t", SecretSource::Literal)]);
 }
@@ -212,9 +220,9 @@ fn a_name_that_is_none_in_the_schema_is_one_elsewhere() {
         ("/hooks/mappings/0/sessionKey", "b1"),
         ("/session/mainKey", "main"),
         ("/channels/telegram/webhookUrl", "https://h/d1"),
-        ("/channels/acme/sessionKey", "[secret]"),
-        ("/channels/acme/webhookUrl", "[secret]"),
-        ("/channels/acme/mainKey", "[secret]"),
+        ("/channels/acme/sessionKey", hidden("secret")),
+        ("/channels/acme/webhookUrl", hidden("secret")),
+        ("/channels/acme/mainKey", hidden("secret")),
     ] {
         assert_eq!(shown.pointer(pointer), Some(&json!(value)), "{pointer}");
     }
@@ -232,7 +240,7 @@ fn arguments_variables_and_pairs() {
     let server = shown.pointer("/mcp/servers/a").unwrap();
     let args = json!([
         "--api-key",
-        "[secret]",
+        hidden("secret"),
         "--token=[secret]",
         "-p",
         "80",
@@ -241,19 +249,57 @@ fn arguments_variables_and_pairs() {
         "--verbose"
     ]);
     assert_eq!(server["args"], args);
-    assert_eq!(server["env"], json!({"FOO": "[secret]"}));
-    assert_eq!(server["headers"], json!({"A": "[secret]"}));
-    assert_eq!(server["environment"], json!(["[secret]"]));
+    assert_eq!(server["env"], json!({"FOO": hidden("secret")}));
+    assert_eq!(server["headers"], json!({"A": hidden("secret")}));
+    assert_eq!(server["environment"], json!([hidden("secret")]));
     assert_eq!(server["url"], "https://h/?code=[secret]");
     let plugin = shown.pointer("/plugins/entries/p/config").unwrap();
     assert_eq!(plugin["run"], "go --password [secret] now");
     assert_eq!(
         plugin["list"],
-        json!([{"name": "API_KEY", "value": "[secret]"}, {"name": "n", "value": "v"}])
+        json!([{"name": "API_KEY", "value": hidden("secret")}, {"name": "n", "value": "v"}])
     );
     assert_eq!((&plugin["auth"]["mode"], &plugin["dbs"]["pat"]["host"]), (&json!("m"), &json!("h")));
     for number in 1..=9 {
         let value = format!("s{number}");
         assert!(config.secrets.iter().any(|secret| secret.value.expose() == value), "{value}");
     }
+}
+
+#[test]
+fn what_a_variable_gives_is_shown_by_its_shape_and_hidden_by_a_secret_name() {
+    let home = Home::new(&[(
+        "openclaw.json",
+        "{gateway:{bind:'${A}',tools:{allow:['${TOOL}']},auth:{token:'${UNSET_ONE}'}},channels:{matrix:{dm:{policy:'${P}'}},
+          telegram:{allowFrom:['${ME}','${MY_TOKEN}','${LONG}']}},logging:{redactSensitive:'${MY_TOKEN}'}}",
+    )]);
+    let env = [
+        ("A", "lan"),
+        ("TOOL", "gateway"),
+        ("P", "open"),
+        ("ME", "999"),
+        ("MY_TOKEN", "off"),
+        ("LONG", "8f14e45fceea167a5a36dedd4bea2543"),
+    ];
+    let (config, _) = home.load(&env);
+    for (pointer, value) in [
+        ("/gateway/bind", json!("lan")),
+        ("/gateway/tools/allow/0", json!("gateway")),
+        ("/channels/matrix/dm/policy", json!("open")),
+        ("/channels/telegram/allowFrom", json!(["999", hidden("variable"), hidden("variable")])),
+        ("/logging/redactSensitive", hidden("variable")),
+        // A variable would give it, where it were set.
+        ("/gateway/auth/token", hidden("variable")),
+    ] {
+        assert_eq!(config.redact().pointer(pointer), Some(&value), "{pointer}");
+    }
+    assert!(config.is_hidden_variable("/channels/telegram/allowFrom/2"));
+    assert!(!config.is_hidden_variable("/gateway/auth/token"), "its place makes it a secret");
+}
+
+#[test]
+fn a_key_of_the_config_cannot_pass_for_the_mark() {
+    let config = load_text("{gateway:{bind:{$hidden:'secret'},'$$hidden':1}}");
+    let expected = json!({"bind": {"$$hidden": "secret"}, "$$$hidden": 1});
+    assert_eq!(config.redact().pointer("/gateway"), Some(&expected));
 }
