@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     Allowed, Content, Entry, Facts, Failure, Hidden, Input, Kind, Link, Location, Measures, Metadata, Node,
-    NotAssessed, Page, Path, Platform, ProbeResult, Problem, RecordsError, Release, SecretSource, StateError,
-    Subject, View,
+    NotAssessed, Page, Path, Platform, ProbeResult, Problem, Reason, RecordsError, Release, SecretSource,
+    StateError, Subject, View,
 };
 
 /// The runner's side of the contract; [`crate::testing::MemoryHost`] stands in for it in tests.
@@ -224,6 +224,19 @@ impl<'h> Context<'h> {
         self.host.secret(&Subject::Config(node.pointer().to_owned()))
     }
 
+    /// What is known of a config text that is not shown, for this reason.
+    ///
+    /// # Errors
+    /// The same reason, where nothing is known of the text.
+    pub fn measures(&self, node: &Node<'_>, reason: NotAssessed) -> Result<Measures, NotAssessed> {
+        if !matches!(reason.reason, Reason::Hidden(_)) {
+            return Err(reason);
+        }
+        // A secret can stand where no manifest asks for one. That its facts are refused is then no decision of the operator.
+        let facts = self.config_secret(node).ok().flatten();
+        facts.and_then(|facts| facts.measures).ok_or(reason)
+    }
+
     /// Facts about a secret of the environment.
     ///
     /// # Errors
@@ -242,8 +255,7 @@ impl<'h> Context<'h> {
             Ok(id) => return Ok(id.map(Identity::Shown)),
             Err(reason) => reason,
         };
-        let facts = self.config_secret(node)?.ok_or(reason)?;
-        let measures = facts.measures(&node.location())?;
+        let measures = self.measures(node, reason)?;
         Ok((measures.units > 0).then_some(Identity::Hidden(measures.fingerprint, node.location())))
     }
 

@@ -1,7 +1,7 @@
 //! Who an entry of an allow list or of a pairing store stands for: two entries with the same form are the same person
 //! (reference: channel-checks 4.4).
 
-use crate::{Context, Measures, Node, NotAssessed, js};
+use crate::{Context, Node, NotAssessed, js};
 
 /// The class of digits, and that of what is neither a letter nor a digit (`measures.classes` in `wit/secrets.wit`).
 const DIGITS: u8 = 4;
@@ -17,7 +17,7 @@ pub fn is_everyone(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssess
         Ok(text) => return Ok(text == Some("*")),
         Err(reason) => reason,
     };
-    let known = measures(cx, entry, &reason)?;
+    let known = cx.measures(entry, reason.clone())?;
     if (known.units, known.classes) == (1, OTHER) { Err(reason) } else { Ok(false) }
 }
 
@@ -27,12 +27,8 @@ pub fn is_everyone(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssess
 /// Where nothing can be known of it.
 pub fn is_hidden_number(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotAssessed> {
     let Some(reason) = entry.hidden() else { return Ok(false) };
-    let known = measures(cx, entry, &reason)?;
+    let known = cx.measures(entry, reason)?;
     Ok(known.classes == DIGITS && known.bytes == known.units)
-}
-
-fn measures(cx: &Context<'_>, entry: &Node<'_>, reason: &NotAssessed) -> Result<Measures, NotAssessed> {
-    cx.config_secret(entry)?.ok_or_else(|| reason.clone())?.measures(&entry.location())
 }
 
 /// The form in which a channel compares its senders. An unknown channel's entries stay as they are.
@@ -175,6 +171,15 @@ mod tests {
                 assert_eq!(is_hidden_number(cx, &entry), Ok(number), "{text:?}");
             });
         }
+        // As the runner answers for a secret that stands where no manifest asks for one.
+        let refused = MemoryHost::new(r#"["x"]"#).hide("/0", Hidden::Secret).ungranted("secret:/0");
+        refused.with(|cx| {
+            let entry = cx.config().get_item(0);
+            let reason = NotAssessed::hidden(Hidden::Secret, entry.location());
+            assert_eq!(is_everyone(cx, &entry), Err(reason.clone()));
+            assert_eq!(is_hidden_number(cx, &entry), Err(reason.clone()));
+            assert_eq!(cx.identity(&entry).expect_err("nobody can be told"), reason);
+        });
         let kept = MemoryHost::new(r#"["x"]"#).hide("/0", Hidden::Reference);
         kept.with(|cx| assert!(is_everyone(cx, &cx.config().get_item(0)).is_err()));
         let shown = MemoryHost::new(r#"[" * ", "5", 5]"#);
