@@ -78,8 +78,7 @@ fn sender(cx: &Context<'_>, item: &Node<'_>) -> Result<Sender, NotAssessed> {
         Err(reason) => reason,
     };
     // A hidden text that has not the length of the wildcard is not the wildcard.
-    let facts = cx.config_secret(item)?.ok_or_else(|| reason.clone())?;
-    match facts.measures(&item.location())?.units {
+    match cx.measures(item, reason.clone())?.units {
         0 => Ok(Sender::Nobody),
         1 => Err(reason),
         _ => Ok(Sender::Someone),

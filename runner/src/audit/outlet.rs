@@ -92,6 +92,10 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
     let (check, check_id) = declared(rules, subject, &open.check_id)?;
     let location = open.location.map(|location| place(rules, subject, location)).transpose()?;
     let (kind, text) = match open.reason {
+        // A secret can stand where no manifest asks for its facts. That is nobody's decision, and no defect.
+        types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
+            said(types::Reason::Hidden(types::Hidden::Secret))
+        }
         types::Reason::Withheld(name) if rules.withheld.names().is_empty() => {
             // It would pass for the operator's decision, and be no failure.
             let text =
@@ -102,6 +106,13 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
     };
     let text = clean(subject, &text, REMEDIATION, Lines::One);
     Ok(Open { check_id, check, kind, class: kind.class(), text, location })
+}
+
+/// The facts of a secret that the manifest does not ask for, at a place of the config that the policy may see.
+fn is_stray_secret(rules: &Rules<'_>, subject: &Subject, capability: &str) -> bool {
+    let pointer = capability.strip_prefix("secret:").filter(|pointer| pointer.starts_with('/'));
+    pointer
+        .is_some_and(|pointer| rules.grants.config(pointer) && subject.shared().secrets.contains_key(pointer))
 }
 
 /// The id under which the manifest declares a check, and the id as it is shown.

@@ -440,17 +440,6 @@ impl<'a> Account<'a> {
     }
 }
 
-/// What is the same for several accounts, with those accounts: a value that they inherit is one finding.
-pub fn shared<'t, T, K: PartialEq>(items: &'t [T], key: impl Fn(&T) -> Option<K>) -> Vec<(K, Vec<&'t T>)> {
-    let mut groups = Vec::new();
-    for item in items {
-        if let Some(key) = key(item) {
-            join(&mut groups, key, item);
-        }
-    }
-    groups
-}
-
 fn join<'t, T, K: PartialEq>(groups: &mut Vec<(K, Vec<&'t T>)>, key: K, item: &'t T) {
     match groups.iter_mut().find(|(known, _)| *known == key) {
         Some((_, items)) => items.push(item),
@@ -743,11 +732,15 @@ mod tests {
         let host = MemoryHost::new(&format!("{{channels: {{telegram: {section}}}}}"));
         host.with(|cx| {
             let channel = find(cx, "telegram").expect("it can be seen").expect("it takes part");
-            let groups = shared(&channel.accounts, |account| Some(account.direct_policy().expect("shown")));
-            let texts = groups.into_iter().map(|(_, accounts)| told(accounts));
-            let (who, notes): (Vec<String>, Vec<&str>) = texts.unzip();
+            let mut answer = Answer::new();
+            let policy = |account: &Account<'_>| Ok(Some(account.direct_policy()?.pointer().to_owned()));
+            judge(&mut answer, "id", &channel.accounts, policy, |_, sharing| {
+                let (who, note) = told(sharing);
+                assert!(note.contains("switched off at present"));
+                crate::info("id", "title").detail(who)
+            });
+            let who: Vec<&str> = answer.findings.iter().map(|finding| finding.detail.as_str()).collect();
             assert_eq!(who, [" (accounts \"a\" and \"b\")", " (account \"c\")"]);
-            assert!(notes.iter().all(|note| note.contains("switched off at present")));
         });
         let one = accounts("telegram", "{}", |account| told([account]));
         assert_eq!(one, [(String::new(), "")]);
