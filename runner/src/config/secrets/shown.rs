@@ -143,19 +143,24 @@ fn bits(text: &str, count: usize) -> f64 {
 
 /// Words, numbers and short mixtures between marks, as people name things: `anthropic/claude-opus-4-6`.
 fn is_of_words(text: &str) -> bool {
-    let mut parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
-    parts.all(|part| {
-        let letters = part.bytes().all(|byte| byte.is_ascii_lowercase());
-        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
-        part.len()
-            <= if letters {
-                MAX_WORD
-            } else if digits {
-                8
-            } else {
-                MAX_MIXED
-            }
-    })
+    let is_lower = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_part = |part: &&str| {
+        let most = if is_lower(part) {
+            MAX_WORD
+        } else if is_number(part) {
+            MAX_NUMBER
+        } else {
+            MAX_MIXED
+        };
+        // A longer word can be spoken.
+        part.len() <= most
+            && (part.len() < 4 || !is_lower(part) || part.contains(['a', 'e', 'i', 'o', 'u', 'y']))
+    };
+    let parts: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let with_digits = parts.iter().filter(|part| part.bytes().any(|byte| byte.is_ascii_digit()));
+    parts.iter().all(is_part) && with_digits.map(|part| part.len()).sum::<usize>() <= MAX_NUMBERS
 }
 
 #[cfg(test)]
