@@ -328,7 +328,9 @@ impl<'a> Case<'a> {
             self.is_true(&original, &without, &when, wrong);
             let Some(pointer) = name.strip_prefix("config:") else { continue };
             // Its facts are granted by another name, and are those of the value that is there.
-            let has_facts = |secret: &String| covers(pointer, secret) || covers(secret, pointer);
+            let has_facts = |secret: &String| {
+                secret.starts_with('/') && (covers(pointer, secret) || covers(secret, pointer))
+            };
             if granted.config.iter().any(|other| covers(other, pointer))
                 || granted.secrets.iter().any(has_facts)
             {

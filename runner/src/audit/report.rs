@@ -408,7 +408,9 @@ impl Parts<'_> {
         }
         for open in failed {
             let denied = if open.kind == Kind::Withheld { ungranted } else { &[] };
-            if !told.contains(&open.text) {
+            let is_told =
+                self.incomplete.iter().any(|part| part.policy.is_none() && part.reason == open.text);
+            if !is_told && !told.contains(&open.text) {
                 let reason = open.told();
                 told.push(open.text.clone());
                 self.policy(policy, reason, denied);

@@ -314,7 +314,7 @@ fn check_import(name: &str) -> Result<(), Refusal> {
         if version != CONTRACT_VERSION {
             return Err(Refusal::Version(version.to_owned()));
         }
-        if matches!(interface, "types" | "state" | "secrets" | "gateway") {
+        if matches!(interface, "types" | "input" | "state" | "records" | "secrets" | "gateway") {
             return Ok(());
         }
     } else if wasi::provides(name) {

@@ -184,7 +184,8 @@ impl Sandbox {
         let policy = match self.ready(code) {
             Ok(policy) => policy,
             Err(error) => {
-                let reason = format!("it does not fit the contract: {error:#}");
+                let reason =
+                    format!("it does not fit the contract, rebuild it with the one in wit/: {error:#}");
                 return Answer::without(Failure::Refused(reason));
             }
         };

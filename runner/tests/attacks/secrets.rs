@@ -148,7 +148,7 @@ fn keys_of_channels_that_no_schema_knows_are_secrets() {
     let config = config(home.path());
     let shown = config.redact();
     for (key, value) in shown["channels"]["acme"].as_object().unwrap() {
-        assert_eq!(value, "[secret]", "{key}");
+        assert_eq!(*value, json!({"$hidden": "secret"}), "{key}");
     }
 }
 
@@ -169,11 +169,12 @@ fn arguments_and_variables_of_servers_are_secrets() {
         "{text}"
     );
     let server = config(home.path()).redact()["mcp"]["servers"]["a"].clone();
+    let hidden = json!({"$hidden": "secret"});
     assert_eq!(
         server,
         json!({
-            "command": "x", "args": ["--api-key", "[secret]"], "env": {"FOO_KEY": "[secret]", "PLAIN": "[secret]"},
-            "url": "https://h/?code=[secret]", "headers": {"Authorization": "[secret]"},
+            "command": "x", "args": ["--api-key", hidden], "env": {"FOO_KEY": hidden, "PLAIN": hidden},
+            "url": "https://h/?code=[secret]", "headers": {"Authorization": hidden},
         })
     );
 }

@@ -1,4 +1,4 @@
-//! expect: refused: it does not fit the contract: type-checking export func `audit`: expected 1-tuple, found 0-tuple
+//! expect: refused: it does not fit the contract, rebuild it with the one in wit/: type-checking export func `audit`: expected 1-tuple, found 0-tuple
 //!
 //! Exports an `audit` of another type.
 
