@@ -3,7 +3,7 @@
 use chitin_policy_sdk::context::unseen;
 use chitin_policy_sdk::permissions::Permissions;
 use chitin_policy_sdk::{
-    Answer, Context, Finding, Kind, NotAssessed, Path, StateError, Verdict, critical, info, warn,
+    Answer, Context, Finding, Kind, NotAssessed, Path, StateError, Verdict, critical, warn,
 };
 
 /// Of the state directory the first that holds is reported.
@@ -37,9 +37,9 @@ fn is_symlink(cx: &Context<'_>, path: &Path) -> Result<bool, NotAssessed> {
 fn mode(
     cx: &Context<'_>,
     path: &Path,
-    judge: fn(&Context<'_>, &Permissions) -> Result<Option<Finding>, NotAssessed>,
+    judge: fn(&Permissions) -> Option<Finding>,
 ) -> Result<Option<Finding>, NotAssessed> {
-    Permissions::inspect(cx, path)?.map_or(Ok(None), |seen| judge(cx, &seen))
+    Ok(Permissions::inspect(cx, path)?.and_then(|seen| judge(&seen)))
 }
 
 fn state_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
@@ -55,7 +55,7 @@ fn state_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAs
     }))
 }
 
-fn state_mode(_: &Context<'_>, state: &Permissions) -> Result<Option<Finding>, NotAssessed> {
+fn state_mode(state: &Permissions) -> Option<Finding> {
     let seen = state.seen();
     let finding = if state.world_writable() {
         critical("fs.state_dir.perms_world_writable", "Every account can write into the state directory").detail(format!(
@@ -66,13 +66,13 @@ fn state_mode(_: &Context<'_>, state: &Permissions) -> Result<Option<Finding>, N
             "{seen}: every member of its group can add, replace and delete config, credentials, sessions and plugins."
         ))
     } else {
-        let Some(who) = state.readers() else { return Ok(None) };
+        let who = state.readers()?;
         warn("fs.state_dir.perms_readable", "Other accounts can list the state directory").detail(format!(
             "{seen}: {who} can see which agents, channels and credentials there are, and read each file that is not \
              protected by itself. Mode 700 keeps them out."
         ))
     };
-    Ok(Some(state.complete(Kind::Directory, finding)))
+    Some(state.complete(Kind::Directory, finding))
 }
 
 fn config_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
@@ -88,14 +88,12 @@ fn config_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotA
     }))
 }
 
-fn config_mode(cx: &Context<'_>, config: &Permissions) -> Result<Option<Finding>, NotAssessed> {
+fn config_mode(config: &Permissions) -> Option<Finding> {
     let seen = config.seen();
     let finding = if let Some(who) = config.writers() {
         critical(CONFIG[0], "Other accounts can change the config file").detail(format!(
             "{seen}: {who} can switch off authentication, open channels and allow tools, and so run commands as the owner."
         ))
-    } else if config.readers().is_some() && is_kept_in_store(config) && !cx.config().has_literal_secret()? {
-        return Ok(Some(in_store(config)));
     } else if config.world_readable() {
         critical(CONFIG[1], "Every account can read the config file").detail(format!(
             "{seen}: every account on this machine can read the tokens, passwords and private settings in it."
@@ -105,29 +103,9 @@ fn config_mode(cx: &Context<'_>, config: &Permissions) -> Result<Option<Finding>
             "{seen}: every member of its group can read the tokens, passwords and private settings in it."
         ))
     } else {
-        return Ok(None);
+        return None;
     };
-    Ok(Some(config.complete(Kind::File, finding)))
-}
-
-/// The config is a link to a file that nobody can write, not even its owner: a store of packages, for example Nix's.
-fn is_kept_in_store(config: &Permissions) -> bool {
-    config.is_symlink && config.end.as_ref().is_some_and(|end| end.mode & 0o222 == 0)
-}
-
-/// Modes in a store cannot be changed, and need not be: no secret is spelled out there.
-fn in_store(config: &Permissions) -> Finding {
-    let check = if config.world_readable() { CONFIG[1] } else { CONFIG[2] };
-    let mut finding = info(check, "Others can read the config in its store; no secret stands in it")
-        .detail(format!(
-            "{}, and nobody can write it. Secrets come from variables or references, and are not in the file.",
-            config.seen()
-        ))
-        .remediation("Keep secrets out of the config as it is now: others can read whatever is written into it")
-        .at_object(&config.path);
-    // The runner says why it leaves it.
-    finding.fixes.extend(config.cure(Kind::File));
-    finding
+    Some(config.complete(Kind::File, finding))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -146,27 +124,6 @@ mod tests {
 
     fn config(mode: u32) -> Vec<String> {
         MemoryHost::new("{}").file("config", "", mode, "{}").ids(audit)
-    }
-
-    #[test]
-    fn a_config_in_a_store_is_no_alarm_unless_a_secret_stands_in_it() {
-        let ids = |config: &str, mode: u32| {
-            let host = MemoryHost::new(config).file("config", "real", mode, "{}").symlink(
-                "config",
-                "",
-                Some("real"),
-            );
-            host.ids(audit)
-        };
-        let (link, readable) = ("fs.config.symlink:warn", "fs.config.perms_world_readable");
-        let variable = r#"{gateway: {auth: {token: {"$hidden": "variable"}}}}"#;
-        assert_eq!(ids(variable, 0o444), [link, &format!("{readable}:info")]);
-        assert_eq!(ids(variable, 0o644), [link, &format!("{readable}:critical")]);
-        assert_eq!(ids(r#"{gateway: {auth: {token: "t"}}}"#, 0o444), [link, &format!("{readable}:critical")]);
-        let withheld = MemoryHost::new("{gateway: {}}").withhold("/gateway");
-        let withheld = withheld.file("config", "real", 0o444, "{}").symlink("config", "", Some("real"));
-        let open = CONFIG.map(|check| format!("{check}: withheld config:/gateway"));
-        assert_eq!(withheld.unassessed(audit), open);
     }
 
     #[test]

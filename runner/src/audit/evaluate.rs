@@ -326,7 +326,7 @@ impl Stage {
             view: job.view.map(view),
             verdict: Ok(Vec::new()),
             open: Vec::new(),
-            gap: self.silent_gap(planned).map(|gap| gap.reason().to_owned()).or(family_gap),
+            gap: self.gap(planned).map(|gap| gap.reason().to_owned()).or(family_gap),
             ungranted: ungranted(planned),
             log: String::new(),
             denied: Vec::new(),
@@ -336,13 +336,6 @@ impl Stage {
 
     fn gap(&self, planned: &Planned) -> Option<ConfigGap> {
         self.subject.config_gap().filter(|_| !planned.manifest.capabilities.config.is_empty())
-    }
-
-    /// The gap that makes the silence of a policy say nothing. A config that is missing as a whole is withheld from those that
-    /// run in spite of it, and ours say of each check whether it needs the config.
-    fn silent_gap(&self, planned: &Planned) -> Option<ConfigGap> {
-        let says_itself = !planned.is_strangers() && !planned.manifest.capabilities.files.is_empty();
-        self.gap(planned).filter(|gap| *gap == ConfigGap::Partial || !says_itself)
     }
 
     /// One run. What it makes this program do when its answer is looked at counts as its own.
@@ -414,11 +407,7 @@ pub fn input(subject: &Subject, granted: &Capabilities) -> Input {
 fn input_from(subject: &Subject, grants: &Grants, withheld: &Capabilities) -> Input {
     let capabilities = grants.capabilities();
     Input {
-        config: match subject.config_gap() {
-            // Nothing of it is known: neither absent nor clean.
-            Some(ConfigGap::Unknown) if !capabilities.config.is_empty() => subtree::mark(),
-            _ => subtree::cut(subject.config.redact(), &capabilities.config, &withheld.config),
-        },
+        config: subtree::cut(subject.config.redact(), &capabilities.config, &withheld.config),
         release: subject.release(),
         withheld: withheld.names(),
         problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::finding::{Finding, Fix, Location};
 use crate::audit::open::{Kind, Open, said};
-use crate::audit::subject::{ConfigGap, Subject};
+use crate::audit::subject::Subject;
 use crate::audit::subtree::is_withheld;
 use crate::audit::visible::is_invisible;
 use crate::policy::manifest::{Capabilities, Manifest, Severity};
@@ -96,9 +96,6 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
         types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
             said(types::Reason::Hidden(types::Hidden::Secret))
         }
-        types::Reason::Withheld(name) if rules.withheld.names().is_empty() && is_lost(subject, &name) => {
-            (Kind::Unreadable, ConfigGap::Unknown.reason().to_owned())
-        }
         types::Reason::Withheld(name) if rules.withheld.names().is_empty() => {
             // It would pass for the operator's decision, and be no failure.
             let text =
@@ -109,12 +106,6 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
     };
     let text = clean(subject, &text, REMEDIATION, Lines::One);
     Ok(Open { check_id, check, kind, class: kind.class(), text, location })
-}
-
-/// It is a part of a config that could not be read.
-fn is_lost(subject: &Subject, capability: &str) -> bool {
-    subject.config_gap() == Some(ConfigGap::Unknown)
-        && ["config:", "secret:/"].iter().any(|kind| capability.starts_with(kind))
 }
 
 /// The facts of a secret that the manifest does not ask for, at a place of the config that the policy may see.
@@ -311,7 +302,11 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
                 ));
             }
             let shown = clean(subject, &pointer, DETAIL, Lines::One);
-            if is_withheld(&pointer, &grants.capabilities().config, &withheld.config) {
+            // Nothing can stand in what is no object, and that it is none is granted.
+            let parent =
+                pointer.rsplit_once('/').and_then(|(parent, _)| subject.config.effective.pointer(parent));
+            let may_be_there = parent.is_none_or(serde_json::Value::is_object);
+            if may_be_there && is_withheld(&pointer, &grants.capabilities().config, &withheld.config) {
                 return Err(format!("it names {shown} of the config, which it was not granted"));
             }
             match subject.config_location(&pointer) {

@@ -387,7 +387,9 @@ impl Parts<'_> {
             failed.extend(open.iter().filter(|open| self.counts(open)).cloned());
             self.assessment.push(Assessment::new(check, policy, fired, open));
         }
-        self.failures(policy, runs, &failed, ungranted);
+        let mut checks = manifest.checks.iter().filter(|check| check.applies_to(release)).peekable();
+        let is_accepted = checks.peek().is_some() && checks.all(|check| self.accepted(&check.id).is_some());
+        self.failures(policy, runs, (&failed, is_accepted), ungranted);
         let applies = |finding: &&Finding| {
             manifest.checks.iter().any(|check| check.id == finding.check && check.applies_to(release))
         };
@@ -395,12 +397,18 @@ impl Parts<'_> {
     }
 
     /// What of a policy makes the audit incomplete: its runs that failed, and the checks that were left open.
-    fn failures(&mut self, policy: &str, runs: &[Outcome], failed: &[Open], ungranted: &[String]) {
+    fn failures(
+        &mut self,
+        policy: &str,
+        runs: &[Outcome],
+        (failed, is_accepted): (&[Open], bool),
+        ungranted: &[String],
+    ) {
         let mut told: Vec<String> = Vec::new();
         for run in runs {
             let reason = run.verdict.as_ref().err().map(|error| Whole::told(run, error));
             // Where the site accepts it for all checks, it is told with them. One word on all that was interrupted is enough.
-            let is_told = run.verdict != Err(Failure::Interrupted) && !failed.is_empty();
+            let is_told = run.verdict != Err(Failure::Interrupted) && !is_accepted;
             if let Some(reason) = reason.clone().filter(|_| is_told) {
                 self.policy(policy, reason, &run.denied);
             }
@@ -423,10 +431,14 @@ impl Parts<'_> {
         open.class == Class::Failed || self.terms.fail_on_unassessed
     }
 
+    /// What the site says of failures of this check.
+    fn accepted(&self, check: &str) -> Option<&Accepted> {
+        self.accepted.iter().find(|accepted| accepted.is(check, self.today))
+    }
+
     /// A failure that the site accepts is out of reach, by its decision.
     fn accept(&self, open: &mut Open) {
-        let accepted = self.accepted.iter().find(|accepted| accepted.is(&open.check_id, self.today));
-        if let Some(accepted) = accepted.filter(|_| open.class == Class::Failed) {
+        if let Some(accepted) = self.accepted(&open.check_id).filter(|_| open.class == Class::Failed) {
             open.class = Class::OutOfReach;
             open.text = format!("{} (accepted until {}: {})", open.text, accepted.until(), accepted.reason());
         }

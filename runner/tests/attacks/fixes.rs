@@ -172,12 +172,17 @@ fn a_state_directory_that_is_a_link_is_fixed_behind_it() {
     symlink("real", home.path().join(".openclaw")).unwrap();
     write(&home, ".openclaw/agents/main/sessions/1.jsonl", 0o644, "");
     let answer = fix(&home);
-    assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
+    assert_eq!(answer.code, 3, "{}{}", answer.stdout, answer.stderr);
+    assert!(
+        answer
+            .stdout
+            .contains("left as it is: ~/.openclaw (fs.state_dir.perms_readable): it is a symbolic link")
+    );
     let modes =
         |home: &Home| ["real/openclaw.json", "real/agents/main/sessions/1.jsonl"].map(|rel| mode(home, rel));
     assert_eq!(modes(&home), [0o600, 0o600]);
     assert!(config(&home).contains("'tools'"));
-    assert_eq!(mode(&home, "real"), 0o755, "what a link leads to is not proposed for");
+    assert_eq!(mode(&home, "real"), 0o755, "what a link leads to is left, and told");
     assert_eq!(run(&home, &["undo"]).code, 0);
     assert_eq!(modes(&home), [0o644, 0o644]);
     // Another account's link makes it another account's choice.

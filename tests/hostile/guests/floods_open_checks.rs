@@ -6,9 +6,9 @@ use chitin_hostile::{Answer, CHECK, Input, NotAssessed, Verdict, guest};
 
 fn audit(_: Input) -> Verdict {
     let mut answer = Answer::new();
-    for number in 0..101 {
-        answer.leave_open(CHECK, NotAssessed::absent(format!("thing {number}")));
-    }
+    answer.leave_open(CHECK, NotAssessed::absent("a thing"));
+    // The guest library would keep a few.
+    answer.unassessed = answer.unassessed.repeat(101);
     Ok(answer)
 }
 

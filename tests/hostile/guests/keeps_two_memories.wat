@@ -1,6 +1,6 @@
-;; expect: refused: it does not compile: failed to parse WebAssembly module: multiple memories (at offset N)
+;; expect: trapped: wasm `unreachable` instruction executed
 ;;
-;; Uses a feature that the sandbox switches off.
+;; Keeps two memories, as composed components do: that alone is no reason to refuse it.
 (module
   (@custom "chitin-manifest" "[policy]\nid = \"hostile\"\nversion = \"1.0.0\"\nsummary = \"s\"\n[[check]]\nid = \"hostile.finding\"\nseverity = \"warn\"\nsummary = \"s\"\n")
   (memory (export "memory") 2)

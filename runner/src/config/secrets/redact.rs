@@ -236,6 +236,9 @@ impl<'a> Work<'a> {
             }
             self.hide(pointer, || Hidden::Parts(pieces.iter().map(|piece| piece.range.clone()).collect()));
             let shown = marked(text, &pieces, REDACTED);
+            if is_secret_name {
+                return mark("variable");
+            }
             // A path from a variable may be a secret, too (webhooks); host and scheme never are.
             if !from_env || path {
                 return json!(shown);
