@@ -242,7 +242,7 @@ fn native_process(target: &Path) {
     for (builtin, (_, audit)) in BUILTIN.iter().zip(NATIVE) {
         let manifest = builtin.manifest().unwrap();
         let input = chitin::audit::input(&subject, &manifest.capabilities);
-        for finding in audit(&sdk::Context::new(convert(&input), &host).unwrap()).unwrap() {
+        for finding in audit(&sdk::Context::new(convert(&input), &host).unwrap()).unwrap().findings {
             println!("{finding:#?}");
         }
     }
@@ -298,7 +298,7 @@ fn against_native(target: &Path) {
         let mut findings = 0;
         for ((_, audit), input) in NATIVE.iter().zip(&inputs) {
             let host = Native { shared: native.shared(), views: native.view_numbers(None, None) };
-            findings += audit(&sdk::Context::new(convert(input), &host).unwrap()).unwrap().len();
+            findings += audit(&sdk::Context::new(convert(input), &host).unwrap()).unwrap().findings.len();
         }
         let native_calls = called.elapsed();
         let empty = Report::new(&native, &Evaluation::default(), Terms::default(), 0);
@@ -426,27 +426,33 @@ impl sdk::Host for Native {
         Ok(sdk::Content { truncated: bytes.len() < content.len(), bytes })
     }
 
-    fn probe(&self) -> Result<Option<sdk::ProbeResult>, String> {
+    fn rows(&self, _: &str, _: &[&str], _: u32, _: u32) -> Result<sdk::Page, sdk::RecordsError> {
+        Err(sdk::RecordsError::NoTable)
+    }
+
+    fn probe(&self) -> Result<Option<sdk::ProbeResult>, sdk::NotAssessed> {
         Ok(None)
     }
 
-    fn secret(&self, subject: &sdk::Subject) -> Result<Option<sdk::Facts>, String> {
+    fn secret(&self, subject: &sdk::Subject) -> Result<Option<sdk::Facts>, sdk::NotAssessed> {
         let name = match subject {
             sdk::Subject::Config(pointer) => pointer.clone(),
             sdk::Subject::Env(name) => format!("env:{name}"),
         };
-        Ok(self.shared.secrets.get(&name).map(|facts| sdk::Facts {
-            source: match facts.source {
+        Ok(self.shared.secrets.get(&name).map(|known| sdk::Facts {
+            source: match known.facts.source {
                 Source::Literal => sdk::SecretSource::Literal,
                 Source::Environment => sdk::SecretSource::Environment,
                 Source::Reference => sdk::SecretSource::Reference,
             },
-            units: facts.units,
-            bytes: facts.bytes,
-            padded: facts.padded,
-            placeholder: facts.placeholder,
-            classes: facts.classes,
-            fingerprint: facts.fingerprint,
+            measures: known.facts.measures.map(|known| sdk::Measures {
+                units: known.units,
+                bytes: known.bytes,
+                padded: known.padded,
+                placeholder: known.placeholder,
+                classes: known.classes,
+                fingerprint: known.fingerprint,
+            }),
         }))
     }
 }
@@ -455,7 +461,12 @@ impl sdk::Host for Native {
 fn convert(input: &Input) -> sdk::Input {
     sdk::Input {
         config: input.config.clone(),
-        generation: input.generation.clone(),
+        release: sdk::Release {
+            year: input.release.year,
+            month: input.release.month,
+            patch: input.release.patch,
+        },
+        withheld: input.withheld.clone(),
         problems: Vec::new(),
         views: input
             .views

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chitin_policy_sdk::code;
+use chitin_policy_sdk::openclaw::code;
 
 /// Makes this program a native scan of one folder.
 const NATIVE_PROCESS: &str = "--native";

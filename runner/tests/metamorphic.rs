@@ -195,7 +195,7 @@ impl<'a> Case<'a> {
     fn run(&self, config: &Value, granted: &Capabilities, more: &[(&str, &str)]) -> Result<Said, String> {
         fs::write(self.home.path().join(".openclaw/openclaw.json"), config.to_string()).unwrap();
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut environment = Environment::from_iter(self.variables.clone().into_iter().chain(more));
+        let mut environment: Environment = self.variables.clone().into_iter().chain(more).collect();
         let (located, problems) = locate(&Request::default(), &mut environment, self.home.path())
             .map_err(|error| error.to_string())?;
         let config = chitin::config::load(&located, &mut environment);
@@ -287,7 +287,7 @@ impl<'a> Case<'a> {
         let mut variables = Vec::new();
         for (number, pointer) in pointers.iter().enumerate() {
             let text = config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let name = format!("{}_{VARIABLE}", ["A", "B"][number]);
+            let name = format!("{}_{VARIABLE}", if number == 0 { "A" } else { "B" });
             config = with(&config, pointer, Some(json!(format!("${{{name}}}"))));
             variables.push((name, text));
         }
@@ -368,7 +368,8 @@ fn covers(outer: &str, inner: &str) -> bool {
 /// Something on the way to the place is neither an object nor a list.
 fn has_no_room(config: &Value, place: &str) -> bool {
     let parents = place.match_indices('/').map(|(at, _)| &place[..at]);
-    parents.filter_map(|parent| config.pointer(parent)).any(|parent| !parent.is_object())
+    let mut parents = parents.filter_map(|parent| config.pointer(parent));
+    parents.any(|parent| !parent.is_object() && !parent.is_array())
 }
 
 /// The places that a pattern names in a config, whether or not something stands there.

@@ -51,7 +51,9 @@ fn leave_open(answer: &mut Answer, id: &str, reason: &NotAssessed) {
     if !WITHOUT_GROUPS.contains(&id) {
         answer.leave_open(&check_id(id), reason.clone());
     }
-    more.iter().for_each(|check| answer.leave_open(check, reason.clone()));
+    for check in more {
+        answer.leave_open(check, reason.clone());
+    }
 }
 
 /// The check for open groups of a channel.

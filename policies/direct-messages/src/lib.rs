@@ -20,7 +20,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         let channel = match channel {
             Ok(channel) => channel,
             Err(reason) => {
-                CHECKS.iter().for_each(|check| answer.leave_open(&check_id(id, check), reason.clone()));
+                for check in CHECKS {
+                    answer.leave_open(&check_id(id, check), reason.clone());
+                }
                 continue;
             }
         };
@@ -141,8 +143,8 @@ impl<'a> Crowd<'a> {
                 None => {}
             }
         }
-        let stored = stores.iter().flat_map(|store| &store.senders);
-        shown.extend(stored.map(|entry| senders::normalise(channel, entry)));
+        let paired = stores.iter().flat_map(|store| &store.senders);
+        shown.extend(paired.map(|entry| senders::normalise(channel, entry)));
         shown.remove("");
         let filled = stores.iter().filter(|store| store.has_wildcard || !store.senders.is_empty());
         Ok(Self {

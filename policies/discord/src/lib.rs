@@ -50,7 +50,7 @@ fn has_users(guilds: &Node<'_>) -> Result<bool, NotAssessed> {
     }))
 }
 
-fn unrestricted<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>, access: &Node<'a>) {
+fn unrestricted(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>, access: &Node<'_>) {
     judge(
         answer,
         OPEN,
@@ -72,7 +72,7 @@ fn unrestricted<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>
     );
 }
 
-fn no_allowlists<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>) {
+fn no_allowlists(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
     let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
     judge(
         answer,

@@ -34,7 +34,7 @@ fn switch<'a>(account: &Account<'a>, config: &Node<'a>) -> Result<Option<Node<'a
     if native.is_some() { Ok(native) } else { account.native_commands(config, "nativeSkills") }
 }
 
-fn open_to_all<'a>(answer: &mut Answer, channel: &Channel<'a>, config: &Node<'a>, access: &Node<'a>) {
+fn open_to_all(answer: &mut Answer, channel: &Channel<'_>, config: &Node<'_>, access: &Node<'_>) {
     judge(
         answer,
         OPEN,
@@ -56,7 +56,7 @@ fn open_to_all<'a>(answer: &mut Answer, channel: &Channel<'a>, config: &Node<'a>
     );
 }
 
-fn no_allowlists<'a>(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'a>, config: &Node<'a>) {
+fn no_allowlists(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>, config: &Node<'_>) {
     let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
     judge(
         answer,
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn what_is_not_shown_leaves_open_what_it_decides() {
         let open = |check: &str| vec![format!("{check}:not assessed")];
-        let on = r#"slashCommand: {enabled: true}"#;
+        let on = "slashCommand: {enabled: true}";
         for (section, commands, expected) in [
             (format!(r#"{{{on}, channels: {{c: {{"$hidden": "withheld"}}}}}}"#), "{}", open(NOBODY)),
             (r#"{slashCommand: {"$hidden": "withheld"}}"#.to_owned(), "{}", open(NOBODY)),

@@ -462,12 +462,12 @@ impl Parts<'_> {
 fn withheld(ungranted: &[String]) -> String {
     /// More names than this help nobody.
     const NAMES: usize = 3;
-    let named: Vec<&str> = ungranted.iter().take(NAMES).map(String::as_str).collect();
+    let first: Vec<&str> = ungranted.iter().take(NAMES).map(String::as_str).collect();
     let more = match ungranted.len().saturating_sub(NAMES) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let names = named.join(", ");
+    let names = first.join(", ");
     format!(
         "it was not granted {names}{more}, so its silence says nothing; --grant gives it what it declares"
     )

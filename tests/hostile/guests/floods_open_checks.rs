@@ -8,7 +8,8 @@ fn audit(_: Input) -> Verdict {
     let mut answer = Answer::new();
     answer.leave_open(CHECK, NotAssessed::absent("a thing"));
     // The guest library would keep a few.
-    answer.unassessed = answer.unassessed.repeat(101);
+    let open = answer.unassessed.clone();
+    answer.unassessed = open.into_iter().cycle().take(101).collect();
     Ok(answer)
 }
 

@@ -205,9 +205,9 @@ impl<'a> Work<'a> {
 
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
         let given = self.from_env.get(pointer);
-        let names = || given.into_iter().flatten().map(|given| given.name.as_str());
+        let variables = || given.into_iter().flatten().map(|given| given.name.as_str());
         // What a variable for a secret gives is hidden wherever it is put.
-        let is_secret_name = names().any(|name| wide_key(name) != Sensitivity::None);
+        let is_secret_name = variables().any(|name| wide_key(name) != Sensitivity::None);
         if self.is_closed(context) && self.fits(text, context) && !is_secret_name {
             return json!(text);
         }

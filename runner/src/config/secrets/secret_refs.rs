@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::config::SecretString;
 
-    fn check_at(pointer: &str, reference: Value, secrets: Value) -> Vec<Problem> {
+    fn check_at(pointer: &str, reference: &Value, secrets: &Value) -> Vec<Problem> {
         let config = json!({"x": reference, "secrets": secrets});
         let subject = SecretSubject::Pointer(pointer.to_owned());
         let secret = Secret { subject, value: SecretString::new(""), source: SecretSource::Reference };
@@ -63,13 +63,13 @@ mod tests {
     #[test]
     fn a_provider_that_is_not_defined_is_told_once_with_all_places() {
         let exec = json!({"source": "exec", "provider": "kc", "id": "tg"});
-        let problems = check_at("/x", exec.clone(), json!({"providers": {"other": {}}}));
+        let problems = check_at("/x", &exec, &json!({"providers": {"other": {}}}));
         assert_eq!((problems.len(), problems[0].kind), (1, ProblemKind::UndefinedProvider));
         assert_eq!(
             (problems[0].pointer.as_deref(), problems[0].more.as_slice()),
             (Some("/x"), ["/x".to_owned()].as_slice())
         );
-        assert!(check_at("/x", exec, json!({"providers": {"kc": {"source": "exec"}}})).is_empty());
+        assert!(check_at("/x", &exec, &json!({"providers": {"kc": {"source": "exec"}}})).is_empty());
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
             ("file", "default", json!({}), false),
         ] {
             let reference = json!({"source": source, "provider": provider, "id": "A"});
-            let problems = check_at("/x", reference, json!({"defaults": defaults}));
+            let problems = check_at("/x", &reference, &json!({"defaults": defaults}));
             assert_eq!(problems.is_empty(), is_fine, "{source} {provider}");
         }
     }
