@@ -2,13 +2,13 @@
 
 CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
-CHITIN = $(TARGET_DIR)/debug/chitin
+CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test lint fmt docs bless bench parity ci clean
+.PHONY: help setup build run demo test check-languages lint fmt docs bless bench parity ci clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Rust target that policies are built for
 	@rustc --print target-libdir --target $(WASM) | xargs test -d || rustup target add $(WASM) || { \
@@ -31,6 +31,10 @@ demo: build ## Audit the demo installation
 
 test: setup ## Run all tests
 	$(CARGO) test --locked --workspace
+
+# A program that CHITIN names is not built.
+check-languages: $(if $(filter file,$(origin CHITIN)),build) ## Build the example policies in all languages, and compare what each says (ARGS="--require-all", names)
+	@CHITIN="$(CHITIN)" tests/languages/check.py $(ARGS)
 
 lint: setup ## Check formatting and lints
 	$(CARGO) fmt --all --check

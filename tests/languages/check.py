@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Builds the example policies of docs/examples, runs each as a component of a stranger, and compares what it says.
+
+usage: tests/languages/check.py [--require-all] [EXAMPLE...]
+
+The program is target/debug/chitin, or $CHITIN. An example whose tools cannot be had is skipped; with --require-all that is
+a failure. The examples are one policy in several languages, so that the same is expected of each.
+"""
+import argparse
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAM = Path(os.environ.get("CHITIN") or REPOSITORY / "target/debug/chitin").absolute()
+# The name, and what builds it.
+EXAMPLES = {
+    "rust-sdk": ["rust-sdk/build.sh"],
+    "rust-plain": ["rust-plain/build.sh"],
+    "c": ["c/build.sh"],
+    "javascript-quickjs": ["javascript/build.sh", "quickjs"],
+    "javascript-starlingmonkey": ["javascript/build.sh", "starlingmonkey"],
+    "python": ["python/build.sh"],
+    "go": ["go/build.sh"],
+}
+# What a build.sh exits with where a tool is missing; the last line of its standard error says which.
+MISSING = 77
+
+BACKUP = "mine.backup_readable"
+PROFILE = "mine.no_profile"
+# A finding: its severity, and its one place.
+FOUND = {
+    BACKUP: ("warn", ("object", "openclaw.json.bak")),
+    PROFILE: ("info", ("config", "/tools/profile")),
+}
+# What a variable gives is hidden where its name is that of a secret.
+VARIABLES = "MINE_TOKEN=x9K2mQ7vR4tZ8wL3pN6sB1\n"
+
+
+class Scene:
+    """An installation, what the policy is granted, and for each check what must come out: "finding", "clean", or the kind
+    of reason why it was not assessed, with words that the reason must have, and its place."""
+
+    def __init__(self, grants, backup, profile, mode=0o644, config="{}", is_listable=True, code=0):
+        self.grants, self.expected = grants, {BACKUP: backup, PROFILE: profile}
+        self.mode, self.config, self.is_listable, self.code = mode, config, is_listable, code
+
+
+SCENES = {
+    "all granted": Scene(["all"], "finding", "finding"),
+    "nothing wrong": Scene(["all"], "clean", "clean", mode=0o600, config='{"tools": {"profile": "messaging"}}'),
+    "config withheld": Scene(["list:state"], "finding", ("withheld", "config:/tools/profile", None)),
+    "list withheld": Scene(["config:/tools/profile"], ("withheld", "list:state", None), "finding"),
+    "hidden, and not to be listed": Scene(
+        ["all"],
+        ("unreadable", "permission denied", ("object", "")),
+        ("hidden", "variable", ("config", "/tools/profile")),
+        config='{"tools": {"profile": "${MINE_TOKEN}"}}',
+        is_listable=False,
+        code=3,
+    ),
+}
+
+
+def as_others_do():
+    """Takes from root what lets it list every folder."""
+    drop, capabilities = 24, (1, 2)  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    if os.geteuid() == 0:
+        for capability in capabilities:
+            ctypes.CDLL(None).prctl(drop, capability, 0, 0, 0)
+
+
+def install(scene, home):
+    """Makes the installation, and gives its state directory."""
+    state = home / ".openclaw"
+    state.mkdir(mode=0o700)
+    for name, content, mode in [
+        ("openclaw.json", scene.config, 0o600),
+        (".env", VARIABLES, 0o600),
+        ("openclaw.json.bak", "{}", scene.mode),
+    ]:
+        (state / name).write_text(content)
+        (state / name).chmod(mode)
+    if not scene.is_listable:
+        state.chmod(0o300)
+    return state
+
+
+def audit(component, scene, home):
+    """Gives the report and the exit code."""
+    state = install(scene, home)
+    command = [PROGRAM, "audit", "--json", "--state-dir", state, "--policy", component]
+    for grant in scene.grants:
+        command += ["--grant", grant]
+    environment = {"HOME": str(home), "PATH": os.environ.get("PATH", "")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, preexec_fn=as_others_do)
+    state.chmod(0o700)
+    if not done.stdout:
+        raise RuntimeError(f"exit code {done.returncode}, no report: {done.stderr.strip()}")
+    return json.loads(done.stdout), done.returncode
+
+
+def place_of(location):
+    return location and (location["kind"], location.get("pointer", location.get("rel")))
+
+
+def differences(report, code, scene):
+    """What differs from what is expected, in words."""
+    states = {entry["checkId"]: entry for entry in report["assessment"]}
+    if set(states) != set(scene.expected):
+        yield f"the checks are {sorted(states)}"
+        return
+    for check, expected in scene.expected.items():
+        findings = [finding for finding in report["findings"] if finding["checkId"] == check]
+        said = [(finding["severity"], *map(place_of, finding["locations"])) for finding in findings]
+        if said != ([FOUND[check]] if expected == "finding" else []):
+            yield f"{check} has the findings {said}"
+        state = states[check]
+        reasons = [(open["kind"], open["text"], place_of(open.get("location"))) for open in state.get("unassessed", [])]
+        if isinstance(expected, str):
+            is_so = state["status"] == expected and not reasons
+        else:
+            kind, words, place = expected
+            is_so = state["status"] == "not-assessed" and len(reasons) == 1
+            is_so = is_so and (reasons[0][0], reasons[0][2]) == (kind, place) and words in reasons[0][1]
+        if not is_so:
+            yield f"{check} is {state['status']} {reasons}, expected is {expected}"
+    if code != scene.code:
+        yield f"the exit code is {code}, expected is {scene.code} ({report['incomplete']})"
+
+
+def is_obeyed():
+    """Whether this account is held to the modes of folders at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o300)
+        listing = [sys.executable, "-c", "import os, sys; os.listdir(sys.argv[1])", folder]
+        done = subprocess.run(listing, stderr=subprocess.DEVNULL, preexec_fn=as_others_do)
+        os.chmod(folder, 0o700)
+        return done.returncode != 0
+
+
+def check(component, scenes):
+    """Whether the component says in all scenes what it should."""
+    is_right = True
+    for name, scene in scenes.items():
+        with tempfile.TemporaryDirectory() as home:
+            try:
+                wrong = list(differences(*audit(component, scene, Path(home)), scene))
+            except (RuntimeError, ValueError, KeyError) as error:
+                wrong = [str(error)]
+        for line in wrong:
+            print(f"  {name}: {line}")
+        is_right = is_right and not wrong
+    return is_right
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Builds and checks the example policies of docs/examples.")
+    arguments.add_argument("--require-all", action="store_true", help="fail where an example cannot be built for want of a tool")
+    arguments.add_argument("example", nargs="*", help=f"only these of {', '.join(EXAMPLES)}")
+    arguments = arguments.parse_args()
+    unknown = [name for name in arguments.example if name not in EXAMPLES]
+    if unknown:
+        sys.exit(f"error: there is no example {', '.join(unknown)}; there are {', '.join(EXAMPLES)}")
+    if not os.access(PROGRAM, os.X_OK):
+        sys.exit(f"error: there is no program {PROGRAM}; run `make build`, or name one in $CHITIN")
+    scenes = dict(SCENES)
+    if not is_obeyed():
+        scenes = {name: scene for name, scene in scenes.items() if scene.is_listable}
+        print("this account may list every folder: the scenes with one that it may not are left out")
+    passed, failed, skipped = 0, 0, 0
+    for name in arguments.example or EXAMPLES:
+        script, *options = EXAMPLES[name]
+        print(f"{name}: building", flush=True)
+        start = time.monotonic()
+        built = subprocess.run([REPOSITORY / "docs/examples" / script, *options], capture_output=True, text=True)
+        lines = built.stderr.strip().splitlines()
+        if built.returncode == MISSING:
+            print(f"{name}: skipped, {lines[-1] if lines else 'a tool is missing'}", flush=True)
+            skipped += 1
+            continue
+        if built.returncode != 0:
+            print(*(f"  {line}" for line in lines[-40:]), sep="\n")
+            print(f"{name}: FAILED, it does not build", flush=True)
+            failed += 1
+            continue
+        component = Path(built.stdout.splitlines()[-1])
+        middle = time.monotonic()
+        is_right = check(component, scenes)
+        times = f"built in {middle - start:.0f} s, {len(scenes)} audits in {time.monotonic() - middle:.0f} s"
+        print(f"{name}: {'ok' if is_right else 'FAILED'}, {component.stat().st_size:,} bytes, {times}", flush=True)
+        passed, failed = passed + is_right, failed + (not is_right)
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    if failed or (skipped and arguments.require_all) or not passed + skipped:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
