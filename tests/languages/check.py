@@ -44,7 +44,8 @@ VARIABLES = "MINE_TOKEN=x9K2mQ7vR4tZ8wL3pN6sB1\n"
 
 class Scene:
     """An installation, what the policy is granted, and for each check what must come out: "finding", "clean", or the kind
-    of reason why it was not assessed, with words that the reason must have, and its place."""
+    of reason why it was not assessed, the end of the reason in words, and its place. (The words tell what the policy says
+    from what the program adds where a policy is silent.)"""
 
     def __init__(self, grants, backup, profile, mode=0o644, config="{}", is_listable=True, code=0):
         self.grants, self.expected = grants, {BACKUP: backup, PROFILE: profile}
@@ -54,12 +55,12 @@ class Scene:
 SCENES = {
     "all granted": Scene(["all"], "finding", "finding"),
     "nothing wrong": Scene(["all"], "clean", "clean", mode=0o600, config='{"tools": {"profile": "messaging"}}'),
-    "config withheld": Scene(["list:state"], "finding", ("withheld", "config:/tools/profile", None)),
-    "list withheld": Scene(["config:/tools/profile"], ("withheld", "list:state", None), "finding"),
+    "config withheld": Scene(["list:state"], "finding", ("withheld", "it was not granted config:/tools/profile", None)),
+    "list withheld": Scene(["config:/tools/profile"], ("withheld", "it was not granted list:state", None), "finding"),
     "hidden, and not to be listed": Scene(
         ["all"],
         ("unreadable", "permission denied", ("object", "")),
-        ("hidden", "variable", ("config", "/tools/profile")),
+        ("hidden", "a variable gives, which policies do not see", ("config", "/tools/profile")),
         config='{"tools": {"profile": "${MINE_TOKEN}"}}',
         is_listable=False,
         code=3,
@@ -127,7 +128,7 @@ def differences(report, code, scene):
         else:
             kind, words, place = expected
             is_so = state["status"] == "not-assessed" and len(reasons) == 1
-            is_so = is_so and (reasons[0][0], reasons[0][2]) == (kind, place) and words in reasons[0][1]
+            is_so = is_so and (reasons[0][0], reasons[0][2]) == (kind, place) and reasons[0][1].endswith(words)
         if not is_so:
             yield f"{check} is {state['status']} {reasons}, expected is {expected}"
     if code != scene.code:
