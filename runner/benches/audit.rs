@@ -430,6 +430,10 @@ impl sdk::Host for Native {
         Err(sdk::RecordsError::NoTable)
     }
 
+    fn has_literals(&self, view: &str) -> Result<Option<bool>, sdk::NotAssessed> {
+        Ok(self.shared.has_literals(view))
+    }
+
     fn probe(&self) -> Result<Option<sdk::ProbeResult>, sdk::NotAssessed> {
         Ok(None)
     }

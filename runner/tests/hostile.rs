@@ -262,7 +262,7 @@ tests! { stopped:
     floods_findings floods_text floods_fixes floods_places floods_open_checks leaves_open_another_check
     reads_rows_ungranted blames_the_operator leaves_open_with_the_token returns_too_much passes_too_much
     keeps_walks keeps_streams walks_with_a_huge_glob skips_slowly
-    leaves_by_path leaves_by_link walks_out reads_credentials reads_everything hunts_the_token fails_with_the_token
+    leaves_by_path leaves_by_link walks_out reads_credentials reads_everything hunts_the_token asks_about_other_files fails_with_the_token
     forges_a_check raises_a_severity
     points_outside points_at_no_view points_at_a_bad_path points_at_a_bad_pointer proposes_a_mode proposes_a_value
     proposes_too_much proposes_no_json proposes_outside

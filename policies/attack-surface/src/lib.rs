@@ -29,7 +29,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let finding = info(ID, "What this installation exposes")
         .detail(format!(
             "Channels whose groups are open to everyone: {}. Elevated tools: {elevated_tools}. Webhooks: {web}. Internal \
-             hooks: {inner}. Browser control: {browsers}. Each thing that is on is a way in for text that others write.",
+             hooks: {inner}. Browser control: {browsers}. What is on widens what a message, a page or a request from others can reach.",
             groups(&mut answer, &channels),
         ))
         .at(&config);

@@ -39,16 +39,14 @@ fn broken_profile(cx: &Context<'_>, profile: &Profile<'_>) -> Result<Option<Find
 
 fn cannot_start(defect: &Defect) -> Finding {
     invalid(defect, "Browser control cannot start with this config").detail(format!(
-        "Browser control does not start: {}. Nothing that the config says of browsers takes effect until then, and \
-         nothing of it can be checked.",
+        "Browser control does not start: {}. What else the config says of browsers was not checked.",
         defect.reason
     ))
 }
 
 fn cannot_be_used(profile: &str, defect: &Defect) -> Finding {
     invalid(defect, "Browser profile does not say where its browser is").detail(format!(
-        "The browser profile \"{profile}\" cannot be used: {}. Agents that are pointed at it fail, and nobody can tell \
-         whether its browser would be reached safely.",
+        "The browser profile \"{profile}\" cannot be used: {}. Whether its browser would be reached safely was not checked.",
         defect.reason
     ))
 }
@@ -80,11 +78,11 @@ fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     if let Err(Trouble::NotAssessed(reason)) = Endpoint::base(cx) {
         return Err(reason);
     }
-    let finding = critical(NO_AUTH, "Browser control asks for no secret")
+    let finding = critical(NO_AUTH, "Browser control is open to every local process: no token or password is set")
         .detail(format!(
-            "Agents can control a browser, and neither a gateway token nor a gateway password is set, in the config or by \
-             {TOKEN_VARIABLE} or {PASSWORD_VARIABLE}: any local process or account can drive that browser, with every \
-             login that its profile holds."
+            "Browser control asks for the gateway's token or password, and neither the config nor {TOKEN_VARIABLE} or \
+             {PASSWORD_VARIABLE} sets one: any local process or account can drive the browser, with every login that its \
+             profile holds."
         ))
         .remediation(
             "Set gateway.auth.token to the output of: openssl rand -hex 32; or set browser.enabled to false where no \

@@ -173,7 +173,7 @@ fn open_telegram_groups(answer: &mut Answer, channel: &Channel<'_>) {
         },
         |places, sharing| {
             let (who, note) = told(sharing);
-            let start = critical(&check, "Single Telegram groups or topics are open to everyone")
+            let start = critical(&check, "Some Telegram groups or topics are open to everyone in them")
                 .detail(format!(
                     "{} of the groups and topics have a groupPolicy of their own that is \"open\"{who}: whatever the \
                      policy of the channel says, everyone in them can give the agent orders.{note}",
@@ -573,8 +573,8 @@ mod tests {
     #[test]
     fn what_is_switched_off_says_so() {
         let detail = |section: &str| findings(&host("signal", section)).remove(0).detail;
-        assert!(detail(r#"{enabled: false, groupPolicy: "open"}"#).contains("switched off at present"));
-        assert!(!detail(r#"{groupPolicy: "open"}"#).contains("switched off"));
+        assert!(detail(r#"{enabled: false, groupPolicy: "open"}"#).contains("At present"));
+        assert!(!detail(r#"{groupPolicy: "open"}"#).contains("At present"));
     }
 
     #[test]

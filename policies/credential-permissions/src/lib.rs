@@ -59,6 +59,7 @@ fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
         let who = profiles.readers()?;
         warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
             .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
+            .remediation("replace those that somebody else may have copied")
     };
     Some(profiles.complete(Kind::File, finding))
 }
@@ -125,8 +126,8 @@ mod tests {
     fn auth_profiles_that_are_a_directory_are_judged_too() {
         let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).findings(audit);
         assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
-        let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
-        assert_eq!(findings[0].remediation.as_deref(), Some(command));
+        let command = ": chmod 700 /state/agents/main/agent/auth-profiles.json";
+        assert!(findings[0].remediation.as_deref().is_some_and(|remediation| remediation.ends_with(command)));
     }
 
     #[test]

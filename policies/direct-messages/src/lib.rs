@@ -7,7 +7,7 @@ use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge};
 use chitin_policy_sdk::openclaw::pairing::{self, Store};
 use chitin_policy_sdk::openclaw::senders::{self, is_everyone};
 use chitin_policy_sdk::{
-    Answer, Context, Finding, Hidden, Node, NotAssessed, Path, Verdict, any, critical, info, warn,
+    Answer, Context, Finding, Hidden, Node, NotAssessed, Path, Verdict, any, critical, info, listing, warn,
 };
 
 /// The last words of the checks of each channel.
@@ -75,14 +75,17 @@ fn open_invalid(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
             Ok((!has_wildcard(cx, &list)?).then_some(list))
         },
         |list, sharing| {
-            let (path, (who, note)) = (list.dotted(), told(sharing));
-            warn(&check, &format!("{label} direct messages are open, and its list of senders lacks \"*\""))
+            let policies = sharing.iter().filter_map(|account| Some(account.direct_policy().ok()?.dotted()));
+            let policies: Vec<String> = policies.collect::<BTreeSet<_>>().into_iter().collect();
+            let (policy, path, (who, note)) = (listing::words(&policies), list.dotted(), told(sharing));
+            let verb = if policies.len() == 1 { "is" } else { "are" };
+            warn(&check, &format!("{label} direct messages are \"open\", but the list of senders lacks \"*\""))
                 .detail(format!(
-                    "The policy for direct messages is \"open\"{who}, which takes a \"*\" in {path}, and there is none: \
-                     policy and list contradict each other, and who gets in is not what either of them says.{note}"
+                    "{policy} {verb} \"open\"{who}, and {path} has no \"*\": the two contradict each other. OpenClaw refuses \
+                     such a config for most channels; for the others it is not certain who can write to the agent.{note}"
                 ))
                 .remediation(format!(
-                    "Set the policy to \"pairing\" or \"allowlist\", or add \"*\" to {path} if everyone may write"
+                    "Set {policy} to \"pairing\" or \"allowlist\"; or add \"*\" to {path} if everyone may write"
                 ))
                 .at(&list)
         },
@@ -203,10 +206,11 @@ fn shared_session(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) 
         },
         |crowd, sharing| {
             let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
+            let by_default = if scope.is_nullish() == Ok(true) { " by default" } else { "" };
             let start = warn(&check, &format!("Several {label} senders share one session"))
                 .detail(format!(
-                    "{} can write to the agent directly{who}, and session.dmScope is \"main\": all of them talk in the \
-                     one main session, where each can be told what the others said.{note}",
+                    "{} can write to the agent directly{who}, and session.dmScope is \"main\"{by_default}: all of them talk \
+                     in the one main session, where each can be told what the others said.{note}",
                     crowd.words()
                 ))
                 .remediation(
@@ -236,8 +240,7 @@ fn told<'t, 'a: 't>(sharing: impl IntoIterator<Item = &'t Account<'a>>) -> (Stri
     // A note more or less; where it cannot be told, it is not said.
     let is_off = |account: &Account<'_>| account.get("dm").and_then(|dm| dm.get("enabled").is_false());
     if sharing.iter().all(|account| is_off(account) == Ok(true)) {
-        let note = " Direct messages are switched off at present (dm.enabled is false); this holds from the day they \
-                    are switched on.";
+        let note = " At present dm.enabled is false: this counts from the day it is true.";
         return (who, note);
     }
     (who, note)
@@ -416,11 +419,11 @@ mod tests {
     fn what_is_switched_off_says_so() {
         let note = |channel: &str, section: &str| findings(&host(channel, section))[0].detail.clone();
         let open = r#"dmPolicy: "open", allowFrom: ["*"]"#;
-        assert!(note("telegram", &format!("{{enabled: false, {open}}}")).contains("switched off at present"));
+        assert!(note("telegram", &format!("{{enabled: false, {open}}}")).contains("At present"));
         assert!(
             note("slack", &format!("{{dm: {{enabled: false}}, {open}}}")).contains("dm.enabled is false")
         );
-        assert!(!note("telegram", &format!("{{{open}}}")).contains("switched off"));
+        assert!(!note("telegram", &format!("{{{open}}}")).contains("At present"));
     }
 
     #[test]

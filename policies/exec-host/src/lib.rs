@@ -34,8 +34,8 @@ fn defaults(config: &Node<'_>, effect: &str) -> Result<Option<Finding>, NotAsses
              that were meant for it {effect}."
         ))
         .remediation(
-            "Set agents.defaults.sandbox.mode to \"non-main\" or \"all\", or set tools.exec.host to \"gateway\" and \
-             have commands approved",
+            "Set agents.defaults.sandbox.mode to \"all\", or to \"non-main\" to leave only the main session outside; or set \
+             tools.exec.host to \"gateway\" and tools.exec.ask to \"always\"",
         )
         .at(&host)
         .at(&mode.node);
@@ -61,13 +61,13 @@ fn judge_agents(answer: &mut Answer, config: &Node<'_>, agents: Vec<agents::Desc
     }
     let finding = warn(AGENTS, "Agents send commands to a sandbox that is off")
         .detail(format!(
-            "For {} tools.exec.host is \"sandbox\" and the sandbox mode is off: commands that were meant for the \
+            "For the agents {}, tools.exec.host is \"sandbox\" and sandbox.mode is off: commands that were meant for the \
              sandbox {effect}.",
             listing::words(&names)
         ))
         .remediation(
-            "Set sandbox.mode of each of these agents to \"non-main\" or \"all\", or set their tools.exec.host to \
-             \"gateway\" and have commands approved",
+            "Set sandbox.mode of each of these agents to \"all\", or to \"non-main\" to leave only its main session outside; \
+             or set their tools.exec.host to \"gateway\" and tools.exec.ask to \"always\"",
         )
         .at_all(&hosts);
     answer.findings.push(finding);
@@ -153,7 +153,7 @@ mod tests {
         let list = format!(r#"{{id: 5, {SENT}}}, {{id: "A", {SENT}}}, null, {{id: "b", {SENT}}}"#);
         let host = MemoryHost::new(&format!("{{agents: {{list: [{list}]}}}}"));
         let finding = host.findings(audit).remove(0);
-        assert!(finding.detail.contains(r#"For "A" and "b" tools"#));
+        assert!(finding.detail.contains(r#"For the agents "A" and "b", tools"#));
         let places = [1, 3].map(|index| Location::Config(format!("/agents/list/{index}/tools/exec/host")));
         assert_eq!(finding.locations, places);
     }
@@ -188,10 +188,14 @@ mod tests {
         let agent = |id: &str| format!(r#"{{id: "{id}", sandbox: {{mode: "off"}}, {SENT}}}"#);
         let host = || MemoryHost::new(&format!("{{agents: {{list: [{}, {}]}}}}", agent("a"), agent("b")));
         for (pointer, ids, names) in [
-            ("/agents/list/1/tools/exec/host", [AGENTS, AGENTS_OPEN].as_slice(), "For \"a\" tools"),
-            ("/agents/list/1/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For \"a\" tools"),
-            ("/agents/list/0/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For \"b\" tools"),
-            ("/agents/list/1/id", &[AGENTS, AGENTS_OPEN], "For \"a\" tools"),
+            (
+                "/agents/list/1/tools/exec/host",
+                [AGENTS, AGENTS_OPEN].as_slice(),
+                "For the agents \"a\", tools",
+            ),
+            ("/agents/list/1/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For the agents \"a\", tools"),
+            ("/agents/list/0/sandbox/mode", &[AGENTS, AGENTS_OPEN], "For the agents \"b\", tools"),
+            ("/agents/list/1/id", &[AGENTS, AGENTS_OPEN], "For the agents \"a\", tools"),
         ] {
             let host = host().hide(pointer, Hidden::Variable);
             assert_eq!(host.ids(audit), ids, "{pointer}");

@@ -44,8 +44,8 @@ fn no_rate_limit(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> 
     }
     let finding = warn("gateway.auth_no_rate_limit", "Failed gateway logins are not slowed down")
         .detail(format!(
-            "gateway.bind is \"{}\" and gateway.auth.rateLimit is not set: whoever reaches the port may try tokens and \
-             passwords as fast as the gateway answers.",
+            "gateway.bind is \"{}\" and gateway.auth.rateLimit is not set: whoever reaches the port may try \
+             tokens and passwords as fast as the gateway answers.",
             gateway.bind()?
         ))
         .remediation(

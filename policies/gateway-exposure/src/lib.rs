@@ -20,16 +20,16 @@ fn bind_no_auth(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Findin
     if any([gateway.is_loopback(), gateway.is_delegated(), gateway.has_secret(cx)])? {
         return Ok(None);
     }
-    let finding = critical("gateway.bind_no_auth", "Gateway is open to the network without a secret")
+    let finding = critical("gateway.bind_no_auth", "Gateway is open to the network, and no token or password is set")
         .detail(format!(
-            "gateway.bind is \"{}\" and {}: whoever reaches the port controls the agents, their tools and what they \
-             can read on this machine.",
+            "gateway.bind is \"{}\". {}. Whoever reaches the port of a gateway that runs so controls the agents, their tools \
+             and what they can read on this machine.",
             gateway.bind()?,
             lacking(cx, gateway)?
         ))
         .remediation(
-            "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set gateway.bind to \
-             \"loopback\"",
+            "Set gateway.auth.mode to \"token\" and gateway.auth.token to the output of: openssl rand -hex 32. Where no other \
+             machine needs the gateway, set gateway.bind to \"loopback\" besides",
         )
         .at(&gateway.node.get("bind"))
         .at(&gateway.node.get("auth"));
@@ -43,15 +43,14 @@ fn loopback_no_auth(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Fi
     if any([is_exposed.map(|is_exposed| !is_exposed), by_tailnet_identity, gateway.has_secret(cx)])? {
         return Ok(None);
     }
-    let finding = critical("gateway.loopback_no_auth", "Control UI answers on loopback without a secret")
+    let finding = critical("gateway.loopback_no_auth", "Gateway and control UI are on loopback, and no token or password is set")
         .detail(format!(
-            "The gateway listens on loopback and serves the control UI, and {}: any local process or account may get \
-             in, and so may the whole network once a reverse proxy or a tunnel forwards the port.",
+            "{}. Any local process or account can command a gateway that runs so, and so can the whole network once a reverse \
+             proxy or a tunnel forwards its port.",
             lacking(cx, gateway)?
         ))
         .remediation(
-            "Set gateway.auth.mode to \"token\" and gateway.auth.token to a long random value, or set \
-             gateway.controlUi.enabled to false",
+            "Set gateway.auth.mode to \"token\" and gateway.auth.token to the output of: openssl rand -hex 32",
         )
         .at(&gateway.node.get("auth"));
     Ok(Some(finding))
@@ -87,17 +86,20 @@ fn lacking(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<String, NotAssesse
     Ok(match gateway.mode(cx)? {
         "token" => without("token", &gateway.token(cx)?),
         "password" => without("password", &gateway.password(cx)?),
-        _ if !gateway.node.at("auth.mode").is_text()? => "gateway.auth.mode is no text".to_owned(),
-        mode => format!("gateway.auth.mode is \"{mode}\", which asks for no token or password"),
+        _ if !gateway.node.at("auth.mode").is_text()? => "gateway.auth.mode is no string".to_owned(),
+        mode => format!("With gateway.auth.mode \"{mode}\" the gateway asks for no token or password"),
     })
 }
 
 fn without(name: &str, credential: &Credential<'_>) -> String {
-    let reason = match &credential.node {
-        Some(_) => format!("gateway.auth.{name} is blank or no text"),
-        None => format!("neither gateway.auth.{name} nor {} holds one", credential.variable),
-    };
-    format!("the {name} that the gateway asks for is missing ({reason})")
+    match &credential.node {
+        Some(_) => {
+            format!("The gateway's {name} is to come from gateway.auth.{name}, which is blank or no string")
+        }
+        None => {
+            format!("Neither gateway.auth.{name} nor {} holds a {name} for the gateway", credential.variable)
+        }
+    }
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -191,9 +193,11 @@ mod tests {
     #[test]
     fn the_detail_says_why_there_is_no_secret() {
         let detail = |config: &str| MemoryHost::new(config).findings(audit)[0].detail.clone();
-        assert!(detail("{}").contains("neither gateway.auth.token nor OPENCLAW_GATEWAY_TOKEN"));
-        assert!(detail(r#"{gateway: {auth: {password: " "}}}"#).contains("gateway.auth.password is blank"));
-        assert!(detail(r#"{gateway: {auth: {mode: "none"}}}"#).contains("gateway.auth.mode is \"none\""));
+        assert!(detail("{}").contains("Neither gateway.auth.token nor OPENCLAW_GATEWAY_TOKEN"));
+        assert!(
+            detail(r#"{gateway: {auth: {password: " "}}}"#).contains("gateway.auth.password, which is blank")
+        );
+        assert!(detail(r#"{gateway: {auth: {mode: "none"}}}"#).contains("gateway.auth.mode \"none\""));
     }
 
     #[test]

@@ -90,15 +90,15 @@ fn dangerous_tools(
     let severity = if is_open { Severity::Critical } else { Severity::Warn };
     let names: Vec<&str> = listed.iter().map(|(tool, _)| tool.as_str()).collect();
     let start =
-        finding(DANGEROUS, severity, "Tools that command agents are callable over HTTP")
+        finding(DANGEROUS, severity, "HTTP requests may call tools that control agents and the gateway")
             .detail(format!(
-                "gateway.tools.allow lists {}, which POST /tools/invoke refuses by default: one HTTP request \
-                 can start sessions, speak in them or reconfigure the gateway, with no agent in between.",
+                "gateway.tools.allow lists {}, which POST /tools/invoke refuses by default: whoever holds the gateway's \
+                 token or password can start sessions, speak in them or reconfigure the gateway with one request.",
                 listing::words(&names)
             ))
             .remediation(format!(
-                "Remove {} from gateway.tools.allow; where that cannot be done, set gateway.bind to \"loopback\" and guard the \
-                 gateway's secret like an administrator's",
+                "Remove {} from gateway.tools.allow. Where that cannot be done, guard the gateway's token like an \
+                 administrator's, and set gateway.bind to \"loopback\" if no other machine needs the gateway",
                 listing::words(&names)
             ));
     Ok(Some(listed.iter().fold(start, |finding, (_, node)| finding.at(node))))
@@ -133,7 +133,8 @@ fn session_key(endpoints: &[Endpoint<'_>]) -> Option<Finding> {
     }
     let paths: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.path).collect();
     let start = info(SESSION_KEY, "HTTP callers choose the session they talk to").detail(format!(
-        "{} accept{} the header x-openclaw-session-key: every caller can continue, and so read, any session.",
+        "{} accept{} the header x-openclaw-session-key: every caller whom the gateway lets in can continue any session, and so \
+         have its contents told.",
         listing::words(&paths),
         if paths.len() == 1 { "s" } else { "" }
     ));

@@ -22,14 +22,14 @@ fn probe_failed(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
         return Err(NotAssessed::unreadable(format!("the gateway at {url} was not asked: {reason}")));
     }
     let error = probe.error.as_deref().unwrap_or("it is not known why");
-    let finding = warn("gateway.probe_failed", "The gateway does not answer the live probe")
+    let finding = warn("gateway.probe_failed", "Live probe of the gateway failed")
         .detail(format!(
-            "{}: {error}. This audit read what the config says of the gateway, and did not see the gateway itself.",
+            "{}: {error}. This audit judged the gateway by its config and did not see the gateway itself.",
             probe.url
         ))
         .remediation(
-            "Run `openclaw status --all` and mend what it names; then repeat `chitin audit --deep`, with --token or \
-             --password where the gateway wants another one",
+            "Correct what is named, with the help of `openclaw status --all`; then repeat `chitin audit --deep`, with --token \
+             or --password where the gateway wants another one",
         )
         .at(&place(cx).unwrap_or_else(|_| cx.config()));
     Ok(Some(finding))

@@ -1,7 +1,7 @@
 //! Included config files that other accounts can read or change.
 
 use chitin_policy_sdk::permissions::Permissions;
-use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdict, critical, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdict, critical, info, warn};
 
 /// Of one file the first that holds is reported.
 const CHECKS: [&str; 3] = [
@@ -9,6 +9,9 @@ const CHECKS: [&str; 3] = [
     "fs.config_include.perms_world_readable",
     "fs.config_include.perms_group_readable",
 ];
+
+/// What is to be done after the file is closed.
+const AFTER: &str = "replace the secrets in it that somebody else may have read";
 
 /// Judges each include file by its mode.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -22,31 +25,30 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 }
 
 fn judge(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
-    Ok(Permissions::inspect(cx, path)?.and_then(|file| mode(&file)))
-}
-
-fn mode(file: &Permissions) -> Option<Finding> {
+    let Some(file) = Permissions::inspect(cx, path)? else { return Ok(None) };
     let seen = file.seen();
     let finding = if let Some(who) = file.writers() {
-        critical("fs.config_include.perms_writable", "Other accounts can change an included config file").detail(format!(
+        critical(CHECKS[0], "Other accounts can change an included config file").detail(format!(
             "{seen}, and the config includes it: {who} can switch off authentication, open channels and allow tools \
              through it."
         ))
-    } else if file.world_readable() {
-        critical("fs.config_include.perms_world_readable", "Every account can read an included config file").detail(
-            format!(
-                "{seen}, and the config includes it: every account on this machine can read the tokens and private \
-                 settings in it."
-            ),
+    } else if file.readers().is_some() && file.is_in_store() && !cx.has_literals(path)? {
+        let check = if file.world_readable() { CHECKS[1] } else { CHECKS[2] };
+        info(check, "Others can read an included config file in its store; it holds no secrets").detail(
+            format!("{seen} and is read-only. Its secrets, if any, come from variables or references."),
         )
+    } else if file.world_readable() {
+        critical(CHECKS[1], "Every account can read an included config file").detail(format!(
+            "{seen}, and the config includes it: every account on this machine can read the tokens and private settings in it."
+        )).remediation(AFTER)
     } else if file.group_readable() {
-        warn("fs.config_include.perms_group_readable", "The group can read an included config file").detail(format!(
+        warn(CHECKS[2], "The group can read an included config file").detail(format!(
             "{seen}, and the config includes it: every member of its group can read the tokens and private settings in it."
-        ))
+        )).remediation(AFTER)
     } else {
-        return None;
+        return Ok(None);
     };
-    Some(file.complete(Kind::File, finding))
+    Ok(Some(file.complete(Kind::File, finding)))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -101,6 +103,19 @@ mod tests {
             |end| MemoryHost::new("{}").file("include/0", "real", 0o644, "{}").symlink("include/0", "", end);
         assert_eq!(linked(Some("real")).ids(audit), ["fs.config_include.perms_world_readable:critical"]);
         assert_eq!(linked(None).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn an_include_in_a_store_is_no_alarm_unless_a_secret_is_spelled_out_in_it() {
+        let stored = |has_literals| {
+            let host = MemoryHost::new("{}").file("include/0", "real", 0o444, "{}");
+            host.symlink("include/0", "", Some("real")).literals("include/0", has_literals)
+        };
+        assert_eq!(stored(false).ids(audit), ["fs.config_include.perms_world_readable:info"]);
+        assert_eq!(stored(true).ids(audit), ["fs.config_include.perms_world_readable:critical"]);
+        let withheld = stored(false).ungranted("secret:file:include/*");
+        let open = CHECKS.map(|check| format!("{check}: withheld secret:file:include/*"));
+        assert_eq!(withheld.unassessed(audit), open);
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
         let place = |rel, line, column| {
             Location::Text(TextPosition { object: Path::new("plugin/0", rel), line, column })
         };
-        assert_eq!(finding.locations, [place("lib/b.ts", 2, 3), place("a.js", 1, 1)]);
+        assert_eq!(finding.locations, [place("lib/b.ts", 2, 3), place("a.js", 1, 1), place("a.js", 1, 14)]);
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
             for agent in agents {
                 match open_agent(&config, &agent, &enabled) {
                     Ok(Some(id)) => {
-                        labels.push(format!("agent \"{id}\""));
+                        let named = format!("agent \"{id}\"");
+                        labels.push(if id.is_empty() { agent.dotted() } else { named });
                         nodes.push(agent.get("tools"));
                     }
                     Ok(None) => {}
@@ -309,7 +310,7 @@ mod tests {
         let config = r#"{tools: {profile: "minimal"}, agents: {list: [{id: "a", tools: {profile: "full"}}, {id: "b"}]}}"#;
         assert!(detail(config).contains(r#"through for agent "a": "#));
         let config = r#"{agents: {list: [{id: "a", tools: {deny: ["*"]}}, 5, {tools: {}}]}}"#;
-        assert!(detail(config).contains(r#"for agents without settings of their own and agent "": "#));
+        assert!(detail(config).contains("for agents without settings of their own and agents.list.2: "));
         let config = r#"{tools: {allow: ["foo"]}, agents: {list: [{id: "a", tools: {allow: ["read"]}}]}}"#;
         assert!(detail(config).contains(r#"their own and agent "a": "#), "a global entry counts for all");
     }

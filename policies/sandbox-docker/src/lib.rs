@@ -196,10 +196,10 @@ fn dangerous(docker: &Docker<'_>, bind: &Node<'_>, text: &str, what: &str) -> Fi
 }
 
 fn not_absolute(docker: &Docker<'_>, bind: &Node<'_>, text: &str, source: &str) -> Finding {
-    warn("sandbox.bind_mount_non_absolute", "Sandbox mount names no absolute path")
+    warn("sandbox.bind_mount_non_absolute", "Sandbox mount is not an absolute path of the host")
         .detail(format!(
-            "{} mounts \"{text}\": \"{source}\" does not begin with \"/\", so that nobody can tell from the config what the \
-             sandbox is given.",
+            "{} mounts \"{text}\": \"{source}\" does not begin with \"/\", so that the config does not say what the sandbox \
+             is given.",
             docker.key(".binds")
         ))
         .remediation(format!(

@@ -4,13 +4,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Hidden, Location, NotAssessed, Reason, any, js};
+use crate::{Hidden, Location, NotAssessed, Reason, js};
 
 /// The key of an object that stands for what is not shown (`wit/input.wit`).
 const MARK: &str = "$hidden";
-
-/// What stands for a part of a text that is secret.
-const PART: &str = "[secret]";
 
 /// A value of the config, or the place where one could stand.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,18 +74,6 @@ fn unmarked(key: &str) -> &str {
 
 fn is_like_mark(key: &str) -> bool {
     key.ends_with(MARK) && key.trim_start_matches('$') == "hidden"
-}
-
-/// A secret stands in it as it is: not one that a variable gives, or that is kept elsewhere.
-fn spells_secret(node: &Node<'_>) -> Result<bool, NotAssessed> {
-    match node.seen {
-        Seen::Hidden(hidden) => Ok(hidden == Hidden::Secret),
-        Seen::Withheld => Err(NotAssessed::withheld(format!("config:{}", node.pointer))),
-        Seen::Shown(Value::String(text)) => Ok(text.contains(PART)),
-        Seen::Shown(Value::Object(_)) => any(node.entries()?.map(|(_, member)| spells_secret(&member))),
-        Seen::Shown(Value::Array(_)) => any(node.items()?.map(|item| spells_secret(&item))),
-        Seen::Absent | Seen::Shown(_) => Ok(false),
-    }
 }
 
 /// The value itself, or something within it, is not shown.
@@ -185,14 +170,6 @@ impl<'a> Node<'a> {
             Some(value) if hides(value) => Err(NotAssessed::hidden(Hidden::Secret, self.location())),
             value => Ok(value.map(Value::to_string)),
         }
-    }
-
-    /// A secret is spelled out in it: not one that a variable gives, or that is kept elsewhere.
-    ///
-    /// # Errors
-    /// Where a part of it is withheld, and no secret stands elsewhere in it.
-    pub fn has_literal_secret(&self) -> Result<bool, NotAssessed> {
-        spells_secret(self)
     }
 
     /// It stands in the config, also as null.
@@ -428,17 +405,6 @@ mod tests {
         assert_eq!(root.at("b.c").number(), Ok(Some(1)));
         assert_eq!(root.get("b").is_object(), Ok(true));
         assert!(root.get("b").entries().is_err(), "there may be more of them");
-    }
-
-    #[test]
-    fn a_secret_that_is_spelled_out_is_known_to_be_there() {
-        let has = |config: Value| Node::root(&config).has_literal_secret().ok();
-        let variable = json!({"$hidden": "variable"});
-        assert_eq!(has(json!({"a": [variable, {"$hidden": "reference"}], "b": "x"})), Some(false));
-        assert_eq!(has(json!({"a": [variable, {"$hidden": "secret"}]})), Some(true));
-        assert_eq!(has(json!({"a": "https://[secret]@h/"})), Some(true));
-        assert_eq!(has(json!({"a": {"$hidden": "withheld"}})), None);
-        assert_eq!(has(json!({"a": {"$hidden": "withheld"}, "b": {"$hidden": "secret"}})), Some(true));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub trait Host {
     /// `Err` where the subject is not granted.
     fn secret(&self, subject: &Subject) -> Result<Option<Facts>, NotAssessed>;
     /// `Err` where it is not granted.
+    fn has_literals(&self, view: &str) -> Result<Option<bool>, NotAssessed>;
+    /// `Err` where it is not granted.
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed>;
 
     /// Gives the entries of a directory whose names have an ending, in byte order, however many there are: a listing is
@@ -235,6 +237,16 @@ impl<'h> Context<'h> {
         // A secret can stand where no manifest asks for one. That its facts are refused is then no decision of the operator.
         let facts = self.config_secret(node).ok().flatten();
         facts.and_then(|facts| facts.measures).ok_or(reason)
+    }
+
+    /// A secret is spelled out in the file of a view, that of the config or of an include.
+    ///
+    /// # Errors
+    /// Where that is not granted, or the file is not understood.
+    pub fn has_literals(&self, path: &Path) -> Result<bool, NotAssessed> {
+        let unknown =
+            || NotAssessed::not_understood(self.display_path(path)).at(Location::Object(path.clone()));
+        self.host.has_literals(&path.view)?.ok_or_else(unknown)
     }
 
     /// Facts about a secret of the environment.

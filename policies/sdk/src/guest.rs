@@ -77,6 +77,10 @@ impl Host for Imports {
         secrets::inspect(subject).map_err(|secrets::Error::NotGranted| not_granted(subject))
     }
 
+    fn has_literals(&self, view: &str) -> Result<Option<bool>, NotAssessed> {
+        secrets::has_literals(view).map_err(|secrets::Error::NotGranted| literals_not_granted(view))
+    }
+
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {
         gateway::probe().map_err(|gateway::Error::NotGranted| NotAssessed::withheld("gateway"))
     }
@@ -88,6 +92,12 @@ pub(crate) fn not_granted(subject: &Subject) -> NotAssessed {
         Subject::Config(pointer) => format!("secret:{pointer}"),
         Subject::Env(name) => format!("secret:env:{name}"),
     })
+}
+
+/// What is said where it may not be asked whether a secret is spelled out in a file.
+pub(crate) fn literals_not_granted(view: &str) -> NotAssessed {
+    let number = view.strip_prefix("include/");
+    NotAssessed::withheld(format!("secret:file:{}", number.map_or(view, |_| "include/*")))
 }
 
 /// Runs a policy's function over the real host; what [`crate::policy!`] exports.

@@ -109,12 +109,19 @@ impl Permissions {
         self.end.as_ref().is_some_and(|end| end.kind == Kind::Directory)
     }
 
+    /// The object cannot be written by anybody, and its mode cannot be changed where it is named: it lies behind a link, or is
+    /// somebody else's, as in a read-only store of packages.
+    #[must_use]
+    pub fn is_in_store(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.mode & 0o222 == 0 && (self.is_symlink || !end.owned))
+    }
+
     /// Path and mode, for messages: `/home/ann/.openclaw has mode 755`.
     #[must_use]
     pub fn seen(&self) -> String {
         let mode = self.end.as_ref().map_or(0, |end| end.mode & 0o7777);
-        let what = if self.is_symlink { "leads to an object with" } else { "has" };
-        format!("{} {what} mode {mode:03o}", self.display)
+        let link = if self.is_symlink { " is a link, and what it leads to" } else { "" };
+        format!("{}{link} has mode {mode:03o}", self.display)
     }
 
     /// Who but the owner may write; none where nobody may.
@@ -130,20 +137,30 @@ impl Permissions {
     }
 
     /// Completes a finding about these permissions: where it is, the command that leaves it to whom the site allows it,
-    /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there.
+    /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there. What the
+    /// finding's remediation says already is to be done after that.
     #[must_use]
     pub fn complete(&self, meant: Kind, finding: Finding) -> Finding {
-        let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
+        let remedy = self.remedy(finding.remediation.as_deref());
+        let mut finding = finding.remediation(remedy).at_object(&self.path);
         finding.fixes.extend(self.cure(meant));
         finding
     }
 
-    fn remedy(&self) -> String {
-        match &self.word {
-            Some(word) => format!("Run: chmod {:03o} {word}", self.allowed),
-            None => format!(
+    fn remedy(&self, then: Option<&str>) -> String {
+        let after = then.map_or(String::new(), |then| format!("; then {then}"));
+        if self.is_in_store() {
+            return format!(
+                "Keep secrets out of it, or put a file of your own in its place: nobody can change its mode where it lies{after}"
+            );
+        }
+        match (&self.word, then) {
+            (Some(word), None) => format!("Run: chmod {:03o} {word}", self.allowed),
+            // The command stands last, so that it can be copied.
+            (Some(word), Some(then)) => format!("Run this, then {then}: chmod {:03o} {word}", self.allowed),
+            (None, _) => format!(
                 "Set its mode to {:03o} with `chitin fix`, or by hand: its name has characters that no command which can be \
-                 shown here would hit",
+                 shown here would hit{after}",
                 self.allowed
             ),
         }

@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-use crate::guest::not_granted;
+use crate::guest::{literals_not_granted, not_granted};
 use crate::{
     Allowed, Cell, Content, Context, Entry, Facts, Finding, Hidden, Host, Input, Kind, Link, Measures,
     Metadata, NotAssessed, Page, Path, Platform, ProbeResult, Problem, Reason, RecordsError, Release,
@@ -21,6 +21,7 @@ pub struct MemoryHost {
     config: Value,
     /// The hidden texts by their pointers; none for what is kept elsewhere.
     secrets: BTreeMap<String, Option<(String, SecretSource)>>,
+    literals: BTreeMap<String, bool>,
     withheld: Vec<String>,
     tables: BTreeMap<String, Table>,
     objects: BTreeMap<(String, String), Object>,
@@ -69,6 +70,7 @@ impl MemoryHost {
         Self {
             config,
             secrets,
+            literals: BTreeMap::new(),
             withheld: Vec::new(),
             tables: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -179,6 +181,13 @@ impl MemoryHost {
             self.objects.entry(parent).or_insert_with(Object::private_directory);
         }
         self.objects.insert((view.to_owned(), rel.to_owned()), object);
+        self
+    }
+
+    /// Says whether a secret is spelled out in the file of a view; it is not understood where nothing is said.
+    #[must_use]
+    pub fn literals(mut self, view: &str, has_literals: bool) -> Self {
+        self.literals.insert(view.to_owned(), has_literals);
         self
     }
 
@@ -407,6 +416,14 @@ impl Host for MemoryHost {
             }
             Subject::Env(_) => Err(refusal),
         }
+    }
+
+    fn has_literals(&self, view: &str) -> Result<Option<bool>, NotAssessed> {
+        let refusal = literals_not_granted(view);
+        if matches!(&refusal.reason, Reason::Withheld(name) if !self.is_granted(name)) {
+            return Err(refusal);
+        }
+        Ok(self.literals.get(view).copied())
     }
 
     fn probe(&self) -> Result<Option<ProbeResult>, NotAssessed> {

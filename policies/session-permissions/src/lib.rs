@@ -32,14 +32,14 @@ fn sessions(agent: &str, store: &Permissions) -> Vec<Finding> {
     let seen = store.seen();
     let readable = store.readers().map(|who| {
         warn("fs.sessions_store.perms_readable", "Other accounts can read an agent's session store").detail(
-            format!("{seen}: {who} can see with whom agent \"{agent}\" speaks, where, and about which transcripts."),
+            format!("{seen}: {who} can see with whom agent \"{agent}\" talks, on which channels, and where the transcripts are."),
         )
     });
     let writable = store.writers().map(|who| {
         critical("fs.sessions_store.perms_writable", "Other accounts can change an agent's session store").detail(
             format!(
-                "{seen}: {who} can lead a conversation of agent \"{agent}\" to another transcript, and its answers to \
-                 another person."
+                "{seen}: {who} can have agent \"{agent}\" continue a conversation with another transcript, or send its answers \
+                 to another person."
             ),
         )
     });

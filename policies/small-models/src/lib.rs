@@ -73,7 +73,7 @@ impl<'a> Fence<'a> {
                 format!("reaches {}, may reach {}", listing::words(reached), listing::words(open))
             }
         };
-        format!("sandbox mode {}, {reach}", self.mode.as_ref().unwrap_or(&"not shown"))
+        format!("sandbox.mode {}, {reach}", self.mode.as_ref().unwrap_or(&"not known"))
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
         assert!(
             finding
                 .detail
-                .contains("- x/foo-8b (8B, agents.list.a.b.model): sandbox mode all, reaches no web tool")
+                .contains("- x/foo-8b (8B, agents.list.a.b.model): sandbox.mode all, reaches no web tool")
         );
     }
 
@@ -370,7 +370,7 @@ mod tests {
         assert!(
             reached.findings(audit)[0]
                 .detail
-                .contains("sandbox mode not shown, reaches web_fetch and browser")
+                .contains("sandbox.mode not known, reaches web_fetch and browser")
         );
     }
 
@@ -395,7 +395,7 @@ mod tests {
         let bare = format!(r#"{{agents: {{defaults: {{model: "x/foo-8b"}}}}, tools: {{deny: [{HIDDEN}]}}}}"#);
         let finding = MemoryHost::new(&bare).findings(audit).remove(0);
         assert!(
-            finding.detail.ends_with("sandbox mode off, may reach web_fetch and browser"),
+            finding.detail.ends_with("sandbox.mode off, may reach web_fetch and browser"),
             "{}",
             finding.detail
         );

@@ -3,7 +3,7 @@
 use chitin_policy_sdk::context::unseen;
 use chitin_policy_sdk::permissions::Permissions;
 use chitin_policy_sdk::{
-    Answer, Context, Finding, Kind, NotAssessed, Path, StateError, Verdict, critical, warn,
+    Answer, Context, Finding, Kind, NotAssessed, Path, StateError, Verdict, critical, info, warn,
 };
 
 /// Of the state directory the first that holds is reported.
@@ -14,14 +14,18 @@ const STATE: [&str; 3] =
 const CONFIG: [&str; 3] =
     ["fs.config.perms_writable", "fs.config.perms_world_readable", "fs.config.perms_group_readable"];
 
+/// What is to be done after the file is closed.
+const AFTER: &str = "replace the secrets in it that somebody else may have read";
+
 /// Judges the two by their links and their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     let (state, config) = (Path::new("state", ""), Path::new("config", ""));
     answer.check("fs.state_dir.symlink", state_symlink(cx, &state));
-    answer.checks(&STATE, mode(cx, &state, state_mode));
+    answer
+        .checks(&STATE, Permissions::inspect(cx, &state).map(|seen| seen.and_then(|seen| state_mode(&seen))));
     answer.check("fs.config.symlink", config_symlink(cx, &config));
-    answer.checks(&CONFIG, mode(cx, &config, config_mode));
+    answer.checks(&CONFIG, config_mode(cx, &config));
     Ok(answer)
 }
 
@@ -32,14 +36,6 @@ fn is_symlink(cx: &Context<'_>, path: &Path) -> Result<bool, NotAssessed> {
         Err(StateError::NotFound) => Ok(false),
         Err(error) => Err(unseen(cx, "stat", path, &error)),
     }
-}
-
-fn mode(
-    cx: &Context<'_>,
-    path: &Path,
-    judge: fn(&Permissions) -> Option<Finding>,
-) -> Result<Option<Finding>, NotAssessed> {
-    Ok(Permissions::inspect(cx, path)?.and_then(|seen| judge(&seen)))
 }
 
 fn state_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
@@ -88,24 +84,31 @@ fn config_symlink(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotA
     }))
 }
 
-fn config_mode(config: &Permissions) -> Option<Finding> {
+fn config_mode(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> {
+    let Some(config) = Permissions::inspect(cx, path)? else { return Ok(None) };
     let seen = config.seen();
     let finding = if let Some(who) = config.writers() {
         critical(CONFIG[0], "Other accounts can change the config file").detail(format!(
             "{seen}: {who} can switch off authentication, open channels and allow tools, and so run commands as the owner."
         ))
+    } else if config.readers().is_some() && config.is_in_store() && !cx.has_literals(path)? {
+        let check = if config.world_readable() { CONFIG[1] } else { CONFIG[2] };
+        info(check, "Others can read the config file in its store; it holds no secrets")
+            .detail(format!("{seen} and is read-only. Its secrets come from variables or references."))
     } else if config.world_readable() {
         critical(CONFIG[1], "Every account can read the config file").detail(format!(
             "{seen}: every account on this machine can read the tokens, passwords and private settings in it."
-        ))
+        )).remediation(AFTER)
     } else if config.group_readable() {
-        warn(CONFIG[2], "The group can read the config file").detail(format!(
-            "{seen}: every member of its group can read the tokens, passwords and private settings in it."
-        ))
+        warn(CONFIG[2], "The group can read the config file")
+            .detail(format!(
+                "{seen}: every member of its group can read the tokens, passwords and private settings in it."
+            ))
+            .remediation(AFTER)
     } else {
-        return None;
+        return Ok(None);
     };
-    Some(config.complete(Kind::File, finding))
+    Ok(Some(config.complete(Kind::File, finding)))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -124,6 +127,29 @@ mod tests {
 
     fn config(mode: u32) -> Vec<String> {
         MemoryHost::new("{}").file("config", "", mode, "{}").ids(audit)
+    }
+
+    #[test]
+    fn a_config_in_a_store_is_no_alarm_unless_a_secret_is_spelled_out_in_it() {
+        let stored = |mode, has_literals| {
+            let host = MemoryHost::new("{}").file("config", "real", mode, "{}");
+            host.symlink("config", "", Some("real")).literals("config", has_literals)
+        };
+        let ids = |mode, has_literals| stored(mode, has_literals).ids(audit).join(" ");
+        let readable = "fs.config.symlink:warn fs.config.perms_world_readable";
+        assert_eq!(ids(0o444, false), format!("{readable}:info"));
+        assert_eq!(ids(0o440, false), "fs.config.symlink:warn fs.config.perms_group_readable:info");
+        assert_eq!(ids(0o444, true), format!("{readable}:critical"));
+        assert_eq!(ids(0o644, false), format!("{readable}:critical"), "its mode can be changed");
+        let remediation = stored(0o444, true).findings(audit).remove(1).remediation.unwrap_or_default();
+        assert!(!remediation.contains("chmod"), "{remediation}");
+        let own = MemoryHost::new("{}").file("config", "", 0o444, "{}").literals("config", false);
+        assert_eq!(own.ids(audit), ["fs.config.perms_world_readable:critical"], "its mode can be changed");
+        let withheld = stored(0o444, false).ungranted("secret:file:config");
+        assert_eq!(
+            withheld.unassessed(audit),
+            CONFIG.map(|check| format!("{check}: withheld secret:file:config"))
+        );
     }
 
     #[test]
@@ -233,7 +259,8 @@ mod tests {
             .file("config", "", 0o644, "{}");
         let findings = host.findings(audit);
         assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 '/home/ann/my state'"));
-        assert_eq!(findings[1].remediation.as_deref(), Some("Run: chmod 600 /config"));
+        let secret = format!("Run this, then {AFTER}: chmod 600 /config");
+        assert_eq!(findings[1].remediation.as_deref(), Some(secret.as_str()));
         assert!(findings[0].detail.starts_with("/home/ann/my state has mode 755: every account"));
     }
 }

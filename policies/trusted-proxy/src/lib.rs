@@ -21,10 +21,11 @@ fn proxies_missing(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed
     if !all([gateway.is_loopback(), gateway.has_control_ui(), has_none])? {
         return Ok(None);
     }
-    let finding = warn("gateway.trusted_proxies_missing", "No reverse proxy is known to the gateway by address")
+    let finding = warn("gateway.trusted_proxies_missing", "A reverse proxy would make strangers look local: trustedProxies is empty")
         .detail(
-            "The gateway listens on loopback, serves the control UI, and gateway.trustedProxies lists nothing: if a \
-             reverse proxy on this machine forwards to it, strangers look like local clients, or can claim to be.",
+            "The gateway listens on loopback and serves the control UI, and gateway.trustedProxies lists nothing. If a reverse proxy on this machine forwards to it, \
+             the gateway takes requests from elsewhere for local ones, or believes what they claim to be. Without a proxy \
+             this is harmless.",
         )
         .remediation(
             "Set gateway.trustedProxies to the addresses of your reverse proxies, or keep the control UI off any proxy",
@@ -40,10 +41,10 @@ fn proxy_auth(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     let finding = critical("gateway.trusted_proxy_auth", "A reverse proxy alone decides who may use the gateway")
         .detail(
             "gateway.auth.mode is \"trusted-proxy\": the gateway believes the user name in a header. Whoever reaches the \
-             port from a trusted address, or gets a header past the proxy, is whoever they say.",
+             port from a trusted address, or gets a header of their own past the proxy, can pass for any user.",
         )
         .remediation(
-            "Check that the proxy ends TLS, authenticates every request and overwrites the user header, that \
+            "Check that the proxy takes connections over TLS only, authenticates every request and overwrites the user header, that \
              gateway.trustedProxies lists the proxy alone, and that a firewall closes the gateway's port to all others",
         )
         .at(&gateway.node.at("auth.mode"));
@@ -55,7 +56,7 @@ fn no_proxies(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     if !all([gateway.is_delegated(), has_no_length(&proxies)])? {
         return Ok(None);
     }
-    let finding = critical("gateway.trusted_proxy_no_proxies", "The authenticating proxy is not known by address")
+    let finding = critical("gateway.trusted_proxy_no_proxies", "Gateway trusts an authenticating proxy, but gateway.trustedProxies is empty")
         .detail(
             "gateway.auth.mode is \"trusted-proxy\" and gateway.trustedProxies lists nothing: no request comes from a \
              trusted proxy, so the gateway turns everybody away.",

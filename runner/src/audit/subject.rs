@@ -17,8 +17,8 @@ use crate::config::{Config, Mask, SecretSource, SecretSubject};
 use crate::policy::manifest::EACH;
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::{
-    AwaitProbe, Close, Facts, Known, Measures, Permissions, Platform, ProbeResult, Problem, Progress,
-    Release, Shared, Source, Variable, View,
+    AwaitProbe, Close, Facts, Known, Literals, Measures, Permissions, Platform, ProbeResult, Problem,
+    Progress, Release, Shared, Source, Variable, View,
 };
 use crate::settings::{Accepted, Settings};
 use crate::target::records::Tables;
@@ -46,7 +46,7 @@ pub struct Subject {
     /// Where everything is.
     pub located: Located,
     /// The config, and what is known about it.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Seconds since the epoch, the same for the whole audit.
     pub now: u64,
     /// Slow and live checks were asked for, too.
@@ -100,8 +100,8 @@ impl Subject {
         if let Some(log) = log_file(&located, &config) {
             views.push(("log".to_owned(), Root::log(log)));
         }
-        let includes = config.includes.iter().enumerate();
-        views.extend(includes.map(|(number, path)| (format!("include/{number}"), Root::facts(path.clone()))));
+        let includes = (0..).zip(&config.includes);
+        views.extend(includes.map(|(number, path)| (include_view(number), Root::facts(path.clone()))));
         let packages = packages(&located, &config.effective).into_iter();
         views.extend(packages.map(|(view, path)| (view, Root::package(path))));
         let owner = located.territory.owner();
@@ -132,12 +132,28 @@ impl Subject {
             let facts = facts(secret.value.expose(), source, key);
             secrets.insert(name, Known { facts, is_variable });
         }
+        let config = Arc::new(config);
+        let includes = (0..).zip(&config.includes).map(|(number, path)| (include_view(number), path));
+        let files = includes.chain([("config".to_owned(), &located.config_audit)]);
+        let literals = |(view, path): (String, &PathBuf)| {
+            let (config, path) = (Arc::clone(&config), path.clone());
+            (view, Literals::new(Box::new(move || config.has_literals(&path))))
+        };
+        let literals = files.map(literals).collect();
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
         let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
         let tables = Tables::new(CREDENTIALS);
-        let shared =
-            Arc::new(Shared { snapshot, secrets, tables, owner, now: *now, progress, probe: probed });
+        let shared = Arc::new(Shared {
+            snapshot,
+            secrets,
+            literals,
+            tables,
+            owner,
+            now: *now,
+            progress,
+            probe: probed,
+        });
         let permissions =
             Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
         let mut subject = Self {
@@ -386,6 +402,11 @@ fn awaited(probe: Probe) -> AwaitProbe {
         let close = close.map(|close| Close { code: close.code, reason: close.reason });
         Some(ProbeResult { url, ok, error, close })
     })
+}
+
+/// The view of an included file.
+fn include_view(number: usize) -> String {
+    format!("include/{number}")
 }
 
 /// The value is a string, or lies in a secret store.

@@ -127,7 +127,8 @@ pub struct Capabilities {
     /// `verb:pattern` on views and what is below them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileCapability>,
-    /// Secrets whose facts may be asked: config pointers, or `env:NAME`.
+    /// Secrets whose facts may be asked: config pointers, or `env:NAME`. `file:config` and `file:include/*` stand for
+    /// whether one is spelled out in a file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
     /// Environment variables whose presence, and where they are no secrets value, may be seen.
@@ -295,7 +296,7 @@ impl Manifest {
         let pointers = capabilities
             .config
             .iter()
-            .chain(capabilities.secrets.iter().filter(|text| !text.starts_with("env:")));
+            .chain(capabilities.secrets.iter().filter(|text| !text.starts_with("env:") && !is_file(text)));
         for pointer in pointers {
             if !is_pointer(pointer) {
                 return Err(format!("\"{pointer}\" is no JSON pointer"));
@@ -324,6 +325,11 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// Stands for the secrets that are spelled out in a file.
+fn is_file(subject: &str) -> bool {
+    matches!(subject, "file:config" | "file:include/*")
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

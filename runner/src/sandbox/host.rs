@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -64,6 +64,8 @@ pub use gateway::{Close, ProbeResult};
 
 /// Gives the result of the live probe where it comes within a time, which in the end it does.
 pub type AwaitProbe = Box<dyn Fn(Duration) -> Option<ProbeResult> + Send + Sync>;
+/// Whether a secret is spelled out in a file, found out when it is asked.
+pub type Literals = LazyLock<Option<bool>, Box<dyn FnOnce() -> Option<bool> + Send + Sync>>;
 
 /// How far a clock moves with each look at it, in nanoseconds. Runtimes refuse one that stands still; the limit of calls is
 /// reached after a second of it.
@@ -87,6 +89,8 @@ pub struct Shared {
     pub snapshot: Snapshot,
     /// What is known of each hidden value: config pointers, and `env:NAME`.
     pub secrets: std::collections::BTreeMap<String, Known>,
+    /// Whether a secret is spelled out in the file of a view; none where it is no file of the config, or is not understood.
+    pub literals: std::collections::BTreeMap<String, Literals>,
     /// The tables whose rows can be read.
     pub tables: Tables,
     /// The user whose installation it is.
@@ -97,6 +101,14 @@ pub struct Shared {
     pub progress: Progress,
     /// The live probe; none where the audit is not deep.
     pub probe: Option<AwaitProbe>,
+}
+
+impl Shared {
+    /// A secret is spelled out in the file of a view.
+    #[must_use]
+    pub fn has_literals(&self, view: &str) -> Option<bool> {
+        **self.literals.get(view)?
+    }
 }
 
 /// How far an audit has come, for whoever waits.
@@ -501,6 +513,16 @@ impl secrets::Host for HostState {
             return Ok(Err(secrets::Error::NotGranted));
         }
         Ok(Ok(known.map(|known| known.facts)))
+    }
+
+    fn has_literals(&mut self, view: String) -> Result<Result<Option<bool>, secrets::Error>> {
+        self.count_call()?;
+        let name = format!("file:{view}");
+        if !self.grants.secret(&name) {
+            self.deny(format!("secret:{name}"));
+            return Ok(Err(secrets::Error::NotGranted));
+        }
+        Ok(Ok(self.shared.has_literals(&view)))
     }
 }
 

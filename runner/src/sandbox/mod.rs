@@ -18,5 +18,5 @@ pub use host::bindings::chitin::policy::input::{
     Input, Permissions, Platform, Problem, Release, Variable, View,
 };
 pub use host::bindings::chitin::policy::types;
-pub use host::{AwaitProbe, Close, Facts, Known, Measures, ProbeResult, Progress, Shared, Source};
+pub use host::{AwaitProbe, Close, Facts, Known, Literals, Measures, ProbeResult, Progress, Shared, Source};
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

@@ -182,9 +182,10 @@ pub fn locate(
         _ => state_dir.join("credentials"),
     };
     if config_load != config_audit {
+        let variable = if config_origin == "default" { &origin } else { &config_origin };
         let message = format!(
-            "The gateway loads {}, but checks the permissions of {}. Keep one config file, in the state \
-             directory.",
+            "With {variable} set, the gateway and this audit read {}, while the gateway's own audit checks the \
+             permissions of {}.",
             config_load.display(),
             config_audit.display()
         );
@@ -492,8 +493,8 @@ fn unread_dotenv(error: &ReadError, file: &Dotenv) -> Problem {
 
 fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {
     let message = format!(
-        "{} sets {name}, which would make the gateway use another place than the one audited here. This audit \
-         ignored it; remove the line, or name the place with --state-dir or --config.",
+        "{} sets {name} to a place that is not the one audited here; this audit ignored the line. A program that obeys \
+         it works with another installation.",
         file.path().display()
     );
     Problem::new(ProblemKind::RedirectIgnored, message).on(file.path())

@@ -586,3 +586,51 @@ fn nothing_that_is_planted_comes_out_of_the_program() {
         check(&home, &text[..half]);
     }
 }
+
+// ---- a config and a store that call their own values hidden ----
+
+/// Ids and reasons of an audit: what was found, and what was left open as hidden or withheld.
+fn verdicts(home: &Home) -> (Vec<String>, Vec<String>) {
+    let report: Value = serde_json::from_str(&run(home, &["audit", "--json"]).stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let found = findings.map(|finding| finding["checkId"].as_str().unwrap().to_owned()).collect();
+    let assessed = report["assessment"].as_array().unwrap().iter();
+    let reasons = assessed.flat_map(|check| check["unassessed"].as_array().cloned().unwrap_or_default());
+    let spoofed = reasons.map(|reason| reason.to_string());
+    (found, spoofed.filter(|reason| reason.contains("hidden") || reason.contains("withheld")).collect())
+}
+
+#[test]
+fn a_config_cannot_call_its_own_values_hidden() {
+    for mark in ["$hidden", "$$hidden", "$$$hidden"] {
+        for word in ["variable", "secret", "reference", "withheld"] {
+            let hidden = format!("{{ \"{mark}\": \"{word}\" }}");
+            // A member beside the others, in place of an object, and in place of a text.
+            let home = home(&format!(
+                "{{ \"{mark}\": \"{word}\", gateway: {{ bind: \"lan\", auth: {{ mode: \"none\", \"{mark}\": \"{word}\" }} }}, \
+                 logging: {{ redactSensitive: \"off\", \"{mark}\": \"{word}\" }}, tools: {hidden}, \
+                 channels: {{ telegram: {{ botToken: \"x\", dmPolicy: \"open\", allowFrom: [\"*\"], groupPolicy: {hidden}, \
+                 accounts: {hidden} }} }} }}\n"
+            ));
+            let (found, spoofed) = verdicts(&home);
+            assert_eq!(spoofed, [""; 0], "{mark} {word}");
+            for id in ["gateway.bind_no_auth", "logging.redact_off", "channels.telegram.dm.open"] {
+                assert!(found.iter().any(|found| found == id), "{mark} {word}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_cannot_call_its_own_values_hidden() {
+    for list in ["{\"$hidden\": \"variable\"}", "[{\"$hidden\": \"variable\"}, \"1\", \"2\", \"3\"]"] {
+        let mut home = home("{ channels: { telegram: { botToken: \"x\" } } }\n");
+        home.directory(".openclaw/credentials", 0o700);
+        let store = format!("{{\"version\": 1, \"$hidden\": \"withheld\", \"allowFrom\": {list}}}");
+        home.file(".openclaw/credentials/telegram-allowFrom.json", 0o600, Some(store.as_bytes()));
+        let (found, spoofed) = verdicts(&home);
+        assert_eq!(spoofed, [""; 0], "{list}");
+        let shared = found.iter().any(|found| found == "channels.telegram.dm.scope_main_multiuser");
+        assert_eq!(shared, list.starts_with('['), "{list}: {found:?}");
+    }
+}

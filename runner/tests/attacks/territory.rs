@@ -348,7 +348,10 @@ fn a_target_that_is_named_gets_nothing_of_this_process() {
     assert_eq!(unset(&[]), [""; 0]);
     let named = unset(&["--state-dir", home.path().join(".openclaw").to_str().unwrap()]);
     assert_eq!(named.len(), 1, "its own .env goes before this process's variable: {named:?}");
-    assert!(named[0].contains("MINE") && named[0].contains("this process's environment only"), "{named:?}");
+    assert!(
+        named[0].contains("MINE") && named[0].contains("the environment of this audit only"),
+        "{named:?}"
+    );
 }
 
 /// How a place looks in a made installation.

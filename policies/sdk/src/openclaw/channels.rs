@@ -473,7 +473,7 @@ pub fn told<'t, 'a: 't>(accounts: impl IntoIterator<Item = &'t Account<'a>>) -> 
     let accounts: Vec<&Account<'_>> = accounts.into_iter().collect();
     // A note more or less; where it cannot be told, it is not said.
     let note = if accounts.iter().all(|account| account.is_off() == Ok(true)) {
-        " The channel or account is switched off at present (enabled is false); this holds from the day it is switched on."
+        " At present the channel or account is off (enabled is false): this counts from the day it is on."
     } else {
         ""
     };
@@ -736,7 +736,7 @@ mod tests {
             let policy = |account: &Account<'_>| Ok(Some(account.direct_policy()?.pointer().to_owned()));
             judge(&mut answer, "id", &channel.accounts, policy, |_, sharing| {
                 let (who, note) = told(sharing);
-                assert!(note.contains("switched off at present"));
+                assert!(note.contains("At present"));
                 crate::info("id", "title").detail(who)
             });
             let who: Vec<&str> = answer.findings.iter().map(|finding| finding.detail.as_str()).collect();

@@ -39,7 +39,8 @@ pub fn collect<'a>(config: &Node<'a>) -> Vec<Model<'a>> {
     for entry in entries {
         let node = entry.get("model");
         let id = entry.get("id").text().map(Option::unwrap_or_default);
-        let source = id.as_ref().map_or_else(|_| node.dotted(), |id| format!("agents.list.{id}.model"));
+        let named = id.as_ref().ok().filter(|id| !id.is_empty());
+        let source = named.map_or_else(|| node.dotted(), |id| format!("agents.list.{id}.model"));
         add(&mut models, &Model { id: Ok(""), node, source, agent: id.map(Some), is_image: false });
     }
     models
@@ -99,8 +100,8 @@ mod tests {
                 ("c", "agents.defaults.model.fallbacks", "/agents/defaults/model/fallbacks/4", None),
                 ("d", "agents.defaults.imageModel.primary", "/agents/defaults/imageModel/primary", None),
                 ("e", "agents.list.x.model", "/agents/list/0/model", Some("x")),
-                ("f", "agents.list..model.primary", "/agents/list/1/model/primary", Some("")),
-                ("g", "agents.list..model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
+                ("f", "agents.list.1.model.primary", "/agents/list/1/model/primary", Some("")),
+                ("g", "agents.list.1.model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
             ]
         );
         assert!(models.iter().all(|model| model.is_image == (model.id == Ok("d"))));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::{is_skipped, reason};
-use crate::openclaw::code::{self, Hit};
+use crate::openclaw::code::{self, Hit, Place};
 use crate::{
     Answer, Context, Finding, Kind, Location, NotAssessed, Path, Severity, StateError, Target, TextPosition,
     finding, warn,
@@ -349,7 +349,7 @@ fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding> {
     };
     let mut hits: Vec<&(Path, Hit)> = scan.hits.iter().collect();
     hits.sort_by_key(|(_, hit)| rank(hit.severity));
-    let lines: Vec<String> = hits.iter().map(|hit| line(hit)).collect();
+    let lines: Vec<String> = hits.iter().flat_map(|hit| lines(hit)).collect();
     let critical = worst == Severity::Critical;
     let title = if critical { "has code that can do harm" } else { "has code that needs a look" };
     let count: usize = scan.counts.iter().sum();
@@ -364,9 +364,13 @@ fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding> {
         .detail(format!("{places} in {scripts}; the gateway runs such code with all its rights:"))
         .list(&lines, 0)
         .remediation(remediation);
-    for (object, hit) in hits.into_iter().take(MAX_PLACES) {
-        let (line, column) = (hit.line, hit.column);
-        finding = finding.at_location(&Location::Text(TextPosition { object: object.clone(), line, column }));
+    let places = hits.into_iter().flat_map(|(object, hit)| {
+        let places = std::iter::once(&hit.place).chain(&hit.other);
+        places.map(move |place| (object, place))
+    });
+    for (object, Place { line, column, .. }) in places.take(MAX_PLACES) {
+        let (object, line, column) = (object.clone(), *line, *column);
+        finding = finding.at_location(&Location::Text(TextPosition { object, line, column }));
     }
     findings.push(finding);
     findings
@@ -390,7 +394,14 @@ fn rank(severity: Severity) -> usize {
     }
 }
 
-fn line((path, hit): &(Path, Hit)) -> String {
+/// What a rule met, in a line for each of its parts.
+fn lines((path, hit): &(Path, Hit)) -> impl Iterator<Item = String> {
     let name = if path.rel.is_empty() { "the file" } else { path.rel.as_str() };
-    format!("[{}] {} ({name}:{}): {}", hit.rule, hit.message, hit.line, hit.evidence)
+    let line = |words: &str, place: &Place| {
+        format!("[{}] {words} ({name}:{}): {}", hit.rule, place.line, place.evidence)
+    };
+    let other = hit.other.as_ref().filter(|other| other.line != hit.place.line);
+    [Some(line(hit.message, &hit.place)), other.map(|other| line("together with", other))]
+        .into_iter()
+        .flatten()
 }

@@ -54,8 +54,8 @@ fn set(name: &str, value: &str, base: &str, env: &mut Environment, problems: &mu
         env.insert_blank(name, value, Origin::Config);
     } else if env.non_blank(name).is_none() {
         let message = format!(
-            "The config sets {name}, which would point the gateway's later look-ups, its own audit among them, at \
-             another place than the one audited here. This audit ignored it; remove the entry."
+            "The config sets {name} to a place that is not the one audited here; this audit ignored the entry. Once the \
+             gateway has read it, it looks for its own files, those that it audits among them, there."
         );
         problems.push(Problem::new(ProblemKind::RedirectIgnored, message).at(join(base, name)));
     }
@@ -185,13 +185,13 @@ impl Work<'_> {
             let dotenv = self.located.dotenv_path.display();
             let why = if withheld {
                 format!(
-                    "which is set in this process's environment only. A target that is named on the command line gets \
-                     nothing of that; put it into {dotenv}"
+                    "which is set in the environment of this audit only. A target that is named on the command line \
+                     gets nothing of that; put it into {dotenv}"
                 )
             } else {
                 format!(
-                    "which has no value here; the gateway reads {dotenv} besides its environment. The gateway does not \
-                     start without it"
+                    "which is neither in the environment of this audit nor in {dotenv}. The gateway does not start \
+                     without it"
                 )
             };
             let others = match more.len() {

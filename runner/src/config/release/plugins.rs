@@ -118,7 +118,8 @@ pub(in crate::config) fn check(config: &Value, located: &Located, problems: &mut
     let channels = config.get("channels").and_then(Value::as_object);
     for id in channels.into_iter().flat_map(serde_json::Map::keys) {
         if !js_trim(id).is_empty() && !is_channel(js_trim(id), &found) {
-            let message = "No channel of this name is built in or declared by an installed plugin.";
+            let message =
+                format!("No channel \"{}\" is built in or declared by an installed plugin.", js_trim(id));
             problems.push(Problem::new(ProblemKind::UnknownKey, message).at(join("/channels", id)));
         }
     }
@@ -225,7 +226,7 @@ fn plugin_configs(plugins: &Value, problems: &mut Problems) {
         for key in
             config.into_iter().flat_map(serde_json::Map::keys).filter(|key| !allowed.contains(&key.as_str()))
         {
-            let message = "The plugin has no setting of this name.";
+            let message = format!("The plugin {id} has no setting \"{key}\".");
             problems.push(Problem::new(ProblemKind::UnknownKey, message).at(join(&pointer, key)));
         }
         if id == "memory-lancedb" && config.is_none_or(|config| !config.contains_key("embedding")) {

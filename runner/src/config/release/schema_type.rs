@@ -176,9 +176,9 @@ impl Kind {
             Self::Text { min, max, form } => match (form, min, max) {
                 (Form::Colour, ..) => "a colour of six hexadecimal digits".to_owned(),
                 (Form::Uri, ..) => "a URL".to_owned(),
-                (Form::Free, 0, &usize::MAX) => "a text".to_owned(),
-                (Form::Free, _, &usize::MAX) => "a text that is not empty".to_owned(),
-                (Form::Free, _, max) => format!("a text of at most {max} characters"),
+                (Form::Free, 0, &usize::MAX) => "a string".to_owned(),
+                (Form::Free, _, &usize::MAX) => "a string that is not empty".to_owned(),
+                (Form::Free, _, max) => format!("a string of at most {max} characters"),
             },
             Self::Number { whole, low, low_excluded, high } => {
                 let noun = if *whole { "a whole number" } else { "a number" };

@@ -76,11 +76,8 @@ impl Walk<'_> {
                     }
                 }
                 (None, Rest::Refused) => {
-                    let message = format!(
-                        "The gateway does not know the key {} and refuses the config because of it. Correct or \
-                         remove it.",
-                        readable(&below)
-                    );
+                    let message =
+                        format!("The gateway of this release does not know the key {}.", readable(&below));
                     self.problems.push(Problem::new(ProblemKind::UnknownKey, message).at(below));
                 }
             }
@@ -88,7 +85,7 @@ impl Walk<'_> {
         for (key, member) in &node.keys {
             let required = self.schema.node(*member).is_some_and(|node| node.shape().required);
             if required && !map.contains_key(*key) {
-                let message = format!("{} needs the key {key}, which is missing.", readable(pointer));
+                let message = format!("{} lacks the key {key}.", readable(pointer));
                 self.problems.push(Problem::new(ProblemKind::InvalidValue, message).at(join(pointer, key)));
             }
         }
@@ -109,9 +106,9 @@ fn kind_of(kinds: &[Kind], value: &Value) -> &'static str {
         Value::Bool(_) => "a boolean",
         Value::Number(_) if numbers => "another number",
         Value::Number(_) => "a number",
-        Value::String(text) if text.is_empty() => "an empty text",
-        Value::String(_) if numbers => "a text",
-        Value::String(_) => "another text",
+        Value::String(text) if text.is_empty() => "an empty string",
+        Value::String(_) if numbers => "a string",
+        Value::String(_) => "another string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }

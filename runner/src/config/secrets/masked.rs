@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use jsonc_parser::ast;
@@ -14,7 +15,7 @@ use crate::config::edit::{Patch, patched};
 use crate::config::lexical::{Meant, Part, parts};
 use crate::config::mask::is_maskable;
 use crate::config::pointer::join;
-use crate::config::redact::{Hidden, Mount, hidden};
+use crate::config::redact::{Hidden, Mount, hidden, is_placeholder};
 use crate::config::tree::second_reader;
 use crate::config::{Config, Edit, EditError, SecretString};
 use crate::target::js_trim;
@@ -56,12 +57,34 @@ impl Config {
         by_file.into_iter().map(show).collect()
     }
 
+    /// A secret is spelled out in the text of a file, comments included. What a variable or a reference gives is not in the
+    /// file. None where there is no such file, or it is not understood.
+    pub fn has_literals(&self, path: &Path) -> Option<bool> {
+        /// Secrets that are looked for at once: a table of a hundred thousand would take half a gigabyte.
+        const AT_ONCE: usize = 10_000;
+        let (index, file) = self.files.iter().enumerate().find(|(_, file)| file.path == path)?;
+        let text = &file.text;
+        let value: Value = json5::from_str(text).ok()?;
+        let is_literal = |mask: &Range<usize>| !is_placeholder(text.get(mask.clone()).unwrap_or_default());
+        let (places, _) = hidden(&value, mount(index));
+        let mut masks = Vec::new();
+        in_values(text, &second_reader(text)?, "", &places, &mut masks);
+        let mut elsewhere = std::iter::once(&[][..]).chain(self.secrets.chunks(AT_ONCE)).map(|secrets| {
+            let known = Known::new(secrets.iter().map(|secret| &secret.value));
+            let mut masks = Vec::new();
+            for (part, range) in parts(text) {
+                known.in_part(text, part, &range, &mut masks);
+            }
+            masks
+        });
+        Some(masks.iter().any(is_literal) || elsewhere.any(|masks| masks.iter().any(is_literal)))
+    }
+
     /// Where secrets stand in the text of a file, in order and apart from each other, and what is known of secrets.
     fn masks(&self, file: usize, text: &str) -> (Vec<Range<usize>>, Known) {
-        let mount = if file == 0 { Mount::Root } else { Mount::Unknown };
         // Of the file's own values, also those that another file replaces.
         let value: Value = json5::from_str(text).unwrap_or_default();
-        let (places, own) = hidden(&value, mount);
+        let (places, own) = hidden(&value, mount(file));
         let secrets = self.secrets.iter().chain(&own).map(|secret| &secret.value);
         let known = Known::new(secrets);
         let mut masks = Vec::new();
@@ -73,6 +96,11 @@ impl Config {
         }
         (merged(masks), known)
     }
+}
+
+/// Where the content of a file stands in the config.
+fn mount(file: usize) -> Mount {
+    if file == 0 { Mount::Root } else { Mount::Unknown }
 }
 
 /// Overlapping ranges as one.

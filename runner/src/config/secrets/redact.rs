@@ -300,7 +300,7 @@ impl<'a> Work<'a> {
 }
 
 /// Nothing but `${NAME}`, which no variable filled in.
-fn is_placeholder(text: &str) -> bool {
+pub(in crate::config) fn is_placeholder(text: &str) -> bool {
     let name = js_trim(text).strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     name.is_some_and(|name| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')

@@ -551,7 +551,8 @@ fn has_public_word(name: &str) -> bool {
         .is_some_and(|word| PUBLIC_BEFORE_KEY.iter().any(|(public, _)| public == word))
 }
 
-/// True for keys whose values are paths.
+/// True for keys whose values the gateway takes for paths, by the ends of their names: `profile` is one of them, though no
+/// profile is a path.
 pub(in crate::config) fn is_path_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     PATH_ENDS.iter().any(|end| key.ends_with(end))
@@ -559,7 +560,7 @@ pub(in crate::config) fn is_path_key(key: &str) -> bool {
 
 /// True for keys whose values name paths, which are never secret: path keys, and the mounts of a sandbox.
 pub(in crate::config) fn names_paths(key: &str) -> bool {
-    is_path_key(key) || key == "binds"
+    is_path_key(key) && !key.to_ascii_lowercase().ends_with("profile") || key == "binds"
 }
 
 /// True for keys whose values are URLs.
@@ -703,6 +704,16 @@ mod tests {
             "v2",
         ] {
             assert_eq!(wide_key(key), Sensitivity::None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_no_path() {
+        for key in ["workdir", "stateDir", "path", "extraPaths", "keyFile", "root", "workspace", "binds"] {
+            assert!(names_paths(key), "{key}");
+        }
+        for key in ["profile", "seccompProfile", "preferredProfile", "id", "directory_id"] {
+            assert!(!names_paths(key), "{key}");
         }
     }
 

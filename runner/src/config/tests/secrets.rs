@@ -271,7 +271,7 @@ fn what_a_variable_gives_is_shown_by_its_shape_and_hidden_by_a_secret_name() {
     let home = Home::new(&[(
         "openclaw.json",
         "{gateway:{bind:'${A}',tools:{allow:['${TOOL}']},auth:{token:'${UNSET_ONE}'}},channels:{matrix:{dm:{policy:'${P}'}},
-          telegram:{allowFrom:['${ME}','${MY_TOKEN}','${LONG}']}},logging:{redactSensitive:'${MY_TOKEN}'}}",
+          telegram:{allowFrom:['${ME}','${MY_TOKEN}','${LONG}']}},logging:{redactSensitive:'${MY_TOKEN}'},tools:{profile:'${LONG}'}}",
     )]);
     let env = [
         ("A", "lan"),
@@ -288,6 +288,7 @@ fn what_a_variable_gives_is_shown_by_its_shape_and_hidden_by_a_secret_name() {
         ("/channels/matrix/dm/policy", json!("open")),
         ("/channels/telegram/allowFrom", json!(["999", hidden("variable"), hidden("variable")])),
         ("/logging/redactSensitive", hidden("variable")),
+        ("/tools/profile", hidden("variable")),
         // A variable would give it, where it were set.
         ("/gateway/auth/token", hidden("variable")),
     ] {
@@ -302,4 +303,37 @@ fn a_key_of_the_config_cannot_pass_for_the_mark() {
     let config = load_text("{gateway:{bind:{$hidden:'secret'},'$$hidden':1}}");
     let expected = json!({"bind": {"$$hidden": "secret"}, "$$$hidden": 1});
     assert_eq!(config.redact().pointer("/gateway"), Some(&expected));
+}
+
+#[test]
+fn a_secret_that_is_spelled_out_in_a_file_is_met() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    let has_literals = |text: &str| {
+        let (config, _) = Home::new(&[("openclaw.json", text)]).load(&[("T", TOKEN)]);
+        config.has_literals(&config.files[0].path)
+    };
+    for text in [
+        "{gateway:{auth:{token:'${T}'}}}",
+        "{gateway:{auth:{token:'${UNSET}'}},channels:{telegram:{}}}",
+        "{channels:{x:{token:{source:'env',provider:'default',id:'T'}}}} // none",
+        "{models:{providers:{p:{baseUrl:'https://h/v1'}}}}",
+    ] {
+        assert_eq!(has_literals(text), Some(false), "{text}");
+    }
+    for text in [
+        "{gateway:{auth:{token:'${T}',password:'a-literal-password'}}}",
+        "{gateway:{auth:{token:'${T}'}}} // old: sk-0123456789abcdefghijklmn",
+        &format!("{{gateway:{{auth:{{token:'${{T}}'}}}}}} // {TOKEN}"),
+        &format!("{{gateway:{{auth:{{token:'${{T}}'}}}},logging:{{file:'/{TOKEN}'}}}}"),
+        "{models:{providers:{p:{baseUrl:'https://u:p@h/v1'}}}}",
+        "{gateway:{auth:{token:'x${T}'}}}",
+    ] {
+        assert_eq!(has_literals(text), Some(true), "{text}");
+    }
+    assert_eq!(has_literals("{gateway:{"), None, "it is not understood");
+    let home =
+        Home::new(&[("openclaw.json", "{$include:'b.json5'}"), ("b.json5", "{hooks:{token:'literal'}}")]);
+    let (config, _) = home.load(&[]);
+    let of = |name: &str| config.has_literals(&home.path.join(".openclaw").join(name));
+    assert_eq!([of("openclaw.json"), of("b.json5"), of("c.json5")], [Some(false), Some(true), None]);
 }

@@ -22,6 +22,15 @@ pub struct Hit {
     pub severity: Severity,
     /// What the code does, in a few words.
     pub message: &'static str,
+    /// Where it matched.
+    pub place: Place,
+    /// Where the second part is of a rule that has two, such as what sends to the network.
+    pub other: Option<Place>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
     /// Line, counted from 1; only LF ends a line. 1 where the match goes over more than one line.
     pub line: u32,
     /// Column in characters, counted from 1.
@@ -44,20 +53,24 @@ pub fn is_script(name: &str) -> bool {
 #[must_use]
 pub fn scan(text: &[u8]) -> Vec<Hit> {
     let matches = rules::matches(text);
-    let mut order: Vec<usize> = matches.iter().map(|found| found.at).collect();
+    let mut order: Vec<usize> =
+        matches.iter().flat_map(|found| [Some(found.at), found.other]).flatten().collect();
     order.sort_unstable();
+    order.dedup();
     let mut lines = Lines::new(text);
     let places: Vec<_> = order.into_iter().map(|at| (at, lines.place(at))).collect();
+    let place = |at: usize, on_line: bool| {
+        let (_, place) = *places.iter().find(|(known, _)| *known == at)?;
+        let (line, column) = if on_line { (place.line, place.column) } else { (1, 1) };
+        Some(Place { line, column, evidence: mask::evidence(text, place.start, at) })
+    };
     let hit = |found: rules::Match| {
-        let (_, place) = *places.iter().find(|(at, _)| *at == found.at)?;
-        let (line, column) = if found.on_line { (place.line, place.column) } else { (1, 1) };
         Some(Hit {
             rule: found.rule.id,
             severity: found.rule.severity,
             message: found.rule.message,
-            line,
-            column,
-            evidence: mask::evidence(text, place.start, found.at),
+            place: place(found.at, found.on_line)?,
+            other: found.other.and_then(|at| place(at, true)),
         })
     };
     matches.into_iter().filter_map(hit).collect()

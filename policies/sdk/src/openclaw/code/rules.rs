@@ -61,6 +61,8 @@ pub(super) struct Match {
     pub rule: &'static Rule,
     /// Offset of the match.
     pub at: usize,
+    /// Offset of what the rule needs beside it, where it has two parts.
+    pub other: Option<usize>,
     /// It lies on one line.
     pub on_line: bool,
 }
@@ -90,23 +92,26 @@ struct Search<'t> {
     /// A match that goes over line ends. It counts where there is no other.
     base64_lines: Option<usize>,
     environment: Option<usize>,
-    child_process: bool,
-    network: bool,
+    child_process: Option<usize>,
+    network: Option<usize>,
 }
 
 impl<'t> Search<'t> {
     fn matches(&self) -> Vec<Match> {
-        let on_line = |rule, at: Option<usize>| at.map(|at| Match { rule, at, on_line: true });
-        let base64 = || self.base64_lines.map(|at| Match { rule: &BASE64, at, on_line: false });
+        let on_line = |rule, at: Option<usize>| at.map(|at| Match { rule, at, other: None, on_line: true });
+        let both = |rule, at: Option<usize>, other: Option<usize>| {
+            at.zip(other).map(|(at, other)| Match { rule, at, other: Some(other), on_line: true })
+        };
+        let base64 = || self.base64_lines.map(|at| Match { rule: &BASE64, at, other: None, on_line: false });
         [
-            on_line(&DANGEROUS_EXEC, self.exec.filter(|_| self.child_process)),
+            both(&DANGEROUS_EXEC, self.exec, self.child_process),
             on_line(&DYNAMIC_CODE, self.dynamic),
             on_line(&CRYPTO_MINING, self.mining),
             on_line(&SUSPICIOUS_NETWORK, self.socket),
-            on_line(&EXFILTRATION, self.read_file.filter(|_| self.network)),
+            both(&EXFILTRATION, self.read_file, self.network),
             on_line(&HEX, self.hex),
             on_line(&BASE64, self.base64).or_else(base64),
-            on_line(&ENV_HARVESTING, self.environment.filter(|_| self.network)),
+            both(&ENV_HARVESTING, self.environment, self.network),
         ]
         .into_iter()
         .flatten()
@@ -121,8 +126,9 @@ impl<'t> Search<'t> {
         match word {
             Word::Exec if self.exec.is_none() => self.exec = self.called(at, variant(after(4))),
             Word::Spawn if self.exec.is_none() => self.exec = self.called(at, sync(after(5))),
-            Word::ChildProcess if !self.child_process && after(8).starts_with(b"ss") => {
-                self.child_process = self.before(at).ends_with(b"chi");
+            Word::ChildProcess if self.child_process.is_none() && after(8).starts_with(b"ss") => {
+                let start = at.checked_sub(3);
+                self.child_process = start.filter(|_| self.before(at).ends_with(b"chi"));
             }
             Word::Eval if self.dynamic.is_none() => self.dynamic = self.called(at, after(4)),
             Word::Function if self.dynamic.is_none() && is_called(after(8)) => {
@@ -142,9 +148,11 @@ impl<'t> Search<'t> {
             Word::Process if self.environment.is_none() && after(8).starts_with(b"env") => {
                 self.environment = Some(at);
             }
-            Word::Fetch if !self.network => self.network = self.is_word(at, after(5)),
-            Word::Post if !self.network => self.network = self.is_word(at, after(4)),
-            Word::Http if !self.network => self.network = starts(after(8), b"uest"),
+            Word::Fetch if self.network.is_none() => {
+                self.network = self.is_word(at, after(5)).then_some(at);
+            }
+            Word::Post if self.network.is_none() => self.network = self.is_word(at, after(4)).then_some(at),
+            Word::Http if self.network.is_none() => self.network = starts(after(8), b"uest").then_some(at),
             Word::Escape if self.hex.is_none() && at >= self.counted => self.look_at_escape(at),
             Word::Atob if self.base64.is_none() => self.look_at_base64(at, after(4)),
             Word::Buffer if self.base64.is_none() => {

@@ -2,7 +2,7 @@ use super::*;
 
 /// The rules that match, with their lines.
 fn hits(text: impl AsRef<[u8]>) -> Vec<(&'static str, u32)> {
-    scan(text.as_ref()).iter().map(|hit| (hit.rule, hit.line)).collect()
+    scan(text.as_ref()).iter().map(|hit| (hit.rule, hit.place.line)).collect()
 }
 
 /// That one rule alone matches each of these texts, and none matches the others.
@@ -228,7 +228,7 @@ fn hex_escapes() {
     }
     let text = format!("{}\n  é{}", group.repeat(5), group.repeat(9));
     let hit = &scan(text.as_bytes())[0];
-    assert_eq!((hit.line, hit.column), (2, 4));
+    assert_eq!((hit.place.line, hit.place.column), (2, 4));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn base64() {
     // Over more lines it is said to be on the first one, unless another is on one.
     let lines = text("\n\natob\n(\n'", &long, "'");
     assert_eq!(hits(&lines), [("obfuscated-code", 1)]);
-    assert_eq!(scan(lines.as_bytes())[0].column, 1);
+    assert_eq!(scan(lines.as_bytes())[0].place.column, 1);
     assert_eq!(hits(format!("{lines}\n{}", text(" atob('", &long, "'"))), [("obfuscated-code", 6)]);
 }
 
@@ -288,7 +288,7 @@ fn lines_end_at_lf_only() {
         ("new Function x\n  new Function(", 2, 3),
     ] {
         let hit = &scan(text.as_bytes())[0];
-        assert_eq!((hit.line, hit.column), (line, column), "{text:?}");
+        assert_eq!((hit.place.line, hit.place.column), (line, column), "{text:?}");
     }
 }
 
@@ -312,9 +312,9 @@ fn odd_texts() {
 #[test]
 fn the_evidence_is_the_masked_line() {
     let text = "a\n  const token = 'abc'; eval(token)  \r\nb";
-    assert_eq!(scan(text.as_bytes())[0].evidence, "const token = '***'; eval(token)");
+    assert_eq!(scan(text.as_bytes())[0].place.evidence, "const token = '***'; eval(token)");
     let text = format!("atob\n(\"{}\")", "aZ09".repeat(50));
-    assert_eq!(scan(text.as_bytes())[0].evidence, "atob");
+    assert_eq!(scan(text.as_bytes())[0].place.evidence, "atob");
 }
 
 /// What is quadratic in anything does not come back from these.
@@ -357,5 +357,23 @@ fn hostile_texts_are_read_in_one_go() {
     let text = format!("{}eval( xmrig child_process exec(", "é".repeat(SIZE / 2));
     let hits = scan(text.as_bytes());
     assert_eq!(hits.len(), 3);
-    assert!(hits.iter().all(|hit| hit.column > 4_000_000 && hit.evidence.chars().count() < 123));
+    assert!(hits.iter().all(|hit| hit.place.column > 4_000_000 && hit.place.evidence.chars().count() < 123));
+}
+
+#[test]
+fn a_rule_of_two_parts_names_both_places() {
+    let lines = |text: &str| {
+        let hits = scan(text.as_bytes());
+        hits.iter()
+            .map(|hit| (hit.place.line, hit.other.as_ref().map(|other| other.line)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines("readFile(a)\n\nfetch(b); post(c)\n"), [(1, Some(3))]);
+    assert_eq!(lines("post(a)\nb = process.env\n"), [(2, Some(1))]);
+    assert_eq!(lines("import 'child_process'\n\n\nspawn(a)\n"), [(4, Some(1))]);
+    assert_eq!(lines("http.request(readFile(a))\n"), [(1, Some(1))]);
+    assert_eq!(lines("eval(a)\nreadFile(b)\n"), [(1, None)]);
+    let hits = scan(b"x = readFile(a)\nfetch(token = 'ghp_0123456789abcdefghijklmnopqrstuvwxyz')\n");
+    let other = hits[0].other.as_ref().expect("it sends");
+    assert_eq!((other.column, other.evidence.as_str()), (1, "fetch(token = '***')"));
 }
