@@ -141,6 +141,41 @@ fn the_exit_code_is_the_verdict() {
 }
 
 #[test]
+fn where_there_is_no_state_directory_nothing_in_it_is_called_clean() {
+    let home = Home::new("{ channels: { telegram: { botToken: 'x', allowFrom: ['1'] } } }");
+    let config = home.0.path().join("openclaw.json");
+    fs::rename(home.0.path().join(".openclaw/openclaw.json"), &config).unwrap();
+    fs::remove_dir_all(home.0.path().join(".openclaw")).unwrap();
+    let (report, code) = home.report(&["--deep", "--config", config.to_str().unwrap()]);
+    assert_eq!(code, 1, "it is not incomplete: {report:#}");
+    let checks = report["assessment"].as_array().unwrap();
+    let with = |status: &str| -> Vec<&str> {
+        let found = checks.iter().filter(|check| check["status"] == status);
+        found.map(|check| check["checkId"].as_str().unwrap()).collect()
+    };
+    assert_eq!(with("not-assessed"), [""; 0]);
+    let (clean, absent) = (with("clean"), with("not-applicable"));
+    let is_of_config =
+        |id: &str| ["fs.config", "fs.log", "fs.synced_dir"].iter().any(|start| id.starts_with(start));
+    for id in clean.iter().filter(|id| id.starts_with("fs.")) {
+        assert!(is_of_config(id), "{id}");
+    }
+    for id in [
+        "fs.state_dir.symlink",
+        "plugins.code_safety",
+        "skills.code_safety",
+        "plugins.extensions_no_allowlist",
+    ] {
+        assert!(absent.contains(&id), "{id}: {absent:?}");
+    }
+    assert!(
+        absent.contains(&"channels.*.dm.scope_main_multiuser"),
+        "who was paired is not known: {absent:?}"
+    );
+    assert!(clean.contains(&"channels.*.dm.open"), "the config says it all: {clean:?}");
+}
+
+#[test]
 fn what_depends_on_a_lost_config_is_not_called_clean() {
     let home = Home::new("{ gateway: ");
     let (report, code) = home.report(&[]);

@@ -281,10 +281,10 @@ fn registers(answer: &mut Answer, channel: &Channel<'_>) {
         let (path, (who, note)) = (register.dotted(), told(sharing));
         warn(REGISTERS, "IRC nick is registered anew at each connection")
             .detail(format!(
-                "{path} is on{who}: REGISTER, with password and address, goes out at every connection, though once is \
-                 enough, and it hands the password to whoever answers as NickServ.{note}"
+                "{path} is on{who}: the bot sends NickServ its password and e-mail address at every connection, though once is \
+                 enough, and whoever poses as NickServ gets them.{note}"
             ))
-            .remediation(format!("Set {path} to false as soon as the nick is registered"))
+            .remediation(format!("Set {path} to false once `/msg NickServ INFO <nick>` shows that the nick is registered"))
             .at(&register)
     });
 }

@@ -54,7 +54,7 @@ const TABLE: [Row; 27] = [
         id: "config.not_utf8",
         severity: Warn,
         title: "Config file is not UTF-8",
-        remediation: "Save the file as UTF-8; what cannot be read was replaced, which can change a password or a path",
+        remediation: "Convert the file from the encoding that it has, for example with: iconv -f ISO-8859-1 -t UTF-8",
     },
     Row {
         kind: "syntax",
@@ -81,8 +81,8 @@ const TABLE: [Row; 27] = [
         kind: "include-failed",
         id: "config.include_failed",
         severity: Warn,
-        title: "An included config file is missing or broken",
-        remediation: "Correct the $include or the file it names; until then the gateway does not start",
+        title: "An included config file cannot be used",
+        remediation: "Correct the $include or the file that it names; until then the gateway does not start, and what the file holds is not audited",
     },
     Row {
         kind: "include-escape",
@@ -109,8 +109,8 @@ const TABLE: [Row; 27] = [
         kind: "unset-variable",
         id: "config.unset_variable",
         severity: Warn,
-        title: "Config names a variable that is not set",
-        remediation: "Set the variable where the gateway gets its environment; the audit needs it, too. Where the text itself is meant, double its $",
+        title: "Config names a variable that this audit cannot find",
+        remediation: "Put the variable into the .env of the state directory, where gateway and audit find it; where the text itself is meant, double its $",
     },
     Row {
         kind: "legacy-key",
@@ -166,14 +166,14 @@ const TABLE: [Row; 27] = [
         id: "config.cwd_credentials",
         severity: Warn,
         title: "Gateway credentials came from the current directory",
-        remediation: "Move them to the .env of the state directory, and run the audit from another directory",
+        remediation: "Move the line to the .env of the state directory, and audit again",
     },
     Row {
         kind: "other-state-dir",
         id: "config.other_state_dir",
         severity: Warn,
         title: "A second, older state directory was not audited",
-        remediation: "Audit it with --state-dir, move what you still need, and remove it",
+        remediation: "Audit the older one with --state-dir; once nothing uses it any more, copy what you need and delete it",
     },
     Row {
         kind: "git-work-tree",
@@ -241,28 +241,30 @@ fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
         .detail(problem.message.as_str())
         .remediation(row.remediation);
     if problem.pointers.is_empty() {
-        found.locations.push(location(cx, problem));
+        found.locations.extend(location(cx, problem));
     }
     let places: Vec<Location> = problem.pointers.iter().cloned().map(Location::Config).collect();
     Ok(found.at_locations(&places))
 }
 
-/// The place in the file, or the file.
-fn location(cx: &Context<'_>, problem: &Problem) -> Location {
-    let file = problem.file.as_deref().unwrap_or_default();
-    let view = cx.views().iter().find(|view| view.display == file);
-    let in_state = || file.strip_prefix(cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
+/// The place in the file, or the file; none where the problem is about a file that this policy has no view of.
+fn location(cx: &Context<'_>, problem: &Problem) -> Option<Location> {
+    let file = problem.file.as_deref();
+    let view = cx.views().iter().find(|view| Some(view.display.as_str()) == file);
+    let in_state =
+        || file?.strip_prefix(cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
     let object = match (view, in_state()) {
         (Some(view), _) => Path::new(&view.name, ""),
         (None, Some(rel)) => Path::new("state", rel),
         // The config as a whole is named in place of a file that is not granted.
-        (None, None) if is_withheld(cx, CONFIG_FILE) => return Location::Config(String::new()),
+        (None, None) if is_withheld(cx, CONFIG_FILE) => return Some(Location::Config(String::new())),
+        (None, None) if file.is_some() => return None,
         (None, None) => Path::new("config", ""),
     };
-    match problem.position {
+    Some(match problem.position {
         Some((line, column)) => Location::Text(TextPosition { object, line, column }),
         None => Location::Object(object),
-    }
+    })
 }
 
 chitin_policy_sdk::policy!(audit);

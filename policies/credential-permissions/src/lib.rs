@@ -38,11 +38,15 @@ fn credentials(directory: &Permissions) -> Option<Finding> {
             "fs.credentials_dir.perms_writable",
             "Other accounts can write into the credentials directory",
         )
-        .detail(format!("{seen}: {who} can add, replace and delete channel logins, pairings and allowlists."))
+        .detail(format!(
+            "{seen}: {who} can add, replace and delete channel logins, pairings and allowlists. \
+             Look through the pairings for senders whom you do not know."
+        ))
     } else {
         let who = directory.readers()?;
         warn("fs.credentials_dir.perms_readable", "Other accounts can list the credentials directory").detail(format!(
-            "{seen}: {who} can see which accounts there are, and read each login that is not protected by itself."
+            "{seen}: {who} can see which channel accounts there are, and read every login in it whose own mode lets \
+             others read. Logins that others may have read must be renewed."
         ))
     };
     Some(directory.complete(Kind::Directory, finding))
@@ -58,8 +62,10 @@ fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
     } else {
         let who = profiles.readers()?;
         warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
-            .detail(format!("{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\"."))
-            .remediation("replace those that somebody else may have copied")
+            .detail(format!(
+                "{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\". Those that others may have \
+                 copied must be replaced."
+            ))
     };
     Some(profiles.complete(Kind::File, finding))
 }
@@ -126,8 +132,8 @@ mod tests {
     fn auth_profiles_that_are_a_directory_are_judged_too() {
         let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).findings(audit);
         assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
-        let command = ": chmod 700 /state/agents/main/agent/auth-profiles.json";
-        assert!(findings[0].remediation.as_deref().is_some_and(|remediation| remediation.ends_with(command)));
+        let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
+        assert_eq!(findings[0].remediation.as_deref(), Some(command));
     }
 
     #[test]

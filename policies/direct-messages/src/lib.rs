@@ -34,6 +34,18 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     Ok(answer)
 }
 
+/// Channels whose settings the gateway validates, so that it refuses `open` without "*" (reference: channel-checks 4.3).
+const WITH_SCHEMA: [&str; 6] = ["bluebubbles", "imessage", "irc", "signal", "telegram", "whatsapp"];
+
+/// The keys of a setting of these accounts, each once.
+fn dotted<'a>(
+    accounts: &[&Account<'a>],
+    setting: impl Fn(&Account<'a>) -> Result<Node<'a>, NotAssessed>,
+) -> Vec<String> {
+    let keys = accounts.iter().filter_map(|account| Some(setting(account).ok()?.dotted()));
+    keys.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 fn check_id(channel: &str, check: &str) -> String {
     format!("channels.{channel}.dm.{check}")
 }
@@ -46,14 +58,16 @@ fn open(answer: &mut Answer, channel: &Channel<'_>) {
         &channel.accounts,
         |account| policy_is(account, "open"),
         |policy, sharing| {
+            let lists = dotted(&sharing, Account::direct_list);
             let (path, (who, note)) = (policy.dotted(), told(sharing));
-            critical(&check, &format!("Anyone can write to the agent on {}", channel.label()))
+            critical(&check, &format!("Anyone can send the agent direct messages on {}", channel.label()))
                 .detail(format!(
-                    "{path} is \"open\"{who}: every stranger who finds the bot can give the agent orders, and try to talk \
+                    "{path} is \"open\"{who}: every stranger who can reach the bot can give the agent orders, and try to talk \
                      it into using its tools against its owner.{note}"
                 ))
                 .remediation(format!(
-                    "Set {path} to \"pairing\", or to \"allowlist\" with a list of senders that has no \"*\""
+                    "Set {path} to \"pairing\" or \"allowlist\", and in either case keep \"*\" out of {}",
+                    listing::words(&lists)
                 ))
                 .at(&policy)
         },
@@ -75,17 +89,22 @@ fn open_invalid(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
             Ok((!has_wildcard(cx, &list)?).then_some(list))
         },
         |list, sharing| {
-            let policies = sharing.iter().filter_map(|account| Some(account.direct_policy().ok()?.dotted()));
-            let policies: Vec<String> = policies.collect::<BTreeSet<_>>().into_iter().collect();
+            let policies = dotted(&sharing, Account::direct_policy);
             let (policy, path, (who, note)) = (listing::words(&policies), list.dotted(), told(sharing));
             let verb = if policies.len() == 1 { "is" } else { "are" };
-            warn(&check, &format!("{label} direct messages are \"open\", but the list of senders lacks \"*\""))
+            let effect = if WITH_SCHEMA.contains(&channel.id) {
+                "the gateway does not start with such a config"
+            } else {
+                "it is not certain which of them holds"
+            };
+            warn(&check, &format!("{label}: the policy for direct messages and the list of senders disagree"))
                 .detail(format!(
-                    "{policy} {verb} \"open\"{who}, and {path} has no \"*\": the two contradict each other. OpenClaw refuses \
-                     such a config for most channels; for the others it is not certain who can write to the agent.{note}"
+                    "{policy} {verb} \"open\"{who}, which lets everyone in, and {path} has no \"*\", which lets in those who \
+                     are listed: {effect}.{note}"
                 ))
                 .remediation(format!(
-                    "Set {policy} to \"pairing\" or \"allowlist\"; or add \"*\" to {path} if everyone may write"
+                    "Set {policy} to \"pairing\" or \"allowlist\". Add \"*\" to {path} only where every stranger is to reach the \
+                     agent"
                 ))
                 .at(&list)
         },
@@ -440,7 +459,7 @@ mod tests {
         assert_eq!(ids("cliq", r#"{accounts: {a: {dmPolicy: "disabled"}}}"#), ["disabled:info"]);
         assert_eq!(
             findings(&host("cliq", r#"{dmPolicy: "open"}"#))[0].title,
-            "Anyone can write to the agent on cliq"
+            "Anyone can send the agent direct messages on cliq"
         );
         for closed in ["{}", r#"{dm: {policy: "open"}}"#, "[]", "5"] {
             assert_eq!(ids("cliq", closed), NOTHING, "{closed}");

@@ -84,11 +84,13 @@ fn no_allowlists(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
             let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
             warn(NOBODY, "Discord slash commands are on, and nobody may use them")
                 .detail(format!(
-                    "Neither {list} nor the pairing store names an owner, and no server in {servers} names users{who}: \
-                     every slash command is refused, and whoever wants them to work may be led to open them to all.{note}"
+                    "Slash commands are on{who}, and neither {list} nor the pairing store nor a server in {servers} names \
+                     somebody who may use them. All are refused: nothing is open now, but a \"*\" that makes them work would open \
+                     them to everybody.{note}"
                 ))
                 .remediation(format!(
-                    "Set {list} to your own user id, or list user ids in {servers}.<server id>.users"
+                    "Add your own user id to {list} or to {servers}.<server id>.users; or set channels.discord.commands.native to \
+                     false"
                 ))
                 .at(&owners)
                 .at(&guilds)

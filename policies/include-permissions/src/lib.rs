@@ -10,9 +10,6 @@ const CHECKS: [&str; 3] = [
     "fs.config_include.perms_group_readable",
 ];
 
-/// What is to be done after the file is closed.
-const AFTER: &str = "replace the secrets in it that somebody else may have read";
-
 /// Judges each include file by its mode.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
@@ -39,12 +36,12 @@ fn judge(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAssessed> 
         )
     } else if file.world_readable() {
         critical(CHECKS[1], "Every account can read an included config file").detail(format!(
-            "{seen}, and the config includes it: every account on this machine can read the tokens and private settings in it."
-        )).remediation(AFTER)
+            "{seen}, and the config includes it: every account on this machine can read the tokens and private settings in it. Those secrets that others may have read must be replaced."
+        ))
     } else if file.group_readable() {
         warn(CHECKS[2], "The group can read an included config file").detail(format!(
-            "{seen}, and the config includes it: every member of its group can read the tokens and private settings in it."
-        )).remediation(AFTER)
+            "{seen}, and the config includes it: every member of its group can read the tokens and private settings in it. Those secrets that others may have read must be replaced."
+        ))
     } else {
         return Ok(None);
     };

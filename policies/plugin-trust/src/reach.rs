@@ -64,15 +64,15 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         Enabled::Unknown => format!("whatever lies in {}", cx.display_path(&folder.path)),
     };
     answer.findings.push(
-        warn(CHECK, "Agents can call plugin tools that nobody gave them")
+        warn(CHECK, "No tool policy says which agents may call plugin tools")
             .detail(format!(
-                "Enabled plugins: {plugins}. The tool policy lets their tools through for {}: text that strangers \
-                 get in front of them can drive code that is not part of OpenClaw.",
+                "Enabled plugins: {plugins}. Their tools are open to {}: text that strangers get in front of such an agent \
+                 can drive code that is not part of OpenClaw.",
                 listing::words(&labels)
             ))
             .remediation(
-                "Set tools.profile to \"coding\" or \"minimal\", or tools.allow to the tools that are needed, for each agent \
-                 that reads what strangers write",
+                "Set tools.profile to \"coding\" or \"minimal\" for all agents, or in agents.list for those that read what \
+                 strangers write; or tools.allow to the tools that are needed",
             )
             .at_all(&nodes)
             .at_objects([&folder.path]),
@@ -308,9 +308,9 @@ mod tests {
             findings.pop().map_or_else(String::new, |finding| finding.detail)
         };
         let config = r#"{tools: {profile: "minimal"}, agents: {list: [{id: "a", tools: {profile: "full"}}, {id: "b"}]}}"#;
-        assert!(detail(config).contains(r#"through for agent "a": "#));
+        assert!(detail(config).contains(r#"open to agent "a": "#));
         let config = r#"{agents: {list: [{id: "a", tools: {deny: ["*"]}}, 5, {tools: {}}]}}"#;
-        assert!(detail(config).contains("for agents without settings of their own and agents.list.2: "));
+        assert!(detail(config).contains("open to agents without settings of their own and agents.list.2: "));
         let config = r#"{tools: {allow: ["foo"]}, agents: {list: [{id: "a", tools: {allow: ["read"]}}]}}"#;
         assert!(detail(config).contains(r#"their own and agent "a": "#), "a global entry counts for all");
     }

@@ -204,18 +204,14 @@ fn complete(start: Finding, open: Open, harm: &str, closed: bool) -> Finding {
         1 => " (one more is open to others)".to_owned(),
         more => format!(" ({more} more are open to others)"),
     };
-    let now = if closed {
-        " Today the directory above keeps others out; it is the only thing that does."
-    } else {
-        ""
-    };
+    let now = if closed { " Today only the mode of the state directory keeps them out." } else { "" };
     let seen = open.first.first().map(Permissions::seen).unwrap_or_default();
     let detail = format!("{seen}{more}: {harm}.{now}");
     // The first place stays the same when some of the files are cured.
     let start = start.detail(detail).at_object(&Path::new("state", ""));
     let mut finding = open.first.iter().fold(start, |finding, place| finding.at_object(&place.path));
     finding.fixes = open.cures;
-    finding.remediation("Run `chitin fix`, or chmod go= on each of them")
+    finding.remediation("Run `chitin fix`, which takes these files from others, or chmod go= on each of them")
 }
 
 chitin_policy_sdk::policy!(audit);

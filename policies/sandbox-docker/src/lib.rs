@@ -146,13 +146,13 @@ fn mode_off(
     answer.findings.push(
         warn(MODE_OFF, "Docker settings belong to a sandbox that is off")
             .detail(format!(
-                "No sandbox mode is in force where these settings stand: {}. Tools run on the gateway's host, though the \
-                 config reads as if a container held them.",
+                "The sandbox is off where these settings stand: {}. They have no effect, and tools run on the gateway's host, \
+                 though the config reads as if a container held them.",
                 listing::words(&names)
             ))
             .remediation(
-                "Set agents.defaults.sandbox.mode, or sandbox.mode of the agent, to \"non-main\" or \"all\"; or remove the \
-                 Docker settings",
+                "Set agents.defaults.sandbox.mode, or sandbox.mode of the agent, to \"all\", or to \"non-main\" to leave only main \
+                 sessions on the host; or remove the Docker settings",
             )
             .at_all(idle.iter().map(|docker| &docker.node)),
     );
@@ -184,12 +184,13 @@ fn mount(docker: &Docker<'_>, bind: &Node<'_>) -> Result<Option<Finding>, NotAss
 fn dangerous(docker: &Docker<'_>, bind: &Node<'_>, text: &str, what: &str) -> Finding {
     critical("sandbox.dangerous_bind_mount", "Sandbox is given a system directory of the host")
         .detail(format!(
-            "{} mounts \"{text}\", {what}. Code in the sandbox can read it, and with some of it leave the sandbox, even \
-             where the mount is read-only.",
+            "{} mounts \"{text}\", {what}. Code in the sandbox can read it, also where the mount is read-only, and can use keys \
+             and sockets that it finds there to leave the sandbox.",
             docker.key(".binds")
         ))
         .remediation(format!(
-            "Remove the mount from {}, or mount only the folder of data that the agent works on",
+            "Remove the mount from {}, or mount only the folder of data that the agent works on; then make the containers \
+             anew",
             docker.key(".binds")
         ))
         .at(bind)

@@ -381,6 +381,9 @@ pub fn unseen(cx: &Context<'_>, verb: &str, path: &Path, error: &StateError) -> 
             NotAssessed::withheld(format!("{verb}:{}", path.view))
         }
         StateError::NotGranted => NotAssessed::withheld(format!("{verb}:{}/{}", path.view, path.rel)),
+        StateError::NoStateDir => {
+            NotAssessed::absent("the state directory").at(Location::Object(Path::new(&path.view, "")))
+        }
         StateError::BadPath | StateError::NotFound => NotAssessed::unreadable(because(cx, path, error)),
         _ => NotAssessed::unreadable(because(cx, path, error)).at(object()),
     }
@@ -396,6 +399,7 @@ pub fn reason(error: &StateError) -> String {
     match error {
         StateError::NotGranted => "the policy has no capability for it".to_owned(),
         StateError::NotFound => "it is gone".to_owned(),
+        StateError::NoStateDir => "there is no state directory".to_owned(),
         StateError::BadPath => "the path is malformed".to_owned(),
         StateError::ThroughLink => "a symbolic link stands on the way".to_owned(),
         StateError::WrongKind => "it is of another kind".to_owned(),

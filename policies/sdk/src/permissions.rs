@@ -137,30 +137,24 @@ impl Permissions {
     }
 
     /// Completes a finding about these permissions: where it is, the command that leaves it to whom the site allows it,
-    /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there. What the
-    /// finding's remediation says already is to be done after that.
+    /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there.
     #[must_use]
     pub fn complete(&self, meant: Kind, finding: Finding) -> Finding {
-        let remedy = self.remedy(finding.remediation.as_deref());
-        let mut finding = finding.remediation(remedy).at_object(&self.path);
+        let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
         finding.fixes.extend(self.cure(meant));
         finding
     }
 
-    fn remedy(&self, then: Option<&str>) -> String {
-        let after = then.map_or(String::new(), |then| format!("; then {then}"));
+    fn remedy(&self) -> String {
         if self.is_in_store() {
-            return format!(
-                "Keep secrets out of it, or put a file of your own in its place: nobody can change its mode where it lies{after}"
-            );
+            return "Keep secrets out of it, or put a file of your own in its place: nobody can change its mode where it lies"
+                .to_owned();
         }
-        match (&self.word, then) {
-            (Some(word), None) => format!("Run: chmod {:03o} {word}", self.allowed),
-            // The command stands last, so that it can be copied.
-            (Some(word), Some(then)) => format!("Run this, then {then}: chmod {:03o} {word}", self.allowed),
-            (None, _) => format!(
+        match &self.word {
+            Some(word) => format!("Run: chmod {:03o} {word}", self.allowed),
+            None => format!(
                 "Set its mode to {:03o} with `chitin fix`, or by hand: its name has characters that no command which can be \
-                 shown here would hit{after}",
+                 shown here would hit",
                 self.allowed
             ),
         }

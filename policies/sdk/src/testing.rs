@@ -22,6 +22,7 @@ pub struct MemoryHost {
     /// The hidden texts by their pointers; none for what is kept elsewhere.
     secrets: BTreeMap<String, Option<(String, SecretSource)>>,
     literals: BTreeMap<String, bool>,
+    without_state: bool,
     withheld: Vec<String>,
     tables: BTreeMap<String, Table>,
     objects: BTreeMap<(String, String), Object>,
@@ -71,6 +72,7 @@ impl MemoryHost {
             config,
             secrets,
             literals: BTreeMap::new(),
+            without_state: false,
             withheld: Vec::new(),
             tables: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -163,6 +165,13 @@ impl MemoryHost {
         let end = leads_to.map(|end| (view.to_owned(), end.to_owned()));
         let link = Some((leads_to.unwrap_or("nowhere").to_owned(), end));
         self.object(view, rel, Object { metadata, content: Vec::new(), link, denied: false })
+    }
+
+    /// Says that there is no state directory.
+    #[must_use]
+    pub fn without_state_dir(mut self) -> Self {
+        self.without_state = true;
+        self
     }
 
     /// Makes the host refuse to look at an object.
@@ -334,6 +343,9 @@ impl MemoryHost {
     fn find(&self, verb: &str, path: &Path) -> Result<&Object, StateError> {
         if !self.may(verb, &path.view, &path.rel) {
             return Err(StateError::NotGranted);
+        }
+        if self.without_state && ["state", "credentials"].contains(&path.view.as_str()) {
+            return Err(StateError::NoStateDir);
         }
         let key = (path.view.clone(), path.rel.clone());
         let object = self.objects.get(&key).ok_or(StateError::NotFound)?;

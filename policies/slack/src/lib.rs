@@ -65,14 +65,16 @@ fn no_allowlists(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>, c
         |(account, stores)| unowned(cx, account, stores, config),
         |(owners, switch), sharing| {
             let (list, cause) = (owners.dotted(), switch.dotted());
+            // The common switch is that of the other channels, too.
+            let off = if cause.starts_with("channels.") { &cause } else { "channels.slack.commands.native" };
             let (who, note) = told(sharing.into_iter().map(|(account, _)| *account));
             warn(NOBODY, "Slack slash commands are on, and nobody may use them")
                 .detail(format!(
                     "{cause} switches slash commands on{who}, and neither {list} nor the pairing store nor a channel's list \
-                     of users names anybody: every command is refused, and whoever wants them to work may be led to open \
-                     them to all.{note}"
+                     of users names anybody: every command is refused. Nothing is open now, but a \"*\" that makes them \
+                     work would open them to everybody.{note}"
                 ))
-                .remediation(format!("Set {list} to your own user id, or switch slash commands off"))
+                .remediation(format!("Add your own user id to {list}, or set {off} to false"))
                 .at(&owners)
                 .at(&switch)
         },

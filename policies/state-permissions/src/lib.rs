@@ -14,9 +14,6 @@ const STATE: [&str; 3] =
 const CONFIG: [&str; 3] =
     ["fs.config.perms_writable", "fs.config.perms_world_readable", "fs.config.perms_group_readable"];
 
-/// What is to be done after the file is closed.
-const AFTER: &str = "replace the secrets in it that somebody else may have read";
-
 /// Judges the two by their links and their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
@@ -97,14 +94,13 @@ fn config_mode(cx: &Context<'_>, path: &Path) -> Result<Option<Finding>, NotAsse
             .detail(format!("{seen} and is read-only. Its secrets come from variables or references."))
     } else if config.world_readable() {
         critical(CONFIG[1], "Every account can read the config file").detail(format!(
-            "{seen}: every account on this machine can read the tokens, passwords and private settings in it."
-        )).remediation(AFTER)
+            "{seen}: every account on this machine can read the tokens, passwords and private settings in it. Those secrets that others may have read must be replaced."
+        ))
     } else if config.group_readable() {
         warn(CONFIG[2], "The group can read the config file")
             .detail(format!(
-                "{seen}: every member of its group can read the tokens, passwords and private settings in it."
+                "{seen}: every member of its group can read the tokens, passwords and private settings in it. Those secrets that others may have read must be replaced."
             ))
-            .remediation(AFTER)
     } else {
         return Ok(None);
     };
@@ -259,8 +255,7 @@ mod tests {
             .file("config", "", 0o644, "{}");
         let findings = host.findings(audit);
         assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 '/home/ann/my state'"));
-        let secret = format!("Run this, then {AFTER}: chmod 600 /config");
-        assert_eq!(findings[1].remediation.as_deref(), Some(secret.as_str()));
+        assert_eq!(findings[1].remediation.as_deref(), Some("Run: chmod 600 /config"));
         assert!(findings[0].detail.starts_with("/home/ann/my state has mode 755: every account"));
     }
 }

@@ -43,13 +43,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     }
     let finding = warn(ID, "Agents override the minimal tool profile")
         .detail(format!(
-            "tools.profile is \"minimal\", and these agents have a profile of their own instead: {}. Each has the tools of \
-             that profile, which whoever relies on the common one does not expect.",
+            "The common tools.profile is \"minimal\", and does not hold for agents with a profile of their own: {}.",
             listing::words(&names)
         ))
         .remediation(
-            "Remove tools.profile from each of these agents, or set it to \"minimal\"; allow a single tool by the agent's \
-             tools.alsoAllow",
+            "Remove tools.profile from the entries of these agents, not the common one; allow single tools by the agent's \
+             tools.alsoAllow. Leave it where the agent needs the wider profile",
         )
         .at_all(&profiles);
     answer.findings.push(finding);
@@ -61,7 +60,7 @@ fn own_profile<'a>(profile: &Node<'a>) -> Result<Option<&'a str>, NotAssessed> {
     if !profile.is_truthy()? || is_minimal(profile)? {
         return Ok(None);
     }
-    Ok(Some(profile.text()?.unwrap_or("no text")))
+    Ok(Some(profile.text()?.unwrap_or("no string")))
 }
 
 fn is_minimal(profile: &Node<'_>) -> Result<bool, NotAssessed> {
@@ -162,7 +161,7 @@ mod tests {
     #[test]
     fn an_agent_whose_id_is_hidden_is_named_by_its_place() {
         let host = agent(r#""full""#).hide("/agents/list/0/id", Hidden::Variable);
-        assert!(host.findings(audit)[0].detail.contains("instead: agents.list.0 (full)."));
+        assert!(host.findings(audit)[0].detail.contains("of their own: agents.list.0 (full)."));
     }
 
     #[test]

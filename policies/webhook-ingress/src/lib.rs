@@ -131,10 +131,10 @@ fn default_session_key(cx: &Context<'_>, hooks: &Node<'_>) -> Result<Option<Find
     if units(cx, &key)? > 0 {
         return Ok(None);
     }
-    let finding = warn("hooks.default_session_key_unset", "Webhook runs have no session of their own")
+    let finding = warn("hooks.default_session_key_unset", "Webhook runs without a session key each start a new session")
         .detail(
-            "hooks.defaultSessionKey is not set: each webhook run without a session key gets a new, generated one, \
-             so that what outsiders sent is scattered over sessions that nobody watches or can fence in.",
+            "hooks.defaultSessionKey is not set: what outsiders send is spread over many sessions with generated names, \
+             which nobody can review together or restrict by name.",
         )
         .remediation("Set hooks.defaultSessionKey, for example to \"hook:ingress\"")
         .at(&key);
@@ -150,11 +150,12 @@ fn request_session_key(gateway: &Gateway<'_>, hooks: &Node<'_>) -> Result<Option
     let finding =
         finding("hooks.request_session_key_enabled", severity, "Webhook callers choose the session they talk to")
             .detail(format!(
-                "hooks.allowRequestSessionKey is true, and {reach}: the holder of the webhook token can put words into \
+                "hooks.allowRequestSessionKey is true, and {reach}: the holder of the webhook token can send messages into \
                  a session of their choice.",
             ))
             .remediation(
-                "Set hooks.allowRequestSessionKey to false, or keep hooks.allowedSessionKeyPrefixes as narrow as you can",
+                "Set hooks.allowRequestSessionKey to false; where callers must choose, set hooks.allowedSessionKeyPrefixes to \
+                 [\"hook:\"], which narrows it and leaves this finding",
             )
             .at(&switch);
     Ok(Some(finding))

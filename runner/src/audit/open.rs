@@ -76,11 +76,12 @@ impl Open {
         Self { check_id: id(), check: id(), kind, class: kind.class(), text, location: None }
     }
 
-    /// What it is about is not here, and that is the state directory.
+    /// What it is about is not here, and that is all of a view: the state directory, or a part of it.
     #[must_use]
-    pub fn is_about_state_dir(&self) -> bool {
-        let is_state_dir = |location: &Location| matches!(location, Location::Object { view, rel, .. } if view == "state" && rel.is_empty());
-        self.kind == Kind::Absent && self.location.as_ref().is_some_and(is_state_dir)
+    pub fn is_about_view(&self) -> bool {
+        let is_view =
+            |location: &Location| matches!(location, Location::Object { rel, .. } if rel.is_empty());
+        self.kind == Kind::Absent && self.location.as_ref().is_some_and(is_view)
     }
 
     /// The check and the reason, for the list of what makes an audit incomplete.

@@ -360,6 +360,7 @@ impl Parts<'_> {
         {
             self.whole(gap.clone());
         }
+        let has_no_member = manifest.policy.each.is_some() && runs.iter().all(|run| run.view.is_none());
         let mut failed = Vec::new();
         for check in &manifest.checks {
             if !check.applies_to(release) {
@@ -376,7 +377,10 @@ impl Parts<'_> {
                 let silent = open.is_empty() && !ungranted.is_empty();
                 open.extend(silent.then(|| Open::of(check, Kind::Withheld, withheld(ungranted))));
             }
-            if !fired && !self.has_state && !open.is_empty() && open.iter().all(Open::is_about_state_dir) {
+            // A family without a member, such as plugins, says nothing where the members would lie.
+            let is_nowhere =
+                if open.is_empty() { has_no_member } else { open.iter().all(Open::is_about_view) };
+            if !fired && !self.has_state && is_nowhere {
                 let reason = "there is no state directory".to_owned();
                 self.assessment.push(Assessment::not_applicable(check, policy, reason));
                 continue;

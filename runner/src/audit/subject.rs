@@ -113,6 +113,9 @@ impl Subject {
         views.extend(code.found.into_iter().map(|found| (found.view, Root::found(found.path, found.object))));
         let (views, roots): (Vec<_>, Vec<_>) =
             views.into_iter().map(|(name, root)| ((name, root.path().to_owned()), root)).unzip();
+        let is_absent = |path: &Path| !located.state_exists && path.starts_with(&located.state_dir);
+        let absent =
+            (0..).zip(&views).filter(|(_, (_, path))| is_absent(path)).map(|(view, _)| view).collect();
         let secret = located.dotenv.iter().chain(&config.objects).copied();
         let snapshot = Snapshot::new(roots, preview).guarded(Guard::new(located.territory, secret));
         let mut secrets = BTreeMap::new();
@@ -148,6 +151,7 @@ impl Subject {
             snapshot,
             secrets,
             literals,
+            absent,
             tables,
             owner,
             now: *now,

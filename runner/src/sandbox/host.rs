@@ -91,6 +91,8 @@ pub struct Shared {
     pub secrets: std::collections::BTreeMap<String, Known>,
     /// Whether a secret is spelled out in the file of a view; none where it is no file of the config, or is not understood.
     pub literals: std::collections::BTreeMap<String, Literals>,
+    /// The numbers of the views in a state directory that does not exist.
+    pub absent: std::collections::BTreeSet<usize>,
     /// The tables whose rows can be read.
     pub tables: Tables,
     /// The user whose installation it is.
@@ -262,7 +264,13 @@ impl HostState {
             self.deny(format!("{verb}:{place}"));
             return Err(state::Error::NotGranted);
         }
-        Ok((self.grants.view(&path.view).ok_or(state::Error::NotFound)?, rel))
+        let view = self.grants.view(&path.view).ok_or(state::Error::NotFound)?;
+        // A link in its place that leads nowhere is there itself.
+        let is_there = || rel.as_os_str().is_empty() && self.shared.snapshot.stat(view, &rel).is_ok();
+        if self.shared.absent.contains(&view) && !is_there() {
+            return Err(state::Error::NoStateDir);
+        }
+        Ok((view, rel))
     }
 
     fn deny(&mut self, mut name: String) {

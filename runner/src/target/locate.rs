@@ -419,11 +419,12 @@ fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Proble
     let mut others = STATE_NAMES.iter().map(|name| home.join(name));
     let other = others.find(|other| other != state_dir && exists(other) && !is_same(other, state_dir))?;
     let message = format!(
-        "{} exists beside {}, and was not audited: an earlier version kept its config and credentials there.",
+        "{}, the state directory of an earlier version, exists beside {}. This audit did not look into it; credentials in \
+         it may still be valid.",
         other.display(),
         state_dir.display()
     );
-    Some(Problem::new(ProblemKind::OtherStateDir, message).on(state_dir))
+    Some(Problem::new(ProblemKind::OtherStateDir, message).on(other))
 }
 
 /// One is a link to the other.
@@ -502,8 +503,8 @@ fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {
 
 fn cwd_credentials(name: &str, file: &Dotenv) -> Problem {
     let message = format!(
-        "{name} comes from {}, which counts only for programs started in this directory. A gateway started \
-         elsewhere does not have it.",
+        "{name} comes from {}, which only programs read that are started in that directory. A gateway that is started \
+         elsewhere has another value, or none.",
         file.path().display()
     );
     Problem::new(ProblemKind::CwdCredentials, message).on(file.path())

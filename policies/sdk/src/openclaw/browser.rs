@@ -159,7 +159,7 @@ fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Trouble> {
             .map(Some)
             .map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")).into()),
         None if node.is_nullish()? || node.is_text()? => Ok(None),
-        None => Err(Defect::of_url(node, "cdpUrl is no text").into()),
+        None => Err(Defect::of_url(node, "cdpUrl is no string").into()),
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
                 r#"{cdpUrl: "nope"}"#,
                 "cdpUrl begins with neither http:// nor https:// at /browser/profiles/x/cdpUrl",
             ),
-            ("{cdpUrl: 5}", "cdpUrl is no text at /browser/profiles/x/cdpUrl"),
+            ("{cdpUrl: 5}", "cdpUrl is no string at /browser/profiles/x/cdpUrl"),
             ("{cdpPort: 70000}", "cdpPort is no port number at /browser/profiles/x/cdpPort"),
             (r#"{cdpPort: "9"}"#, "cdpPort is no port number at /browser/profiles/x/cdpPort"),
             ("{}", "the profile has neither cdpUrl nor cdpPort at /browser/profiles/x/cdpUrl"),
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_defect_of_the_section_is_that_of_all() {
-        assert_eq!(of("{cdpUrl: 5}"), ["!cdpUrl is no text at /browser/cdpUrl"]);
+        assert_eq!(of("{cdpUrl: 5}"), ["!cdpUrl is no string at /browser/cdpUrl"]);
         let seen = of(r#"{cdpUrl: "ws://h", profiles: {a: {cdpPort: 9}}}"#);
         assert_eq!(seen, ["!cdpUrl begins with neither http:// nor https:// at /browser/cdpUrl"]);
         for odd in ["null", "5", "[]", r#"{profiles: 5, cdpUrl: " "}"#, "{profiles: [1]}"] {

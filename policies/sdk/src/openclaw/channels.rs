@@ -235,7 +235,7 @@ fn has_linked_device(cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let path = Path::new("credentials", rel);
         match cx.host().stat(&path) {
             Ok(metadata) => Ok(metadata.kind == ObjectKind::File && metadata.size > 1),
-            Err(StateError::NotFound) => Ok(false),
+            Err(StateError::NotFound | StateError::NoStateDir) => Ok(false),
             Err(error) => Err(context::unseen(cx, "stat", &path, &error)),
         }
     };
@@ -245,7 +245,7 @@ fn has_linked_device(cx: &Context<'_>) -> Result<bool, NotAssessed> {
     let directory = Path::new("credentials", "whatsapp");
     let entries = match cx.host().list(&directory) {
         Ok(entries) => entries,
-        Err(StateError::NotFound) => return Ok(false),
+        Err(StateError::NotFound | StateError::NoStateDir) => return Ok(false),
         Err(error) => return Err(context::unseen(cx, "list", &directory, &error)),
     };
     for entry in entries.iter().filter(|entry| entry.metadata.kind == ObjectKind::Directory) {

@@ -164,13 +164,14 @@ fn version_drift(cx: &Context<'_>, installs: &Installs, records: &[Record<'_>], 
     answer.findings.push(
         warn(check, &title)
             .detail(format!(
-                "Other than {} records, by package.json {}: something other than the installer changed the files or the \
-                 record, and what was reviewed may not be what runs.",
+                "{} does not say what is installed: by package.json {}. Somebody changed the files or the record without the \
+                 installer, and what runs may not be what was reviewed.",
                 installs.records,
                 listing::words(&names)
             ))
             .remediation(format!(
-                "Find out who changed the files, then run: {} update --all",
+                "Compare the files with the published version, unless you changed them yourself; then run for each, so that the \
+                 record fits: {} update ID",
                 installs.command
             ))
             .at_locations(&places)

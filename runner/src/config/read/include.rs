@@ -150,7 +150,8 @@ impl<'p> Loader<'p> {
         };
         if !utf8 {
             let message = format!(
-                "{} is not valid UTF-8; the gateway replaces the bytes that are not.",
+                "{} has bytes that are not UTF-8. Where the gateway reads the file, it puts U+FFFD in their place: a password \
+                 or a path with such bytes is another one there.",
                 path.display()
             );
             problems.push(Problem::new(ProblemKind::NotUtf8, message).on(path));
@@ -309,7 +310,7 @@ impl<'p> Loader<'p> {
                 String::new()
             };
             let message = format!(
-                "The include {} lies outside {}; it was not read.{ignored}",
+                "The include {} lies outside {}. Neither the gateway nor this audit reads it.{ignored}",
                 path.display(),
                 self.root.display()
             );
@@ -334,7 +335,7 @@ impl<'p> Loader<'p> {
                     ReadError::Link(_) | ReadError::Foreign { .. } => ProblemKind::IncludeEscape,
                     _ => ProblemKind::IncludeFailed,
                 };
-                let message = format!("The include {} could not be read: {error}.", path.display());
+                let message = format!("The include could not be read: {error}.");
                 return refuse(self, kind, message, problems);
             }
         };
