@@ -283,6 +283,15 @@ fn proposes_harm() {
 tests! { heard: vetoes_fixes fixes_slowly proposes_patterns }
 
 #[test]
+fn closes_one_file() {
+    // Here is no such file; tests/attacks/fixes.rs has one.
+    let guest = guest("closes_one_file");
+    assert_eq!(guest.expect, "no failure");
+    let report = Home::new().audit(guest.component).others_findings();
+    assert_eq!(report["incomplete"], Value::Array(Vec::new()));
+}
+
+#[test]
 fn claims_a_check() {
     // Alone it may: tests/attacks/surroundings.rs has it beside a guest that declares the same check.
     let guest = guest("claims_a_check");
@@ -585,7 +594,7 @@ fn a_manifest_that_is_too_deep() {
     let bytes = [bytes_of("has_no_manifest"), section("chitin-manifest", text.as_bytes())].concat();
     damaged(
         &bytes,
-        "refused: the manifest is not understood: cannot recurse further; max recursion depth met",
+        "refused: the manifest is not understood: line 1: cannot recurse further; max recursion depth met",
     );
 }
 

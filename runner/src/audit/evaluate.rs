@@ -36,7 +36,7 @@ pub struct Outcome {
     pub open: Vec<Open>,
     /// What it could not have seen, though it ran.
     pub gap: Option<String>,
-    /// What it declares and was not granted: it could not have seen that either.
+    /// What it declares and was not granted, and could not have seen: all but fixes and fuel.
     pub ungranted: Vec<String>,
     /// What it wrote to standard output and error.
     pub log: String,
@@ -326,7 +326,7 @@ impl Stage {
             view: job.view.map(view),
             verdict: Ok(Vec::new()),
             open: Vec::new(),
-            gap: self.gap(planned).map(|gap| gap.reason().to_owned()).or(family_gap),
+            gap: self.gap(planned).map(|gap| self.subject.gap_reason(gap)).or(family_gap),
             ungranted: ungranted(planned),
             log: String::new(),
             denied: Vec::new(),
@@ -394,7 +394,8 @@ impl Outcome {
 }
 
 fn ungranted(planned: &Planned) -> Vec<String> {
-    planned.withheld().names().iter().map(|name| visible(name)).collect()
+    let shows = |name: &&String| !["fix:", "fuel:"].iter().any(|kind| name.starts_with(kind));
+    planned.withheld().names().iter().filter(shows).map(|name| visible(name)).collect()
 }
 
 /// What a policy with these capabilities is given.

@@ -60,6 +60,13 @@ pub enum Fix {
         /// The bits that group and others may keep.
         mode: u32,
     },
+    /// A proposal that the policy's manifest declares and the operator did not grant.
+    NotGranted {
+        /// What it would change, as it may be shown.
+        what: String,
+        /// The name of the capability: `fix:set-mode`.
+        capability: String,
+    },
     /// Set a config value.
     SetValue {
         /// RFC 6901 pointer into the effective config.
@@ -118,6 +125,12 @@ pub enum Location {
 }
 
 impl Location {
+    /// A text names the path of this place.
+    #[must_use]
+    pub fn is_named_in(&self, text: &str) -> bool {
+        matches!(self, Self::Object { path, .. } | Self::Text { path, .. } if text.contains(path.as_str()))
+    }
+
     /// Places in the order in which people look for them: by file, then by line and column.
     #[must_use]
     pub fn order(&self) -> (&str, u32, u32) {

@@ -66,6 +66,10 @@ pub struct Open {
     /// What stands in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
+    /// It holds for every check of the policy that says nothing itself, and for as long as the grants and the config are
+    /// what they are.
+    #[serde(skip)]
+    pub is_common: bool,
 }
 
 impl Open {
@@ -73,7 +77,15 @@ impl Open {
     #[must_use]
     pub fn of(check: &Check, kind: Kind, text: String) -> Self {
         let id = || check.id.clone();
-        Self { check_id: id(), check: id(), kind, class: kind.class(), text, location: None }
+        Self {
+            check_id: id(),
+            check: id(),
+            kind,
+            class: kind.class(),
+            text,
+            location: None,
+            is_common: false,
+        }
     }
 
     /// What it is about is not here, and that is all of a view: the state directory, or a part of it.

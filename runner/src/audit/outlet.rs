@@ -8,6 +8,7 @@ use crate::audit::open::{Kind, Open, said};
 use crate::audit::subject::Subject;
 use crate::audit::subtree::is_withheld;
 use crate::audit::visible::is_invisible;
+use crate::config::{HIDDEN, REDACTED};
 use crate::policy::manifest::{Capabilities, Manifest, Severity};
 use crate::probe::{Close, Gateway};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
@@ -90,29 +91,70 @@ pub fn accept(
 /// A check that the policy could not assess, in the runner's terms.
 fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> Result<Open, String> {
     let (check, check_id) = declared(rules, subject, &open.check_id)?;
-    let location = open.location.map(|location| place(rules, subject, location)).transpose()?;
+    let location = open.location.map(|location| place(rules, subject, location));
+    let location = match open.reason {
+        // What was not granted has no place that could be told.
+        types::Reason::Withheld(_) => location.and_then(Result::ok),
+        _ => location.transpose()?,
+    };
     let (kind, text) = match open.reason {
         // A secret can stand where no manifest asks for its facts. That is nobody's decision, and no defect.
         types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
             said(types::Reason::Hidden(types::Hidden::Secret))
         }
-        types::Reason::Withheld(name) if rules.withheld.names().is_empty() => {
+        types::Reason::Withheld(name) if !is_about(&name, &rules.withheld.names()) => {
             // It would pass for the operator's decision, and be no failure.
-            let text =
-                format!("the policy says that it was not granted {name}, and it has all that it declares");
+            let text = format!(
+                "the policy says that it was not granted {name}, which is nothing that it declares and does not have"
+            );
             (Kind::Broken, text)
+        }
+        types::Reason::Hidden(_) if is_shown(subject, location.as_ref()) => {
+            let text = "the policy says that a value is hidden from it, which is shown";
+            (Kind::Broken, text.to_owned())
         }
         reason => said(reason),
     };
     let text = clean(subject, &text, REMEDIATION, Lines::One);
-    Ok(Open { check_id, check, kind, class: kind.class(), text, location })
+    Ok(Open { check_id, check, kind, class: kind.class(), text, location, is_common: false })
 }
 
 /// The facts of a secret that the manifest does not ask for, at a place of the config that the policy may see.
 fn is_stray_secret(rules: &Rules<'_>, subject: &Subject, capability: &str) -> bool {
     let pointer = capability.strip_prefix("secret:").filter(|pointer| pointer.starts_with('/'));
-    pointer
-        .is_some_and(|pointer| rules.grants.config(pointer) && subject.shared().secrets.contains_key(pointer))
+    pointer.is_some_and(|pointer| {
+        rules.grants.config(pointer)
+            && subject.shared().secrets.contains_key(pointer)
+            && !is_withheld(pointer, &rules.grants.capabilities().secrets, &rules.withheld.secrets)
+    })
+}
+
+/// A capability's name is that of one of these, or of a part of one: `stat:state/a` where `stat:state/*` is among them.
+fn is_about(name: &str, withheld: &[String]) -> bool {
+    let parts = |name: &str| -> Vec<String> { name.split(['/', '.']).map(str::to_owned).collect() };
+    let fits = |one: &String, other: &String| one == other || one.starts_with('*') || other.starts_with('*');
+    let same = |known: &String| {
+        let kind = |name: &str| name.split_once(':').map(|(kind, _)| kind.to_owned());
+        kind(name) == kind(known)
+            && parts(name).iter().zip(&parts(known)).all(|(one, other)| fits(one, other))
+    };
+    withheld.iter().any(same)
+}
+
+/// A place of the config where policies are shown everything.
+fn is_shown(subject: &Subject, place: Option<&Location>) -> bool {
+    let Some(Location::Config { pointer, .. }) = place else { return false };
+    subject.config.redact().pointer(pointer).is_some_and(|value| !hides(value))
+}
+
+/// The value, or a part of it, is not shown to policies.
+fn hides(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Object(members) => members.contains_key(HIDDEN) || members.values().any(hides),
+        serde_json::Value::Array(items) => items.iter().any(hides),
+        serde_json::Value::String(text) => text.contains(REDACTED),
+        _ => false,
+    }
 }
 
 /// The id under which the manifest declares a check, and the id as it is shown.
@@ -206,22 +248,13 @@ fn one(
         types::Severity::Warn => Severity::Warn,
         types::Severity::Critical => Severity::Critical,
     };
-    let Rules { manifest, grants, .. } = rules;
+    let manifest = rules.manifest;
     let (check, id) = declared(rules, subject, &finding.check_id)?;
     let most = manifest.find(&finding.check_id).map_or(severity, |check| check.severity);
     if severity > most {
         return Err(format!("it calls \"{id}\" {severity}; its manifest says {most} at most"));
     }
-    if let Some(fix) = finding.fixes.iter().find(|fix| !may_propose(grants, fix)) {
-        let what = match fix {
-            types::Fix::SetMode(_) | types::Fix::SetModes(_) => "set-mode".to_owned(),
-            types::Fix::SetValue(value) => {
-                format!("set-value:{}", clean(subject, &value.pointer, TITLE, Lines::One))
-            }
-        };
-        return Err(format!("it proposes the fix {what}, which it has no capability for"));
-    }
-    let fixes = finding.fixes.into_iter().map(|fix| proposal(grants, subject, fix));
+    let fixes = finding.fixes.into_iter().map(|fix| proposal(rules, subject, fix));
     let fixes = fixes.collect::<Result<Vec<_>, _>>()?;
     Ok(Finding {
         check_id: id,
@@ -237,7 +270,25 @@ fn one(
 }
 
 /// A proposal in the runner's terms. What it may do is the guard's to say.
-fn proposal(grants: &Grants, subject: &Subject, fix: types::Fix) -> Result<Fix, String> {
+fn proposal(rules: &Rules<'_>, subject: &Subject, fix: types::Fix) -> Result<Fix, String> {
+    let grants = rules.grants;
+    let name = match &fix {
+        types::Fix::SetMode(_) | types::Fix::SetModes(_) => "set-mode".to_owned(),
+        types::Fix::SetValue(value) => format!("set-value:{}", value.pointer),
+    };
+    let stands_for = |fix: &&String| **fix == name || crate::sandbox::view::pointer_matches(fix, &name);
+    if !grants.capabilities().fixes.iter().any(|fix| stands_for(&fix)) {
+        let Some(declared) = rules.withheld.fixes.iter().find(stands_for) else {
+            let name = clean(subject, &name, TITLE, Lines::One);
+            return Err(format!("it proposes the fix {name}, which its manifest does not declare in fixes"));
+        };
+        let what = match &fix {
+            types::Fix::SetMode(change) => shown_object(grants, subject, &change.target)?,
+            types::Fix::SetModes(change) => shown_object(grants, subject, &change.directory)?,
+            types::Fix::SetValue(change) => clean(subject, &change.pointer, TITLE, Lines::One),
+        };
+        return Ok(Fix::NotGranted { what, capability: format!("fix:{declared}") });
+    }
     match fix {
         types::Fix::SetMode(change) => {
             let (view, rel) = object(grants, subject, &change.target)?;
@@ -269,13 +320,10 @@ fn check_id(subject: &Subject, declared: &str, said: &str) -> String {
     format!("{head}{}{tail}", clean(subject, name, TITLE, Lines::One))
 }
 
-fn may_propose(grants: &Grants, fix: &types::Fix) -> bool {
-    let name = match fix {
-        types::Fix::SetMode(_) | types::Fix::SetModes(_) => "set-mode".to_owned(),
-        types::Fix::SetValue(value) => format!("set-value:{}", value.pointer),
-    };
-    let granted = &grants.capabilities().fixes;
-    granted.iter().any(|fix| *fix == name || crate::sandbox::view::pointer_matches(fix, &name))
+/// The path of an object, fit to be shown.
+fn shown_object(grants: &Grants, subject: &Subject, path: &types::Path) -> Result<String, String> {
+    let (view, rel) = object(grants, subject, path)?;
+    Ok(clean_path(subject, &subject.path(view, &rel)))
 }
 
 /// The number of a path's view, and the path below it.
@@ -306,8 +354,11 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
             let parent =
                 pointer.rsplit_once('/').and_then(|(parent, _)| subject.config.effective.pointer(parent));
             let may_be_there = parent.is_none_or(serde_json::Value::is_object);
-            if may_be_there && is_withheld(&pointer, &grants.capabilities().config, &withheld.config) {
-                return Err(format!("it names {shown} of the config, which it was not granted"));
+            let is_seen = !is_withheld(&pointer, &grants.capabilities().config, &withheld.config);
+            if may_be_there && !is_seen && !grants.secret(&pointer) {
+                return Err(format!(
+                    "it names {shown} of the config, which it was not granted: --grant gives it what it declares"
+                ));
             }
             match subject.config_location(&pointer) {
                 Location::Config { file, line, column, exact, .. } => {

@@ -232,6 +232,9 @@ pub struct Incomplete {
     pub policy: Option<String>,
     /// Why.
     pub reason: String,
+    /// What stands in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// Capabilities that it asked for and does not have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
@@ -375,7 +378,9 @@ impl Parts<'_> {
             if !fired {
                 open.extend(whole.open(check));
                 let silent = open.is_empty() && !ungranted.is_empty();
-                open.extend(silent.then(|| Open::of(check, Kind::Withheld, withheld(ungranted))));
+                let common =
+                    || Open { is_common: true, ..Open::of(check, Kind::Withheld, withheld(ungranted)) };
+                open.extend(silent.then(common));
             }
             // A family without a member, such as plugins, says nothing where the members would lie.
             let is_nowhere =
@@ -414,7 +419,7 @@ impl Parts<'_> {
             // Where the site accepts it for all checks, it is told with them. One word on all that was interrupted is enough.
             let is_told = run.verdict != Err(Failure::Interrupted) && !is_accepted;
             if let Some(reason) = reason.clone().filter(|_| is_told) {
-                self.policy(policy, reason, &run.denied);
+                self.policy(policy, reason, None, &run.denied);
             }
             told.extend(reason.into_iter().chain(run.gap.clone()));
         }
@@ -425,7 +430,7 @@ impl Parts<'_> {
             if !is_told && !told.contains(&open.text) {
                 let reason = open.told();
                 told.push(open.text.clone());
-                self.policy(policy, reason, denied);
+                self.policy(policy, reason, open.location.clone(), denied);
             }
         }
     }
@@ -448,17 +453,18 @@ impl Parts<'_> {
         }
     }
 
-    fn policy(&mut self, policy: &str, reason: String, denied: &[String]) {
+    fn policy(&mut self, policy: &str, reason: String, location: Option<Location>, denied: &[String]) {
         self.incomplete.push(Incomplete {
             policy: Some(policy.to_owned()),
             reason,
+            location,
             denied: denied.to_owned(),
         });
     }
 
     /// Something that concerns the whole audit.
     fn whole(&mut self, reason: String) {
-        self.incomplete.push(Incomplete { policy: None, reason, denied: Vec::new() });
+        self.incomplete.push(Incomplete { policy: None, reason, location: None, denied: Vec::new() });
     }
 }
 
@@ -503,9 +509,11 @@ impl Whole {
     }
 
     fn open(&self, check: &Check) -> Option<Open> {
-        let gap = || self.gap.clone().map(|gap| (Kind::Unreadable, gap));
-        let (kind, text) = self.failure.clone().or_else(gap)?;
-        Some(Open::of(check, kind, text))
+        if let Some((kind, text)) = self.failure.clone() {
+            return Some(Open::of(check, kind, text));
+        }
+        let gap = self.gap.clone()?;
+        Some(Open { is_common: true, ..Open::of(check, Kind::Unreadable, gap) })
     }
 }
 

@@ -178,7 +178,8 @@ impl Subject {
         // Which workspaces and load paths there are, the config says.
         if let Some(gap) = subject.config_gap().filter(|_| *deep) {
             for family in EACH {
-                subject.family_gaps.entry(family).or_insert_with(|| gap.reason().to_owned());
+                let reason = subject.gap_reason(gap);
+                subject.family_gaps.entry(family).or_insert(reason);
             }
         }
         subject
@@ -345,6 +346,17 @@ impl Subject {
             Kind::TooDeep,
         ];
         any(&lost).then_some(ConfigGap::Partial)
+    }
+
+    /// Why a check is not assessed where the config says less than it should, with the place of what is wrong first.
+    #[must_use]
+    pub fn gap_reason(&self, gap: ConfigGap) -> String {
+        let refused = self.problems.iter().filter(|problem| problem.kind.refused_by_gateway());
+        let place = refused.filter_map(|problem| problem.place).find_map(|place| {
+            let file = self.config.files.get(place.file)?;
+            Some(format!(": {}:{}:{}", visible::path(&file.path), place.line, place.column))
+        });
+        format!("{}{}", gap.reason(), place.unwrap_or_default())
     }
 }
 

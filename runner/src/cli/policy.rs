@@ -297,7 +297,14 @@ fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
 fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
     user_error(
         format!("cannot use {name}: {refusal}"),
-        "`chitin policy list` names the policies that are built in",
+        match refusal {
+            check::Refusal::NoManifest => {
+                "add the text of its policy.toml as this custom section; see docs/policies.md, and add-manifest.py beside the \
+                 examples"
+            }
+            check::Refusal::Manifest(_) => "correct its policy.toml (docs/policies.md) and build it again",
+            _ => "see docs/policies.md for what a policy is, and build it again",
+        },
     )
 }
 

@@ -180,7 +180,7 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
     }
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(&value, &references.substituted);
+        redact::redact(&value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 

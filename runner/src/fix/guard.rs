@@ -21,6 +21,9 @@ pub enum Refusal {
     /// The object is a link.
     #[error("it is a symbolic link; change what it leads to yourself, if that is yours")]
     Symlink,
+    /// The operator did not grant the policy to propose it.
+    #[error("its policy was not granted {0}; give it with --grant '{0}'")]
+    NotGranted(String),
     /// A link stands on the way to the object.
     #[error("a symbolic link stands on the way to it")]
     ThroughLink,

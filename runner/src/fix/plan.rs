@@ -120,6 +120,9 @@ impl Plan {
                     patterns.insert(key, proposal);
                     plan.expand(subject, &ground, (finding, proposal), key);
                 }
+                Fix::NotGranted { what, capability } => {
+                    plan.refuse(finding, what.clone(), Refusal::NotGranted(capability.clone()));
+                }
                 Fix::SetValue { .. } => {}
             }
         }

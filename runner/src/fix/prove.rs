@@ -15,7 +15,7 @@ use super::object::Spot;
 use super::plan::{ModeChange, Plan, Refused, ValueChange};
 use super::territory::{Ground, Way};
 use crate::audit::finding::{Finding, Location};
-use crate::audit::{Report, Subject, visible};
+use crate::audit::{Assessment, Report, Subject, visible};
 use crate::config::escape;
 use crate::policy::catalog::BUILTIN;
 use crate::policy::manifest::Severity;
@@ -476,8 +476,10 @@ impl Trial<'_> {
 
 /// How often each check of each policy could not be assessed, or not in full.
 fn unassessed(report: &Report) -> BTreeMap<(&str, &str), usize> {
-    let checks = report.assessment.iter().filter(|check| !check.unassessed.is_empty());
-    checks.map(|check| ((check.policy.as_str(), check.check_id.as_str()), check.unassessed.len())).collect()
+    // What makes a silent check say nothing was so before, too, where it had a finding.
+    let own = |check: &Assessment| check.unassessed.iter().filter(|open| !open.is_common).count();
+    let checks = report.assessment.iter().map(|check| (check, own(check))).filter(|(_, own)| *own > 0);
+    checks.map(|(check, own)| ((check.policy.as_str(), check.check_id.as_str()), own)).collect()
 }
 
 impl Plan {

@@ -8,6 +8,7 @@ use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
 use crate::audit::{Deep, Exit, Report};
+use crate::policy::catalog;
 use crate::policy::manifest::Severity;
 use crate::probe::Gateway;
 
@@ -54,6 +55,11 @@ impl Format for Text {
             for part in &report.incomplete {
                 let policy = part.policy.as_deref().map_or(String::new(), |policy| format!("{policy}: "));
                 writeln!(out, "  {policy}{}", part.reason)?;
+                // The words of what could not be looked at name it already.
+                let place = part.location.as_ref().filter(|place| !place.is_named_in(&part.reason));
+                if let Some(place) = place {
+                    writeln!(out, "    {DIM}at{DIM:#} {}", place.display())?;
+                }
                 for name in &part.denied {
                     writeln!(
                         out,
@@ -155,7 +161,8 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let Exit { code, reason } = &report.exit;
     writeln!(out, "exit {code}: {reason}")?;
-    if let Some(first) = report.findings.first() {
+    let is_known = |finding: &&Finding| catalog::explains(&finding.check);
+    if let Some(first) = report.findings.iter().find(is_known) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
     if !report.is_deep && *code != NOTHING {

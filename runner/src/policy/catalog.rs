@@ -14,6 +14,13 @@ pub struct Builtin {
 /// All built-in policies, in byte order of their ids.
 pub static BUILTIN: &[Builtin] = &include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
+/// A built-in policy declares this check, so that `chitin explain` knows it.
+#[must_use]
+pub fn explains(check: &str) -> bool {
+    let line = format!("id = \"{check}\"");
+    BUILTIN.iter().any(|builtin| builtin.manifest.lines().any(|known| known == line))
+}
+
 impl Builtin {
     /// What the policy says of itself.
     ///

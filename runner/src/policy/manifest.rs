@@ -247,7 +247,8 @@ impl FromStr for Manifest {
         if text.len() > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge(text.len()));
         }
-        let manifest: Self = toml::from_str(text).map_err(|error| ManifestError::Syntax(one_line(&error)))?;
+        let manifest: Self =
+            toml::from_str(text).map_err(|error| ManifestError::Syntax(one_line(text, &error)))?;
         manifest.check().map_err(ManifestError::Wrong)?;
         Ok(manifest)
     }
@@ -346,8 +347,10 @@ fn is_pointer(text: &str) -> bool {
 }
 
 /// The first line that says something, with the line number that TOML gave.
-fn one_line(error: &toml::de::Error) -> String {
-    error.message().lines().collect::<Vec<_>>().join(" ")
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(String::new(), |before| format!("line {}: ", before.matches('\n').count() + 1));
+    line + &error.message().lines().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -396,6 +396,28 @@ fn a_strangers_objection_drops_nobody_elses_fix() {
 }
 
 #[test]
+fn what_a_stranger_was_not_granted_drops_no_fix_that_it_was() {
+    let closed = |config: &str, grants: &[&str]| {
+        let home = open_home();
+        write(&home, ".openclaw/openclaw.json", 0o600, config);
+        write(&home, ".openclaw/old.bak", 0o644, "");
+        let mut arguments = vec!["fix", "--yes", "--policy", guest("closes_one_file").component];
+        arguments.extend(grants.iter().flat_map(|grant| ["--grant", grant]));
+        let Answer { stdout, stderr, code } = run(&home, &arguments);
+        (mode(&home, ".openclaw/old.bak"), code, format!("{stdout}{stderr}"))
+    };
+    let (all, files) = (["all"].as_slice(), ["stat:state/*", "fix:set-mode"].as_slice());
+    for (config, grants) in [("{}", all), ("{}", files), ("{ gateway: ", all), ("{ gateway: ", files)] {
+        let (mode, _, text) = closed(config, grants);
+        assert_eq!(mode, 0o600, "{config} {grants:?}: {text}");
+    }
+    // The finding stays, and what it lacks is named.
+    let (mode, code, text) = closed("{}", &["stat:state/*"]);
+    assert_eq!((mode, code), (0o644, 3), "{text}");
+    assert!(text.contains("old.bak") && text.contains("--grant 'fix:set-mode'"), "{text}");
+}
+
+#[test]
 fn a_stranger_who_objects_to_himself_harms_only_himself() {
     let home = open_home();
     for number in 0..200 {

@@ -147,7 +147,10 @@ fn a_config_of_five_kilobytes_cannot_grow_by_its_includes() {
     };
     let (few, many) = (audited(2), audited(170));
     assert_eq!((lacks(&few), few.code), (Vec::new(), 1), "{}", few.stderr);
-    assert_eq!((lacks(&many), many.code), (vec!["a part of the config could not be read".to_owned()], 3));
+    assert_eq!(
+        (lacks(&many), many.code),
+        (vec!["a part of the config could not be read: ~/.openclaw/openclaw.json:1:232".to_owned()], 3)
+    );
     let report = many.report().unwrap();
     let told = report.findings.iter().find(|finding| finding.detail.contains("500000 values"));
     let told = told.unwrap_or_else(|| panic!("{}", many.stdout));

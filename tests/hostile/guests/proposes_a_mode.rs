@@ -1,4 +1,4 @@
-//! expect: refused: it proposes the fix set-mode, which it has no capability for
+//! expect: refused: it proposes the fix set-mode, which its manifest does not declare in fixes
 //!
 //! Proposes to open the state directory to everyone, without a capability for it.
 

@@ -1,4 +1,4 @@
-//! expect: refused: it proposes the fix set-value:/gateway/auth/mode, which it has no capability for
+//! expect: refused: it proposes the fix set-value:/gateway/auth/mode, which its manifest does not declare in fixes
 //!
 //! Has a capability for one config value, and proposes another.
 

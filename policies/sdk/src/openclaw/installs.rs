@@ -426,7 +426,7 @@ mod tests {
         }}}"#;
         let host = MemoryHost::new(config).file("plugin-package/1", "", 0o644, r#"{"version": "2"}"#);
         let findings = host.findings(plugins);
-        assert!(findings[0].detail.contains("b is 2 instead of 1:"));
+        assert!(findings[0].detail.contains("b is 2 instead of 1."));
         let places = [
             Location::Config("/plugins/installs/b/version".to_owned()),
             Location::Object(Path::new("plugin-package/1", "")),

@@ -16,7 +16,7 @@ use crate::config::sensitive::{
     is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
 };
 use crate::config::shown::is_shown;
-use crate::config::substitute::Given;
+use crate::config::substitute::References;
 use crate::config::{HIDDEN, REDACTED, Secret, SecretSource, SecretString, SecretSubject};
 use crate::target::js_trim;
 
@@ -53,9 +53,9 @@ pub(in crate::config) struct Redacted {
     pub hidden_variables: HashSet<String>,
 }
 
-/// Takes the secrets out of a config. `from_env` are the pointers of strings that hold the values of variables.
-pub(in crate::config) fn redact(config: &Value, from_env: &HashMap<String, Vec<Given>>) -> Redacted {
-    let mut work = Work::new(Mount::Root, from_env);
+/// Takes the secrets out of a config, and what variables give or would give.
+pub(in crate::config) fn redact(config: &Value, references: &References) -> Redacted {
+    let mut work = Work::new(Mount::Root, references);
     let copy = work.value(config, "", Context::root(Mount::Root));
     Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }
 }
@@ -73,7 +73,7 @@ fn unlike_mark(key: &str) -> String {
 
 /// What of a file's values is not shown, by pointer, and the secrets in them.
 pub(in crate::config) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
-    let nothing = HashMap::new();
+    let nothing = References::default();
     let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(mount, &nothing) };
     work.value(value, "", Context::root(mount));
     (work.hidden.unwrap_or_default(), work.secrets)
@@ -83,7 +83,7 @@ struct Work<'a> {
     /// The schema says which names users choose and which values are words of its own, whatever version wrote the config.
     schema: &'static Schema,
     mount: Mount,
-    from_env: &'a HashMap<String, Vec<Given>>,
+    references: &'a References,
     secrets: Vec<Secret>,
     hidden_variables: HashSet<String>,
     hidden: Option<HashMap<String, Hidden>>,
@@ -121,9 +121,9 @@ impl Context<'_> {
 }
 
 impl<'a> Work<'a> {
-    fn new(mount: Mount, from_env: &'a HashMap<String, Vec<Given>>) -> Self {
+    fn new(mount: Mount, references: &'a References) -> Self {
         let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
-        Self { schema: schema::get(), mount, from_env, secrets, hidden_variables, hidden: None }
+        Self { schema: schema::get(), mount, references, secrets, hidden_variables, hidden: None }
     }
 
     fn value(&mut self, value: &Value, pointer: &str, context: Context<'_>) -> Value {
@@ -204,7 +204,7 @@ impl<'a> Work<'a> {
     }
 
     fn text(&mut self, text: &str, pointer: &str, context: Context<'_>) -> Value {
-        let given = self.from_env.get(pointer);
+        let given = self.references.substituted.get(pointer);
         let variables = || given.into_iter().flatten().map(|given| given.name.as_str());
         // What a variable for a secret gives is hidden wherever it is put.
         let is_secret_name = variables().any(|name| wide_key(name) != Sensitivity::None);
@@ -212,6 +212,8 @@ impl<'a> Work<'a> {
             return json!(text);
         }
         let from_env = given.is_some();
+        // What stands there now is not what the gateway will read.
+        let is_unset = self.references.unset.contains(pointer);
         let path = names_paths(context.key) && !context.inside;
         let named = context.sensitivity != Sensitivity::None && !path;
         let listed = (context.listed || text.contains(['=', ':'])) && is_secret_list(context.key);
@@ -236,7 +238,7 @@ impl<'a> Work<'a> {
             }
             self.hide(pointer, || Hidden::Parts(pieces.iter().map(|piece| piece.range.clone()).collect()));
             let shown = marked(text, &pieces, REDACTED);
-            if is_secret_name {
+            if is_secret_name || is_unset {
                 return mark("variable");
             }
             // A path from a variable may be a secret, too (webhooks); host and scheme never are.
@@ -244,6 +246,9 @@ impl<'a> Work<'a> {
                 return json!(shown);
             }
             return origin_only(&shown).map_or_else(|| mark("variable"), Value::String);
+        }
+        if is_unset {
+            return mark("variable");
         }
         if !from_env || (path && !is_secret_name) || (!is_secret_name && is_shown(context.key, text)) {
             return json!(text);
@@ -271,7 +276,11 @@ impl<'a> Work<'a> {
     }
 
     fn source(&self, pointer: &str) -> SecretSource {
-        if self.from_env.contains_key(pointer) { SecretSource::Environment } else { SecretSource::Literal }
+        if self.references.substituted.contains_key(pointer) {
+            SecretSource::Environment
+        } else {
+            SecretSource::Literal
+        }
     }
 
     fn add(&mut self, pointer: &str, value: String, source: SecretSource) {
