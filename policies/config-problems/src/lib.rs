@@ -110,7 +110,7 @@ const TABLE: [Row; 27] = [
         id: "config.unset_variable",
         severity: Warn,
         title: "Config names a variable that this audit cannot find",
-        remediation: "Put the variable into the .env of the state directory, where gateway and audit find it; where the text itself is meant, double its $",
+        remediation: "Put the variable into the .env that the detail names, where gateway and audit find it; where the text itself is meant, double its $",
     },
     Row {
         kind: "legacy-key",

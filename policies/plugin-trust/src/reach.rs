@@ -32,7 +32,7 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         Err(reason) => return answer.leave_open(CHECK, reason),
     };
     let (mut labels, mut nodes) = (Vec::new(), Vec::new());
-    match is_permissive(&config, None, &enabled) {
+    match is_permissive(&config, None, None, &enabled) {
         Ok(true) => {
             labels.push("agents without settings of their own".to_owned());
             nodes.push(config.get("tools"));
@@ -40,21 +40,25 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         Ok(false) => {}
         Err(reason) => answer.leave_open(CHECK, reason),
     }
-    match config.at("agents.list").items() {
-        Ok(agents) => {
-            for agent in agents {
-                match open_agent(&config, &agent, &enabled) {
-                    Ok(Some(id)) => {
-                        let named = format!("agent \"{id}\"");
-                        labels.push(if id.is_empty() { agent.dotted() } else { named });
-                        nodes.push(agent.get("tools"));
-                    }
-                    Ok(None) => {}
-                    Err(reason) => answer.leave_open(CHECK, reason),
-                }
-            }
+    let (list, keyed) = (config.at("agents.list"), config.at("agents.entries"));
+    let listed = list.items().map(|agents| agents.map(|agent| (None, agent)).collect());
+    let keyed = keyed.entries().map(|agents| agents.map(|(id, agent)| (Some(id), agent)).collect());
+    let mut agents: Vec<(Option<&str>, Node<'_>)> = Vec::new();
+    for known in [listed, keyed] {
+        match known {
+            Ok(mut known) => agents.append(&mut known),
+            Err(reason) => answer.leave_open(CHECK, reason),
         }
-        Err(reason) => answer.leave_open(CHECK, reason),
+    }
+    for (key, agent) in agents {
+        match open_agent(&config, key, &agent, &enabled) {
+            Ok(Some(id)) => {
+                labels.push(if id.is_empty() { agent.dotted() } else { format!("agent \"{id}\"") });
+                nodes.push(agent.get("tools"));
+            }
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(CHECK, reason),
+        }
     }
     if labels.is_empty() {
         return;
@@ -71,7 +75,7 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
                 listing::words(&labels)
             ))
             .remediation(
-                "Set tools.profile to \"coding\" or \"minimal\" for all agents, or in agents.list for those that read what \
+                "Set tools.profile to \"coding\" or \"minimal\" for all agents, or of those agents alone that read what \
                  strangers write; or tools.allow to the tools that are needed",
             )
             .at_all(&nodes)
@@ -79,16 +83,18 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
     );
 }
 
-/// The id of an agent to which plugins are open.
+/// The id of an agent to which plugins are open: its key where it has one.
 fn open_agent<'a>(
     config: &Node<'a>,
+    key: Option<&'a str>,
     agent: &Node<'a>,
     enabled: &Enabled,
 ) -> Result<Option<&'a str>, NotAssessed> {
-    if !agent.is_object()? || !is_permissive(config, Some(agent), enabled)? {
+    if !agent.is_object()? || !is_permissive(config, key, Some(agent), enabled)? {
         return Ok(None);
     }
-    Ok(Some(agent.get("id").text()?.unwrap_or_default()))
+    let id = key.map_or_else(|| agent.get("id").text(), |key| Ok(Some(key)))?;
+    Ok(Some(id.unwrap_or_default()))
 }
 
 /// The texts of a list of ids, in lower case.
@@ -186,6 +192,7 @@ fn behind_link(cx: &Context<'_>, allow: &Node<'_>, answer: &mut Answer) -> Resul
 /// The tools of plugins are open to an agent, or, without one, by the global settings.
 fn is_permissive(
     config: &Node<'_>,
+    key: Option<&str>,
     entry: Option<&Node<'_>>,
     enabled: &Enabled,
 ) -> Result<bool, NotAssessed> {
@@ -195,7 +202,8 @@ fn is_permissive(
         return Ok(false);
     }
     let is_broad = || {
-        let id = entry.map_or(Ok(None), |entry| entry.get("id").text())?;
+        let written = || entry.map_or(Ok(None), |entry| entry.get("id").text());
+        let id = key.map_or_else(written, |key| Ok(Some(key)))?;
         let policies = tools::policies(config, id, own.as_ref())?;
         Ok(policies.iter().all(|policy| policy.allows(PROBE)))
     };
@@ -313,6 +321,9 @@ mod tests {
         assert!(detail(config).contains("open to agents without settings of their own and agents.list.2: "));
         let config = r#"{tools: {allow: ["foo"]}, agents: {list: [{id: "a", tools: {allow: ["read"]}}]}}"#;
         assert!(detail(config).contains(r#"their own and agent "a": "#), "a global entry counts for all");
+        let config =
+            r#"{tools: {profile: "minimal"}, agents: {entries: {a: {tools: {profile: "full"}}, b: {}}}}"#;
+        assert!(detail(config).contains(r#"open to agent "a": "#));
     }
 
     /// What is said of the check: "finding", "open", both, or neither.

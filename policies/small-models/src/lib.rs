@@ -150,14 +150,15 @@ fn policies(
     [profile.map(Option::unwrap_or_default), Policy::pick(&global), own.map(Option::unwrap_or_default)]
 }
 
-/// The agent's own `tools`: those of the first entry with exactly its id.
+/// The agent's own `tools`: those of the first entry of `agents.list` with exactly its id, or those in `agents.entries`.
 fn section<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
     for entry in config.at("agents.list").items()? {
         if entry.get("id").text()? == Some(id) {
             return Ok(Some(entry.get("tools")));
         }
     }
-    Ok(None)
+    let entry = config.at("agents.entries").get(id);
+    Ok(entry.is_present()?.then(|| entry.get("tools")))
 }
 
 /// The web tools, and whether they are switched on.

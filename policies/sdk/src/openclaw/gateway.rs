@@ -52,27 +52,6 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// What protects the gateway.
-#[derive(Clone, Debug)]
-pub struct Auth<'a> {
-    /// "none", "token", "password", "trusted-proxy", or whatever the config says.
-    pub mode: String,
-    /// The shared token.
-    pub token: Credential<'a>,
-    /// The shared password.
-    pub password: Credential<'a>,
-    /// Identity from Tailscale is accepted instead of a secret.
-    pub allow_tailscale: bool,
-}
-
-impl Auth<'_> {
-    /// A shared secret protects the gateway in the mode that is in force.
-    #[must_use]
-    pub fn has_secret(&self) -> bool {
-        (self.mode == "token" && self.token.is_set()) || (self.mode == "password" && self.password.is_set())
-    }
-}
-
 /// The gateway section.
 #[derive(Clone, Debug)]
 pub struct Gateway<'a> {
@@ -128,17 +107,6 @@ impl<'a> Gateway<'a> {
         Ok(!self.node.at("controlUi.enabled").is_false()?)
     }
 
-    /// What protects it. Needs the secrets `/gateway/auth/token`, `/gateway/auth/password`,
-    /// `env:OPENCLAW_GATEWAY_TOKEN` and `env:OPENCLAW_GATEWAY_PASSWORD`.
-    ///
-    /// # Errors
-    /// Where one of them, or a setting beside them, is not granted or not shown.
-    pub fn auth(&self, cx: &'a Context<'_>) -> Result<Auth<'a>, NotAssessed> {
-        let (token, password) = (self.token(cx)?, self.password(cx)?);
-        let (mode, allow_tailscale) = (self.mode(cx)?.to_owned(), self.allows_tailscale(cx)?);
-        Ok(Auth { mode, token, password, allow_tailscale })
-    }
-
     /// The shared token. Needs the secrets `/gateway/auth/token` and `env:OPENCLAW_GATEWAY_TOKEN`.
     ///
     /// # Errors
@@ -155,7 +123,8 @@ impl<'a> Gateway<'a> {
         Credential::read(cx, self.node.at("auth.password"), PASSWORD_VARIABLE)
     }
 
-    /// [`Auth::mode`] alone. Needs the password where the config names no mode.
+    /// "none", "token", "password", "trusted-proxy", or whatever the config says; "unknown" where that is no string. Needs
+    /// the password where the config names no mode.
     ///
     /// # Errors
     /// Where it is not shown, or the password that decides it is not granted.
@@ -175,7 +144,7 @@ impl<'a> Gateway<'a> {
         Ok(self.node.at("auth.mode").text()? == Some("trusted-proxy"))
     }
 
-    /// [`Auth::has_secret`] alone. Needs the secret of the mode in force, and what decides the mode.
+    /// A token or a password is in force and set. Needs the secret of the mode in force, and what decides the mode.
     ///
     /// # Errors
     /// Where one of them is not granted or not shown.
@@ -187,7 +156,7 @@ impl<'a> Gateway<'a> {
         }
     }
 
-    /// [`Auth::allow_tailscale`] alone.
+    /// An identity of the tailnet is enough to get in through Serve.
     ///
     /// # Errors
     /// Where it is not shown, or what decides it is not.
@@ -210,8 +179,8 @@ mod tests {
     fn mode_and_secret(host: &MemoryHost) -> (String, bool) {
         host.with(|cx| {
             let gateway = Gateway::read(cx);
-            let auth = gateway.auth(cx).expect("all secrets are granted");
-            (auth.mode.clone(), auth.has_secret())
+            let granted = "all secrets are granted";
+            (gateway.mode(cx).expect(granted).to_owned(), gateway.has_secret(cx).expect(granted))
         })
     }
 
@@ -232,10 +201,10 @@ mod tests {
     #[test]
     fn a_secret_in_a_store_is_set_though_its_length_is_unknown() {
         let blank = MemoryHost::new("{}").variable(TOKEN_VARIABLE, "  ");
-        blank.with(|cx| assert!(!Gateway::read(cx).auth(cx).expect("it is granted").token.is_set()));
+        blank.with(|cx| assert!(!Gateway::read(cx).token(cx).expect("it is granted").is_set()));
         let host = MemoryHost::new(r#"{gateway: {auth: {token: {"$hidden": "reference"}}}}"#);
         host.with(|cx| {
-            let token = Gateway::read(cx).auth(cx).expect("it is granted").token;
+            let token = Gateway::read(cx).token(cx).expect("it is granted");
             assert!(token.is_set() && token.truthy);
             let facts = token.facts.as_ref().expect("it is known where it is kept");
             assert_eq!(facts.source, SecretSource::Reference);
@@ -248,8 +217,8 @@ mod tests {
     fn a_finding_names_the_config_value_or_else_the_variable() {
         let place = |config: &str| {
             MemoryHost::new(config).with(|cx| {
-                let auth = Gateway::read(cx).auth(cx).expect("all secrets are granted");
-                info("id", "title").at_location(&auth.token.location()).locations
+                let token = Gateway::read(cx).token(cx).expect("it is granted");
+                info("id", "title").at_location(&token.location()).locations
             })
         };
         let config = Location::Config("/gateway/auth/token".to_owned());
@@ -268,7 +237,7 @@ mod tests {
         let config = r#"{gateway: {bind: "lan", tailscale: {mode: "off"}, auth: {mode: "token", token: "t", password: "p"}}}"#;
         for pointer in ["/gateway", "/gateway/auth", "/gateway/auth/mode"] {
             let host = MemoryHost::new(config).withhold(pointer);
-            assert!(host.with(|cx| Gateway::read(cx).auth(cx).is_err()), "{pointer}");
+            assert!(host.with(|cx| Gateway::read(cx).mode(cx).is_err()), "{pointer}");
         }
         let withheld = |pointer| Err(NotAssessed::withheld(format!("config:{pointer}")));
         let host = MemoryHost::new("{gateway: {controlUi: {}}}");
@@ -284,7 +253,7 @@ mod tests {
             let gateway = Gateway::read(cx);
             let seen = (gateway.is_loopback(), gateway.is_remote());
             assert_eq!(seen, (Ok(true), withheld("/gateway/tailscale/mode")));
-            assert!(gateway.auth(cx).is_err(), "serve would let Tailscale in");
+            assert!(gateway.allows_tailscale(cx).is_err(), "serve would let Tailscale in");
         });
         host.withhold("/gateway/controlUi").with(|cx| assert!(Gateway::read(cx).has_control_ui().is_err()));
     }
@@ -297,10 +266,16 @@ mod tests {
             host.with(|cx| {
                 let gateway = Gateway::read(cx);
                 let open = NotAssessed::hidden(Hidden::Variable, Location::Config(pointer.to_owned()));
-                let (is_bind, is_auth) = (pointer.ends_with("bind"), pointer.contains("auth"));
+                let is_auth = pointer.contains("auth");
                 assert_eq!(gateway.is_remote(), if is_auth { Ok(false) } else { Err(open.clone()) });
-                let mode = gateway.auth(cx).map(|auth| auth.mode);
-                assert_eq!(mode, if is_bind { Ok("token".to_owned()) } else { Err(open) }, "{pointer}");
+                assert_eq!(
+                    gateway.mode(cx),
+                    if is_auth { Err(open.clone()) } else { Ok("token") },
+                    "{pointer}"
+                );
+                let is_served = pointer.contains("tailscale");
+                let expected = if is_served { Err(open) } else { Ok(false) };
+                assert_eq!(gateway.allows_tailscale(cx), expected, "{pointer}");
             });
         }
     }

@@ -27,23 +27,34 @@ pub fn collect<'a>(config: &Node<'a>) -> Vec<Model<'a>> {
         let source = node.dotted();
         add(&mut models, &Model { id: Ok(""), node, source, agent: Ok(None), is_image });
     }
-    let list = config.at("agents.list");
-    let entries = match list.items() {
-        Ok(entries) => entries,
-        Err(reason) => {
-            let (source, agent) = (list.dotted(), Err(reason.clone()));
-            models.push(Model { id: Err(reason), node: list, source, agent, is_image: false });
-            return models;
-        }
+    let unknown = |place: Node<'a>, reason: NotAssessed| {
+        let (source, agent) = (place.dotted(), Err(reason.clone()));
+        Model { id: Err(reason), node: place, source, agent, is_image: false }
     };
-    for entry in entries {
-        let node = entry.get("model");
-        let id = entry.get("id").text().map(Option::unwrap_or_default);
-        let named = id.as_ref().ok().filter(|id| !id.is_empty());
-        let source = named.map_or_else(|| node.dotted(), |id| format!("agents.list.{id}.model"));
-        add(&mut models, &Model { id: Ok(""), node, source, agent: id.map(Some), is_image: false });
+    let (list, keyed) = (config.at("agents.list"), config.at("agents.entries"));
+    match list.items() {
+        Ok(entries) => entries.for_each(|entry| add_listed(&mut models, &entry)),
+        Err(reason) => models.push(unknown(list, reason)),
+    }
+    match keyed.entries() {
+        Ok(entries) => {
+            for (id, entry) in entries {
+                let (node, source) = (entry.get("model"), format!("agents.entries.{id}.model"));
+                add(&mut models, &Model { id: Ok(""), node, source, agent: Ok(Some(id)), is_image: false });
+            }
+        }
+        Err(reason) => models.push(unknown(keyed, reason)),
     }
     models
+}
+
+/// Adds the models of an entry of `agents.list`.
+fn add_listed<'a>(models: &mut Vec<Model<'a>>, entry: &Node<'a>) {
+    let node = entry.get("model");
+    let id = entry.get("id").text().map(Option::unwrap_or_default);
+    let named = id.as_ref().ok().filter(|id| !id.is_empty());
+    let source = named.map_or_else(|| node.dotted(), |id| format!("agents.list.{id}.model"));
+    add(models, &Model { id: Ok(""), node, source, agent: id.map(Some), is_image: false });
 }
 
 /// Adds the models of one setting: a name, or a primary model and its fallbacks.
@@ -82,6 +93,7 @@ mod tests {
                 "models": {"no/model": {}},
             },
             "list": [{"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h"],
+            "entries": {"y": {"model": "i"}, "z": null},
         }});
         let models = collect(&Node::root(&config));
         let seen: Vec<(&str, &str, &str, Option<&str>)> = models
@@ -102,6 +114,7 @@ mod tests {
                 ("e", "agents.list.x.model", "/agents/list/0/model", Some("x")),
                 ("f", "agents.list.1.model.primary", "/agents/list/1/model/primary", Some("")),
                 ("g", "agents.list.1.model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
+                ("i", "agents.entries.y.model", "/agents/entries/y/model", Some("y")),
             ]
         );
         assert!(models.iter().all(|model| model.is_image == (model.id == Ok("d"))));
@@ -147,6 +160,7 @@ mod tests {
                     "? at agents.defaults.model of all",
                     "? at agents.defaults.imageModel of all",
                     "? at agents.list of ?",
+                    "? at agents.entries of ?",
                 ],
             ),
             (

@@ -201,7 +201,7 @@ impl Work<'_> {
             };
             let verb = if more.is_empty() { "refers" } else { "refer" };
             let message = format!(
-                "{}{others} {verb} to the variable {name}, {why}; this audit goes on with the text as it is written.",
+                "{}{others} {verb} to the variable {name}, {why}; what depends on its value is not assessed.",
                 readable(&first)
             );
             let mut problem = Problem::new(ProblemKind::UnsetVariable, message).at(&first);
