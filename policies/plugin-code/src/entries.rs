@@ -145,7 +145,10 @@ fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, Why> {
         Ok(content) if content.truncated => {
             Err(Why::Limit(format!("it has more than {} MiB", MAX_PACKAGE_BYTES >> 20)))
         }
-        Ok(content) => Ok(serde_json::from_str(&String::from_utf8_lossy(&content.bytes)).unwrap_or_default()),
+        Ok(content) => match js::json(&content.bytes) {
+            Ok(package) => Ok(package.unwrap_or_default()),
+            Err(()) => Err(Why::Unreadable("it is JSON that this audit does not understand".to_owned())),
+        },
         Err(StateError::NotFound) => Ok(Value::Null),
         Err(error) => Err(Why::Unreadable(reason(&error))),
     }

@@ -34,11 +34,39 @@ pub fn string(value: &Value) -> String {
     }
 }
 
+/// What JavaScript reads in a file of JSON, with replacements for what is no UTF-8. None where it is no JSON.
+///
+/// # Errors
+/// Where it is JSON that cannot be held here: half of a surrogate pair, a number beyond all bounds, too many levels.
+pub fn json(bytes: &[u8]) -> Result<Option<Value>, ()> {
+    let text = String::from_utf8_lossy(bytes);
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        // Reads on without keeping anything, and so takes what is above.
+        Err(_) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Err(()),
+        Err(_) => Ok(None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn json_that_cannot_be_held_is_not_taken_for_none() {
+        let read = |text: &[u8]| json(text).map(|value| value.is_some());
+        assert_eq!(read(b"{\"a\": 1}"), Ok(true));
+        assert_eq!(read(b"{\"a\": \"\xff\"}"), Ok(true));
+        for text in ["{", "{a: 1}", "", "[1,]", "\u{feff}{}"] {
+            assert_eq!(read(text.as_bytes()), Ok(false), "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for text in ["{\"a\": \"\\ud800\"}", "[1e999]", deep.as_str()] {
+            assert_eq!(read(text.as_bytes()), Err(()), "{text}");
+        }
+    }
 
     #[test]
     fn string_takes_lists_apart_and_keeps_the_rest() {

@@ -141,10 +141,20 @@ fn is_about(name: &str, withheld: &[String]) -> bool {
     withheld.iter().any(same)
 }
 
-/// A place of the config where policies are shown everything.
+/// A place of the config where policies are shown everything, also that there is nothing.
 fn is_shown(subject: &Subject, place: Option<&Location>) -> bool {
     let Some(Location::Config { pointer, .. }) = place else { return false };
-    subject.config.redact().pointer(pointer).is_some_and(|value| !hides(value))
+    let config = subject.config.redact();
+    let mut place = pointer.as_str();
+    loop {
+        match (config.pointer(place), place.rsplit_once('/')) {
+            (Some(value), _) if place == pointer => return !hides(value),
+            // What is below a hidden value is hidden with it.
+            (Some(value), _) => return value.get(HIDDEN).is_none(),
+            (None, Some((parent, _))) => place = parent,
+            (None, None) => return false,
+        }
+    }
 }
 
 /// The value, or a part of it, is not shown to policies.

@@ -272,11 +272,14 @@ impl Subject {
         self.mask.get_or_init(|| Mask::new(self.secret_values()))
     }
 
+    /// A path as policies see it: a config can put a secret into one.
+    fn masked(&self, path: &Path) -> String {
+        self.mask().apply(&path.to_string_lossy())
+    }
+
     pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
         let views = self.views.iter().filter(|(name, _)| sees(name));
-        views
-            .map(|(name, path)| View { name: name.clone(), display: path.to_string_lossy().into_owned() })
-            .collect()
+        views.map(|(name, path)| View { name: name.clone(), display: self.masked(path) }).collect()
     }
 
     pub(super) fn input_variables(&self, names: &[String]) -> Vec<Variable> {
@@ -294,9 +297,9 @@ impl Subject {
             let file = place.map(|(file, _)| &file.path).or(problem.path.as_ref());
             Problem {
                 kind: problem.kind.as_str().to_owned(),
-                message: problem.message.clone(),
+                message: self.mask().apply(&problem.message),
                 pointers: problem.pointer.iter().chain(&problem.more).cloned().collect(),
-                file: file.map(|path| path.to_string_lossy().into_owned()),
+                file: file.map(|path| self.masked(path)),
                 position: place.map(|(_, place)| (place.line, place.column)),
             }
         };

@@ -14,7 +14,7 @@ pub enum Name<'m> {
 /// The name that both claim, as the first one writes it.
 #[must_use]
 pub fn shared_name<'m>(one: &'m Manifest, other: &Manifest) -> Option<Name<'m>> {
-    if one.policy.id == other.policy.id {
+    if one.policy.id.eq_ignore_ascii_case(&other.policy.id) {
         return Some(Name::Policy(&one.policy.id));
     }
     let claimed = |id: &str| other.checks.iter().any(|check| overlap(&check.id, id));
@@ -23,6 +23,8 @@ pub fn shared_name<'m>(one: &'m Manifest, other: &Manifest) -> Option<Name<'m>> 
 
 /// Two check ids, either with a `*`, can name the same check.
 fn overlap(one: &str, other: &str) -> bool {
+    // One that differs in case alone would be read as the same.
+    let (one, other) = (&one.to_lowercase(), &other.to_lowercase());
     let ends = |id: &str| {
         id.split_once('*')
             .map_or((id.to_owned(), id.to_owned()), |(head, tail)| (head.to_owned(), tail.to_owned()))
@@ -51,6 +53,7 @@ mod tests {
         assert_eq!(shared_name(&own, &manifest("a", "mine.y")), Some(Name::Policy("a")));
         for (check, is_shared) in [
             ("mine.x", true),
+            ("Mine.X", true),
             ("mine.*", true),
             ("*.x", true),
             ("*", true),

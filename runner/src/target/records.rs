@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::listing::Listing;
@@ -131,7 +132,15 @@ impl Tables {
                 return Err(RecordsError::Limit(format!("{MAX_FILE_BYTES} bytes of one file")));
             }
             // The gateway takes what is no JSON for an empty store.
-            let store: Value = serde_json::from_slice(&content).unwrap_or_default();
+            let store = String::from_utf8_lossy(&content);
+            let store: Value = match serde_json::from_str(&store) {
+                Ok(store) => store,
+                // JSON that cannot be held here, such as half of a surrogate pair, may let somebody in.
+                Err(error) if serde_json::from_str::<IgnoredAny>(&store).is_ok() => {
+                    return Err(RecordsError::NotUnderstood(error.to_string()));
+                }
+                Err(_) => Value::Null,
+            };
             let list = store.get("allowFrom").and_then(Value::as_array);
             let entries = list.into_iter().flatten().filter_map(text);
             for (number, text) in entries.enumerate() {

@@ -216,7 +216,7 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
     if content.truncated {
         return Err(NotAssessed::limit(format!("{MAX_PACKAGE_BYTES} bytes of {place}")));
     }
-    let Ok(json) = serde_json::from_str::<Value>(&String::from_utf8_lossy(&content.bytes)) else {
+    let Ok(Some(json)) = js::json(&content.bytes) else {
         let reason = NotAssessed::not_understood(format!("{place} is no JSON"));
         return Err(reason.at(Location::Object(package.clone())));
     };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::context::unseen;
 use crate::openclaw::agents;
 use crate::openclaw::channels::{Account, Channel};
-use crate::{Context, NotAssessed, Path, StateError, Target, js};
+use crate::{Context, Location, NotAssessed, Path, StateError, Target, js};
 
 /// A list of people has kilobytes; what is longer is not judged.
 const MAX_STORE_BYTES: u32 = 1 << 20;
@@ -63,7 +63,9 @@ impl Store {
             Err(error) => return Err(unseen(cx, "read", &path, &error)),
         };
         // What is no JSON lets nobody in: the gateway takes it for an empty store, too.
-        let list: Value = serde_json::from_slice(&content.bytes).unwrap_or_default();
+        let place = || Location::Object(path.clone());
+        let unheld = |()| NotAssessed::not_understood(cx.display_path(&path)).at(place());
+        let list = js::json(&content.bytes).map_err(unheld)?.unwrap_or_default();
         let list = list.get("allowFrom").and_then(Value::as_array).into_iter().flatten();
         let (everyone, senders): (Vec<_>, Vec<_>) = list.filter_map(id).partition(|entry| entry == "*");
         Ok(Some(Self { path, senders, has_wildcard: !everyone.is_empty() }))

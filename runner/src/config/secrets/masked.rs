@@ -16,8 +16,9 @@ use crate::config::lexical::{Meant, Part, parts};
 use crate::config::mask::is_maskable;
 use crate::config::pointer::join;
 use crate::config::redact::{Hidden, Mount, hidden, is_placeholder};
+use crate::config::shown::is_random;
 use crate::config::tree::second_reader;
-use crate::config::{Config, Edit, EditError, SecretString};
+use crate::config::{Config, Edit, EditError, Problem, ProblemKind, SecretString};
 use crate::target::js_trim;
 
 /// What stands for a secret.
@@ -60,24 +61,29 @@ impl Config {
     /// A secret is spelled out in the text of a file, comments included. What a variable or a reference gives is not in the
     /// file. None where there is no such file, or it is not understood.
     pub fn has_literals(&self, path: &Path) -> Option<bool> {
-        /// Secrets that are looked for at once: a table of a hundred thousand would take half a gigabyte.
-        const AT_ONCE: usize = 10_000;
+        /// A longer text, or one beside more secrets, is not looked through: nobody has one in a store of packages.
+        const MAX_BYTES: usize = 1 << 20;
+        const MAX_SECRETS: usize = 10_000;
+        let is_twofold = |problem: &Problem| problem.kind == ProblemKind::Ambiguous;
+        if self.secrets.len() > MAX_SECRETS || self.problems.iter().any(is_twofold) {
+            return None;
+        }
         let (index, file) = self.files.iter().enumerate().find(|(_, file)| file.path == path)?;
-        let text = &file.text;
+        let text = Some(&file.text).filter(|text| text.len() <= MAX_BYTES)?;
         let value: Value = json5::from_str(text).ok()?;
         let is_literal = |mask: &Range<usize>| !is_placeholder(text.get(mask.clone()).unwrap_or_default());
         let (places, _) = hidden(&value, mount(index));
         let mut masks = Vec::new();
         in_values(text, &second_reader(text)?, "", &places, &mut masks);
-        let mut elsewhere = std::iter::once(&[][..]).chain(self.secrets.chunks(AT_ONCE)).map(|secrets| {
-            let known = Known::new(secrets.iter().map(|secret| &secret.value));
-            let mut masks = Vec::new();
-            for (part, range) in parts(text) {
-                known.in_part(text, part, &range, &mut masks);
-            }
-            masks
-        });
-        Some(masks.iter().any(is_literal) || elsewhere.any(|masks| masks.iter().any(is_literal)))
+        let known = Known::new(self.secrets.iter().map(|secret| &secret.value));
+        // A comment is nobody's text: what looks random in it was a secret once.
+        let mut random = false;
+        for (part, range) in parts(text) {
+            known.in_part(text, part, &range, &mut masks);
+            let words = text.get(range).unwrap_or_default().split(|c: char| !c.is_ascii_alphanumeric());
+            random |= part == Part::Comment && words.into_iter().any(is_random);
+        }
+        Some(random || masks.iter().any(is_literal))
     }
 
     /// Where secrets stand in the text of a file, in order and apart from each other, and what is known of secrets.

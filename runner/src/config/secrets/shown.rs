@@ -122,7 +122,8 @@ impl Shape {
 }
 
 /// So long and so mixed that it may be a key.
-fn is_random(text: &str) -> bool {
+/// The text is long enough and mixed enough to be a secret.
+pub(in crate::config) fn is_random(text: &str) -> bool {
     let count = text.chars().count();
     let of = |is: fn(&char) -> bool| text.chars().filter(is).count();
     let is_mixed =

@@ -327,10 +327,15 @@ fn a_secret_that_is_spelled_out_in_a_file_is_met() {
         &format!("{{gateway:{{auth:{{token:'${{T}}'}}}},logging:{{file:'/{TOKEN}'}}}}"),
         "{models:{providers:{p:{baseUrl:'https://u:p@h/v1'}}}}",
         "{gateway:{auth:{token:'x${T}'}}}",
+        "{gateway:{auth:{token:'${T}'}}} // token = 9f86d081884c7d659a2feaa0c55ad015",
+        "{gateway:{auth:{token:'${T}'}}} /* was 9f86d081884c7d659a2feaa0c55ad015 */",
     ] {
         assert_eq!(has_literals(text), Some(true), "{text}");
     }
     assert_eq!(has_literals("{gateway:{"), None, "it is not understood");
+    let twice = "{gateway:{auth:{token:'literal-token'}},gateway:{bind:'loopback'}}";
+    assert_eq!(has_literals(twice), None, "it can be understood in two ways");
+    assert_eq!(has_literals(&format!("{{}} // {}", "x".repeat(2 << 20))), None, "it is too long");
     let home =
         Home::new(&[("openclaw.json", "{$include:'b.json5'}"), ("b.json5", "{hooks:{token:'literal'}}")]);
     let (config, _) = home.load(&[]);
