@@ -55,9 +55,21 @@ pub(in crate::config) struct Redacted {
 
 /// Takes the secrets out of a config, and what variables give or would give.
 pub(in crate::config) fn redact(config: &Value, references: &References) -> Redacted {
-    let mut work = Work::new(Mount::Root, references);
-    let copy = work.value(config, "", Context::root(Mount::Root));
-    Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }
+    let pass = |secret_variables| {
+        let mut work = Work { secret_variables, ..Work::new(Mount::Root, references) };
+        let copy = work.value(config, "", Context::root(Mount::Root));
+        (Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }, work.met)
+    };
+    let (redacted, secret_variables) = pass(HashSet::new());
+    // What is a secret in one place is one in all, also in those that were met before it.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for given in references.substituted.values().flatten() {
+        *counts.entry(&given.name).or_default() += 1;
+    }
+    if secret_variables.iter().any(|name| counts.get(name.as_str()).is_some_and(|count| *count > 1)) {
+        return pass(secret_variables).0;
+    }
+    redacted
 }
 
 /// What stands in the copy in place of a value.
@@ -86,6 +98,10 @@ struct Work<'a> {
     references: &'a References,
     secrets: Vec<Secret>,
     hidden_variables: HashSet<String>,
+    /// Names of variables that are known to give secrets.
+    secret_variables: HashSet<String>,
+    /// Those that were met in the place of a secret.
+    met: HashSet<String>,
     hidden: Option<HashMap<String, Hidden>>,
 }
 
@@ -123,7 +139,16 @@ impl Context<'_> {
 impl<'a> Work<'a> {
     fn new(mount: Mount, references: &'a References) -> Self {
         let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
-        Self { schema: schema::get(), mount, references, secrets, hidden_variables, hidden: None }
+        Self {
+            schema: schema::get(),
+            mount,
+            references,
+            secrets,
+            hidden_variables,
+            secret_variables: HashSet::new(),
+            met: HashSet::new(),
+            hidden: None,
+        }
     }
 
     fn value(&mut self, value: &Value, pointer: &str, context: Context<'_>) -> Value {
@@ -207,7 +232,8 @@ impl<'a> Work<'a> {
         let given = self.references.substituted.get(pointer);
         let variables = || given.into_iter().flatten().map(|given| given.name.as_str());
         // What a variable for a secret gives is hidden wherever it is put.
-        let is_secret_name = variables().any(|name| wide_key(name) != Sensitivity::None);
+        let is_secret_name = variables()
+            .any(|name| wide_key(name) != Sensitivity::None || self.secret_variables.contains(name));
         if self.is_closed(context) && self.fits(text, context) && !is_secret_name {
             return json!(text);
         }
@@ -219,6 +245,7 @@ impl<'a> Work<'a> {
         let listed = (context.listed || text.contains(['=', ':'])) && is_secret_list(context.key);
         let flagged = context.behind == Behind::Flag;
         if named || listed || flagged || looks_like_token(text) {
+            self.met.extend(given.into_iter().flatten().map(|given| given.name.clone()));
             self.add_parts(pointer, text, listed || flagged);
             self.add(pointer, text.to_owned(), self.source(pointer));
             self.hide(pointer, || Hidden::Whole);

@@ -24,9 +24,9 @@ const KEY_WORDS: [&str; 9] =
     ["api", "private", "access", "secret", "signing", "encrypt", "encryption", "auth", "master"];
 
 /// A key whose name holds none of these is no secret: most are ordinary, and taking each apart would cost time.
-const STEMS: [&str; 24] = [
-    "tok", "pass", "secret", "cred", "auth", "cook", "bear", "jwt", "key", "account", "pat", "pwd", "pin",
-    "mnemonic", "dsn", "otp", "hook", "seed", "phrase", "words", "code", "url", "uri", "string",
+const STEMS: [&str; 25] = [
+    "pw", "tok", "pass", "secret", "cred", "auth", "cook", "bear", "jwt", "key", "account", "pat", "pwd",
+    "pin", "mnemonic", "dsn", "otp", "hook", "seed", "phrase", "words", "code", "url", "uri", "string",
 ];
 
 /// Ends of keys that hold paths, which are never secret.
@@ -73,7 +73,8 @@ const PUBLIC_KEYS: [(&str, &str, &str); 13] = [
 
 /// Last words of keys whose text is a secret in settings that no schema describes. What is beneath such a key is not, or a
 /// section `auth` would be hidden with all that is in it.
-const WIDE_WORDS: [&str; 14] = [
+const WIDE_WORDS: [&str; 15] = [
+    "pw",
     "pat",
     "pwd",
     "pass",
@@ -324,6 +325,9 @@ pub(in crate::config) fn of_key(key: &str) -> Sensitivity {
     Sensitivity::None
 }
 
+/// Ends of names that are one word of two.
+const JOINED_ENDS: [&str; 6] = ["token", "secret", "password", "passwd", "passphrase", "apikey"];
+
 /// What lies between the words of a name does not count: `pass-word` and `API_KEY` are looked at.
 fn may_be_secret(key: &str) -> bool {
     let letters: String = key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
@@ -369,6 +373,10 @@ pub(in crate::config) fn wide_key(key: &str) -> Sensitivity {
         return Sensitivity::OwnTexts;
     }
     let joined = words.concat();
+    // `accesstoken`, `DBPASSWORD`: without a boundary the end tells.
+    if JOINED_ENDS.iter().any(|end| joined.ends_with(end)) {
+        return Sensitivity::Own;
+    }
     let is_pair = |first: &&str, second: &&str| {
         joined.strip_suffix(second).is_some_and(|rest| {
             // Without a boundary the two make the whole name: `databaseurl`, and not `mydbstring`.

@@ -342,3 +342,35 @@ fn a_secret_that_is_spelled_out_in_a_file_is_met() {
     let of = |name: &str| config.has_literals(&home.path.join(".openclaw").join(name));
     assert_eq!([of("openclaw.json"), of("b.json5"), of("c.json5")], [Some(false), Some(true), None]);
 }
+
+#[test]
+fn a_variable_that_gives_a_secret_gives_it_everywhere() {
+    let home = Home::new(&[(
+        "openclaw.json",
+        "{agents:{list:[{id:'${A}'},{id:'${B}'}]},gateway:{auth:{token:'${A}'}},channels:{telegram:{dmPolicy:'${B}'}}}",
+    )]);
+    let (config, _) = home.load(&[("A", "plain-word"), ("B", "open")]);
+    let shown = |pointer: &str| config.redact().pointer(pointer).cloned();
+    assert_eq!(shown("/agents/list/0/id"), Some(hidden("variable")));
+    assert_eq!(shown("/agents/list/1/id"), Some(json!("open")));
+}
+
+#[test]
+fn a_name_without_boundaries_is_told_by_its_end() {
+    let keys = ["accesstoken", "clientsecret", "dbpassword", "AUTHTOKEN", "openaiapikey", "db_pw"];
+    let members = keys.map(|key| format!("{key}:'some-word'")).join(",");
+    let home = Home::new(&[(
+        "openclaw.json",
+        &format!(
+            "{{plugins:{{entries:{{x:{{config:{{{members},maxtokens:'some-word',tokenizer:'some-word'}}}}}}}}}}"
+        ),
+    )]);
+    let (config, _) = home.load(&[]);
+    let shown = |key: &str| config.redact().pointer(&format!("/plugins/entries/x/config/{key}")).cloned();
+    for key in keys {
+        assert_eq!(shown(key), Some(hidden("secret")), "{key}");
+    }
+    for key in ["maxtokens", "tokenizer"] {
+        assert_eq!(shown(key), Some(json!("some-word")), "{key}");
+    }
+}
