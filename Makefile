@@ -30,7 +30,7 @@ demo: build ## Audit the demo installation
 	@tests/corpus/demo/install $(TARGET_DIR)/demo && $(CHITIN) audit --state-dir $(TARGET_DIR)/demo/.openclaw || true
 
 test: setup ## Run all tests
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 # A program that CHITIN names is not built.
 check-languages: $(if $(filter file,$(origin CHITIN)),build) ## Build the example policies in all languages, and compare what each says (ARGS="--require-all", names)
@@ -43,7 +43,7 @@ lint: setup ## Check formatting and lints
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-docs: build ## Write the generated pages: docs/checks.md, docs/cli.md, docs/report.schema.json
+docs: build ## Write the generated pages: docs/checks.md, docs/differences.md, docs/cli.md
 	$(CARGO) test --locked --package chitin --test docs -- --bless
 
 bless: build ## Write the expected outputs anew, after a look at what changed

@@ -583,11 +583,12 @@ fn what_a_hostile_policy_proposes_is_refused_with_a_reason_each() {
 fn a_strangers_trials_that_cannot_be_made_drop_nobody_elses_fix() {
     use chitin::audit::finding::{Finding, Fix};
     let home = Home::new();
+    // Before anything is looked at: a policy that lists the folder sees it so.
+    home.chmod("state/empty", 0o750);
     let subject = Arc::new(home.read(&Preview::default()));
     let evaluation = evaluate(&SANDBOX, &subject, &policies(), &Limits::default(), &Budget::default());
     let mut report = Report::new(&subject, &evaluation, Terms::default(), 0);
     let fix = Fix::SetMode { view: 0, rel: "empty".into(), expected: 0o750, mode: 0o700 };
-    home.chmod("state/empty", 0o750);
     let own = report.findings[0].clone();
     report.findings.push(Finding { policy: "stranger".to_owned(), fixes: vec![fix], ..own });
     let trials = std::cell::Cell::new(0);

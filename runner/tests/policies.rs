@@ -132,6 +132,10 @@ fn whole(folder: &Path) -> Result<(), Failed> {
     }
     let unnamed = manifest.checks.iter().filter(|check| !readme.contains(&format!("`{}`", check.id)));
     wrong.extend(unnamed.map(|check| format!("README.md does not name `{}`", check.id)));
+    let twins = fs::read_to_string(root().join("runner/benches/audit.rs"))?;
+    if !twins.contains(&format!("(\"{id}\", ")) {
+        wrong.push("runner/benches/audit.rs has no line for its native twin".to_owned());
+    }
     stray_files(folder, &mut wrong);
     covered(folder, &id, &manifest, &mut wrong);
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
