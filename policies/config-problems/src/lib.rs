@@ -88,8 +88,8 @@ const TABLE: [Row; 27] = [
         kind: "include-escape",
         id: "config.include_escape",
         severity: Critical,
-        title: "Config includes a file that the gateway refuses to read",
-        remediation: "Copy the file into the directory of the config and correct the $include; until then the gateway does not start, and what the file holds is not audited",
+        title: "Config includes a file that this audit does not read",
+        remediation: "Put the file itself into the directory of the config and correct the $include; until then what it holds is not audited",
     },
     Row {
         kind: "include-cycle",

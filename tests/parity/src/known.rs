@@ -53,6 +53,20 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "git-work-tree",
+        reason: "config and secrets in the work tree of a git repository are told; the installations here are made in one",
+        holds: |_, text| text.starts_with("+config.git_work_tree"),
+    },
+    Known {
+        name: "include-behind-link",
+        reason: "an include behind a link is not read: whoever can change the link would decide about the gateway",
+        holds: |seen, _| {
+            let is_refused = |verdict: &String| verdict.starts_with("config.include_escape");
+            (seen.ours.own.iter().chain(&seen.ours.findings).any(is_refused))
+                && links(seen).any(|(path, _)| path.ends_with(".json5"))
+        },
+    },
+    Known {
         name: "no-redirect",
         reason: "neither a .env in the current directory nor the config can move the audit elsewhere",
         holds: |seen, _| seen.ours.own.iter().any(|verdict| verdict.starts_with("config.redirect_ignored")),

@@ -310,7 +310,7 @@ impl<'p> Loader<'p> {
                 String::new()
             };
             let message = format!(
-                "The include {} lies outside {}. Neither the gateway nor this audit reads it.{ignored}",
+                "The include {} lies outside {}: the gateway does not start with it, and this audit does not read it.{ignored}",
                 path.display(),
                 self.root.display()
             );
