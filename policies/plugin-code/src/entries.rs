@@ -147,7 +147,9 @@ fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, Why> {
         }
         Ok(content) => match js::json(&content.bytes) {
             Ok(package) => Ok(package.unwrap_or_default()),
-            Err(()) => Err(Why::Unreadable("it is JSON that this audit does not understand".to_owned())),
+            Err(error) => {
+                Err(Why::Unreadable(format!("it is JSON that this audit does not understand: {error}")))
+            }
         },
         Err(StateError::NotFound) => Ok(Value::Null),
         Err(error) => Err(Why::Unreadable(reason(&error))),

@@ -63,7 +63,7 @@ pub const KNOWN: &[Known] = &[
         holds: |seen, _| {
             let is_refused = |verdict: &String| verdict.starts_with("config.include_escape");
             (seen.ours.own.iter().chain(&seen.ours.findings).any(is_refused))
-                && links(seen).any(|(path, _)| path.ends_with(".json5"))
+                && links(seen).any(|(path, _)| path.contains("inc"))
         },
     },
     Known {
