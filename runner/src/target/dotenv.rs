@@ -1,5 +1,6 @@
 //! The `.env` syntax the gateway reads: `NAME=value`, optional `export`, three kinds of quotes, `#` comments,
-//! no expansion of variables. Lines that are none of this are passed over, as the gateway does.
+//! no expansion of variables. Lines that are none of this are passed over, as the gateway does. White space is JavaScript's,
+//! line ends among it, wherever the gateway's reader takes it so.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,12 @@ pub fn parse(text: &str) -> Vec<(String, String)> {
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut found: Vec<(String, String)> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
-    while !rest.is_empty() {
+    loop {
+        // Once for all, so that a text of white space is read once.
+        rest = rest.trim_start_matches(is_space);
+        if rest.is_empty() {
+            return found;
+        }
         match assignment(rest) {
             Some((name, value, after)) => {
                 if let Some(earlier) = index.get(&name).and_then(|at| found.get_mut(*at)) {
@@ -23,7 +29,6 @@ pub fn parse(text: &str) -> Vec<(String, String)> {
             None => rest = next_line(rest),
         }
     }
-    found
 }
 
 fn next_line(text: &str) -> &str {
@@ -32,26 +37,30 @@ fn next_line(text: &str) -> &str {
 
 /// One assignment at the start of `text`: name, value, and what follows its line.
 fn assignment(text: &str) -> Option<(String, String, &str)> {
-    let blank = |c: char| c == ' ' || c == '\t';
-    let mut text = text.trim_start_matches(blank);
-    if let Some(after) = text.strip_prefix("export")
-        && after.starts_with(blank)
-    {
-        text = after.trim_start_matches(blank);
-    }
+    let exported = text.strip_prefix("export").filter(|after| after.starts_with(is_space));
+    // A variable may be called so itself.
+    exported.and_then(|after| named(after.trim_start_matches(is_space))).or_else(|| named(text))
+}
+
+/// White space in JavaScript's regular expressions.
+fn is_space(c: char) -> bool {
+    c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
+}
+
+/// The same, behind `export`.
+fn named(text: &str) -> Option<(String, String, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))?;
     let (name, after) = text.split_at_checked(end)?;
     if name.is_empty() {
         return None;
     }
-    let after = after.trim_start_matches(blank);
-    // `NAME: value` needs white space after the colon, `NAME=value` does not.
-    let value = match after.strip_prefix('=') {
+    // `NAME: value` needs white space behind the colon and has none before it, `NAME = value` is free.
+    let value = match after.trim_start_matches(is_space).strip_prefix('=') {
         Some(value) => value,
-        None => after.strip_prefix(':').filter(|value| value.starts_with(blank))?,
+        None => after.strip_prefix(':')?.strip_prefix(is_space)?,
     };
-    let value = value.trim_start_matches(blank);
-    let (value, after) = quoted(value).unwrap_or_else(|| bare(value));
+    // A quoted value may begin on a later line, a bare one may not.
+    let (value, after) = quoted(value.trim_start_matches(is_space)).unwrap_or_else(|| bare(value));
     Some((name.to_owned(), value, after))
 }
 
@@ -91,7 +100,7 @@ fn closing(body: &str, quote: char) -> Option<usize> {
 /// A value without quotes ends at the line's end or at `#`.
 fn bare(text: &str) -> (String, &str) {
     let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-    let value = line.split_once('#').map_or(line, |(value, _)| value).trim();
+    let value = line.split_once('#').map_or(line, |(value, _)| value).trim_matches(is_space);
     // The gateway's reader also drops one pair of quotes around what it took for a bare value.
     let inner = ['"', '\'', '`'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
     (inner.unwrap_or(value).to_owned(), after)

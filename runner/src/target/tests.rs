@@ -194,8 +194,36 @@ fn dotenv_syntax() {
     ] {
         assert_eq!(get(name), Some(value), "{name}");
     }
-    assert_eq!(get("nonsense"), None);
+    assert_eq!(get("nonsense"), Some("x"), "the sign may stand on a later line");
     assert_eq!(found.iter().filter(|(key, _)| key == "X").count(), 1);
+}
+
+#[test]
+fn dotenv_takes_white_space_as_the_gateways_reader_does() {
+    // Seen with dotenv 16.
+    for (text, pairs) in [
+        ("DM=pairing\n\u{a0}DM=open", [("DM", "open")].as_slice()),
+        ("DM=pairing\nDM:\nopen", &[("DM", "open")]),
+        ("A=\n\"x\"", &[("A", "x")]),
+        ("A =\n b", &[("A", "")]),
+        ("A : b", &[]),
+        ("export=5", &[("export", "5")]),
+        ("export\nB=1", &[("B", "1")]),
+        ("A=\u{a0}x\u{a0}", &[("A", "x")]),
+        ("A:\u{a0}x", &[("A", "x")]),
+        ("A: \nx", &[("A", "")]),
+        ("A='a\\'b' # c", &[("A", "a\\'b")]),
+        ("\u{a0}\n\n", &[]),
+        ("A=\"x\" y", &[("A", "\"x\" y")]),
+        ("A\u{85}=1", &[]),
+    ] {
+        let found = parse_dotenv(text);
+        let found: Vec<(&str, &str)> =
+            found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, pairs, "{text:?}");
+    }
+    parse_dotenv(&"\n".repeat(1 << 20));
+    parse_dotenv(&"A\n\n".repeat(1 << 18));
 }
 
 #[test]

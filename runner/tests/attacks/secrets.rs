@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use chitin::audit::{Basis, Subject, input};
 use chitin::config::{Config, Edit, load};
+use chitin::policy::manifest::{Capabilities, FileCapability};
 use chitin::target::{Environment, Request, locate};
 use serde_json::{Map, Value, json};
 
@@ -632,5 +634,59 @@ fn a_store_cannot_call_its_own_values_hidden() {
         assert_eq!(spoofed, [""; 0], "{list}");
         let shared = found.iter().any(|found| found == "channels.telegram.dm.scope_main_multiuser");
         assert_eq!(shared, list.starts_with('['), "{list}: {found:?}");
+    }
+}
+
+// ---- a secret in a path; JSON that the gateway reads and this program cannot hold ----
+
+#[test]
+fn a_secret_in_a_path_reaches_no_policy() {
+    const VALUE: &str = "plain-word-of-a-token";
+    let made = home(
+        "{ logging: { file: \"/tmp/${X_TOKEN}.log\" }, plugins: { load: { paths: [\"/nowhere/${X_TOKEN}/nope\"] } } }\n",
+    );
+    let path = made.path().to_str().unwrap();
+    let mut environment: Environment = [("HOME", path), ("X_TOKEN", VALUE)].into_iter().collect();
+    let (located, problems) = locate(&Request::default(), &mut environment, made.path()).unwrap();
+    let config = load(&located, &mut environment);
+    let basis = Basis { deep: true, ..Basis::default() };
+    let subject = Subject::new(located, environment, config, problems, &basis);
+    let log = FileCapability::try_from("stat:log".to_owned()).unwrap();
+    let granted = Capabilities { files: vec![log], problems: true, ..Capabilities::default() };
+    let input = input(&subject, &granted);
+    let seen: Vec<&str> = input.views.iter().map(|view| view.display.as_str()).collect();
+    assert_eq!(seen, ["***"], "the whole text is what a variable gives a part of");
+    for problem in &input.problems {
+        let words = format!("{} {:?}", problem.message, problem.file);
+        assert!(!words.contains(VALUE), "{words}");
+    }
+}
+
+/// The status of a check.
+fn status(report: &Value, id: &str) -> String {
+    let checks = report["assessment"].as_array().unwrap();
+    checks.iter().find(|check| check["checkId"] == id).unwrap()["status"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn json_that_cannot_be_held_is_not_called_empty() {
+    for odd in ["\"\\ud800\"", "1e999"] {
+        let mut home = home("{ channels: { telegram: { botToken: \"x\" } } }\n");
+        home.directory(".openclaw/credentials", 0o700);
+        let store = format!("{{\"allowFrom\": [\"*\", {odd}]}}");
+        home.file(".openclaw/credentials/telegram-allowFrom.json", 0o600, Some(store.as_bytes()));
+        home.directory(".openclaw/extensions", 0o700);
+        home.directory(".openclaw/extensions/p", 0o700);
+        home.directory(".openclaw/extensions/p/node_modules", 0o700);
+        let package =
+            format!("{{\"openclaw\": {{\"extensions\": [\"./node_modules/x.js\"]}}, \"x\": {odd}}}");
+        home.file(".openclaw/extensions/p/package.json", 0o600, Some(package.as_bytes()));
+        home.file(".openclaw/extensions/p/node_modules/x.js", 0o600, Some(b"eval(x)"));
+        let answer = run(&home, &["audit", "--deep", "--json"]);
+        let report: Value = serde_json::from_str(&answer.stdout).unwrap();
+        assert_eq!(answer.code, 3, "{odd}");
+        for id in ["channels.*.dm.scope_main_multiuser", "plugins.code_safety"] {
+            assert_eq!(status(&report, id), "not-assessed", "{odd}: {id}");
+        }
     }
 }
