@@ -242,7 +242,7 @@ impl<'h> Context<'h> {
     /// A secret is spelled out in the file of a view, that of the config or of an include.
     ///
     /// # Errors
-    /// Where that is not granted, or the file is not understood.
+    /// `withheld` without the capability, `not-understood` for a file that is not read as a config.
     pub fn has_literals(&self, path: &Path) -> Result<bool, NotAssessed> {
         let unknown =
             || NotAssessed::not_understood(self.display_path(path)).at(Location::Object(path.clone()));

@@ -94,7 +94,7 @@ pub(crate) fn not_granted(subject: &Subject) -> NotAssessed {
     })
 }
 
-/// What is said where it may not be asked whether a secret is spelled out in a file.
+/// The reason `withheld`, with the capability that [`Host::has_literals`] needs for a view.
 pub(crate) fn literals_not_granted(view: &str) -> NotAssessed {
     let number = view.strip_prefix("include/");
     NotAssessed::withheld(format!("secret:file:{}", number.map_or(view, |_| "include/*")))

@@ -34,15 +34,15 @@ pub fn string(value: &Value) -> String {
     }
 }
 
-/// What JavaScript reads in a file of JSON, with replacements for what is no UTF-8. None where it is no JSON.
+/// Parses a file as `JSON.parse` does: bytes that are no UTF-8 become U+FFFD. None for a text that is no JSON.
 ///
 /// # Errors
-/// Where it is JSON that cannot be held here: half of a surrogate pair, a number beyond all bounds, too many levels.
+/// For valid JSON that a [`Value`] cannot hold: half of a surrogate pair, a number beyond `f64`, more than 127 levels.
 pub fn json(bytes: &[u8]) -> Result<Option<Value>, serde_json::Error> {
     let text = String::from_utf8_lossy(bytes);
     match serde_json::from_str(&text) {
         Ok(value) => Ok(Some(value)),
-        // Reads on without keeping anything, and so takes what is above.
+        // It checks the syntax alone, and so accepts those.
         Err(error) if serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() => Err(error),
         Err(_) => Ok(None),
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 /// The assignments of a `.env` file, each name once: a later value replaces an earlier one.
 pub fn parse(text: &str) -> Vec<(String, String)> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut rest = text.as_str();
     let mut found: Vec<(String, String)> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     loop {
@@ -47,7 +47,7 @@ fn is_space(c: char) -> bool {
     c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}')
 }
 
-/// The same, behind `export`.
+/// An assignment without `export` before it.
 fn named(text: &str) -> Option<(String, String, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')))?;
     let (name, after) = text.split_at_checked(end)?;

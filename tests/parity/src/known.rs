@@ -1,5 +1,7 @@
 //! Differences that are meant. Each says by itself where it holds; whatever none of them explains is a disagreement.
 
+use std::path::Path;
+
 use chitin_parity::installation::Kind;
 use serde_json::Value;
 
@@ -63,7 +65,8 @@ pub const KNOWN: &[Known] = &[
         holds: |seen, _| {
             let is_refused = |verdict: &String| verdict.starts_with("config.include_escape");
             (seen.ours.own.iter().chain(&seen.ours.findings).any(is_refused))
-                && links(seen).any(|(path, _)| path.contains("inc"))
+                && links(seen)
+                    .any(|(path, _)| Path::new(path).extension().is_some_and(|ending| ending == "json5"))
         },
     },
     Known {

@@ -216,10 +216,10 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
     if content.truncated {
         return Err(NotAssessed::limit(format!("{MAX_PACKAGE_BYTES} bytes of {place}")));
     }
-    let Ok(Some(json)) = js::json(&content.bytes) else {
-        let reason = NotAssessed::not_understood(format!("{place} is no JSON"));
-        return Err(reason.at(Location::Object(package.clone())));
-    };
+    let json = js::json(&content.bytes).map_err(|error| format!("{place}: {error}"));
+    let json = json.and_then(|json| json.ok_or_else(|| format!("{place} is no JSON")));
+    let at = |text: String| NotAssessed::not_understood(text).at(Location::Object(package.clone()));
+    let json = json.map_err(at)?;
     let version = json.get("version").and_then(Value::as_str).filter(|version| !version.is_empty());
     Ok(version.map(str::to_owned))
 }

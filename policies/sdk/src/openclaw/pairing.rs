@@ -63,8 +63,8 @@ impl Store {
             Err(error) => return Err(unseen(cx, "read", &path, &error)),
         };
         // What is no JSON lets nobody in: the gateway takes it for an empty store, too.
-        let place = || Location::Object(path.clone());
-        let unheld = |_| NotAssessed::not_understood(cx.display_path(&path)).at(place());
+        let unheld =
+            |_| NotAssessed::not_understood(cx.display_path(&path)).at(Location::Object(path.clone()));
         let list = js::json(&content.bytes).map_err(unheld)?.unwrap_or_default();
         let list = list.get("allowFrom").and_then(Value::as_array).into_iter().flatten();
         let (everyone, senders): (Vec<_>, Vec<_>) = list.filter_map(id).partition(|entry| entry == "*");

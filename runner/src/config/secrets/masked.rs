@@ -70,27 +70,24 @@ impl Config {
         }
         let (index, file) = self.files.iter().enumerate().find(|(_, file)| file.path == path)?;
         let text = Some(&file.text).filter(|text| text.len() <= MAX_BYTES)?;
-        let value: Value = json5::from_str(text).ok()?;
-        let is_literal = |mask: &Range<usize>| !is_placeholder(text.get(mask.clone()).unwrap_or_default());
-        let (places, _) = hidden(&value, mount(index));
-        let mut masks = Vec::new();
-        in_values(text, &second_reader(text)?, "", &places, &mut masks);
-        let known = Known::new(self.secrets.iter().map(|secret| &secret.value));
-        // A comment is nobody's text: what looks random in it was a secret once.
-        let mut random = false;
-        for (part, range) in parts(text) {
-            known.in_part(text, part, &range, &mut masks);
-            let words = text.get(range).unwrap_or_default().split(|c: char| !c.is_ascii_alphanumeric());
-            random |= part == Part::Comment && words.into_iter().any(is_random);
-        }
-        Some(random || masks.iter().any(is_literal))
+        json5::from_str::<Value>(text).ok()?;
+        second_reader(text)?;
+        let shown = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        let (masks, _) = self.masks(index, text);
+        // What looks random in a comment was a secret once.
+        let has_random = |(part, range): (Part, Range<usize>)| {
+            let mut words = shown(&range).split(|c: char| !c.is_ascii_alphanumeric());
+            part == Part::Comment && words.any(is_random)
+        };
+        Some(masks.iter().any(|mask| !is_placeholder(shown(mask))) || parts(text).into_iter().any(has_random))
     }
 
     /// Where secrets stand in the text of a file, in order and apart from each other, and what is known of secrets.
     fn masks(&self, file: usize, text: &str) -> (Vec<Range<usize>>, Known) {
+        let mount = if file == 0 { Mount::Root } else { Mount::Unknown };
         // Of the file's own values, also those that another file replaces.
         let value: Value = json5::from_str(text).unwrap_or_default();
-        let (places, own) = hidden(&value, mount(file));
+        let (places, own) = hidden(&value, mount);
         let secrets = self.secrets.iter().chain(&own).map(|secret| &secret.value);
         let known = Known::new(secrets);
         let mut masks = Vec::new();
@@ -102,11 +99,6 @@ impl Config {
         }
         (merged(masks), known)
     }
-}
-
-/// Where the content of a file stands in the config.
-fn mount(file: usize) -> Mount {
-    if file == 0 { Mount::Root } else { Mount::Unknown }
 }
 
 /// Overlapping ranges as one.

@@ -22,9 +22,9 @@ pub struct Hit {
     pub severity: Severity,
     /// What the code does, in a few words.
     pub message: &'static str,
-    /// Where it matched.
+    /// Place of the match.
     pub place: Place,
-    /// Where the second part is of a rule that has two, such as what sends to the network.
+    /// Place of the second part of a rule that has two, such as the call that sends to the network.
     pub other: Option<Place>,
 }
 
