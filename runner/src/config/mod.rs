@@ -33,8 +33,8 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Release, defaults, detect, extensions, plugins, roster, rules, rules_channels, rules_values,
-    schema, schema_type, validate,
+    Judged, Word, defaults, detect, extensions, plugins, roster, rules, rules_channels, rules_values, schema,
+    schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
@@ -155,16 +155,11 @@ impl Config {
 /// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
 /// move the target.
 pub fn load(located: &Located, env: &mut Environment) -> Config {
-    load_preview(located, env, &Preview::default(), None)
+    load_preview(located, env, &Preview::default(), Word::default())
 }
 
-/// The same as [`load`], as if files had other texts, and by the release that the operator asked for.
-pub fn load_preview(
-    located: &Located,
-    env: &mut Environment,
-    preview: &Preview,
-    asked: Option<Release>,
-) -> Config {
+/// The same as [`load`], as if files had other texts, and with what is known of the release.
+pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
     let mut problems = Problems::default();
     // Only the operator's own environment says from where else files may be included.
     let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
@@ -179,7 +174,7 @@ pub fn load_preview(
         objects.extend(other.objects);
     }
     let tree = tree.unwrap_or_else(tree::Tree::empty_object);
-    let judged = detect::detect(&tree, located, env, asked, &mut problems);
+    let judged = detect::detect(&tree, located, env, word, &mut problems);
     let source = Arc::new(Read { files, includes, objects, understood });
     let other = judged.other.map(|release| {
         let judged = Judged { release, other: None, ..judged.clone() };

@@ -18,7 +18,7 @@ pub(in crate::config) mod validate;
 use std::fmt;
 use std::str::FromStr;
 
-pub use detect::{Evidence, Judged, Source, Sure};
+pub use detect::{Evidence, Judged, Source, Sure, Word};
 
 use serde::{Deserialize, Serialize};
 
