@@ -31,13 +31,12 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    defaults, extensions, generation, plugins, rules, rules_channels, rules_values, schema, schema_type,
-    validate,
+    defaults, extensions, generation, pattern, plugins, rules, rules_channels, rules_values, schema,
+    schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
-use schema::Schema;
 use substitute::Given;
 use tree::Marks;
 
@@ -165,29 +164,29 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         tree.map_or((Value::Object(Map::new()), Marks::default()), tree::Tree::into_parts);
 
     let (generation, generation_reason) = generation::detect(&value, &mut problems);
-    let schema = (generation == generation::OLD).then(schema::get);
+    let release = generation::release(generation);
     // Names first, values after: a reference may name a variable that the block itself sets.
     substitute::apply_env_block(&value, env, &mut problems);
     let references = substitute::substitute(&mut value, located, env, &mut problems);
     if understood {
-        if let Some(schema) = schema {
-            check(schema, &value, located, &references.unset, &mut problems);
-            value = defaults::schema_order(schema, value);
-            defaults::runtime(&mut value, env);
+        if generation == generation::OLD {
+            check(release, &value, located, &references.unset, &mut problems);
+            value = defaults::schema_order(schema::get(release), value);
+            defaults::runtime(release, &mut value, env);
         }
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(&value, &references);
+        redact::redact(release, &value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {
         effective: value,
         files,
-        release: generation::release(generation),
+        release,
         generation: generation.to_owned(),
         generation_reason,
         includes,
@@ -232,18 +231,19 @@ fn read(
 }
 
 fn check(
-    schema: &Schema,
+    release: release::Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
     problems: &mut Problems,
 ) {
     rules::legacy_keys(value, problems);
-    validate::validate(schema, value, unset, problems);
+    let layer = plugins::Layer::of(release, value, located);
+    validate::validate(release, value, unset, layer, problems);
     rules::agents(value, located, problems);
     rules_values::check(value, problems);
     rules_channels::check(value, problems);
-    plugins::check(value, located, problems);
+    plugins::check(release, value, located, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {

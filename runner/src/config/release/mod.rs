@@ -4,6 +4,7 @@
 pub(in crate::config) mod defaults;
 pub(in crate::config) mod extensions;
 pub(in crate::config) mod generation;
+pub(in crate::config) mod pattern;
 pub(in crate::config) mod plugins;
 pub(in crate::config) mod rules;
 pub(in crate::config) mod rules_channels;
