@@ -33,13 +33,12 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Word, defaults, detect, extensions, plugins, roster, rules, rules_channels, rules_values, schema,
-    schema_type, validate,
+    Judged, Word, defaults, detect, extensions, pattern, plugins, roster, rules, rules_channels,
+    rules_values, schema, schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
-use schema::Schema;
 use substitute::Given;
 use tree::Marks;
 
@@ -208,23 +207,18 @@ fn of_release(
     if read.understood {
         roster = roster::Roster::load(&mut value, judged.release);
         references.rename(|pointer| roster.of_loader(pointer));
-        let schema = (!judged.release.is_newer_structure()).then(schema::get);
-        if let Some(schema) = schema {
-            check(schema, &value, located, &references.unset, &mut problems);
-            value = defaults::schema_order(schema, value);
-        }
+        check(judged.release, &value, located, &references.unset, &mut problems);
+        value = defaults::schema_order(schema::get(judged.release), value);
         roster.canonical(&mut value);
         references.rename(|pointer| roster.of_policies(pointer));
-        if schema.is_some() {
-            check_rules(&value, located, &mut problems);
-            defaults::runtime(&mut value, env);
-        }
+        check_rules(judged.release, &value, located, &mut problems);
+        defaults::runtime(judged.release, &mut value, env);
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(&value, &references);
+        redact::redact(judged.release, &value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 
@@ -277,19 +271,23 @@ fn read(
 
 /// What the loader refuses, of a config as it sees it.
 fn check(
-    schema: &Schema,
+    release: release::Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
     problems: &mut Problems,
 ) {
     rules::legacy_keys(value, problems);
-    validate::validate(schema, value, unset, problems);
-    plugins::check(value, located, problems);
+    let layer = plugins::Layer::of(release, value, located);
+    validate::validate(release, value, unset, layer, problems);
+    plugins::check(release, value, located, problems);
 }
 
 /// The rules beside the table, of a config as policies see it.
-fn check_rules(value: &Value, located: &Located, problems: &mut Problems) {
+fn check_rules(release: release::Release, value: &Value, located: &Located, problems: &mut Problems) {
+    if release.is_newer_structure() {
+        return; // until its rules are there
+    }
     rules::agents(value, located, problems);
     rules_values::check(value, problems);
     rules_channels::check(value, problems);

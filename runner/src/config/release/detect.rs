@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::config::pointer::readable;
 use crate::config::release::installed::{self, Installed};
-use crate::config::release::{KNOWN, NEWER_STRUCTURE, NEWEST, Release, evidence};
+use crate::config::release::{NEWER_STRUCTURE, NEWEST, Release, evidence};
+use crate::config::schema::releases as known;
 use crate::config::tree::{Node, Tree};
 use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Environment, Located};
@@ -232,7 +233,7 @@ fn score(evidence: &[Evidence], release: Release) -> usize {
 
 /// The newest of the releases that most of the evidence fits, where it is more than one piece that the newest one lacks.
 fn common(evidence: &[Evidence]) -> Option<Release> {
-    let best = KNOWN.iter().copied().max_by_key(|release| (score(evidence, *release), *release))?;
+    let best = known().iter().copied().max_by_key(|release| (score(evidence, *release), *release))?;
     (score(evidence, best) > score(evidence, NEWEST) + 1).then_some(best)
 }
 
@@ -241,14 +242,14 @@ fn common(evidence: &[Evidence]) -> Option<Release> {
 fn doubt(judged: &Judged) -> Option<Release> {
     let Judged { release, evidence, .. } = judged;
     let here = score(evidence, *release);
-    let place = |release: Release| KNOWN.partition_point(|known| *known < release);
+    let place = |release: Release| known().partition_point(|known| *known < release);
     let distance = |other: Release| place(other).abs_diff(place(*release));
     let best = |is_other: bool| {
-        let known = KNOWN
+        let all = known()
             .iter()
             .copied()
             .filter(|other| (other.is_newer_structure() != release.is_newer_structure()) == is_other);
-        known.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
+        all.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
     };
     let is_foreign = |one: &Evidence| {
         !one.fits(*release)
