@@ -33,6 +33,7 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
+    ("agent-roster", agent_roster::audit),
     ("attack-surface", attack_surface::audit),
     ("browser-control", browser_control::audit),
     ("channel-warnings", channel_warnings::audit),

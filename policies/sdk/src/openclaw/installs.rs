@@ -2,6 +2,8 @@
 //! the same records and the same three checks. Where the records stand depends on the release: in the config, or in the
 //! database of the state; and a plugin that npm put into one of the managed folders has one without being recorded.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::context::unseen;
@@ -306,6 +308,22 @@ fn package_of(
     in_state(cx, place).map(|path| path.join("package.json")).filter(is_code).ok_or_else(elsewhere)
 }
 
+/// The ids of the plugins that later releases record as installed, or that npm has installed, in lower case. What cannot be
+/// seen is told to `open`. Needs what [`stored`] needs, and `list` on `state/npm/projects`, `read` and `stat` on
+/// `state/npm/**/package.json` and `state/npm/**/openclaw.plugin.json`.
+pub fn plugin_ids(cx: &Context<'_>, open: &mut dyn FnMut(NotAssessed)) -> BTreeSet<String> {
+    let mut ids = BTreeSet::new();
+    match stored(cx, PLUGIN_RECORDS) {
+        Ok(row) => {
+            let records = row.pointer("/index/installRecords").and_then(Value::as_object);
+            ids.extend(records.into_iter().flat_map(Map::keys).map(|id| id.to_lowercase()));
+        }
+        Err(reason) => open(reason),
+    }
+    ids.extend(recovered(cx, open).into_iter().map(|(id, ..)| id.to_lowercase()));
+    ids
+}
+
 /// What npm itself has put into the managed folders: the plugin's id, its record, and where it is said. Needs `list` on
 /// `state/npm/projects`, and `read` and `stat` on `state/npm/**/package.json` and `state/npm/**/openclaw.plugin.json`.
 fn recovered(cx: &Context<'_>, open: &mut dyn FnMut(NotAssessed)) -> Vec<(String, Value, Location)> {
@@ -520,14 +538,21 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
     Ok(version.map(str::to_owned))
 }
 
-/// A file of JSON; none where there is none.
-fn read_json(cx: &Context<'_>, path: &Path) -> Result<Option<Value>, NotAssessed> {
+/// A file of JSON; none where there is none. Needs `read` and `stat` on it.
+///
+/// # Errors
+/// Where it cannot be read, is larger than a description is, or no JSON.
+pub fn read_json(cx: &Context<'_>, path: &Path) -> Result<Option<Value>, NotAssessed> {
     let content = match cx.host().read(path, MAX_PACKAGE_BYTES) {
         Ok(content) => content,
         Err(StateError::NotFound | StateError::BadPath | StateError::NoStateDir) => return Ok(None),
         Err(error @ (StateError::ThroughLink | StateError::WrongKind)) => {
             let Some(end) = behind_links(cx, path, &error)? else { return Ok(None) };
-            cx.host().read(&end, MAX_PACKAGE_BYTES).map_err(|error| unseen(cx, "read", &end, &error))?
+            cx.host().read(&end, MAX_PACKAGE_BYTES).map_err(|error| match error {
+                // The path itself could be read; where it ends is nobody's to grant.
+                StateError::NotGranted => unseen(cx, "read", path, &StateError::ThroughLink),
+                error => unseen(cx, "read", &end, &error),
+            })?
         }
         Err(error) => return Err(unseen(cx, "read", path, &error)),
     };
@@ -940,6 +965,12 @@ mod tests {
             .file("state", "npm/projects/a/package.json", 0o644, r#"{"dependencies": {"foo": "1.0.3"}}"#)
             .file("state", "npm/projects/a/node_modules/foo/package.json", 0o644, FOO);
         assert_eq!(project.ids(plugins), ["integrity:warn"]);
+        let known = |host: &MemoryHost| {
+            let mut open = 0;
+            (host.with(|cx| plugin_ids(cx, &mut |_| open += 1)).into_iter().collect::<Vec<_>>(), open)
+        };
+        assert_eq!(known(&there), (vec!["foo".to_owned()], 0));
+        assert_eq!(known(&later("{\"A\": 5}").deny("state", NPM)), (vec!["a".to_owned()], 1));
     }
 
     #[test]
