@@ -58,9 +58,10 @@ pub fn look(cx: &Context<'_>) -> Result<Option<Folder>, NotAssessed> {
 /// Names of folders that later releases do not take for plugins (reference: releases/changes, 2026.5.2 and 2026.5.7).
 fn is_ignored(cx: &Context<'_>, name: &str) -> bool {
     let name = name.to_lowercase();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
     let is_left_over = name == "node_modules"
         || name.starts_with('.')
-        || name.ends_with(".bak")
+        || ending == Some("bak")
         || name.contains(".backup-")
         || name.contains(".disabled");
     is_left_over && cx.release().since(2026, 5, 2)
