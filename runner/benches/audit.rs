@@ -71,6 +71,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("tool-profiles", tool_profiles::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
+    ("workspace-skills", workspace_skills::audit),
 ];
 
 /// Makes this program a native audit of one target: the floor under the whole process.
