@@ -175,7 +175,6 @@ impl Search<'_, '_, '_> {
         };
         let kind = link.metadata.map(|end| end.kind);
         match (link.target, link.end, kind) {
-            (Target::Dangling | Target::Loop, ..) | (_, _, Some(Kind::Other | Kind::Symlink)) => {}
             (Target::Inside, Some(end), Some(Kind::Directory)) => self.enter(end, queue),
             (Target::Inside, _, Some(Kind::File)) => self.skills += usize::from(is_skill),
             (Target::Outside, _, Some(Kind::File)) if is_skill => {
@@ -183,10 +182,10 @@ impl Search<'_, '_, '_> {
                 self.escapes.add(path, &link.text);
             }
             (Target::Outside, _, Some(Kind::Directory)) => self.leads_out(&path, &link.text),
-            (Target::Outside, _, Some(Kind::File)) => {}
-            (Target::Inside | Target::Outside, ..) => {
+            (Target::Inside | Target::Outside, _, None) | (Target::Inside, None, _) => {
                 self.open(unseen(self.cx, "stat", &path, &StateError::Denied));
             }
+            _ => {}
         }
     }
 
