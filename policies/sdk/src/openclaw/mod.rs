@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod installs;
 pub mod models;
 pub mod pairing;
+pub mod plugins;
 pub mod sandbox;
 pub mod scan;
 pub mod senders;
