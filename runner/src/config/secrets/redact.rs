@@ -7,10 +7,10 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use crate::config::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
-use crate::config::generation::is_secret_ref;
 use crate::config::pointer::join;
 use crate::config::schema::{self, Id, Schema};
 use crate::config::schema_type::Kind;
+use crate::config::secret_refs::is_secret_ref;
 use crate::config::sensitive::{
     self, Sensitivity, is_address_key, is_command_key, is_pattern_key, is_public, is_secret_list,
     is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
