@@ -91,7 +91,7 @@ fn opens_private_network(cx: &Context<'_>) -> Result<bool, NotAssessed> {
         }
         all(settings.iter().map(|setting| setting.is_present().map(|is_present| !is_present)))
     };
-    any(settings.iter().map(|setting| setting.is_true()).chain([by_default()]))
+    any(settings.iter().map(chitin_policy_sdk::Node::is_true).chain([by_default()]))
 }
 
 fn is_private(cx: &Context<'_>, host: &Host) -> bool {
