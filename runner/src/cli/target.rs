@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use chitin::audit::{Basis, Planned, Subject};
 use chitin::budget::{self, Budget, Cut};
 use chitin::config::SecretString;
+use chitin::config::release::Release;
 use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
 use chitin::target::{Environment, LocateError, Located, Preview, Problem, ProblemKind, Request, locate};
@@ -30,6 +31,10 @@ pub(super) struct TargetArguments {
     /// The profile "dev"
     #[arg(long)]
     dev: bool,
+    /// The release of OpenClaw that it is judged by, such as 2026.5.18 [default: told by the installed package, the config
+    /// and the state directory]
+    #[arg(long, value_name = "RELEASE")]
+    openclaw_version: Option<Release>,
     /// What your site has decided [default: `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, if it exists]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
@@ -209,7 +214,7 @@ impl TargetArguments {
         })?;
         let (located, mut environment, problems) = self.locate()?;
         found(&located);
-        let config = chitin::config::load_preview(&located, &mut environment, preview);
+        let config = chitin::config::load_preview(&located, &mut environment, preview, self.openclaw_version);
         let present = located.state_exists || config.present;
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
