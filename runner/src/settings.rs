@@ -20,6 +20,9 @@ pub struct Settings {
     /// Checks that may fail to be assessed without making the audit incomplete.
     #[serde(default)]
     pub accepted: Vec<Accepted>,
+    /// The suppressions of the config that is audited count.
+    #[serde(default, rename = "honour-config-suppressions")]
+    pub honour_config_suppressions: bool,
 }
 
 /// A check that may fail to be assessed for a while.

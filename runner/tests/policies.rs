@@ -21,7 +21,7 @@ use chitin::policy::manifest::Manifest;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 
-use support::{Finding, Home, Location, root};
+use support::{Finding, Home, Location, RELEASE, root};
 
 /// Folders below `policies/` that hold no policy.
 const NO_POLICIES: [&str; 2] = ["sdk", "template"];
@@ -54,6 +54,8 @@ const NO_CASE: [(&str, &str); 4] = [
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct State {
+    /// The release that it is judged by; one that the config's stamp tells where absent, and else an older one.
+    release: Option<String>,
     object: Vec<Object>,
     environment: BTreeMap<String, String>,
 }
@@ -237,6 +239,12 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
     let mut home = Home::new();
     home.directory(".openclaw", 0o700);
     home.file(".openclaw/openclaw.json", 0o600, Some(&config));
+    let is_stamped = String::from_utf8_lossy(&config).contains("lastTouchedVersion");
+    home.release = match (&state.release, is_stamped) {
+        (Some(release), _) => Some(release.clone()),
+        (None, true) => None,
+        (None, false) => Some(RELEASE.to_owned()),
+    };
     for Object { path, kind, mode, content, target } in &state.object {
         let mode = || {
             u32::from_str_radix(mode.as_deref().expect("the object has a mode"), 8)

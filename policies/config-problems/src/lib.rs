@@ -20,7 +20,7 @@ struct Row {
 }
 
 /// The kinds are the runner's words for what it meets.
-const TABLE: [Row; 27] = [
+const TABLE: [Row; 28] = [
     Row {
         kind: "unreadable",
         id: "config.unreadable",
@@ -207,8 +207,16 @@ const TABLE: [Row; 27] = [
         kind: "newer-version",
         id: "config.newer_version",
         severity: Info,
-        title: "Config is of a newer version than this audit knows",
+        title: "Installation is of a newer release than this audit knows",
         remediation: "Update chitin, and run the audit again",
+    },
+    Row {
+        kind: "release-unsure",
+        id: "release.unsure",
+        severity: Warn,
+        title: "It is not sure which release of OpenClaw this is",
+        remediation: "Say it with --openclaw-version RELEASE (`openclaw --version` tells it); where the config was left behind by an upgrade, \
+                      run `openclaw doctor --fix`",
     },
 ];
 

@@ -15,6 +15,7 @@ use crate::audit::plan::Planned;
 use crate::audit::subject::{ConfigGap, Subject};
 use crate::audit::subtree;
 use crate::audit::visible::visible;
+use crate::audit::worse;
 use crate::budget::{self, Budget, Cut, GRACE, SLICE, TIME};
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::limits::{LimitError, Limits};
@@ -79,10 +80,24 @@ struct Job {
     sharing: usize,
 }
 
-/// Runs every policy of a plan over a target. The budget says how much processor time there is for all runs together, and
+/// Runs every policy of a plan over a target; by two releases where it is not sure which one it is of. The budget says how much processor time there is for all runs together, and
 /// when all must have ended: by then there is an outcome for each, whatever hangs.
 #[must_use]
 pub fn evaluate(
+    sandbox: &Sandbox,
+    subject: &Arc<Subject>,
+    plan: &[Arc<Planned>],
+    limits: &Limits,
+    budget: &Budget,
+) -> Evaluation {
+    let evaluation = by_one_release(sandbox, subject, plan, limits, budget);
+    let Some(other) = subject.other() else { return evaluation };
+    let second = by_one_release(sandbox, other, plan, limits, budget);
+    let release = |subject: &Subject| subject.config.judged.release;
+    worse::of_both((release(subject), evaluation), (release(other), second))
+}
+
+fn by_one_release(
     sandbox: &Sandbox,
     subject: &Arc<Subject>,
     plan: &[Arc<Planned>],

@@ -10,10 +10,13 @@ mod plan;
 mod report;
 mod subject;
 mod subtree;
+mod suppress;
 pub mod visible;
+mod worse;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use plan::Planned;
-pub use report::{Assessment, Counts, Deep, Exit, Report, Status, Terms};
+pub use report::{Assessment, Counts, Deep, Exit, JudgedBy, Report, Status, Terms};
 pub use subject::{Basis, Subject};
+pub use suppress::{Suppressed, Suppression};
 pub use visible::visible;

@@ -145,7 +145,8 @@ fn is_about(name: &str, withheld: &[String]) -> bool {
 fn is_shown(subject: &Subject, place: Option<&Location>) -> bool {
     let Some(Location::Config { pointer, .. }) = place else { return false };
     let config = subject.config.redact();
-    let mut place = pointer.as_str();
+    let pointer = subject.config.of_policies(pointer);
+    let mut place = &*pointer;
     loop {
         match (config.pointer(place), place.rsplit_once('/')) {
             (Some(value), _) if place == pointer => return !hides(value),
@@ -359,7 +360,7 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
                     clean(subject, &pointer, TITLE, Lines::One)
                 ));
             }
-            let shown = clean(subject, &pointer, DETAIL, Lines::One);
+            let shown = clean(subject, &subject.config.of_file(&pointer), DETAIL, Lines::One);
             // Nothing can stand in what is no object, and that it is none is granted.
             let parent =
                 pointer.rsplit_once('/').and_then(|(parent, _)| subject.config.effective.pointer(parent));
@@ -406,6 +407,11 @@ fn clean_path(subject: &Subject, path: &Path) -> String {
 /// The name of what a policy was denied, fit to stand in quotes on a command line that people copy.
 pub fn clean_name(subject: &Subject, name: &str) -> String {
     clean(subject, name, DETAIL, Lines::One).replace('\'', "\\u{27}")
+}
+
+/// The reason that the config gives for a suppression, fit to be shown.
+pub fn clean_reason(subject: &Subject, reason: &str) -> String {
+    clean(subject, reason, TITLE, Lines::One)
 }
 
 /// A failure's own words, fit to be shown.

@@ -11,9 +11,10 @@ use crate::audit::open::{Class, Kind, Open};
 use crate::audit::outlet;
 use crate::audit::plan::Planned;
 use crate::audit::subject::Subject;
-use crate::audit::visible;
+use crate::audit::suppress::{self, Suppressed};
+use crate::audit::visible::{self, visible};
 use crate::budget::{Cut, WALL};
-use crate::config::release::Release;
+use crate::config::release::{Evidence, Judged, Release, Source, Sure};
 use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
@@ -38,6 +39,9 @@ pub struct Report {
     pub summary: Summary,
     /// The worst first, then by check id and place.
     pub findings: Vec<Finding>,
+    /// Those that the config's own suppressions took out, in the same order; none unless the operator lets them count.
+    #[serde(rename = "suppressedFindings", skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Suppressed>,
     /// What a deep audit saw besides; absent where it is not deep, where no policy asks for it, or where it was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
@@ -100,11 +104,13 @@ pub struct Terms {
     pub fail_on: Severity,
     /// What is out of reach makes the audit incomplete, too.
     pub fail_on_unassessed: bool,
+    /// The suppressions of the config that is audited count.
+    pub honour_suppressions: bool,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { fail_on: Severity::Critical, fail_on_unassessed: false }
+        Self { fail_on: Severity::Critical, fail_on_unassessed: false, honour_suppressions: false }
     }
 }
 
@@ -149,10 +155,42 @@ pub struct Target {
     pub config_path_from: String,
     /// There is such a file.
     pub config_exists: bool,
-    /// The generation of the config.
-    pub generation: String,
-    /// What told the generation.
-    pub generation_from: String,
+    /// The release that it was judged by; absent where the config was not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<JudgedBy>,
+}
+
+/// The release that a target was judged by, and how it is known.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JudgedBy {
+    /// The release.
+    pub version: String,
+    /// What told it.
+    pub source: Source,
+    /// The same in words.
+    pub from: String,
+    /// How sure it is.
+    pub sure: Sure,
+    /// The release whose checks ran, too, because something speaks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
+    /// Everything in the target that only some releases have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
+}
+
+impl JudgedBy {
+    fn new(judged: &Judged) -> Self {
+        Self {
+            version: judged.release.to_string(),
+            source: judged.source,
+            from: visible(&judged.told_by),
+            sure: judged.sure,
+            also: judged.other.map(|release| release.to_string()),
+            evidence: judged.evidence.clone(),
+        }
+    }
 }
 
 /// The verdict, and what the process exits with.
@@ -252,8 +290,10 @@ impl Report {
             ..Parts::default()
         };
         // One policy may have run several times, over the views of a family.
+        let judged = &subject.config.judged;
+        let releases: Vec<Release> = [judged.release].into_iter().chain(judged.other).collect();
         for runs in evaluation.outcomes.chunk_by(|one, next| one.planned == next.planned) {
-            parts.add(runs, subject.config.release);
+            parts.add(runs, &releases);
         }
         let interrupted = |run: &&Outcome| run.verdict == Err(Failure::Interrupted);
         let lost = evaluation.outcomes.iter().filter(interrupted).count();
@@ -273,6 +313,13 @@ impl Report {
             let (one, other) = (a.locations.first(), b.locations.first());
             severity.then_with(id).then_with(|| one.map(Location::order).cmp(&other.map(Location::order)))
         });
+        let honours = terms.honour_suppressions || subject.honours_suppressions();
+        let (findings, suppressed) = if honours {
+            let clean = |text: &str| outlet::clean_reason(subject, text);
+            suppress::apply(&subject.config.effective, &clean, findings)
+        } else {
+            (findings, Vec::new())
+        };
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         let count =
             |severity| findings.iter().filter(|finding: &&Finding| finding.severity == severity).count();
@@ -286,6 +333,7 @@ impl Report {
             ts,
             summary,
             findings,
+            suppressed,
             deep: gateway.map(|gateway| Deep { gateway }),
             is_deep: subject.deep,
             schema_version: SCHEMA_VERSION,
@@ -322,6 +370,7 @@ impl Report {
             ts,
             summary: Summary { critical: 0, warn: 0, info: 0 },
             findings,
+            suppressed: Vec::new(),
             deep: None,
             is_deep: deep,
             schema_version: SCHEMA_VERSION,
@@ -352,7 +401,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     /// The runs of one policy.
-    fn add(&mut self, runs: &[Outcome], release: Release) {
+    fn add(&mut self, runs: &[Outcome], releases: &[Release]) {
         let Some(Outcome { manifest, ungranted, .. }) = runs.first() else { return };
         let policy = &manifest.policy.id;
         let found: Vec<&Finding> =
@@ -365,10 +414,12 @@ impl Parts<'_> {
         }
         let has_no_member = manifest.policy.each.is_some() && runs.iter().all(|run| run.view.is_none());
         let mut failed = Vec::new();
+        let applies_to = |check: &Check| releases.iter().any(|release| check.applies_to(*release));
         for check in &manifest.checks {
-            if !check.applies_to(release) {
+            if !applies_to(check) {
                 // What does not exist in this release says nothing about it.
-                let reason = format!("it does not exist in {release}");
+                let names: Vec<String> = releases.iter().map(Release::to_string).collect();
+                let reason = format!("it does not exist in {}", names.join(" and "));
                 self.assessment.push(Assessment::not_applicable(check, policy, reason));
                 continue;
             }
@@ -396,11 +447,11 @@ impl Parts<'_> {
             failed.extend(open.iter().filter(|open| self.counts(open)).cloned());
             self.assessment.push(Assessment::new(check, policy, fired, open));
         }
-        let mut checks = manifest.checks.iter().filter(|check| check.applies_to(release)).peekable();
+        let mut checks = manifest.checks.iter().filter(|check| applies_to(check)).peekable();
         let is_accepted = checks.peek().is_some() && checks.all(|check| self.accepted(&check.id).is_some());
         self.failures(policy, runs, (&failed, is_accepted), ungranted);
         let applies = |finding: &&Finding| {
-            manifest.checks.iter().any(|check| check.id == finding.check && check.applies_to(release))
+            manifest.checks.iter().any(|check| check.id == finding.check && applies_to(check))
         };
         self.findings.extend(found.into_iter().filter(applies).cloned());
     }
@@ -526,8 +577,7 @@ impl Target {
             config_path: visible::path(&located.config_load),
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
-            generation: config.generation.clone(),
-            generation_from: config.generation_reason.clone(),
+            release: Some(JudgedBy::new(&config.judged)),
         }
     }
 
@@ -540,8 +590,7 @@ impl Target {
             config_path: known(&|located| visible::path(&located.config_load)),
             config_path_from: known(&|located| located.config_origin.clone()),
             config_exists: located.is_none_or(|located| located.config_exists),
-            generation: unknown(),
-            generation_from: "the config was not read".to_owned(),
+            release: None,
         }
     }
 }

@@ -57,9 +57,11 @@ pub struct Subject {
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     accepted: Vec<Accepted>,
+    honours_suppressions: bool,
     probe: Option<Probe>,
     mask: OnceLock<Mask>,
     shared: Arc<Shared>,
+    other: Option<Arc<Subject>>,
 }
 
 /// What an audit goes by, besides its target.
@@ -87,10 +89,13 @@ impl Subject {
     pub fn new(
         located: Located,
         environment: Environment,
-        config: Config,
+        mut config: Config,
         located_problems: Vec<target::Problem>,
         basis: &Basis,
     ) -> Self {
+        let other = config.other.take().map(|config| {
+            Arc::new(Self::new(located.clone(), environment.clone(), *config, Vec::new(), basis))
+        });
         let Basis { now, key, settings, preview, deep, probe, budget } = basis;
         let mut views = vec![
             ("state".to_owned(), Root::chosen(located.state_dir.clone())),
@@ -171,9 +176,11 @@ impl Subject {
             family_gaps: code.gaps,
             permissions,
             accepted: settings.accepted.clone(),
+            honours_suppressions: settings.honour_config_suppressions,
             probe: probe.clone(),
             mask: OnceLock::new(),
             shared,
+            other,
         };
         // Which workspaces and load paths there are, the config says.
         if let Some(gap) = subject.config_gap().filter(|_| *deep) {
@@ -189,6 +196,12 @@ impl Subject {
     #[must_use]
     pub fn gateway(&self, within: Duration) -> Option<Gateway> {
         self.probe.as_ref()?.within(within)
+    }
+
+    /// The same target as the other release has it that something speaks for.
+    #[must_use]
+    pub fn other(&self) -> Option<&Arc<Self>> {
+        self.other.as_ref()
     }
 
     /// What all runs of this audit share.
@@ -258,7 +271,7 @@ impl Subject {
             place.and_then(|place| self.config.files.get(place.file)).map(|file| visible::path(&file.path));
         let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
         let exact = place.is_some_and(|place| place.exact);
-        Location::Config { pointer: pointer.to_owned(), file, line, column, exact }
+        Location::Config { pointer: self.config.of_file(pointer).into_owned(), file, line, column, exact }
     }
 
     /// The values that no output may show.
@@ -298,7 +311,12 @@ impl Subject {
             Problem {
                 kind: problem.kind.as_str().to_owned(),
                 message: self.mask().apply(&problem.message),
-                pointers: problem.pointer.iter().chain(&problem.more).cloned().collect(),
+                pointers: problem
+                    .pointer
+                    .iter()
+                    .chain(&problem.more)
+                    .map(|pointer| self.config.of_policies(pointer).into_owned())
+                    .collect(),
                 file: file.map(|path| self.masked(path)),
                 position: place.map(|(_, place)| (place.line, place.column)),
             }
@@ -307,8 +325,13 @@ impl Subject {
     }
 
     pub(super) fn release(&self) -> Release {
-        let release = self.config.release;
+        let release = self.config.judged.release;
         Release { year: release.year, month: release.month, patch: release.patch }
+    }
+
+    /// The site has decided that the suppressions of the config count.
+    pub(super) fn honours_suppressions(&self) -> bool {
+        self.honours_suppressions
     }
 
     pub(super) fn accepted(&self) -> &[Accepted] {

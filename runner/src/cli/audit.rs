@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// Exit with 3 also where a check is out of reach: a secret that is kept elsewhere, a grant that was refused
     #[arg(long)]
     fail_on_unassessed: bool,
+    /// Leave out the findings that the audited config itself asks to leave out; they are listed apart
+    #[arg(long)]
+    honour_config_suppressions: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -74,7 +77,11 @@ impl From<FailOn> for Severity {
 
 impl Arguments {
     fn terms(&self) -> Terms {
-        Terms { fail_on: self.fail_on.into(), fail_on_unassessed: self.fail_on_unassessed }
+        Terms {
+            fail_on: self.fail_on.into(),
+            fail_on_unassessed: self.fail_on_unassessed,
+            honour_suppressions: self.honour_config_suppressions,
+        }
     }
 }
 

@@ -12,10 +12,12 @@ mod secrets;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use edit::{Edit, EditError, value_of};
 pub use mask::Mask;
@@ -31,13 +33,12 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    defaults, extensions, generation, plugins, rules, rules_channels, rules_values, schema, schema_type,
-    validate,
+    Judged, Word, defaults, detect, extensions, pattern, plugins, roster, rules, rules_channels,
+    rules_values, schema, schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
-use schema::Schema;
 use substitute::Given;
 use tree::Marks;
 
@@ -79,12 +80,10 @@ pub struct Config {
     pub effective: Value,
     /// The main file (index 0, if it could be read) and the includes in the order they were read.
     pub files: Vec<SourceFile>,
-    /// The release that it is judged by, where only its structure is known: the one of that structure that is known best.
-    pub release: release::Release,
-    /// `2026.2` or `2026.9`.
-    pub generation: String,
-    /// What the generation was told by, for people.
-    pub generation_reason: String,
+    /// The release that it is judged by, and how that is known.
+    pub judged: Judged,
+    /// The same config as another release has it that something speaks for; its problems are not said again.
+    pub other: Option<Box<Config>>,
     /// Every include that was read as one, in the order in which they were met, absolute and normalised, for permission
     /// checks. One that the loader refused is a problem, and nothing more is said of the file that it names.
     pub includes: Vec<PathBuf>,
@@ -99,6 +98,7 @@ pub struct Config {
     /// The config file was parsed and is an object; when false and `present`, `effective` says nothing.
     pub understood: bool,
     marks: Marks,
+    roster: roster::Roster,
     redacted: Value,
     hidden_variables: HashSet<String>,
     substituted: HashMap<String, Vec<Given>>,
@@ -108,13 +108,24 @@ impl Config {
     /// Place of the value at an RFC 6901 pointer, or of its nearest ancestor that has one. `None` when there is no
     /// source text at all or the pointer is malformed. A pointer to what a default supplied gives its ancestor.
     pub fn locate(&self, pointer: &str) -> Option<Place> {
-        let (spot, exact) = self.marks.find(&segments(pointer)?)?;
+        let (spot, exact) = self.marks.find(&segments(&self.of_file(pointer))?)?;
         self.files.get(spot.file as usize)?.place(spot, exact)
+    }
+
+    /// A pointer into the effective config as the file has the value: agents are a list for policies, whatever the file
+    /// has.
+    pub fn of_file<'p>(&self, pointer: &'p str) -> Cow<'p, str> {
+        self.roster.of_file(pointer)
+    }
+
+    /// A pointer as the file has the value, into the effective config.
+    pub fn of_policies<'p>(&self, pointer: &'p str) -> Cow<'p, str> {
+        self.roster.of_policies(pointer)
     }
 
     /// Index into `files` and byte range in that file's text of exactly the value at `pointer`.
     pub fn range(&self, pointer: &str) -> Option<(usize, std::ops::Range<usize>)> {
-        let (spot, exact) = self.marks.find(&segments(pointer)?)?;
+        let (spot, exact) = self.marks.find(&segments(&self.of_file(pointer))?)?;
         exact.then_some((spot.file as usize, spot.start as usize..spot.end as usize))
     }
 
@@ -143,11 +154,11 @@ impl Config {
 /// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
 /// move the target.
 pub fn load(located: &Located, env: &mut Environment) -> Config {
-    load_preview(located, env, &Preview::default())
+    load_preview(located, env, &Preview::default(), Word::default())
 }
 
-/// The same as [`load`], as if files had other texts.
-pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview) -> Config {
+/// The same as [`load`], as if files had other texts, and with what is known of the release.
+pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
     let mut problems = Problems::default();
     // Only the operator's own environment says from where else files may be included.
     let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
@@ -161,42 +172,69 @@ pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview)
         includes = other.includes;
         objects.extend(other.objects);
     }
-    let (mut value, marks) =
-        tree.map_or((Value::Object(Map::new()), Marks::default()), tree::Tree::into_parts);
+    let tree = tree.unwrap_or_else(tree::Tree::empty_object);
+    let judged = detect::detect(&tree, located, env, word, &mut problems);
+    let source = Arc::new(Read { files, includes, objects, understood });
+    let other = judged.other.map(|release| {
+        let judged = Judged { release, other: None, ..judged.clone() };
+        Box::new(of_release(tree.clone(), judged, &source, located, env, Problems::default()))
+    });
+    Config { other, ..of_release(tree, judged, &source, located, env, problems) }
+}
 
-    let (generation, generation_reason) = generation::detect(&value, &mut problems);
-    let schema = (generation == generation::OLD).then(schema::get);
+/// What was read, whatever the release.
+struct Read {
+    files: Vec<SourceFile>,
+    includes: Vec<PathBuf>,
+    objects: Vec<Identity>,
+    understood: bool,
+}
+
+/// The config as a release has it.
+fn of_release(
+    tree: tree::Tree,
+    judged: Judged,
+    read: &Read,
+    located: &Located,
+    env: &mut Environment,
+    mut problems: Problems,
+) -> Config {
+    let (mut value, marks) = tree.into_parts();
+    let mut roster = roster::Roster::default();
     // Names first, values after: a reference may name a variable that the block itself sets.
     substitute::apply_env_block(&value, env, &mut problems);
-    let references = substitute::substitute(&mut value, located, env, &mut problems);
-    if understood {
-        if let Some(schema) = schema {
-            check(schema, &value, located, &references.unset, &mut problems);
-            value = defaults::schema_order(schema, value);
-            defaults::runtime(&mut value, env);
-        }
+    let mut references = substitute::substitute(&mut value, located, env, &mut problems);
+    if read.understood {
+        roster = roster::Roster::load(&mut value, judged.release);
+        references.rename(|pointer| roster.of_loader(pointer));
+        check(judged.release, &value, located, &references.unset, &mut problems);
+        value = defaults::schema_order(schema::get(judged.release), value);
+        roster.canonical(&mut value);
+        references.rename(|pointer| roster.of_policies(pointer));
+        check_rules(judged.release, &value, located, &mut problems);
+        defaults::runtime(judged.release, &mut value, env);
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(&value, &references);
+        redact::redact(judged.release, &value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {
         effective: value,
-        files,
-        release: generation::release(generation),
-        generation: generation.to_owned(),
-        generation_reason,
-        includes,
-        objects,
+        files: read.files.clone(),
+        judged,
+        other: None,
+        includes: read.includes.clone(),
+        objects: read.objects.clone(),
         problems: Vec::new(),
         secrets,
         present: located.config_exists,
-        understood,
+        understood: read.understood,
         marks,
+        roster,
         redacted,
         hidden_variables,
         substituted: references.substituted,
@@ -231,19 +269,28 @@ fn read(
     (tree, understood, loader.into_read())
 }
 
+/// What the loader refuses, of a config as it sees it.
 fn check(
-    schema: &Schema,
+    release: release::Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
     problems: &mut Problems,
 ) {
     rules::legacy_keys(value, problems);
-    validate::validate(schema, value, unset, problems);
+    let layer = plugins::Layer::of(release, value, located);
+    validate::validate(release, value, unset, layer, problems);
+    plugins::check(release, value, located, problems);
+}
+
+/// The rules beside the table, of a config as policies see it.
+fn check_rules(release: release::Release, value: &Value, located: &Located, problems: &mut Problems) {
+    if release.is_newer_structure() {
+        return; // until its rules are there
+    }
     rules::agents(value, located, problems);
     rules_values::check(value, problems);
     rules_channels::check(value, problems);
-    plugins::check(value, located, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {

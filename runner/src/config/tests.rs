@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod places;
+mod releases;
 mod secrets;
 mod validation;
 mod values;
@@ -13,12 +14,15 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::release::Release;
 use crate::target::{Request, locate};
 
 /// An installation in a temporary home directory.
 pub(super) struct Home {
     _keep: tempfile::TempDir,
     pub path: PathBuf,
+    /// The release that is asked for.
+    pub release: Option<Release>,
 }
 
 impl Home {
@@ -26,7 +30,7 @@ impl Home {
     pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let keep = tempfile::tempdir().unwrap();
         let path = keep.path().canonicalize().unwrap();
-        let home = Self { _keep: keep, path };
+        let home = Self { _keep: keep, path, release: Some(Release::new(2026, 2, 19)) };
         fs::create_dir(home.path.join(".openclaw")).unwrap();
         for (name, text) in files {
             home.write(name, text.as_bytes());
@@ -46,7 +50,12 @@ impl Home {
         let mut env: Environment = [("HOME".to_owned(), home)].into_iter().chain(own).collect();
         let (located, problems) = locate(&Request::default(), &mut env, &self.path).unwrap();
         assert!(problems.is_empty(), "{problems:?}");
-        let config = load(&located, &mut env);
+        let config = load_preview(
+            &located,
+            &mut env,
+            &Preview::default(),
+            Word { asked: self.release, greeted: None },
+        );
         (config, env)
     }
 }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
-use crate::audit::{Deep, Exit, Report};
+use crate::audit::{Deep, Exit, Report, Suppressed};
 use crate::policy::catalog;
 use crate::policy::manifest::Severity;
 use crate::probe::Gateway;
@@ -28,7 +28,14 @@ impl Format for Text {
     fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let target = &report.target;
         let config = if target.config_exists { "" } else { " (there is none)" };
-        writeln!(out, "{BOLD}OpenClaw {}{BOLD:#} in {}", target.generation, target.state_dir)?;
+        let release = target.release.as_ref();
+        let version = release.map_or("of an unknown release", |release| &release.version);
+        let also = release.and_then(|release| release.also.as_ref());
+        let also = also.map_or(String::new(), |also| format!(" or {also}"));
+        writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
+        if let Some(release) = release {
+            writeln!(out, "{DIM}release {}, told by {}{DIM:#}", release.sure.as_str(), release.from)?;
+        }
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
         if let Some(Deep { gateway }) = &report.deep {
             let state = match gateway {
@@ -69,6 +76,7 @@ impl Format for Text {
             }
         }
         write_out_of_reach(report, out)?;
+        write_suppressed(report, out)?;
         write_summary(report, out)
     }
 }
@@ -101,6 +109,21 @@ fn write_out_of_reach(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         for line in wrap(&open.text) {
             writeln!(out, "    {line}")?;
         }
+    }
+    Ok(())
+}
+
+/// What the config's own suppressions took out.
+fn write_suppressed(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.suppressed.is_empty() {
+        return Ok(());
+    }
+    let style = AnsiColor::Cyan.on_default().bold();
+    writeln!(out, "\n{style}SUPPRESSED BY THE CONFIG{style:#}")?;
+    for Suppressed { finding, suppression } in &report.suppressed {
+        let reason = suppression.reason.as_deref().unwrap_or("no reason given");
+        writeln!(out, "  {BOLD}{}{BOLD:#} ({}) {}", finding.check_id, finding.severity, finding.title)?;
+        writeln!(out, "    {reason}")?;
     }
     Ok(())
 }

@@ -64,8 +64,10 @@ pub enum ProblemKind {
     CwdCredentials,
     /// The directory that the audit was started in is gone or cannot be named.
     NoWorkingDirectory,
-    /// Written by a newer program than the newest generation known here.
+    /// Judged by a newer release than the newest one known here.
     NewerVersion,
+    /// What the target holds speaks for another release than the one that it is judged by.
+    ReleaseUnsure,
     /// A second state directory, under one of the older names, lies beside the one that is audited.
     OtherStateDir,
     /// The state directory or the config lies in the work tree of a git repository.
@@ -103,6 +105,7 @@ impl ProblemKind {
             Self::CwdCredentials => "cwd-credentials",
             Self::NoWorkingDirectory => "no-working-directory",
             Self::NewerVersion => "newer-version",
+            Self::ReleaseUnsure => "release-unsure",
             Self::OtherStateDir => "other-state-dir",
             Self::GitWorkTree => "git-work-tree",
             Self::UndefinedProvider => "undefined-provider",
@@ -123,6 +126,7 @@ impl ProblemKind {
                 | Self::CwdCredentials
                 | Self::NoWorkingDirectory
                 | Self::NewerVersion
+                | Self::ReleaseUnsure
                 | Self::OtherStateDir
                 | Self::GitWorkTree
                 | Self::UndefinedProvider

@@ -15,6 +15,9 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chitin::config::Config;
+use chitin::config::release::Word;
+use chitin::target::{Environment, Located, Preview};
 use serde::Deserialize;
 
 /// The root of the repository.
@@ -22,17 +25,33 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Loads a config by the release that the older cases are about.
+pub fn load(located: &Located, environment: &mut Environment) -> Config {
+    load_preview(located, environment, &Preview::default())
+}
+
+/// The same, as if files had other texts.
+pub fn load_preview(located: &Located, environment: &mut Environment, preview: &Preview) -> Config {
+    let word = Word { asked: RELEASE.parse().ok(), greeted: None };
+    chitin::config::load_preview(located, environment, preview, word)
+}
+
 /// A temporary home directory.
 pub struct Home {
     directory: tempfile::TempDir,
     modes: Vec<(PathBuf, u32)>,
+    /// The release that audits and fixes judge by, where they do not say one.
+    pub release: Option<String>,
 }
+
+/// The release that the older cases are about.
+pub const RELEASE: &str = "2026.2.19";
 
 impl Home {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("chitin-home-").tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Self { directory, modes: Vec::new() }
+        Self { directory, modes: Vec::new(), release: Some(RELEASE.to_owned()) }
     }
 
     pub fn path(&self) -> &Path {
@@ -122,9 +141,23 @@ impl Home {
         command
     }
 
+    /// Says by which release it judges, where it does not say so itself.
+    pub fn judge(&self, command: &mut Command) {
+        const FLAG: &str = "--openclaw-version";
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+        let has_command = arguments.get(1).is_some_and(|word| ["history"].contains(&&**word));
+        let judges =
+            !has_command && arguments.first().is_some_and(|word| ["audit", "fix"].contains(&&**word));
+        let is_said = arguments.iter().any(|argument| argument.starts_with(FLAG) || argument == "--help");
+        if let Some(release) = self.release.as_ref().filter(|_| judges && !is_said) {
+            command.args([FLAG, release]);
+        }
+    }
+
     /// Runs such a command to its end.
     pub fn answer(&self, command: &mut Command) -> Answer {
         let home = self.path().to_str().unwrap();
+        self.judge(command);
         let output = command.output().unwrap();
         let text =
             |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8").replace(home, "~");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::unseen;
-use crate::{Context, Kind, Node, NotAssessed, Path, StateError, js};
+use crate::{Context, Kind, Node, NotAssessed, Path, Release, StateError, js};
 
 /// The id of an agent that has none.
 pub const MAIN: &str = "main";
@@ -51,6 +51,39 @@ pub fn default_id(config: &Node<'_>) -> Result<String, NotAssessed> {
     }
     let id = first.map(|entry| entry.get("id").trimmed()).transpose()?;
     Ok(normalise(id.flatten().unwrap_or(MAIN)))
+}
+
+/// Where the config has an agent, as people write it: `agents.entries.main` from 2026.8.1 on, `agents.list.main` before.
+#[must_use]
+pub fn section(release: Release, id: &str) -> String {
+    let place = if release.since(2026, 8, 1) { "entries" } else { "list" };
+    format!("agents.{place}.{id}")
+}
+
+/// The agent that what belongs to no other one goes to. From 2026.8.1 on it is the only one, or the one that says so, and
+/// there need not be one; before it is [`default_id`].
+///
+/// # Errors
+/// Where what decides it is not shown.
+pub fn owner(cx: &Context<'_>) -> Result<Option<String>, NotAssessed> {
+    let config = cx.config();
+    if !cx.release().since(2026, 8, 1) {
+        return default_id(&config).map(Some);
+    }
+    let named = named(&config)?;
+    if let [(id, _)] = named.as_slice() {
+        return Ok(Some(normalise(id)));
+    }
+    if named.is_empty() || config.at("agents.ownership").trimmed()? == Some("explicit") {
+        return Ok(None);
+    }
+    let mut marked = Vec::new();
+    for (id, agent) in named {
+        if agent.get("default").is_true()? {
+            marked.push(normalise(id));
+        }
+    }
+    Ok(if marked.len() == 1 { marked.pop() } else { None })
 }
 
 /// The folders of all configured agents, each once, the default agent first.
@@ -195,6 +228,24 @@ mod tests {
             json!({"agents": {"list": [{"id": "Work"}, {"id": "home", "default": true}, {"id": "work"}, 5]}});
         assert_eq!(ids(&Node::root(&config)), Ok(vec!["home".to_owned(), "work".to_owned()]));
         assert_eq!(ids(&Node::root(&json!({}))), Ok(vec!["main".to_owned()]));
+    }
+
+    #[test]
+    fn what_belongs_to_no_agent_has_an_owner_only_where_there_is_one() {
+        let owner = |agents: &str, release: (u16, u8, u16)| {
+            let host = MemoryHost::new(&format!("{{agents: {agents}}}"));
+            host.release(release.0, release.1, release.2).with(owner)
+        };
+        let (old, new) = ((2026, 7, 35), (2026, 8, 1));
+        let text = |id: &str| Ok(Some(id.to_owned()));
+        assert_eq!((owner("{}", old), owner("{}", new)), (text("main"), Ok(None)));
+        assert_eq!(owner(r#"{list: [{id: "A"}]}"#, new), text("a"));
+        let two = r#"{list: [{id: "a"}, {id: "b"}]}"#;
+        assert_eq!((owner(two, old), owner(two, new)), (text("a"), Ok(None)));
+        assert_eq!(owner(r#"{list: [{id: "a"}, {id: "b", default: true}]}"#, new), text("b"));
+        let owned = r#"{ownership: "explicit", list: [{id: "a"}, {id: "b", default: true}]}"#;
+        assert_eq!(owner(owned, new), Ok(None));
+        assert_eq!(section(crate::Release { year: 2026, month: 8, patch: 1 }, "a"), "agents.entries.a");
     }
 
     #[test]

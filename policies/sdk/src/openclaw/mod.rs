@@ -13,6 +13,7 @@ pub mod installs;
 pub mod model_ids;
 pub mod models;
 pub mod pairing;
+pub mod plugins;
 pub mod sandbox;
 pub mod scan;
 pub mod senders;

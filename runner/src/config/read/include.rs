@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::generation;
 use crate::config::pointer::{join, readable};
+use crate::config::release::{Release, detect};
 use crate::config::scan::{Excess, scan};
 use crate::config::source::{SourceFile, Spot};
 use crate::config::tree::{Doubt, DoubtKind, Node, ParseError, Tree, merge, parse};
@@ -20,7 +20,7 @@ use crate::target::{INCLUDE_ROOTS, Place, Preview, ReadError, Territory, absolut
 pub(in crate::config) const INCLUDE: &str = "$include";
 
 /// The oldest release that takes includes from [`INCLUDE_ROOTS`].
-const ROOTS_SINCE: (u64, u64) = (2026, 5);
+const ROOTS_SINCE: Release = Release::new(2026, 5, 0);
 
 /// Reads files and remembers them.
 pub(in crate::config) struct Loader<'p> {
@@ -128,7 +128,7 @@ impl<'p> Loader<'p> {
 
     /// The same tree with every include in place.
     pub(in crate::config) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
-        let version = generation::last_writer(&tree);
+        let version = detect::stamp(&tree);
         if !self.more_roots.is_empty() && version.is_some_and(|version| version < ROOTS_SINCE) {
             self.roots_too_new = std::mem::take(&mut self.more_roots);
         }

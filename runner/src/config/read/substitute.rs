@@ -1,6 +1,7 @@
 //! Variables: the config's `env` block and `${NAME}` references in its strings. Works on the audit's own copy of
 //! the environment; a block that tries to move the target is reported and ignored, and no login shell is run.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
@@ -77,6 +78,20 @@ pub(in crate::config) struct References {
     pub substituted: HashMap<String, Vec<Given>>,
     /// Strings that name a variable without a value and were left as they are.
     pub unset: HashSet<String>,
+}
+
+impl References {
+    /// Moves every pointer.
+    pub(in crate::config) fn rename(&mut self, to: impl Fn(&str) -> Cow<'_, str>) {
+        let renamed = |pointer: String| match to(&pointer) {
+            Cow::Owned(new) => new,
+            Cow::Borrowed(_) => pointer,
+        };
+        let substituted = std::mem::take(&mut self.substituted);
+        self.substituted =
+            substituted.into_iter().map(|(pointer, given)| (renamed(pointer), given)).collect();
+        self.unset = std::mem::take(&mut self.unset).into_iter().map(renamed).collect();
+    }
 }
 
 /// Replaces `${NAME}` in every string value, by values that the config may use: a target that was named on the command line

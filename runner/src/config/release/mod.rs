@@ -2,9 +2,13 @@
 //! rules and its defaults.
 
 pub(in crate::config) mod defaults;
+pub(in crate::config) mod detect;
+pub(in crate::config) mod evidence;
 pub(in crate::config) mod extensions;
-pub(in crate::config) mod generation;
+pub(in crate::config) mod installed;
+pub(in crate::config) mod pattern;
 pub(in crate::config) mod plugins;
+pub(in crate::config) mod roster;
 pub(in crate::config) mod rules;
 pub(in crate::config) mod rules_channels;
 pub(in crate::config) mod rules_values;
@@ -15,9 +19,12 @@ pub(in crate::config) mod validate;
 use std::fmt;
 use std::str::FromStr;
 
+pub use detect::{Evidence, Judged, Source, Sure, Word};
+
 use serde::{Deserialize, Serialize};
 
-/// A release: 2026.5.18.
+/// A release: 2026.5.18. The order is that of the numbers, which is the order of structures; the maintenance lines
+/// 2026.6.33 to .35 and 2026.7.33 to .35 were built later than 2026.8.1, and are older in structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Release {
     /// Its year.
@@ -26,6 +33,44 @@ pub struct Release {
     pub month: u8,
     /// Its number within the month.
     pub patch: u16,
+}
+
+/// The newest release that is known.
+pub const NEWEST: Release = Release::new(2026, 9, 6);
+
+/// The first release of the newer structure: agents by their names, strict `env`, state in databases.
+pub const NEWER_STRUCTURE: Release = Release::new(2026, 8, 1);
+
+impl Release {
+    /// The release with these three numbers.
+    #[must_use]
+    pub const fn new(year: u16, month: u8, patch: u16) -> Self {
+        Self { year, month, patch }
+    }
+
+    /// It has the structure that began with [`NEWER_STRUCTURE`].
+    #[must_use]
+    pub fn is_newer_structure(self) -> bool {
+        self >= NEWER_STRUCTURE
+    }
+
+    /// The release that a version stamp names: `2026.5.18`, with anything behind it that begins with "-" or "+". The third
+    /// number may be missing.
+    #[must_use]
+    pub fn of_stamp(stamp: &str) -> Option<Self> {
+        let stamp = stamp.trim();
+        let stamp = stamp.strip_prefix('v').unwrap_or(stamp);
+        release(stamp.split(['-', '+']).next()?, 0)
+    }
+}
+
+impl FromStr for Release {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::of_stamp(text)
+            .ok_or_else(|| format!("\"{text}\" is no release of OpenClaw, such as \"{NEWEST}\""))
+    }
 }
 
 impl fmt::Display for Release {
@@ -111,6 +156,11 @@ mod tests {
     fn contains(range: &str, release: (u16, u8, u16)) -> bool {
         let (year, month, patch) = release;
         range.parse::<ReleaseRange>().unwrap().contains(Release { year, month, patch })
+    }
+
+    #[test]
+    fn the_newest_release_is_the_last_of_the_table() {
+        assert_eq!(schema::releases().last(), Some(&NEWEST));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use crate::config::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
-use crate::config::generation::is_secret_ref;
 use crate::config::pointer::join;
+use crate::config::release::Release;
 use crate::config::schema::{self, Id, Schema};
 use crate::config::schema_type::Kind;
+use crate::config::secret_refs::is_secret_ref;
 use crate::config::sensitive::{
     self, Sensitivity, is_address_key, is_command_key, is_pattern_key, is_public, is_secret_list,
     is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
@@ -54,9 +55,9 @@ pub(in crate::config) struct Redacted {
 }
 
 /// Takes the secrets out of a config, and what variables give or would give.
-pub(in crate::config) fn redact(config: &Value, references: &References) -> Redacted {
+pub(in crate::config) fn redact(release: Release, config: &Value, references: &References) -> Redacted {
     let pass = |secret_variables| {
-        let mut work = Work { secret_variables, ..Work::new(Mount::Root, references) };
+        let mut work = Work { secret_variables, ..Work::new(release, Mount::Root, references) };
         let copy = work.value(config, "", Context::root(Mount::Root));
         (Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }, work.met)
     };
@@ -84,15 +85,19 @@ fn unlike_mark(key: &str) -> String {
 }
 
 /// What of a file's values is not shown, by pointer, and the secrets in them.
-pub(in crate::config) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
+pub(in crate::config) fn hidden(
+    release: Release,
+    value: &Value,
+    mount: Mount,
+) -> (HashMap<String, Hidden>, Vec<Secret>) {
     let nothing = References::default();
-    let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(mount, &nothing) };
+    let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(release, mount, &nothing) };
     work.value(value, "", Context::root(mount));
     (work.hidden.unwrap_or_default(), work.secrets)
 }
 
 struct Work<'a> {
-    /// The schema says which names users choose and which values are words of its own, whatever version wrote the config.
+    /// The schema of the release says which names users choose, which values are words of its own, and which are secret.
     schema: &'static Schema,
     mount: Mount,
     references: &'a References,
@@ -137,10 +142,10 @@ impl Context<'_> {
 }
 
 impl<'a> Work<'a> {
-    fn new(mount: Mount, references: &'a References) -> Self {
+    fn new(release: Release, mount: Mount, references: &'a References) -> Self {
         let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
         Self {
-            schema: schema::get(),
+            schema: schema::get(release),
             mount,
             references,
             secrets,
@@ -213,7 +218,8 @@ impl<'a> Work<'a> {
         let key = if is_any && kinds() == [Kind::Object] && value.is_object() { "" } else { key };
         let has_parts = value.is_object() || value.is_array();
         let is_chosen = has_parts
-            && (sensitive::has_chosen_names(context.key) || is_any && matches!(kinds(), [Kind::Array(_)]));
+            && (sensitive::has_chosen_names(context.key)
+                || is_any && matches!(kinds(), [Kind::Array { .. }]));
         // Settings of the login shell, no variables. Deeper `env` objects have no such member.
         let setting = pointer == "/env" && key == "shellEnv";
         let map = is_secret_map(context.key);
@@ -222,6 +228,7 @@ impl<'a> Work<'a> {
         let sensitivity = match of_key(key) {
             Sensitivity::None if inside => Sensitivity::All,
             Sensitivity::None if setting || is_chosen || is_public(section, key) => Sensitivity::None,
+            Sensitivity::None if self.node(id).is_some_and(|node| node.secret) => Sensitivity::Own,
             Sensitivity::None => wide_key(key),
             own => own,
         };

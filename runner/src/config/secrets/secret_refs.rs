@@ -7,10 +7,22 @@ use serde_json::Value;
 use crate::config::pointer::readable;
 use crate::config::{Problem, ProblemKind, Problems, Secret, SecretSource, SecretSubject};
 
+/// The sources of a reference.
+pub(in crate::config) const SOURCES: [&str; 4] = ["env", "file", "exec", "store"];
 /// The provider that a source has by itself.
 const DEFAULT: &str = "default";
 /// Sources that need no definition of it.
 const WITHOUT_DEFINITION: [&str; 2] = ["env", "store"];
+
+/// A reference to a secret that is kept elsewhere: exactly `source`, `provider` and `id`, all strings.
+pub(in crate::config) fn is_secret_ref(value: &Value) -> bool {
+    let Some(map) = value.as_object() else { return false };
+    let text = |key: &str| map.get(key).and_then(Value::as_str);
+    map.len() == 3
+        && text("source").is_some_and(|source| SOURCES.contains(&source))
+        && text("provider").is_some()
+        && text("id").is_some()
+}
 
 /// Notes each provider that references name and `secrets.providers` does not define, once.
 pub(in crate::config) fn check(config: &Value, secrets: &[Secret], problems: &mut Problems) {

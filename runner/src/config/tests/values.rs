@@ -197,24 +197,3 @@ fn tilde() {
         assert_eq!(at(&config, pointer), Some(&value), "{pointer}");
     }
 }
-
-#[test]
-fn generations() {
-    for (text, generation) in [
-        ("{}", "2026.2"),
-        ("{meta:{lastTouchedVersion:'2026.2.19-1'},security:{}}", "2026.2"),
-        ("{meta:{lastTouchedVersion:'2026.9.6'}}", "2026.9"),
-        ("{meta:{lastTouchedVersion:'2026.9.6',lastTouchedAt:'x'}}", "2026.2"),
-        ("{security:{audit:{}}}", "2026.9"),
-        ("{agents:{list:[{id:'a'},{id:'b'}]}}", "2026.2"),
-        ("{gateway:{auth:{token:{source:'env',provider:'default',id:'T'}}}}", "2026.9"),
-        ("{bindings:[{agentId:'a',session:{}}]}", "2026.9"),
-    ] {
-        assert_eq!(load_text(text).generation, generation, "{text}");
-    }
-    let config = load_text("{meta:{lastTouchedVersion:'2099.1.1'}}");
-    assert_eq!((kinds(&config), config.generation.as_str()), (vec!["newer-version"], "2026.9"));
-    // No table is known for the newer generation: nothing is judged, filled in or reordered.
-    let config = load_text("{zzz:1,security:{x:null}}");
-    assert_eq!((kinds(&config), &config.effective), (vec![], &json!({"zzz":1,"security":{"x":null}})));
-}

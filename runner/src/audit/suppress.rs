@@ -1,0 +1,130 @@
+//! The suppressions of the config that is audited. They are the target's word on itself, so they count only where the
+//! operator says so; what they take out stays in the report, apart.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::finding::Finding;
+use crate::target::js_trim;
+
+/// Where the list stands.
+const LIST: &str = "/security/audit/suppressions";
+/// The finding on the list itself, which no list takes out.
+const ACTIVE: &str = "security.audit.suppressions.active";
+
+/// A finding that was taken out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Suppressed {
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// What took it out.
+    pub suppression: Suppression,
+}
+
+/// Why a finding was taken out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// The reason that the config gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The findings that remain, and those that the config's list takes out. The first entry that fits gives the reason.
+pub(super) fn apply(
+    config: &Value,
+    clean: &dyn Fn(&str) -> String,
+    findings: Vec<Finding>,
+) -> (Vec<Finding>, Vec<Suppressed>) {
+    let list = config.pointer(LIST).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
+    for finding in findings {
+        match list.iter().find(|entry| finding.check_id != ACTIVE && fits(entry, &finding)) {
+            Some(entry) => {
+                let reason = text(entry, "reason").map(clean);
+                suppressed.push(Suppressed { finding, suppression: Suppression { reason } });
+            }
+            None => kept.push(finding),
+        }
+    }
+    (kept, suppressed)
+}
+
+/// The id is the same letter by letter, and the title and the detail have what the entry asks for, in any case.
+fn fits(entry: &Value, finding: &Finding) -> bool {
+    let has = |key: &str, whole: &str| {
+        text(entry, key).is_none_or(|part| whole.to_lowercase().contains(&part.to_lowercase()))
+    };
+    text(entry, "checkId") == Some(&finding.check_id)
+        && has("titleIncludes", &finding.title)
+        && has("detailIncludes", &finding.detail)
+}
+
+fn text<'v>(entry: &'v Value, key: &str) -> Option<&'v str> {
+    entry.get(key).and_then(Value::as_str).map(js_trim).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::finding::Location;
+    use crate::policy::manifest::Severity;
+
+    fn finding(id: &str) -> Finding {
+        Finding {
+            check_id: id.to_owned(),
+            check: id.to_owned(),
+            severity: Severity::Warn,
+            title: "State directory is open".to_owned(),
+            detail: "Mode 0755".to_owned(),
+            remediation: None,
+            policy: "p".to_owned(),
+            locations: vec![Location::Env { name: "X".to_owned() }],
+            fixes: Vec::new(),
+        }
+    }
+
+    fn suppressed(list: &Value) -> Vec<(String, Option<String>)> {
+        let config = json!({"security": {"audit": {"suppressions": list}}});
+        let findings = vec![finding("a.b"), finding("a.bc"), finding(ACTIVE)];
+        let (kept, out) = apply(&config, &str::to_owned, findings);
+        assert_eq!(kept.len() + out.len(), 3);
+        out.into_iter().map(|one| (one.finding.check_id, one.suppression.reason)).collect()
+    }
+
+    #[test]
+    fn an_entry_takes_out_the_finding_of_its_very_id() {
+        assert_eq!(
+            suppressed(&json!([{"checkId": " a.b ", "reason": " x "}, {"checkId": "a.b", "reason": "y"}])),
+            [("a.b".to_owned(), Some("x".to_owned()))]
+        );
+        for list in [
+            json!([]),
+            json!([{"checkId": ""}, {}, 5]),
+            json!([{"checkId": "A.B"}]),
+            json!([{"checkId": "a.*"}]),
+            json!({"checkId": "a.b"}),
+        ] {
+            assert!(suppressed(&list).is_empty(), "{list}");
+        }
+    }
+
+    #[test]
+    fn title_and_detail_narrow_it_in_any_case() {
+        for (entry, fits) in [
+            (json!({"checkId": "a.b", "titleIncludes": "STATE dir"}), true),
+            (json!({"checkId": "a.b", "titleIncludes": " ", "detailIncludes": "0755"}), true),
+            (json!({"checkId": "a.b", "titleIncludes": "config"}), false),
+            (json!({"checkId": "a.b", "titleIncludes": "state", "detailIncludes": "0700"}), false),
+        ] {
+            assert_eq!(suppressed(&json!([entry])).len(), usize::from(fits), "{entry}");
+        }
+    }
+
+    #[test]
+    fn the_word_on_the_list_itself_stays() {
+        assert!(suppressed(&json!([{"checkId": ACTIVE}])).is_empty());
+    }
+}

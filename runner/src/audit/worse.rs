@@ -1,0 +1,72 @@
+//! Where it is not sure which release a target is of, the checks of two run, and of each check the worse verdict counts.
+
+use crate::audit::evaluate::{Evaluation, Outcome};
+use crate::audit::finding::Finding;
+use crate::audit::open::{Kind, Open};
+use crate::config::release::Release;
+use crate::policy::manifest::{Check, Severity};
+
+/// The worse of what the same plan gave by two releases. A check that a release does not have says nothing by it.
+pub(super) fn of_both(one: (Release, Evaluation), other: (Release, Evaluation)) -> Evaluation {
+    let [mut ours, mut theirs] = [one, other].map(|(release, evaluation)| {
+        evaluation.outcomes.into_iter().map(|run| within(run, release)).collect::<Vec<_>>()
+    });
+    for run in &mut ours {
+        let same = |other: &Outcome| other.planned == run.planned && other.view == run.view;
+        if let Some(at) = theirs.iter().position(same) {
+            let other = theirs.remove(at);
+            add(run, other);
+        }
+    }
+    // Views that only the other release has. A run without a view says that there is none.
+    ours.extend(theirs.into_iter().filter(|run| run.view.is_some()));
+    ours.sort_by_key(|run| run.planned);
+    Evaluation { outcomes: ours }
+}
+
+/// What a run says of the checks of a release.
+fn within(mut run: Outcome, release: Release) -> Outcome {
+    let has = |id: &str| run.manifest.checks.iter().any(|check| check.id == id && check.applies_to(release));
+    if let Ok(findings) = &mut run.verdict {
+        findings.retain(|finding| has(&finding.check));
+    }
+    run.open.retain(|open| has(&open.check));
+    run
+}
+
+fn add(run: &mut Outcome, other: Outcome) {
+    let checks = &run.manifest.checks;
+    match (&mut run.verdict, other.verdict) {
+        (Ok(ours), Ok(theirs)) => *ours = worse(checks, std::mem::take(ours), theirs),
+        (Ok(_), Err(failure)) => {
+            let text = failure.to_string();
+            run.open.extend(checks.iter().map(|check| Open::of(check, Kind::Broken, text.clone())));
+        }
+        (Err(_), _) => {}
+    }
+    for open in other.open {
+        if !run.open.iter().any(|known| known.check_id == open.check_id && known.text == open.text) {
+            run.open.push(open);
+        }
+    }
+    run.gap = run.gap.take().or(other.gap);
+    for name in other.denied {
+        if !run.denied.contains(&name) {
+            run.denied.push(name);
+        }
+    }
+}
+
+/// Of each check the findings of the side that has the worst one, or else more of them.
+fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Finding> {
+    let weight = |findings: &[Finding], id: &str| -> (Option<Severity>, usize) {
+        let of_check = || findings.iter().filter(|finding| finding.check == id);
+        (of_check().map(|finding| finding.severity).max(), of_check().count())
+    };
+    let is_worse = |id: &str| weight(&theirs, id) > weight(&ours, id);
+    let taken: Vec<&str> = checks.iter().map(|check| check.id.as_str()).filter(|id| is_worse(id)).collect();
+    let is_taken = |finding: &Finding| taken.contains(&finding.check.as_str());
+    let mut all: Vec<Finding> = ours.into_iter().filter(|finding| !is_taken(finding)).collect();
+    all.extend(theirs.into_iter().filter(|finding| is_taken(finding)));
+    all
+}

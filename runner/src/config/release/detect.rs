@@ -1,0 +1,298 @@
+//! Which release a target is judged by, how that is known, and how sure it is.
+//!
+//! What the operator says settles it. Else the installed package tells it, else the stamp of the last program that wrote the
+//! config, else what keys and state directory have in common, else it is the newest one. What does not fit is evidence of
+//! another release. Where that one is of another structure, or more than one thing speaks for it, the checks of both run: a
+//! stamp that lies hides no check.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::pointer::readable;
+use crate::config::release::installed::{self, Installed};
+use crate::config::release::{NEWER_STRUCTURE, NEWEST, Release, evidence};
+use crate::config::schema::releases as known;
+use crate::config::tree::{Node, Tree};
+use crate::config::{Problem, ProblemKind, Problems};
+use crate::target::{Environment, Located};
+
+/// The weight of what a person does not write.
+const FIRM: usize = 2;
+/// The pointer of the stamp.
+const STAMP: &str = "/meta/lastTouchedVersion";
+
+/// What told the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The operator.
+    Asked,
+    /// The installed package.
+    Package,
+    /// The greeting of the gateway that runs.
+    Gateway,
+    /// The stamp in the config.
+    Stamp,
+    /// What keys and state directory have in common.
+    Evidence,
+    /// Nothing: it is the newest one.
+    Newest,
+}
+
+/// How sure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sure {
+    /// The operator said it.
+    Settled,
+    /// The installed package says it, and nothing speaks against it.
+    Known,
+    /// The config or the state directory say it, and nothing speaks against it.
+    Likely,
+    /// Nothing says anything.
+    Assumed,
+    /// Something speaks for another release, and the checks of both run.
+    Unsure,
+}
+
+impl Sure {
+    /// Its name in output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Known => "known",
+            Self::Likely => "likely",
+            Self::Assumed => "assumed",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// Something that only some releases have or write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// What it is: a key, a file of the state directory.
+    pub what: String,
+    /// The first release that has it, of those that are known.
+    pub since: Option<String>,
+    /// The last one.
+    pub until: Option<String>,
+    #[serde(skip)]
+    from: Release,
+    #[serde(skip)]
+    to: Release,
+    #[serde(skip)]
+    weight: usize,
+}
+
+impl Evidence {
+    /// Evidence of a run of releases.
+    pub(in crate::config) fn new(
+        what: impl Into<String>,
+        since: Option<Release>,
+        until: Option<Release>,
+        weight: usize,
+    ) -> Self {
+        let text = |release: Option<Release>| release.map(|release| release.to_string());
+        Self {
+            what: what.into(),
+            since: text(since),
+            until: text(until),
+            from: since.unwrap_or(Release::new(0, 0, 0)),
+            to: until.unwrap_or(Release::new(u16::MAX, u8::MAX, u16::MAX)),
+            weight,
+        }
+    }
+
+    fn fits(&self, release: Release) -> bool {
+        (self.from..=self.to).contains(&release)
+    }
+
+    /// It and its releases, for people.
+    fn told(&self) -> String {
+        match (&self.since, &self.until) {
+            (Some(since), None) => format!("{} (from {since} on)", self.what),
+            (None, Some(until)) => format!("{} (until {until})", self.what),
+            (Some(since), Some(until)) => format!("{} ({since} to {until})", self.what),
+            (None, None) => self.what.clone(),
+        }
+    }
+}
+
+/// The release that a target is judged by, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The release.
+    pub release: Release,
+    /// What told it.
+    pub source: Source,
+    /// The same in words: a flag, a path, a key.
+    pub told_by: String,
+    /// How sure it is.
+    pub sure: Sure,
+    /// Everything that only some releases have, whether it fits or not.
+    pub evidence: Vec<Evidence>,
+    /// The release whose checks run, too, because something speaks for it.
+    pub other: Option<Release>,
+}
+
+impl Judged {
+    /// Of a target that has nothing to tell a release by.
+    pub(in crate::config) fn newest() -> Self {
+        Self {
+            release: NEWEST,
+            source: Source::Newest,
+            told_by: "nothing tells it: the newest one that is known".to_owned(),
+            sure: Sure::Assumed,
+            evidence: Vec::new(),
+            other: None,
+        }
+    }
+}
+
+/// What is known of the release besides the target itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The operator says it.
+    pub asked: Option<Release>,
+    /// The greeting of the gateway says it.
+    pub greeted: Option<Release>,
+}
+
+/// Tells the release of a target.
+pub(in crate::config) fn detect(
+    config: &Tree,
+    located: &Located,
+    env: &Environment,
+    word: Word,
+    problems: &mut Problems,
+) -> Judged {
+    let stamp = stamp(config);
+    let mut judged = Judged { evidence: gather(config, located), ..Judged::newest() };
+    if let Some(release) = word.asked {
+        (judged.release, judged.source, judged.sure) = (release, Source::Asked, Sure::Settled);
+        "--openclaw-version".clone_into(&mut judged.told_by);
+    } else if let Some(release) = word.greeted {
+        (judged.release, judged.source, judged.sure) = (release, Source::Gateway, Sure::Known);
+        "the greeting of the gateway".clone_into(&mut judged.told_by);
+    } else if let Some(Installed { release, folder }) = installed::callers(located, env) {
+        (judged.release, judged.source, judged.sure) = (release, Source::Package, Sure::Known);
+        judged.told_by = format!("the installed package {}", folder.display());
+    } else if let Some(Installed { release, folder }) = installed::in_state(located) {
+        (judged.release, judged.source, judged.sure) = (release, Source::Package, Sure::Likely);
+        judged.told_by = format!("the package {}", folder.display());
+    } else if let Some(release) = stamp {
+        (judged.release, judged.source, judged.sure) = (release, Source::Stamp, Sure::Likely);
+        judged.told_by = readable(STAMP);
+    } else if let Some(release) = common(&judged.evidence) {
+        (judged.release, judged.source, judged.sure) = (release, Source::Evidence, Sure::Likely);
+        "what the config and the state directory hold".clone_into(&mut judged.told_by);
+    }
+    if let Some(Installed { release, .. }) =
+        installed::callers(located, env).filter(|_| word.greeted.is_some())
+    {
+        judged.evidence.push(Evidence::new("the installed package", Some(release), Some(release), FIRM));
+    }
+    if let Some(stamp) = stamp.filter(|_| judged.source != Source::Stamp) {
+        // A program writes its own version: whatever runs now is rarely older than that.
+        judged.evidence.push(Evidence::new(readable(STAMP), Some(stamp), None, 1));
+    }
+    if judged.sure != Sure::Settled
+        && let Some(other) = doubt(&judged)
+    {
+        (judged.other, judged.sure) = (Some(other), Sure::Unsure);
+        problems.push(unsure(&judged, other));
+    }
+    if let Some(release) = [Some(judged.release), stamp].into_iter().flatten().find(|known| *known > NEWEST) {
+        problems.push(newer(release));
+    }
+    judged
+}
+
+/// The release that the stamp of the last writer names.
+pub(in crate::config) fn stamp(config: &Tree) -> Option<Release> {
+    match &config.get("meta")?.get("lastTouchedVersion")?.node {
+        Node::Leaf(Value::String(stamp)) => Release::of_stamp(stamp),
+        _ => None,
+    }
+}
+
+fn gather(config: &Tree, located: &Located) -> Vec<Evidence> {
+    let mut all = evidence::of_keys(config);
+    all.extend(evidence::of_state(&located.state_dir));
+    all
+}
+
+fn score(evidence: &[Evidence], release: Release) -> usize {
+    evidence.iter().filter(|one| one.fits(release)).map(|one| one.weight).sum()
+}
+
+/// The newest of the releases that most of the evidence fits, where it is more than one piece that the newest one lacks.
+fn common(evidence: &[Evidence]) -> Option<Release> {
+    let best = known().iter().copied().max_by_key(|release| (score(evidence, *release), *release))?;
+    (score(evidence, best) > score(evidence, NEWEST) + 1).then_some(best)
+}
+
+/// The release that something speaks for that does not fit the one that was told: one of the other structure, where anything
+/// does, and else one that more than one piece speaks for.
+fn doubt(judged: &Judged) -> Option<Release> {
+    let Judged { release, evidence, .. } = judged;
+    let here = score(evidence, *release);
+    let place = |release: Release| known().partition_point(|known| *known < release);
+    let distance = |other: Release| place(other).abs_diff(place(*release));
+    let best = |is_other: bool| {
+        let all = known()
+            .iter()
+            .copied()
+            .filter(|other| (other.is_newer_structure() != release.is_newer_structure()) == is_other);
+        all.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
+    };
+    let is_foreign = |one: &Evidence| {
+        !one.fits(*release)
+            && if release.is_newer_structure() {
+                one.to < NEWER_STRUCTURE
+            } else {
+                one.from >= NEWER_STRUCTURE
+            }
+    };
+    if evidence.iter().any(is_foreign) {
+        return best(true);
+    }
+    best(false).filter(|other| score(evidence, *other) > here + 1)
+}
+
+fn unsure(judged: &Judged, other: Release) -> Problem {
+    /// More pieces than this help nobody.
+    const PIECES: usize = 6;
+    let against: Vec<String> =
+        judged.evidence.iter().filter(|one| !one.fits(judged.release)).map(Evidence::told).collect();
+    let more = match against.len().saturating_sub(PIECES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named: Vec<&str> = against.iter().take(PIECES).map(String::as_str).collect();
+    let Judged { release, told_by, .. } = judged;
+    let message = format!(
+        "{release} was told by {told_by}, but this does not fit it: {}{more}. The checks of {release} and of {other} were run, and the worse \
+         verdict counts.",
+        named.join(", ")
+    );
+    Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
+}
+
+fn newer(release: Release) -> Problem {
+    let message = format!(
+        "The release is {release}, or a program of {release} wrote the config; the newest one that this audit knows is {NEWEST}. Settings and checks \
+         that came later are not known here."
+    );
+    Problem::new(ProblemKind::NewerVersion, message).at(STAMP)
+}
+
+/// A path of the state directory exists, whatever it is.
+pub(in crate::config) fn exists(state_dir: &Path, rel: &str) -> bool {
+    state_dir.join(rel).symlink_metadata().is_ok()
+}
