@@ -63,6 +63,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("plugin-trust", plugin_trust::audit),
     ("private-files", private_files::audit),
     ("remote-cdp", remote_cdp::audit),
+    ("sandbox-browser-containers", sandbox_browser_containers::audit),
     ("sandbox-docker", sandbox_docker::audit),
     ("session-permissions", session_permissions::audit),
     ("skill-code", skill_code::audit),
