@@ -39,6 +39,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("channel-warnings", channel_warnings::audit),
     ("config-problems", config_problems::audit),
     ("config-secrets", config_secrets::audit),
+    ("config-suppressions", config_suppressions::audit),
     ("control-ui", control_ui::audit),
     ("dangerous-flags", dangerous_flags::audit),
     ("credential-permissions", credential_permissions::audit),
