@@ -142,11 +142,7 @@ impl Exec {
 /// Where it is not shown.
 pub fn host<'a>(config: &Node<'a>, scope: &Scope<'a>, release: Release) -> Result<&'a str, NotAssessed> {
     let host = scope.setting(config, "tools.exec.host")?;
-    Ok(if host.is_nullish()? {
-        facts::at(release, "sandbox", &HOST)
-    } else {
-        host.text()?.unwrap_or("?")
-    })
+    Ok(if host.is_nullish()? { facts::at(release, "sandbox", &HOST) } else { host.text()?.unwrap_or("?") })
 }
 
 /// The table of approvals, and its column.
@@ -194,7 +190,9 @@ impl Approvals {
                 let id = if id == "default" { "main".to_owned() } else { id };
                 match agents.entry(id) {
                     std::collections::btree_map::Entry::Vacant(place) => drop(place.insert(settings)),
-                    std::collections::btree_map::Entry::Occupied(mut known) => merge(known.get_mut(), settings),
+                    std::collections::btree_map::Entry::Occupied(mut known) => {
+                        merge(known.get_mut(), settings)
+                    }
                 }
             }
         }
@@ -208,6 +206,24 @@ impl Approvals {
         let word = |key: &str| places.iter().flatten().find_map(|place| place.get(key)?.as_str());
         let security = word("security").and_then(Security::of).unwrap_or(Security::Full);
         Exec::new(security, word("ask").and_then(Ask::of).unwrap_or(Ask::Off))
+    }
+}
+
+/// What holds where commands run outside of a sandbox, with what the owner approved: the stricter of both words counts.
+/// `agent` is the id that the approvals know.
+#[must_use]
+pub fn effective(
+    config: &Node<'_>,
+    scope: &Scope<'_>,
+    release: Release,
+    approvals: &Approvals,
+    agent: Option<&str>,
+) -> Exec {
+    let approved = approvals.words(agent);
+    let Exec { security, ask } = approved.of(config, scope, release);
+    Exec {
+        security: security.and_then(|word| Ok(word.min(approved.security?))),
+        ask: ask.and_then(|word| Ok(word.max(approved.ask?))),
     }
 }
 
@@ -257,7 +273,11 @@ mod tests {
         for (global, own, expected) in [
             (json!({}), json!({}), "deny off"),
             (json!({"security": "full", "ask": "always"}), json!({}), "full always"),
-            (json!({"security": "full", "ask": "always"}), json!({"security": "allowlist"}), "allowlist always"),
+            (
+                json!({"security": "full", "ask": "always"}),
+                json!({"security": "allowlist"}),
+                "allowlist always",
+            ),
             (json!({"security": "FULL", "ask": 5}), json!({"security": null}), "deny off"),
             (json!({"security": {"$hidden": "variable"}}), json!({"ask": "on-miss"}), "? on-miss"),
             (json!({"security": {"$hidden": "variable"}}), json!({"security": "full"}), "full off"),
@@ -324,6 +344,24 @@ mod tests {
         assert_eq!(words(None), ("allowlist", "on-miss"));
         assert_eq!(words(Some("main")), ("full", "off"));
         assert_eq!(known.agents["main"]["allowlist"], json!(["x", "y"]));
+    }
+
+    #[test]
+    fn what_is_approved_makes_the_config_stricter_and_never_laxer() {
+        let known = approvals(
+            r#"{"version": 1, "defaults": {"security": "allowlist"}, "agents": {"a": {"security": "full", "ask": "always"}}}"#,
+        )
+        .expect("shown");
+        let words = |exec: Value, id| {
+            let config = json!({"tools": {"exec": exec}});
+            let Exec { security, ask } =
+                effective(&Node::root(&config), &Scope::common(), NEW, &known, Some(id));
+            (security.expect("known").word(), ask.expect("known").word())
+        };
+        assert_eq!(words(json!({}), "b"), ("allowlist", "off"));
+        assert_eq!(words(json!({"mode": "full"}), "b"), ("allowlist", "off"));
+        assert_eq!(words(json!({"mode": "full"}), "a"), ("full", "always"));
+        assert_eq!(words(json!({"security": "deny", "ask": "on-miss"}), "b"), ("deny", "on-miss"));
     }
 
     #[test]
