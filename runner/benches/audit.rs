@@ -33,14 +33,18 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
+    ("agent-roster", agent_roster::audit),
     ("attack-surface", attack_surface::audit),
     ("browser-control", browser_control::audit),
     ("channel-warnings", channel_warnings::audit),
     ("config-problems", config_problems::audit),
     ("config-secrets", config_secrets::audit),
+    ("config-suppressions", config_suppressions::audit),
     ("control-ui", control_ui::audit),
+    ("dangerous-flags", dangerous_flags::audit),
     ("credential-permissions", credential_permissions::audit),
     ("direct-messages", direct_messages::audit),
+    ("discovery", discovery::audit),
     ("discord", discord::audit),
     ("elevated-tools", elevated_tools::audit),
     ("exec-host", exec_host::audit),
@@ -51,6 +55,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("hook-installs", hook_installs::audit),
     ("include-permissions", include_permissions::audit),
     ("logging-redaction", logging_redaction::audit),
+    ("mcp-apps", mcp_apps::audit),
     ("model-tier", model_tier::audit),
     ("node-commands", node_commands::audit),
     ("open-groups", open_groups::audit),
@@ -59,6 +64,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("plugin-trust", plugin_trust::audit),
     ("private-files", private_files::audit),
     ("remote-cdp", remote_cdp::audit),
+    ("sandbox-browser-containers", sandbox_browser_containers::audit),
     ("sandbox-docker", sandbox_docker::audit),
     ("session-permissions", session_permissions::audit),
     ("skill-code", skill_code::audit),
@@ -70,6 +76,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("tool-profiles", tool_profiles::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
+    ("workspace-skills", workspace_skills::audit),
 ];
 
 /// Makes this program a native audit of one target: the floor under the whole process.

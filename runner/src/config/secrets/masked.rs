@@ -96,7 +96,7 @@ impl Config {
         let mount = if file == 0 { Mount::Root } else { Mount::Unknown };
         // Of the file's own values, also those that another file replaces.
         let value: Value = json5::from_str(text).unwrap_or_default();
-        let (places, own) = hidden(&value, mount);
+        let (places, own) = hidden(self.judged.release, &value, mount);
         let secrets = self.secrets.iter().chain(&own).map(|secret| &secret.value);
         let known = Known::new(secrets);
         let mut masks = Vec::new();
