@@ -142,11 +142,7 @@ impl Exec {
 /// Where it is not shown.
 pub fn host<'a>(config: &Node<'a>, scope: &Scope<'a>, release: Release) -> Result<&'a str, NotAssessed> {
     let host = scope.setting(config, "tools.exec.host")?;
-    Ok(if host.is_nullish()? {
-        facts::at(release, "sandbox", &HOST)
-    } else {
-        host.text()?.unwrap_or("?")
-    })
+    Ok(if host.is_nullish()? { facts::at(release, "sandbox", &HOST) } else { host.text()?.unwrap_or("?") })
 }
 
 /// The table of approvals, and its column.
@@ -194,7 +190,9 @@ impl Approvals {
                 let id = if id == "default" { "main".to_owned() } else { id };
                 match agents.entry(id) {
                     std::collections::btree_map::Entry::Vacant(place) => drop(place.insert(settings)),
-                    std::collections::btree_map::Entry::Occupied(mut known) => merge(known.get_mut(), settings),
+                    std::collections::btree_map::Entry::Occupied(mut known) => {
+                        merge(known.get_mut(), settings)
+                    }
                 }
             }
         }
@@ -257,7 +255,11 @@ mod tests {
         for (global, own, expected) in [
             (json!({}), json!({}), "deny off"),
             (json!({"security": "full", "ask": "always"}), json!({}), "full always"),
-            (json!({"security": "full", "ask": "always"}), json!({"security": "allowlist"}), "allowlist always"),
+            (
+                json!({"security": "full", "ask": "always"}),
+                json!({"security": "allowlist"}),
+                "allowlist always",
+            ),
             (json!({"security": "FULL", "ask": 5}), json!({"security": null}), "deny off"),
             (json!({"security": {"$hidden": "variable"}}), json!({"ask": "on-miss"}), "? on-miss"),
             (json!({"security": {"$hidden": "variable"}}), json!({"security": "full"}), "full off"),
