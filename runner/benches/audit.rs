@@ -33,6 +33,7 @@ type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
 
 /// Every built-in policy as a native function.
 const NATIVE: &[(&str, Audit)] = &[
+    ("agent-roster", agent_roster::audit),
     ("attack-surface", attack_surface::audit),
     ("browser-control", browser_control::audit),
     ("channel-warnings", channel_warnings::audit),
@@ -70,6 +71,7 @@ const NATIVE: &[(&str, Audit)] = &[
     ("tool-profiles", tool_profiles::audit),
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
+    ("workspace-skills", workspace_skills::audit),
 ];
 
 /// Makes this program a native audit of one target: the floor under the whole process.

@@ -33,7 +33,7 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Release, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, rules_channels,
+    Judged, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, rules_channels,
     rules_values, schema, schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
@@ -154,16 +154,11 @@ impl Config {
 /// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
 /// move the target.
 pub fn load(located: &Located, env: &mut Environment) -> Config {
-    load_preview(located, env, &Preview::default(), None)
+    load_preview(located, env, &Preview::default(), Word::default())
 }
 
-/// The same as [`load`], as if files had other texts, and by the release that the operator asked for.
-pub fn load_preview(
-    located: &Located,
-    env: &mut Environment,
-    preview: &Preview,
-    asked: Option<Release>,
-) -> Config {
+/// The same as [`load`], as if files had other texts, and with what is known of the release.
+pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
     let mut problems = Problems::default();
     // Only the operator's own environment says from where else files may be included.
     let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
@@ -178,7 +173,7 @@ pub fn load_preview(
         objects.extend(other.objects);
     }
     let tree = tree.unwrap_or_else(tree::Tree::empty_object);
-    let judged = detect::detect(&tree, located, env, asked, &mut problems);
+    let judged = detect::detect(&tree, located, env, word, &mut problems);
     let source = Arc::new(Read { files, includes, objects, understood });
     let other = judged.other.map(|release| {
         let judged = Judged { release, other: None, ..judged.clone() };
@@ -212,15 +207,12 @@ fn of_release(
     if read.understood {
         roster = roster::Roster::load(&mut value, judged.release);
         references.rename(|pointer| roster.of_loader(pointer));
-        let release = judged.release;
-        check(release, &value, located, &references.unset, &mut problems);
-        value = defaults::schema_order(schema::get(release), value);
+        check(judged.release, &value, located, &references.unset, &mut problems);
+        value = defaults::schema_order(schema::get(judged.release), value);
         roster.canonical(&mut value);
         references.rename(|pointer| roster.of_policies(pointer));
-        if !release.is_newer_structure() {
-            check_rules(&value, located, &mut problems);
-        }
-        defaults::runtime(release, &mut value, env);
+        check_rules(judged.release, &value, located, &mut problems);
+        defaults::runtime(judged.release, &mut value, env);
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
@@ -279,7 +271,7 @@ fn read(
 
 /// What the loader refuses, of a config as it sees it.
 fn check(
-    release: Release,
+    release: release::Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
@@ -292,7 +284,10 @@ fn check(
 }
 
 /// The rules beside the table, of a config as policies see it.
-fn check_rules(value: &Value, located: &Located, problems: &mut Problems) {
+fn check_rules(release: release::Release, value: &Value, located: &Located, problems: &mut Problems) {
+    if release.is_newer_structure() {
+        return; // until its rules are there
+    }
     rules::agents(value, located, problems);
     rules_values::check(value, problems);
     rules_channels::check(value, problems);

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::url::{Host, HttpUrl};
-use crate::{Context, Location, Node, NotAssessed, js};
+use crate::{Context, Location, Node, NotAssessed, all, any, js};
 
 /// The environment variables that stand before `gateway.port`, the stronger one first.
 pub const PORT_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
@@ -17,6 +17,9 @@ const GATEWAY_PORT: u64 = 18789;
 const CONTROL_PORT_OFFSET: u64 = 2;
 /// The control port where that sum is no port (reference: config-checks 1.4).
 const CONTROL_PORT: u64 = 18791;
+
+/// The plugin that controls browsers in later releases.
+const PLUGIN: &str = "browser";
 
 /// The profile that exists in every installation.
 const OWN_PROFILE: &str = "openclaw";
@@ -87,6 +90,27 @@ impl Defect {
 pub fn is_enabled(config: &Node<'_>) -> Result<bool, NotAssessed> {
     let enabled = config.at("browser.enabled");
     Ok(enabled.is_nullish()? || enabled.is_truthy()?)
+}
+
+/// The browser is a plugin, and the config of plugins lets it load (reference: 2026.9-delta 4.1). Needs the config values
+/// `/plugins/enabled`, `/plugins/allow`, `/plugins/deny` and `/plugins/entries/browser/enabled`.
+///
+/// # Errors
+/// Where what decides it is not shown.
+pub fn is_loaded(config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let plugins = config.get("plugins");
+    let is_not = |node: &Node<'_>| node.is_false().map(|is_off| !is_off);
+    let names = |list: &str| -> Result<bool, NotAssessed> {
+        let is_browser = |id: Node<'_>| Ok(id.trimmed()?.is_some_and(|id| id.eq_ignore_ascii_case(PLUGIN)));
+        any(plugins.get(list).items()?.map(is_browser))
+    };
+    let allows_all = || Ok(plugins.get("allow").items()?.next().is_none());
+    all([
+        is_not(&plugins.get("enabled")),
+        is_not(&plugins.get("entries").get(PLUGIN).get("enabled")),
+        names("deny").map(|is_denied| !is_denied),
+        any([allows_all(), names("allow")]),
+    ])
 }
 
 /// The profiles of the config in its order, and the one that exists without it. Needs the config values
@@ -332,6 +356,30 @@ mod tests {
             let host = MemoryHost::new(&format!("{{browser: {browser}}}"));
             assert_eq!(host.with(|cx| is_enabled(&cx.config())), Ok(enabled), "{browser}");
         }
+    }
+
+    #[test]
+    fn the_browser_is_a_plugin_that_can_be_kept_out() {
+        for (plugins, loaded) in [
+            ("{}", Ok(true)),
+            ("5", Ok(true)),
+            ("{enabled: false}", Ok(false)),
+            ("{entries: {browser: {enabled: false}}}", Ok(false)),
+            (r#"{deny: [" Browser "]}"#, Ok(false)),
+            (r#"{deny: ["other"]}"#, Ok(true)),
+            ("{allow: []}", Ok(true)),
+            (r#"{allow: ["other"]}"#, Ok(false)),
+            (r#"{allow: ["other", "BROWSER"]}"#, Ok(true)),
+            (r#"{allow: ["browser"], deny: ["browser"]}"#, Ok(false)),
+            ("{allow: [HIDDEN]}", Err(())),
+            (r#"{allow: [HIDDEN, "browser"]}"#, Ok(true)),
+            (r#"{allow: [HIDDEN], deny: ["browser"]}"#, Ok(false)),
+        ] {
+            let host = MemoryHost::new(&format!("{{plugins: {plugins}}}").replace("HIDDEN", HIDDEN));
+            assert_eq!(host.with(|cx| is_loaded(&cx.config())).map_err(|_| ()), loaded, "{plugins}");
+        }
+        let withheld = MemoryHost::new("{plugins: {}}").withhold("/plugins");
+        assert!(withheld.with(|cx| is_loaded(&cx.config())).is_err());
     }
 
     const HIDDEN: &str = r#"{"$hidden": "variable"}"#;
