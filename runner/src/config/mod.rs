@@ -271,7 +271,7 @@ fn read(
 
 /// What the loader refuses, of a config as it sees it.
 fn check(
-    release: Release,
+    release: release::Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,

@@ -170,6 +170,31 @@ pub(crate) fn correct(
     Ok(count)
 }
 
+/// Applies what people found out about single keys: path, type, range of releases, reason.
+pub(crate) fn amend(tables: &mut [(Release, Table)], corrections: &str) -> Result<()> {
+    for line in corrections.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [path, column, range, _] = cells[..] else { bail!("four cells are expected in {line}") };
+        let (from, to) = range.split_once("..").context("no range")?;
+        let (from, to) = (Release::parse(from)?, Release::parse(to)?);
+        for (_, table) in tables.iter_mut().filter(|(release, _)| (from..=to).contains(release)) {
+            match table.iter_mut().find(|row| row.path == path) {
+                Some(row) => column.clone_into(&mut row.column),
+                None => {
+                    let (parent, _) = split(path);
+                    let inside = |row: &Row| {
+                        parent.is_empty() || row.path == parent || row.path.starts_with(&format!("{parent}."))
+                    };
+                    let after =
+                        table.iter().rposition(inside).with_context(|| format!("{path} has no parent"))?;
+                    table.insert(after + 1, Row { path: path.to_owned(), column: column.to_owned() });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// `channels.x.a` of `channels.x.accounts.*.a`.
 fn of_channel(path: &str) -> Option<String> {
     let (channel, key) = path.split_once(".accounts.*.")?;

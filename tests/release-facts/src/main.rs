@@ -1,7 +1,7 @@
 //! Makes the runner's key table (`runner/src/config/release/keys.tsv`) from the tables of single releases.
 //!
 //! ```text
-//! release-facts build OUT TABLES SECRETS [RELEASE=VERIFIED:FROM..TO]...   all tables keys-RELEASE.tsv of a folder anew
+//! release-facts build OUT TABLES SECRETS CORRECTIONS [RELEASE=VERIFIED:FROM..TO]...   all tables keys-RELEASE.tsv anew
 //! release-facts add TABLE RELEASE=FILE                                     one more release, or one release again
 //! release-facts show TABLE RELEASE                                         the table of one release
 //! release-facts ids OUT TABLES                                             plugins-RELEASE.txt of a folder as one table
@@ -23,7 +23,9 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["build", out, tables, secrets, verified @ ..] => build(out, Path::new(tables), secrets, verified),
+        ["build", out, tables, secrets, corrections, verified @ ..] => {
+            build(out, Path::new(tables), secrets, corrections, verified)
+        }
         ["add", table, pair] => add(table, pair),
         ["show", table, release] => show(table, Release::parse(release)?),
         ["ids", out, tables] => ids(out, Path::new(tables)),
@@ -45,7 +47,7 @@ fn files(folder: &Path, prefix: &str, extension: &str) -> Result<BTreeMap<Releas
     Ok(files)
 }
 
-fn build(out: &str, folder: &Path, secrets: &str, verified: &[&str]) -> Result<()> {
+fn build(out: &str, folder: &Path, secrets: &str, corrections: &str, verified: &[&str]) -> Result<()> {
     let mut tables = Vec::new();
     for (release, file) in files(folder, "keys-", ".tsv")? {
         tables.push((release, flat::read(&file)?));
@@ -59,6 +61,8 @@ fn build(out: &str, folder: &Path, secrets: &str, verified: &[&str]) -> Result<(
         let count = flat::correct(&mut tables, release, &flat::read(Path::new(file))?, from, to)?;
         println!("{release}: {count} lines corrected or added");
     }
+    let corrections = fs::read_to_string(corrections)?;
+    flat::amend(&mut tables, &corrections)?;
     let secrets = fs::read_to_string(secrets)?;
     mark_secrets(&mut tables, &secrets.lines().collect());
     save(out, &tables)?;
@@ -77,7 +81,8 @@ fn build(out: &str, folder: &Path, secrets: &str, verified: &[&str]) -> Result<(
         }
         let known: HashSet<&str> = raw.iter().map(|row| row.path.as_str()).collect();
         for path in columns.keys().filter(|path| !known.contains(**path)) {
-            if !path.contains(".accounts.*.") {
+            let corrected = corrections.lines().any(|line| line.split('\t').next() == Some(path));
+            if !path.contains(".accounts.*.") && !corrected {
                 bail!("{release}: {path} came from nowhere");
             }
         }

@@ -2,7 +2,7 @@
 //! Nothing of them is run.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -64,6 +64,19 @@ pub(in crate::config) fn discover(directory: &Path, territory: Territory) -> Ext
     found
 }
 
+/// The folders of packages that one `package.json` asks for.
+fn packages(root: &Path, reader: &Reader<'_>) -> Vec<PathBuf> {
+    let package = reader.json(&root.join("package.json")).unwrap_or_default();
+    let names = package.get("dependencies").and_then(Value::as_object).into_iter().flatten();
+    let is_name = |name: &&str| {
+        let parts: Vec<&str> = name.split('/').collect();
+        parts.len() == 1 + usize::from(name.starts_with('@'))
+            && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'))
+    };
+    let names = names.map(|(name, _)| name.as_str()).filter(is_name).take(MAX_EXTENSIONS);
+    names.map(|name| root.join("node_modules").join(name)).collect()
+}
+
 /// What may still be looked at.
 struct Work {
     entries: usize,
@@ -83,6 +96,28 @@ impl Work {
 type Manifest = Result<(String, Vec<String>), String>;
 
 impl Extensions {
+    /// Adds the plugins that the gateway got from npm: the dependencies of `npm/` and of each of `npm/projects/*`. What is
+    /// broken there is not said: the gateway passes over it.
+    pub(in crate::config) fn discover_packages(&mut self, directory: &Path, territory: Territory) {
+        let reader = Reader { directory, territory };
+        let mut roots = vec![directory.to_owned()];
+        if let Ok(entries) = std::fs::read_dir(directory.join("projects")) {
+            let entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
+            self.cut |= entries.len() > MAX_EXTENSIONS;
+            roots.extend(entries.into_iter().map(|entry| entry.path()));
+        }
+        let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
+        let broken = self.broken.take();
+        for folder in roots.iter().flat_map(|root| packages(root, &reader)) {
+            if work.is_over() {
+                self.cut = true;
+                break;
+            }
+            self.folder(&folder, &reader, &mut work);
+        }
+        self.broken = broken;
+    }
+
     /// A folder is a plugin by the entries that its package names, else by an index file.
     fn folder(&mut self, folder: &Path, reader: &Reader<'_>, work: &mut Work) {
         let entries = package_entries(folder, reader);

@@ -85,7 +85,7 @@ const MOVED: [Moved; 65] = [
     newer("/gateway/controlUi/allowInsecureAuth", Gone(NO_EFFECT)),
     newer("/logging/redactSensitive", Gone("logs are always without secrets")),
     newer("/commands/useAccessGroups", Gone(NO_EFFECT)),
-    all("/plugins/installs", Gone(IN_STATE)),
+    newer("/plugins/installs", Gone(IN_STATE)),
     newer("/hooks/internal/installs", Gone(IN_STATE)),
     newer("/hooks/internal/handlers", Gone(NO_EFFECT)),
     newer("/tools/web/search/apiKey", In("plugins.entries.<id>.config.webSearch of the search provider")),
@@ -123,7 +123,8 @@ const MOVED: [Moved; 65] = [
 const REFUSED: [(&str, &str, &str, bool); 3] = [
     ("/agent/model", "", "agents.defaults.model.primary", true),
     ("/agent/imageModel", "", "agents.defaults.imageModel.primary", true),
-    ("/messages/tts/enabled", OLDER, "messages.tts.auto", false),
+    // From 2026.4.9 on it is moved at load, or means what it says.
+    ("/messages/tts/enabled", "..2026.4.5", "messages.tts.auto", false),
 ];
 
 /// Keys of older layouts that the release does not know.
@@ -212,7 +213,7 @@ mod tests {
         assert_eq!(told((2026, 2, 19), &config), older);
         let mut later = older.to_vec();
         later.insert(2, "/agents/defaults/sandbox/perSession");
-        assert_eq!(told((2026, 7, 35), &config), later);
+        assert_eq!(told((2026, 4, 5), &config), later);
         let newer = [
             "/agent",
             "/gateway/token",

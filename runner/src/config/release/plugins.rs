@@ -28,14 +28,17 @@ const CHANNEL_ALIASES: [(&str, Release); 11] = [
     ("internet-relay-chat", OLDEST),
     ("google-chat", OLDEST),
     ("gchat", OLDEST),
-    ("lark", NEWER_STRUCTURE),
-    ("teams", NEWER_STRUCTURE),
-    ("nc", NEWER_STRUCTURE),
-    ("nc-talk", NEWER_STRUCTURE),
-    ("twitch-chat", NEWER_STRUCTURE),
-    ("zl", NEWER_STRUCTURE),
-    ("zlu", NEWER_STRUCTURE),
+    ("lark", CATALOGUE),
+    ("teams", CATALOGUE),
+    ("nc", CATALOGUE),
+    ("nc-talk", CATALOGUE),
+    ("twitch-chat", CATALOGUE),
+    ("zl", CATALOGUE),
+    ("zlu", CATALOGUE),
 ];
+
+/// Since then the names of all channels that are known of count, installed or not.
+const CATALOGUE: Release = Release::new(2026, 3, 22);
 
 /// Before every release.
 const OLDEST: Release = Release { year: 0, month: 0, patch: 0 };
@@ -52,38 +55,44 @@ fn bundled(release: Release) -> HashSet<&'static str> {
     lines.filter(|(_, range)| range.is_empty() || known(range)).map(|(id, _)| id).collect()
 }
 
-/// How far the settings of channels and plugins are judged.
+/// What the gateway refuses of names that it does not know, and from which release on it only warns of them; read in the
+/// programs of the releases on both sides, and where none in between was looked at the earliest that can be.
+const ENTRIES_WARN: Release = Release::new(2026, 2, 25);
+const ALLOW_WARN: Release = Release::new(2026, 3, 24);
+const DENY_WARN: Release = Release::new(2026, 5, 12);
+/// An unknown channel, where a plugin of its name is named elsewhere in the config.
+const NAMED_CHANNEL_WARN: Release = Release::new(2026, 4, 29);
+/// The memory slot, of the one official plugin that is installed apart.
+const LANCEDB_WARN: Release = Release::new(2026, 5, 12);
+/// Ids that were plugins once: only warned of from these releases on.
+const REMOVED: [(&str, Release); 2] = [
+    ("google-antigravity-auth", Release::new(2026, 2, 24)),
+    ("google-gemini-cli-auth", Release::new(2026, 3, 22)),
+];
+
+/// Whether the settings of channels and plugins are judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Layer {
-    /// Not at all: a plugin that should be loaded is missing, and the gateway then looks at none of them.
+    /// A plugin that should be loaded is missing, and the gateway then looks at none of them.
     Off,
-    /// Those of plugins that are not switched off.
-    SwitchedOn,
-    All,
+    On,
 }
 
 impl Layer {
     /// What the gateway of a release does with this config.
     pub(in crate::config) fn of(release: Release, config: &Value, located: &Located) -> Self {
-        match release >= NEWER_STRUCTURE {
-            false => Self::SwitchedOn,
-            true if missing_paths(config, located).next().is_some() => Self::Off,
-            true => Self::All,
-        }
+        let off = release.is_newer_structure() && missing_paths(config, located).next().is_some();
+        if off { Self::Off } else { Self::On }
     }
 
     /// The section of this name below `channels` is judged.
     pub(in crate::config) fn judges_channel(self, id: &str) -> bool {
-        self != Self::Off || SECTIONS.contains(&id)
+        self == Self::On || SECTIONS.contains(&id)
     }
 
-    /// The settings that a plugin declares are judged in this entry.
-    pub(in crate::config) fn judges_entry(self, entry: &Value) -> bool {
-        match self {
-            Self::Off => false,
-            Self::SwitchedOn => entry.get("enabled") != Some(&Value::Bool(false)),
-            Self::All => true,
-        }
+    /// The settings that plugins declare are judged, whether they are switched on or not.
+    pub(in crate::config) fn judges_entries(self) -> bool {
+        self == Self::On
     }
 }
 
@@ -158,12 +167,12 @@ impl Found {
         described() || bundled() || self.installed.channels.contains(id) || self.open_ended
     }
 
-    /// The config names a plugin that may bring this channel: since [`NEWER_STRUCTURE`] that is enough.
+    /// The config names a plugin that may bring this channel, which is enough then.
     fn is_named(&self, id: &str, plugins: Option<&Value>) -> bool {
-        let Some(plugins) = plugins.filter(|_| self.release >= NEWER_STRUCTURE) else { return false };
+        let Some(plugins) = plugins.filter(|_| self.release >= NAMED_CHANNEL_WARN) else { return false };
         let allowed = plugins.get("allow").and_then(Value::as_array).into_iter().flatten();
-        plugins.get("entries").is_some_and(|entries| entries.get(id).is_some())
-            || allowed.filter_map(Value::as_str).any(|allowed| allowed == id)
+        let has = |section: &str| plugins.get(section).is_some_and(|section| section.get(id).is_some());
+        has("entries") || has("installs") || allowed.filter_map(Value::as_str).any(|allowed| allowed == id)
     }
 
     fn is_plugin(&self, id: &str) -> bool {
@@ -198,53 +207,62 @@ fn plugin_ids(plugins: &Value, found: &Found, problems: &mut Problems) {
     if found.open_ended {
         return;
     }
+    let refused = |id: &str, warned_since: Release| {
+        let removed = REMOVED.iter().any(|(removed, since)| *removed == id && *since <= found.release);
+        found.release < warned_since && !removed && !found.is_plugin(id)
+    };
     let message = "No plugin of this name is bundled or installed.";
     let memory = plugins.pointer("/slots/memory").and_then(Value::as_str).map(js_trim);
-    let warned = |id: &str| found.release >= NEWER_STRUCTURE && id == "memory-lancedb";
-    if memory.is_some_and(|id| !id.is_empty() && id != "none" && !found.is_plugin(id) && !warned(id)) {
+    let never = Release::new(u16::MAX, 1, 0);
+    if memory.is_some_and(|id| {
+        let warned_since = if id == "memory-lancedb" { LANCEDB_WARN } else { never };
+        !id.is_empty() && id != "none" && refused(id, warned_since)
+    }) {
         invalid(problems, "/plugins/slots/memory", message);
     }
-    // Since then the gateway only warns of other names that it does not know.
-    if found.release >= NEWER_STRUCTURE {
-        return;
-    }
     let entries = plugins.get("entries").and_then(Value::as_object);
-    for id in entries.into_iter().flat_map(serde_json::Map::keys).filter(|id| !found.is_plugin(id)) {
+    for id in entries.into_iter().flat_map(serde_json::Map::keys).filter(|id| refused(id, ENTRIES_WARN)) {
         invalid(problems, join("/plugins/entries", id), message);
     }
-    for list in ["allow", "deny"] {
+    for (list, warned_since) in [("allow", ALLOW_WARN), ("deny", DENY_WARN)] {
         let ids = plugins.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
         for (index, _) in ids.filter(|(_, id)| {
-            id.as_str().map(js_trim).is_some_and(|id| !id.is_empty() && !found.is_plugin(id))
+            id.as_str().map(js_trim).is_some_and(|id| !id.is_empty() && refused(id, warned_since))
         }) {
             invalid(problems, format!("/plugins/{list}/{index}"), message);
         }
     }
 }
 
-/// The settings that a bundled plugin must have, where its entry has none at all.
+/// The settings that a bundled plugin must have, where it is the one for memories and has none at all. Other plugins that are
+/// switched on by themselves need none.
 fn plugin_configs(plugins: &Value, found: &Found, problems: &mut Problems) {
-    let entries = plugins.get("entries").and_then(Value::as_object);
-    for (id, entry) in entries.into_iter().flatten() {
-        if entry.get("config").is_some() || entry.get("enabled") == Some(&Value::Bool(false)) {
-            continue;
-        }
-        let path = ["plugins", "entries", id, "config"].map(str::to_owned);
-        let Some(config) = found.schema.find(&path).filter(|_| found.bundled.contains(id.as_str())) else {
-            continue;
-        };
-        for (key, member) in &config.keys {
-            if found.schema.node(*member).is_some_and(|node| node.shape().required) {
-                let pointer = join(&join(&join("/plugins/entries", id), "config"), key);
-                invalid(problems, pointer, format!("{id} needs the setting {key}."));
-            }
+    let text = |value: &Value| value.as_str().map(|text| js_trim(text).to_owned());
+    let has = |list: &str, id: &str| {
+        let ids = plugins.get(list).and_then(Value::as_array).into_iter().flatten();
+        ids.filter_map(text).any(|listed| listed == id)
+    };
+    let Some(id) = plugins.pointer("/slots/memory").and_then(text) else { return };
+    let allows_all = plugins.get("allow").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let is_on = plugins.get("enabled") != Some(&Value::Bool(false))
+        && !has("deny", &id)
+        && (allows_all || has("allow", &id))
+        && found.bundled.contains(id.as_str());
+    let own = plugins.get("entries").and_then(|entries| entries.get(&id)?.get("config"));
+    let path = ["plugins", "entries", &id, "config"].map(str::to_owned);
+    let Some(config) = found.schema.find(&path).filter(|_| is_on && own.is_none()) else { return };
+    for (key, member) in &config.keys {
+        if found.schema.node(*member).is_some_and(|node| node.shape().required) {
+            let pointer = join(&join(&join("/plugins/entries", &id), "config"), key);
+            invalid(problems, pointer, format!("{id} needs the setting {key}."));
         }
     }
 }
 
 fn discover(release: Release, config: &Value, located: &Located) -> Found {
     let load_paths = config.pointer("/plugins/load/paths").and_then(Value::as_array);
-    let installed = extensions::discover(&located.state_dir.join("extensions"), located.territory);
+    let mut installed = extensions::discover(&located.state_dir.join("extensions"), located.territory);
+    installed.discover_packages(&located.state_dir.join("npm"), located.territory);
     Found {
         release,
         schema: schema::get(release),

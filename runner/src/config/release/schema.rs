@@ -310,23 +310,21 @@ fn schemas_of_nothing() -> &'static Schema {
     NOTHING.get_or_init(|| Schema { number: 0, nodes: Box::default() })
 }
 
-/// The words that values may be in any release.
-pub(in crate::config) fn words() -> impl Iterator<Item = String> {
-    let index = Index::get();
-    let columns = (1..index.lines.len()).flat_map(|id| index.types(id)).map(|(column, _)| column);
-    columns
-        .filter(|column| column.contains('"'))
-        .flat_map(|column| {
-            let kinds = parse(column.trim_start_matches('!')).kinds;
-            kinds.into_iter().flat_map(|kind| match kind {
-                Kind::Array { kinds, .. } => kinds,
-                kind => vec![kind],
-            })
-        })
-        .filter_map(|kind| match kind {
-            Kind::Literal(Value::String(word)) => Some(word),
-            _ => None,
-        })
+/// The words that values may be in any release: what stands in quotes as an alternative, and not in a default or a pattern.
+pub(in crate::config) fn words() -> impl Iterator<Item = &'static str> {
+    let mut rest = TABLE;
+    std::iter::from_fn(move || {
+        loop {
+            let (before, behind) = rest.split_once('"')?;
+            let (word, after) = behind.split_once('"')?;
+            if before.ends_with(['\t', '|', '<', '!']) {
+                rest = after;
+                return Some(word);
+            }
+            // What is quoted elsewhere may hold quotes: it ends with the cell.
+            rest = behind.find(['\t', '\n']).and_then(|end| behind.get(end..)).unwrap_or_default();
+        }
+    })
 }
 
 /// In which releases a key is known, and its types there; for texts to people.
@@ -462,7 +460,7 @@ mod tests {
             ("security/audit/suppressions", "2026.5.18", "2026.5.12", "2026.9.6", ""),
             ("agents/list/0/id", "2026.1.30", "", "2026.7.35", "2026.8.1"),
             ("agents/entries/x/tools/exec/mode", "2026.8.1", "2026.7.35", "2027.1.1", ""),
-            ("plugins/installs", "2026.1.30", "", "2026.4.22", "2026.4.29"),
+            ("plugins/installs/x/source", "2026.1.30", "", "2026.4.22", "2026.4.29"),
             ("channels/telegram/accounts/a/groups/g/requireMention", "2026.1.30", "", "2026.9.6", ""),
         ] {
             assert!(is_known(since, path) && is_known(until, path), "{path}");
@@ -498,6 +496,26 @@ mod tests {
             history(&path).told_of_value(&reference, "2026.3.2".parse().unwrap()).as_deref(),
             Some("accepted from 2026.3.7 on: this installation is 2026.3.2")
         );
+    }
+
+    #[test]
+    fn words_are_those_of_the_types() {
+        let index = Index::get();
+        let mut of_types = std::collections::HashSet::new();
+        for (column, _) in (1..index.lines.len()).flat_map(|id| index.types(id)) {
+            for kind in parse(column.trim_start_matches('!')).kinds {
+                let kinds = if let Kind::Array { kinds, .. } = kind { kinds } else { vec![kind] };
+                let words = kinds.into_iter().filter_map(|kind| match kind {
+                    Kind::Literal(Value::String(word)) => Some(word),
+                    _ => None,
+                });
+                of_types.extend(words);
+            }
+        }
+        let found: std::collections::HashSet<String> = words().map(str::to_owned).collect();
+        let missing: Vec<_> = of_types.difference(&found).collect();
+        let other: Vec<_> = found.difference(&of_types).collect();
+        assert!(missing.is_empty() && other.is_empty(), "{missing:?} {other:?}");
     }
 
     #[test]

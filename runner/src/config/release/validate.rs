@@ -85,7 +85,7 @@ impl Walk<'_> {
             let below = join(pointer, key);
             let member = match pointer {
                 "/channels" if !self.layer.judges_channel(key) => continue,
-                "/plugins/entries" if !self.layer.judges_entry(value) => node.any_key,
+                "/plugins/entries" if !self.layer.judges_entries() => node.any_key,
                 _ => node.member(key),
             };
             match (member, &shape.rest) {

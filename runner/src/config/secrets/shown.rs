@@ -103,8 +103,8 @@ fn shape_of(key: &str) -> Option<Shape> {
 }
 
 /// Every word that the schema has for a value.
-fn words() -> &'static HashSet<String> {
-    static WORDS: OnceLock<HashSet<String>> = OnceLock::new();
+fn words() -> &'static HashSet<&'static str> {
+    static WORDS: OnceLock<HashSet<&'static str>> = OnceLock::new();
     WORDS.get_or_init(|| schema::words().collect())
 }
 

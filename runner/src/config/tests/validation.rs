@@ -100,6 +100,19 @@ fn refused() {
         ("{session:{maintenance:{pruneAfter:'often'}}}", "invalid-value /session/maintenance/pruneAfter"),
         ("{plugins:{allow:['nope']}}", "invalid-value /plugins/allow/0"),
         ("{plugins:{entries:{telegram:{config:{x:1}}}}}", "unknown-key /plugins/entries/telegram/config/x"),
+        // Also of one that is switched off.
+        (
+            "{plugins:{entries:{telegram:{enabled:false,config:{x:1}}}}}",
+            "unknown-key /plugins/entries/telegram/config/x",
+        ),
+        (
+            "{plugins:{entries:{'voice-call':{config:{maxDurationSeconds:'long'}}}}}",
+            "invalid-value /plugins/entries/voice-call/config/maxDurationSeconds",
+        ),
+        (
+            "{plugins:{slots:{memory:'memory-lancedb'}}}",
+            "invalid-value /plugins/entries/memory-lancedb/config/embedding",
+        ),
         ("{plugins:{load:{paths:['~/nope']}}}", "invalid-value /plugins/load/paths/0"),
     ] {
         let problems = problems_of(text);
@@ -124,7 +137,7 @@ fn accepted() {
         "{channels:{telegram:{accounts:{a:{botToken:'t',groups:{g:{requireMention:true}}}},capabilities:['x']}}}",
         "{broadcast:{strategy:'parallel',g:['x']}}",
         "{cron:{sessionRetention:false,webhook:'https://x'}}",
-        "{plugins:{entries:{telegram:{enabled:false,config:{x:1}}},slots:{memory:'none'}}}",
+        "{plugins:{entries:{telegram:{enabled:false,config:{}}},slots:{memory:'none'}}}",
         "{session:{maintenance:{rotateBytes:'10mb',pruneAfter:7}}}",
         "{channels:{imessage:{remoteHost:'u@[::1]',attachmentRoots:['/a/*/b','C:\\\\x']}}}",
         "{channels:{telegram:{customCommands:[{command:'//a',description:'d'}]}}}",
@@ -187,4 +200,88 @@ fn messages_never_hold_values() {
     }
     // What was refused stays in the config, so that it is audited.
     assert_eq!(at(&config, "/gateway/bind"), Some(&json!("hunter2")));
+}
+
+/// The kinds and pointers of what a release refuses.
+fn refused_by(release: &str, text: &str) -> Vec<String> {
+    let mut home = Home::new(&[("openclaw.json", text)]);
+    home.release = Some(release.parse().unwrap());
+    let (config, _) = home.load(&[]);
+    let refused = config.problems.iter().filter(|problem| problem.kind.refused_by_gateway());
+    refused
+        .map(|problem| format!("{} {}", problem.kind, problem.pointer.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn each_release_refuses_what_it_does_not_know() {
+    let secret = "{gateway:{auth:{token:{source:'env',provider:'default',id:'X'}}}}";
+    let store = "{gateway:{auth:{token:{source:'store',provider:'default',id:'X'}}}}";
+    for (text, release, expected) in [
+        ("{tools:{exec:{mode:'full'}}}", "2026.5.26", Some("unknown-key /tools/exec/mode")),
+        ("{tools:{exec:{mode:'full'}}}", "2026.5.28", None),
+        (secret, "2026.3.2", Some("invalid-value /gateway/auth/token")),
+        (secret, "2026.3.7", None),
+        (store, "2026.7.35", Some("invalid-value /gateway/auth/token")),
+        (store, "2026.9.6", None),
+        ("{logging:{redactSensitive:'off'}}", "2026.7.35", None),
+        ("{logging:{redactSensitive:'off'}}", "2026.8.1", Some("legacy-key /logging/redactSensitive")),
+        ("{meta:{lastTouchedAt:5}}", "2026.7.35", None),
+        ("{plugins:{installs:{a:{source:'npm'}}}}", "2026.5.18", None),
+        ("{plugins:{installs:{a:{source:'npm'}}}}", "2026.9.6", Some("legacy-key /plugins/installs")),
+        ("{plugins:{allow:['nope']}}", "2026.3.13", Some("invalid-value /plugins/allow/0")),
+        ("{plugins:{allow:['nope']}}", "2026.4.15", None),
+        ("{plugins:{deny:['nope']}}", "2026.5.7", Some("invalid-value /plugins/deny/0")),
+        ("{plugins:{deny:['nope']}}", "2026.9.6", None),
+        ("{plugins:{slots:{memory:'nope'}}}", "2026.9.6", Some("invalid-value /plugins/slots/memory")),
+        (
+            "{channels:{telegram:{dmPolicy:'opne'}}}",
+            "2026.9.6",
+            Some("invalid-value /channels/telegram/dmPolicy"),
+        ),
+        (
+            "{plugins:{load:{paths:['/no/such']}},channels:{telegram:{dmPolicy:'opne'},zz:{}}}",
+            "2026.9.6",
+            None,
+        ),
+        ("{channels:{zz:{}}}", "2026.9.6", Some("unknown-key /channels/zz")),
+        ("{channels:{zz:{}},plugins:{entries:{zz:{}}}}", "2026.9.6", None),
+        (
+            "{agents:{entries:{main:{tools:{exec:{nope:1}}}}}}",
+            "2026.9.6",
+            Some("unknown-key /agents/entries/main/tools/exec/nope"),
+        ),
+    ] {
+        let refused = refused_by(release, text);
+        match expected {
+            Some(expected) => {
+                assert!(refused.iter().any(|one| one == expected), "{release} {text}: {refused:?}")
+            }
+            None => assert_eq!(refused, Vec::<String>::new(), "{release} {text}"),
+        }
+    }
+}
+
+#[test]
+fn what_other_releases_know_is_said() {
+    let mut home = Home::new(&[("openclaw.json", "{tools:{exec:{mode:'full'}}}")]);
+    home.release = Some(Release::new(2026, 4, 9));
+    let config = home.load(&[]).0;
+    let message = &config.problems.iter().find(|problem| problem.pointer.is_some()).unwrap().message;
+    assert!(message.contains("known from 2026.5.28 on: this installation is 2026.4.9"), "{message}");
+}
+
+#[test]
+fn plugins_from_npm_are_known() {
+    let home = Home::new(&[
+        ("openclaw.json", "{channels:{mychan:{}}}"),
+        ("npm/package.json", "{\"dependencies\":{\"@x/foo\":\"1\",\"../y\":\"1\"}}"),
+        ("npm/node_modules/@x/foo/package.json", "{\"openclaw\":{\"extensions\":[\"i.js\"]}}"),
+        ("npm/node_modules/@x/foo/i.js", ""),
+        (
+            "npm/node_modules/@x/foo/openclaw.plugin.json",
+            "{\"id\":\"foo\",\"channels\":[\"mychan\"],\"configSchema\":{}}",
+        ),
+    ]);
+    assert_eq!(kinds(&home.load(&[]).0), Vec::<&str>::new());
 }
