@@ -41,6 +41,9 @@ const CREDENTIALS: usize = 2;
 /// Packages of one kind that are looked at: some hundred times an ordinary installation.
 const MAX_PACKAGES: usize = 500;
 
+/// Folders of agents that are looked at: some hundred times an ordinary installation.
+const MAX_WORKSPACES: usize = 500;
+
 /// The target of one audit, located and read.
 pub struct Subject {
     /// Where everything is.
@@ -109,9 +112,12 @@ impl Subject {
         views.extend(includes.map(|(number, path)| (include_view(number), Root::facts(path.clone()))));
         let packages = packages(&located, &config.effective).into_iter();
         views.extend(packages.map(|(view, path)| (view, Root::package(path))));
+        let workspaces = code::workspaces(&located, &environment, &config.effective, config.judged.release);
+        let outlines = workspaces.iter().take(MAX_WORKSPACES);
+        views.extend(outlines.map(|(id, path)| (format!("workspace/{id}"), Root::outline(path.clone()))));
         let owner = located.territory.owner();
         let code = if *deep {
-            code::find(&located, &environment, &config.effective, owner, &|| budget.check().is_err())
+            code::find(&located, &config.effective, &workspaces, owner, &|| budget.check().is_err())
         } else {
             Scripts::default()
         };

@@ -33,8 +33,8 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Word, defaults, detect, extensions, pattern, plugins, roster, rules, schema, schema_type,
-    validate,
+    Judged, Release, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema,
+    schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
@@ -271,13 +271,13 @@ fn read(
 
 /// What the loader refuses, of a config as it sees it.
 fn check(
-    release: release::Release,
+    release: Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
     problems: &mut Problems,
 ) {
-    rules::legacy_keys(value, problems);
+    legacy::check(release, value, problems);
     let layer = plugins::Layer::of(release, value, located);
     validate::validate(release, value, unset, layer, problems);
     plugins::check(release, value, located, problems);

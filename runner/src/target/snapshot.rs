@@ -238,6 +238,8 @@ enum Purpose {
     Package,
     /// Code.
     Code,
+    /// A folder that agents work in: what lies in it, and nothing of its content.
+    Outline,
 }
 
 /// The root of a view.
@@ -288,6 +290,12 @@ impl Root {
     #[must_use]
     pub fn found(path: PathBuf, object: Identity) -> Self {
         Self::new(path, Purpose::Code, Some(object))
+    }
+
+    /// A folder that the target names, of which policies see what lies in it, and no content.
+    #[must_use]
+    pub fn outline(path: PathBuf) -> Self {
+        Self::new(path, Purpose::Outline, None)
     }
 
     /// Where it lies.
@@ -546,7 +554,7 @@ impl Snapshot {
     /// The whole content of a regular file.
     pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
         let root = self.root(view)?;
-        if root.purpose == Purpose::Facts {
+        if matches!(root.purpose, Purpose::Facts | Purpose::Outline) {
             return Err(LookError::Secret);
         }
         if root.found.is_some() {
@@ -706,7 +714,7 @@ impl Snapshot {
         let many = object.links != 1;
         let secret = match self.root(view)?.purpose {
             _ if self.guard.secret.contains(&key) => true,
-            Purpose::Facts => true,
+            Purpose::Facts | Purpose::Outline => true,
             // Package managers give files of code several names.
             Purpose::Folder | Purpose::Package | Purpose::Code => many && self.is_twin(key),
             Purpose::Log => many,

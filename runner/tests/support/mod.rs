@@ -94,6 +94,12 @@ impl Home {
         self.modes.push((path, mode));
     }
 
+    /// Gives an object that is there another mode.
+    pub fn mode(&mut self, rel: &str, mode: u32) {
+        let path = self.path().join(rel);
+        self.modes.push((path, mode));
+    }
+
     pub fn symlink(&mut self, rel: &str, target: &str) {
         let path = self.path().join(rel);
         self.make_room(&path);

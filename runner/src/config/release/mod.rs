@@ -6,6 +6,7 @@ pub(in crate::config) mod detect;
 pub(in crate::config) mod evidence;
 pub(in crate::config) mod extensions;
 pub(in crate::config) mod installed;
+pub(in crate::config) mod legacy;
 pub(in crate::config) mod pattern;
 pub(in crate::config) mod plugins;
 pub(in crate::config) mod roster;

@@ -26,7 +26,6 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::config::extensions;
-use crate::config::pointer::readable;
 use crate::config::release::Release;
 use crate::config::release::roster::{Form, Roster};
 use crate::config::{Problem, ProblemKind, Problems};
@@ -237,46 +236,6 @@ pub(in crate::config) fn check(
     }
 }
 
-/// Keys of older layouts, and where what they held belongs now.
-const LEGACY: [(&str, &str); 27] = [
-    ("/whatsapp", "channels.whatsapp"),
-    ("/telegram", "channels.telegram"),
-    ("/discord", "channels.discord"),
-    ("/slack", "channels.slack"),
-    ("/signal", "channels.signal"),
-    ("/imessage", "channels.imessage"),
-    ("/msteams", "channels.msteams"),
-    ("/identity", "agents.list[].identity"),
-    ("/agent", "agents.defaults, and tools for its tools"),
-    ("/memorySearch", "agents.defaults.memorySearch"),
-    ("/routing/allowFrom", "channels.whatsapp.allowFrom"),
-    ("/routing/bindings", "bindings"),
-    ("/routing/agents", "agents.list"),
-    ("/routing/defaultAgentId", "agents.list[].default"),
-    ("/routing/agentToAgent", "tools.agentToAgent"),
-    (
-        "/routing/groupChat/requireMention",
-        "the groups of each channel, such as channels.whatsapp.groups.\"*\".requireMention",
-    ),
-    ("/routing/groupChat/mentionPatterns", "messages.groupChat.mentionPatterns"),
-    ("/routing/queue", "messages.queue"),
-    ("/routing/transcribeAudio", "tools.media.audio.models"),
-    ("/telegram/requireMention", "channels.telegram.groups.\"*\".requireMention"),
-    ("/tools/bash", "tools.exec"),
-    ("/agent/allowedModels", "agents.defaults.models"),
-    ("/agent/modelAliases", "agents.defaults.models"),
-    ("/agent/modelFallbacks", "agents.defaults.model.fallbacks"),
-    ("/agent/imageModelFallbacks", "agents.defaults.imageModel.fallbacks"),
-    ("/messages/tts/enabled", "messages.tts.auto"),
-    ("/gateway/token", "gateway.auth.token"),
-];
-
-/// Keys that are legacy only when they hold a text.
-const LEGACY_TEXTS: [(&str, &str); 2] = [
-    ("/agent/model", "agents.defaults.model.primary"),
-    ("/agent/imageModel", "agents.defaults.imageModel.primary"),
-];
-
 /// A value that the gateway would refuse for a reason the table cannot say.
 pub(in crate::config) fn invalid(
     problems: &mut Problems,
@@ -284,14 +243,4 @@ pub(in crate::config) fn invalid(
     message: impl Into<String>,
 ) {
     problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
-}
-
-/// Keys that moved in the meantime.
-pub(in crate::config) fn legacy_keys(config: &Value, problems: &mut Problems) {
-    let texts = LEGACY_TEXTS.iter().filter(|(key, _)| config.pointer(key).is_some_and(Value::is_string));
-    for (key, now) in LEGACY.iter().filter(|(key, _)| config.pointer(key).is_some()).chain(texts) {
-        let message =
-            format!("{} is a key of an older release. What it holds belongs in {now} now.", readable(key));
-        problems.push(Problem::new(ProblemKind::LegacyKey, message).at(*key));
-    }
 }
