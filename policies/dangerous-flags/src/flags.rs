@@ -110,11 +110,11 @@ fn plain<'a>(cx: &'a Context<'_>, known: &Known) -> Option<Found<'a>> {
         return None;
     }
     let node = cx.config().at(known.path);
-    switch(node, known.path.to_owned(), known.value, known.effect)
+    switch(node, known.path, known.value, known.effect)
 }
 
 /// The switch, where it has the value.
-fn switch<'a>(node: Node<'a>, path: String, value: bool, effect: &'static str) -> Option<Found<'a>> {
+fn switch<'a>(node: Node<'a>, path: &str, value: bool, effect: &'static str) -> Option<Found<'a>> {
     let is = if value { node.is_true() } else { node.is_false() };
     match is {
         Ok(true) => Some(Ok(Flag { label: format!("{path}={value}"), node, effect })),
@@ -127,7 +127,7 @@ fn mappings<'a>(cx: &'a Context<'_>, found: &mut Vec<Found<'a>>) {
     match cx.config().at("hooks.mappings").items() {
         Ok(mappings) => found.extend(mappings.enumerate().filter_map(|(number, mapping)| {
             let path = format!("hooks.mappings[{number}].allowUnsafeExternalContent");
-            switch(mapping.get("allowUnsafeExternalContent"), path, true, CONTENT)
+            switch(mapping.get("allowUnsafeExternalContent"), &path, true, CONTENT)
         })),
         Err(reason) => found.push(Err(reason)),
     }
@@ -141,7 +141,7 @@ fn suppressions<'a>(cx: &'a Context<'_>) -> Result<Option<Flag<'a>>, NotAssessed
     let count = list.items()?.count();
     let label = format!("security.audit.suppressions configured ({count})");
     let effect = "the config itself asks audits to leave findings out";
-    Ok((count > 0).then(|| Flag { label, node: list, effect }))
+    Ok((count > 0).then_some(Flag { label, node: list, effect }))
 }
 
 fn sandboxes<'a>(cx: &'a Context<'_>, found: &mut Vec<Found<'a>>) {
@@ -168,6 +168,7 @@ fn docker<'a>(agent: &Node<'a>, path: &str, found: &mut Vec<Found<'a>>) {
         return;
     }
     for (key, effect) in DOCKER {
-        found.extend(switch(docker.get(key), format!("{path}.sandbox.docker.{key}"), true, effect));
+        let path = format!("{path}.sandbox.docker.{key}");
+        found.extend(switch(docker.get(key), &path, true, effect));
     }
 }

@@ -209,6 +209,24 @@ impl Approvals {
     }
 }
 
+/// What holds where commands run outside of a sandbox, with what the owner approved: the stricter of both words counts.
+/// `agent` is the id that the approvals know.
+#[must_use]
+pub fn effective(
+    config: &Node<'_>,
+    scope: &Scope<'_>,
+    release: Release,
+    approvals: &Approvals,
+    agent: Option<&str>,
+) -> Exec {
+    let approved = approvals.words(agent);
+    let Exec { security, ask } = approved.of(config, scope, release);
+    Exec {
+        security: security.and_then(|word| Ok(word.min(approved.security?))),
+        ask: ask.and_then(|word| Ok(word.max(approved.ask?))),
+    }
+}
+
 /// Adds what one of two settings of an agent says and the other does not; lists are joined.
 fn merge(known: &mut Value, other: Value) {
     let (Some(known), Value::Object(other)) = (known.as_object_mut(), other) else { return };
@@ -326,6 +344,24 @@ mod tests {
         assert_eq!(words(None), ("allowlist", "on-miss"));
         assert_eq!(words(Some("main")), ("full", "off"));
         assert_eq!(known.agents["main"]["allowlist"], json!(["x", "y"]));
+    }
+
+    #[test]
+    fn what_is_approved_makes_the_config_stricter_and_never_laxer() {
+        let known = approvals(
+            r#"{"version": 1, "defaults": {"security": "allowlist"}, "agents": {"a": {"security": "full", "ask": "always"}}}"#,
+        )
+        .expect("shown");
+        let words = |exec: Value, id| {
+            let config = json!({"tools": {"exec": exec}});
+            let Exec { security, ask } =
+                effective(&Node::root(&config), &Scope::common(), NEW, &known, Some(id));
+            (security.expect("known").word(), ask.expect("known").word())
+        };
+        assert_eq!(words(json!({}), "b"), ("allowlist", "off"));
+        assert_eq!(words(json!({"mode": "full"}), "b"), ("allowlist", "off"));
+        assert_eq!(words(json!({"mode": "full"}), "a"), ("full", "always"));
+        assert_eq!(words(json!({"security": "deny", "ask": "on-miss"}), "b"), ("deny", "on-miss"));
     }
 
     #[test]

@@ -279,8 +279,161 @@ fn listed_groups<'a>(place: &Place<'_, 'a>) -> Result<Option<Node<'a>>, NotAsses
         }
     }
     let has_groups = any([Ok(groups.is_some()), unseen.map_or(Ok(false), Err)]);
-    Ok(groups.filter(|_| true).filter({
-        let is_it = all([is_list, has_groups])?;
-        move |_| is_it
-    }))
+    let is_it = all([is_list, has_groups])?;
+    Ok(groups.filter(|_| is_it))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Hidden;
+    use crate::testing::MemoryHost;
+
+    use super::*;
+
+    fn names(host: &MemoryHost, find: impl for<'a> Fn(&Context<'_>, &Node<'a>) -> Found<'a>) -> Vec<String> {
+        host.with(|cx| {
+            let found = find(cx, &cx.config());
+            let open = found.unseen.iter().map(|_| "?".to_owned());
+            found.names().into_iter().chain(open).collect()
+        })
+    }
+
+    fn inbound(host: &MemoryHost) -> Vec<String> {
+        names(host, |cx, config| open_policies(config, cx.release()))
+    }
+
+    fn anywhere(host: &MemoryHost) -> Vec<String> {
+        names(host, |_, config| open_anywhere(config))
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[test]
+    fn direct_messages_count_from_2026_6_9_on() {
+        let host = MemoryHost::new(
+            r#"{channels: {
+                a: {dmPolicy: "open", groupPolicy: "open", dm: {policy: "open"}},
+                b: {dm: {policy: "open"}, accounts: {x: {dmPolicy: "open"}, y: {dmPolicy: "pairing", dm: {policy: "open"}}}},
+                c: {dmPolicy: null, dm: {policy: "open"}}, d: {dmPolicy: "OPEN"}, e: 5
+            }}"#,
+        );
+        assert_eq!(inbound(&host.clone().release(2026, 6, 8)), ["channels.a.groupPolicy"]);
+        assert_eq!(
+            inbound(&host.release(2026, 6, 9)),
+            [
+                "channels.a.groupPolicy",
+                "channels.a.dmPolicy",
+                "channels.b.dm.policy",
+                "channels.b.accounts.x.dmPolicy",
+                "channels.c.dm.policy",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_open_policy_is_found_at_any_depth() {
+        let host = MemoryHost::new(
+            r#"{channels: {
+                b: {groups: {"-5": {groupPolicy: "open"}, x: [{groupPolicy: "open"}]}, dm: {policy: "open"}},
+                a: {dmPolicy: "open", accounts: {x: {groupPolicy: "allowlist"}}}
+            }}"#,
+        );
+        assert_eq!(anywhere(&host), ["channels.a.dmPolicy", "channels.b.groups.-5.groupPolicy"]);
+        let hidden = host.clone().hide("/channels/a/dmPolicy", Hidden::Variable);
+        assert_eq!(anywhere(&hidden), ["channels.b.groups.-5.groupPolicy", "?"]);
+        for pointer in ["/channels", "/channels/b/groups", "/channels/b"] {
+            let seen = anywhere(&host.clone().withhold(pointer));
+            assert_eq!(seen.last().map(String::as_str), Some("?"), "{pointer}");
+        }
+    }
+
+    fn people(release: (u16, u8, u16), channels: &str) -> Vec<String> {
+        let (year, month, patch) = release;
+        let host = MemoryHost::new(&format!("{{channels: {channels}}}")).release(year, month, patch);
+        names(&host, signals)
+    }
+
+    const OLD: (u16, u8, u16) = (2026, 7, 35);
+    const NEW: (u16, u8, u16) = (2026, 8, 1);
+
+    #[test]
+    fn each_sign_of_several_people_is_found() {
+        for (channel, place) in [
+            (r#"{groupPolicy: "open"}"#, "groupPolicy"),
+            (r#"{groupPolicy: "allowlist", groups: {"-5": {}}}"#, "groups"),
+            (r#"{groupPolicy: "allowlist", guilds: {x: 1}}"#, "guilds"),
+            (r#"{groupPolicy: "allowlist", channels: {x: 1}}"#, "channels"),
+            (r#"{groupPolicy: "allowlist", rooms: {x: 1}}"#, "rooms"),
+            (r#"{dmPolicy: "open"}"#, "dmPolicy"),
+            (r#"{allowFrom: ["a", " * "]}"#, "allowFrom"),
+            (r#"{groupAllowFrom: ["*"]}"#, "groupAllowFrom"),
+            (r#"{dm: {policy: "open"}}"#, "dm.policy"),
+            (r#"{dm: {allowFrom: ["*"]}}"#, "dm.allowFrom"),
+        ] {
+            for release in [OLD, NEW] {
+                let seen = people(release, &format!("{{x: {channel}}}"));
+                assert_eq!(seen, [format!("channels.x.{place}")], "{channel}");
+            }
+        }
+        for channel in [
+            r#"{groupPolicy: "allowlist"}"#,
+            r#"{groupPolicy: "allowlist", groups: {}, teams: {x: 1}}"#,
+            r#"{groups: {"-5": {}}}"#,
+            r#"{allowFrom: "*", dmPolicy: "OPEN", groupAllowFrom: ["*a", 5, true, null]}"#,
+            r#"{dm: "open"}"#,
+            "5",
+            r#"["open"]"#,
+        ] {
+            assert_eq!(people(NEW, &format!("{{x: {channel}}}")), NOTHING, "{channel}");
+        }
+    }
+
+    #[test]
+    fn an_account_takes_from_its_channel_from_2026_8_1_on() {
+        let list = r#"{x: {groups: {"-5": {}}, accounts: {a: {groupPolicy: "allowlist"}}}}"#;
+        assert_eq!(people(OLD, list), NOTHING);
+        assert_eq!(people(NEW, list), ["channels.x.groups"]);
+        let own = r#"{x: {groupPolicy: "allowlist", accounts: {a: {groups: {g: {}}}, b: {groups: {}}}}}"#;
+        assert_eq!(people(OLD, own), NOTHING);
+        assert_eq!(people(NEW, own), ["channels.x.accounts.a.groups"]);
+        let once = r#"{x: {dmPolicy: "open", accounts: {a: {}, b: {dmPolicy: null}}}}"#;
+        assert_eq!(people(NEW, once), ["channels.x.dmPolicy"], "it is one signal");
+    }
+
+    #[test]
+    fn what_is_not_shown_costs_one_channel() {
+        let config = r#"{channels: {x: {dmPolicy: "open", allowFrom: ["abc"]}, y: {groupPolicy: "open"}}}"#;
+        let host = MemoryHost::new(config).release(2026, 9, 6);
+        let hidden = |pointer: &str| names(&host.clone().hide(pointer, Hidden::Variable), signals);
+        assert_eq!(hidden("/channels/x/dmPolicy"), ["channels.y.groupPolicy", "?"]);
+        assert_eq!(hidden("/channels/y/groupPolicy"), ["channels.x.dmPolicy", "?"]);
+        let both = ["channels.x.dmPolicy", "channels.y.groupPolicy"];
+        assert_eq!(hidden("/channels/x/allowFrom/0"), both, "it is longer than a wildcard");
+        let withheld = names(&host.clone().withhold("/channels/x/groupAllowFrom"), signals);
+        assert_eq!(withheld, ["channels.x.dmPolicy", "channels.y.groupPolicy", "?"]);
+        assert_eq!(names(&host.withhold("/channels"), signals), ["?"]);
+    }
+
+    #[test]
+    fn what_is_exposed_depends_on_sandbox_workspace_and_tools() {
+        for (common, agent, commands, files) in [
+            ("{}", "{}", true, true),
+            (r#"{deny: ["group:runtime"]}"#, "{}", false, true),
+            (r#"{deny: ["group:fs"]}"#, "{}", true, false),
+            ("{fs: {workspaceOnly: true}}", "{}", true, false),
+            ("{fs: {workspaceOnly: true}}", "{tools: {fs: {workspaceOnly: false}}}", true, true),
+            ("{}", r#"{sandbox: {mode: "all"}}"#, false, false),
+            ("{}", r#"{sandbox: {mode: "non-main"}}"#, true, true),
+            ("{}", r#"{tools: {profile: "messaging"}}"#, false, false),
+        ] {
+            let agent = agent.replacen('{', "{id: \"a\", ", 1).replace(", }", "}");
+            let config = format!("{{tools: {common}, agents: {{list: [{agent}]}}}}");
+            MemoryHost::new(&config).release(2026, 9, 6).with(|cx| {
+                let all = exposed(&cx.config(), cx.release()).expect("shown");
+                let own = &all[1];
+                assert_eq!((own.commands.clone(), own.files.clone()), (Ok(commands), Ok(files)), "{config}");
+                assert!(own.words.starts_with("agents.entries.a: sandbox.mode "), "{}", own.words);
+            });
+        }
+    }
 }

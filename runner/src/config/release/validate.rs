@@ -47,7 +47,7 @@ impl Walk<'_> {
                     kinds.iter().filter(|kind| matches!(kind, Kind::Array { .. })).collect();
                 match lists.iter().find(|kind| kind.takes_length(items)) {
                     Some(Kind::Array { kinds: expected, .. }) => {
-                        self.items(items, expected, node.item, pointer)
+                        self.items(items, expected, node.item, pointer);
                     }
                     _ if kinds.is_empty() => {}
                     _ => self.wrong(kinds, value, pointer),
