@@ -4,6 +4,7 @@
 
 mod places;
 mod releases;
+mod rules;
 mod secrets;
 mod validation;
 mod values;

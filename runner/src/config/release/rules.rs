@@ -26,7 +26,6 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::config::extensions;
-use crate::config::pointer::readable;
 use crate::config::release::Release;
 use crate::config::release::roster::{Form, Roster};
 use crate::config::{Problem, ProblemKind, Problems};
