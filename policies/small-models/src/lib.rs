@@ -1,13 +1,15 @@
-//! Small models that can reach the web or run without a sandbox.
+//! Small models that can reach the web, or, up to 2026.5.7, run without a sandbox.
 
+mod search;
 mod size;
 
 use chitin_policy_sdk::openclaw::browser;
+use chitin_policy_sdk::openclaw::facts::{self, Number};
+use chitin_policy_sdk::openclaw::model_ids::ModelIds;
 use chitin_policy_sdk::openclaw::models::{self, Model};
-use chitin_policy_sdk::openclaw::sandbox::Mode;
-use chitin_policy_sdk::openclaw::tools::{self, Policy};
+use chitin_policy_sdk::openclaw::tools::{Catalogue, Scope};
 use chitin_policy_sdk::{
-    Answer, Context, Facts, Finding, Node, NotAssessed, Severity, Verdict, all, any, finding, listing,
+    Answer, Context, Finding, Node, NotAssessed, Release, Severity, Verdict, all, finding, listing,
 };
 
 const CHECK: &str = "models.small_params";
@@ -15,17 +17,25 @@ const CHECK: &str = "models.small_params";
 /// Billions of parameters up to which a model counts as small.
 const SMALL: f64 = 300.0;
 
-/// Secrets of the config, each of which switches web search on.
-const SEARCH_KEYS: [&str; 2] = ["apiKey", "perplexity.apiKey"];
+/// A fence has a sandbox in it, whatever tools there are (reference: config-checks 12 and changes, 2026.5.12; run: 2026.5.7
+/// and 2026.5.12).
+const NEEDS_SANDBOX: [(Number, bool); 1] = [((2026, 5, 12), false)];
 
-/// Environment variables, each of which switches web search on.
-const SEARCH_VARIABLES: [&str; 3] = ["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPENROUTER_API_KEY"];
+/// What `byProvider` says for a model counts (run: not in 2026.5.7; in 2026.5.12).
+const BY_PROVIDER: [(Number, bool); 1] = [((2026, 5, 12), true)];
+
+/// The plugin that the browser is has to be let load (reference: changes, 2026.7.1; run: not in 2026.6.11; in 2026.7.35).
+const BROWSER_IS_LOADED: [(Number, bool); 1] = [((2026, 7, 1), true)];
+
+/// Two sizes in a name may stand one character apart (run: not in 2026.6.11; in 2026.7.35).
+const SIZES_SHARE: [(Number, bool); 1] = [((2026, 7, 1), true)];
 
 /// A tool, and whether it is there for an agent, or for all.
 type Tool = (&'static str, Result<bool, NotAssessed>);
 
 /// What stands between a model and the world.
 struct Fence<'a> {
+    needs_sandbox: bool,
     /// The name of the sandbox mode.
     mode: Result<&'a str, NotAssessed>,
     /// The web tools, and whether the model can call them.
@@ -33,28 +43,36 @@ struct Fence<'a> {
 }
 
 impl<'a> Fence<'a> {
-    /// The fence around the models of an agent.
-    fn of(config: &Node<'a>, agent: &Result<Option<&str>, NotAssessed>, web_tools: &[Tool]) -> Self {
-        // An agent without an id has the defaults.
-        let agent = agent.clone().map(|id| id.filter(|id| !id.is_empty()));
-        let mode = agent.clone().and_then(|agent| Mode::of(config, agent)?.name());
-        let policies = policies(config, &agent);
-        let sandbox = agent.and_then(|agent| older().sandbox(config, agent));
-        let reaches = |tool: &str, is_on: &Result<bool, NotAssessed>| {
-            let allows = |policy: &Result<Policy, NotAssessed>| {
-                policy.as_ref().map(|policy| policy.allows(tool)).map_err(NotAssessed::clone)
-            };
-            // The lists of the sandbox count only for an agent that is always in it.
-            let leaves_sandbox = any([mode.clone().map(|mode| mode != "all"), allows(&sandbox)]);
-            all([is_on.clone(), leaves_sandbox].into_iter().chain(policies.iter().map(allows)))
+    /// The fence around a model of an agent. `model` is its full id.
+    fn of(
+        release: Release,
+        config: &Node<'a>,
+        agent: &Result<Option<&'a str>, NotAssessed>,
+        model: &Result<String, NotAssessed>,
+        web_tools: &[Tool],
+    ) -> Self {
+        let catalogue = Catalogue::of(release);
+        let scope = scope(config, agent);
+        let model = facts::at(release, false, &BY_PROVIDER).then_some(model);
+        let stack = scope.as_ref().map(|scope| catalogue.stack(config, scope, model));
+        let global = catalogue.pick(&config.get("tools"));
+        let reaches = |tool: &str, is_on: &Result<bool, NotAssessed>| match &stack {
+            Ok(stack) => all([is_on.clone(), stack.allows(tool)]),
+            // The global lists hold for every agent.
+            Err(reason) => {
+                let global = global.as_ref().map(|policy| policy.allows(tool)).map_err(NotAssessed::clone);
+                all([is_on.clone(), global, Err((*reason).clone())])
+            }
         };
         let tools = web_tools.iter().map(|(tool, is_on)| (*tool, reaches(tool, is_on))).collect();
-        Self { mode, tools }
+        let mode = scope.as_ref().map_err(NotAssessed::clone).and_then(|scope| scope.sandbox_mode(config));
+        Self { needs_sandbox: facts::at(release, true, &NEEDS_SANDBOX), mode, tools }
     }
 
-    /// Everything runs in a sandbox, and no web tool is in reach.
+    /// No web tool is in reach, and, where that is asked for, everything runs in a sandbox.
     fn is_closed(&self) -> Result<bool, NotAssessed> {
-        let is_sandboxed = self.mode.clone().map(|mode| mode == "all");
+        let is_sandboxed =
+            if self.needs_sandbox { self.mode.clone().map(|mode| mode == "all") } else { Ok(true) };
         let out_of_reach = self.tools.iter().map(|(_, reached)| reached.clone().map(|reached| !reached));
         all([is_sandboxed].into_iter().chain(out_of_reach))
     }
@@ -77,20 +95,52 @@ impl<'a> Fence<'a> {
     }
 }
 
+/// An agent, with the first entry of exactly its id. An agent without an id has the defaults.
+fn scope<'a>(
+    config: &Node<'a>,
+    agent: &Result<Option<&'a str>, NotAssessed>,
+) -> Result<Scope<'a>, NotAssessed> {
+    let Some(id) = agent.clone()?.filter(|id| !id.is_empty()) else { return Ok(Scope::common()) };
+    for entry in config.at("agents.list").items()? {
+        if entry.get("id").text()? == Some(id) {
+            return Ok(Scope { id: Some(Ok(id)), entry: Some(entry) });
+        }
+    }
+    let entry = config.at("agents.entries").get(id);
+    let entry = entry.is_present()?.then_some(entry);
+    Ok(Scope { id: Some(Ok(id)), entry })
+}
+
 /// Looks at the sandbox and the web tools of every agent with a small model.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
+    let release = cx.release();
     let web_tools = web_tools(cx, &config);
+    let ids = ModelIds::of(&config, release);
+    let share = facts::at(release, false, &SIZES_SHARE);
     let mut answer = Answer::new();
     let (mut lines, mut nodes, mut closed) = (Vec::new(), Vec::new(), Vec::new());
     for Model { id, node, source, agent, is_image } in models::collect(&config) {
-        let small = id.map(|id| Some((id, size::billions(id).filter(|size| *size <= SMALL)?)));
-        let Some(small) = small.transpose().filter(|_| !is_image) else { continue };
-        let fence = Fence::of(&config, &agent, &web_tools);
+        if is_image {
+            continue;
+        }
+        let model = id.and_then(|id| ids.full(id));
+        let size = match &model {
+            Ok(id) => match size::billions(id, share).filter(|size| *size <= SMALL) {
+                Some(size) => Ok((id.clone(), size)),
+                None => continue,
+            },
+            Err(reason) => Err(reason.clone()),
+        };
+        let fence = Fence::of(release, &config, &agent, &model, &web_tools);
         let mut is_closed = fence.is_closed();
-        match small {
+        match size {
             Ok((id, billions)) => {
-                lines.push(format!("{id} ({billions}B, {source}): {}", fence.words()));
+                lines.push(format!(
+                    "{id} ({billions}B, {}): {}",
+                    place(&agent, &source, release),
+                    fence.words()
+                ));
                 nodes.push(node);
                 if let Err(reason) = &is_closed {
                     answer.leave_open(CHECK, reason.clone());
@@ -106,27 +156,50 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     }
     // What keeps this open has been noted with its model.
     if let (false, Ok(all_closed)) = (lines.is_empty(), all(closed)) {
-        answer.findings.push(report(all_closed, &lines, &nodes));
+        let needs_sandbox = facts::at(release, true, &NEEDS_SANDBOX);
+        answer.findings.push(report(all_closed, needs_sandbox, &lines, &nodes));
     }
     Ok(answer)
 }
 
-fn report(all_closed: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {
-    let (severity, title, verdict, remediation) = if all_closed {
-        (
+/// Where a model is named, by the words of the release.
+fn place(agent: &Result<Option<&str>, NotAssessed>, source: &str, release: Release) -> String {
+    let rest =
+        source.strip_prefix("agents.list.").filter(|_| matches!(agent, Ok(Some(id)) if !id.is_empty()));
+    match rest {
+        Some(rest) if release.since(2026, 8, 1) => format!("agents.entries.{rest}"),
+        _ => source.to_owned(),
+    }
+}
+
+fn report(all_closed: bool, needs_sandbox: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {
+    let (severity, title, verdict, remediation) = match (all_closed, needs_sandbox) {
+        (true, true) => (
             Severity::Info,
             "Small models are in use, sandboxed and without web tools",
             "these run in a sandbox and reach no web tool",
             "Keep sandbox.mode at \"all\" and web tools out of reach for as long as these models are in use",
-        )
-    } else {
-        (
+        ),
+        (true, false) => (
+            Severity::Info,
+            "Small models are in use, without web tools",
+            "these reach no web tool",
+            "Keep web tools out of reach for as long as these models are in use",
+        ),
+        (false, true) => (
             Severity::Critical,
             "Small models can reach the web or run without a sandbox",
             "what one of these reads on the web or is told in a chat can become what this machine does",
             "Set agents.defaults.sandbox.mode to \"all\" and tools.deny to [\"group:web\", \"browser\"], or give agents with \
              tools a larger model",
-        )
+        ),
+        (false, false) => (
+            Severity::Critical,
+            "Small models can reach the web",
+            "what one of these reads on the web can become what this machine does",
+            "Set tools.deny to [\"group:web\", \"browser\"], or that of a provider in tools.byProvider, or give agents with web \
+             tools a larger model; set agents.defaults.sandbox.mode to \"all\" besides",
+        ),
     };
     finding(CHECK, severity, title)
         .detail(format!(
@@ -137,53 +210,17 @@ fn report(all_closed: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {
         .at_all(nodes)
 }
 
-fn older() -> tools::Catalogue {
-    tools::Catalogue::of(chitin_policy_sdk::Release { year: 2026, month: 2, patch: 19 })
-}
-
-/// The tool policies that hold for an agent in and out of its sandbox.
-fn policies(
-    config: &Node<'_>,
-    agent: &Result<Option<&str>, NotAssessed>,
-) -> [Result<Policy, NotAssessed>; 3] {
-    let global = config.get("tools");
-    let section = agent.clone().and_then(|agent| agent.map_or(Ok(None), |id| section(config, id)));
-    let profile = section.clone().and_then(|section| tools::profile(&global, section.as_ref()));
-    let own = section.and_then(|section| section.map(|section| older().pick(&section)).transpose());
-    // Where nothing is said, every tool passes.
-    [profile.map(Option::unwrap_or_default), older().pick(&global), own.map(Option::unwrap_or_default)]
-}
-
-/// The agent's own `tools`: those of the first entry of `agents.list` with exactly its id, or those in `agents.entries`.
-fn section<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
-    for entry in config.at("agents.list").items()? {
-        if entry.get("id").text()? == Some(id) {
-            return Ok(Some(entry.get("tools")));
-        }
-    }
-    let entry = config.at("agents.entries").get(id);
-    Ok(entry.is_present()?.then(|| entry.get("tools")))
-}
-
 /// The web tools, and whether they are switched on.
 fn web_tools(cx: &Context<'_>, config: &Node<'_>) -> [Tool; 3] {
-    [
-        ("web_search", has_search(cx, &config.at("tools.web.search"))),
-        ("web_fetch", config.at("tools.web.fetch.enabled").is_false().map(|is_off| !is_off)),
-        ("browser", browser::is_enabled(config)),
-    ]
-}
-
-/// Web search is on by the config's word, or by a key for it where the config does not say.
-fn has_search(cx: &Context<'_>, search: &Node<'_>) -> Result<bool, NotAssessed> {
-    let enabled = search.get("enabled");
-    if enabled.is_true()? || enabled.is_false()? {
-        return enabled.is_true();
+    let mut browser = browser::is_enabled(config);
+    if facts::at(cx.release(), false, &BROWSER_IS_LOADED) {
+        browser = all([browser, browser::is_loaded(config)]);
     }
-    let keys = SEARCH_KEYS.map(|key| search.at(key).is_truthy());
-    let variables =
-        SEARCH_VARIABLES.iter().map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(Facts::is_truthy)));
-    any(keys.into_iter().chain(variables))
+    [
+        ("web_search", search::is_on(cx, config)),
+        ("web_fetch", config.at("tools.web.fetch.enabled").is_false().map(|is_off| !is_off)),
+        ("browser", browser),
+    ]
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -276,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_search_key_in_the_environment_counts() {
-        for name in SEARCH_VARIABLES {
+        for name in ["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPENROUTER_API_KEY"] {
             assert!(exposed(&sandboxed("deny: []").variable(name, "k")).starts_with("web_search"), "{name}");
             assert!(!exposed(&sandboxed("deny: []").variable(name, "")).starts_with("web_search"), "{name}");
         }
@@ -472,5 +509,129 @@ mod tests {
         assert_eq!(host(r#"{apiKey: "k"}"#).ungranted(capability).ids(audit), CRITICAL);
         assert_eq!(host(r#"{apiKey: {"$hidden": "reference"}}"#).ids(audit), CRITICAL);
         assert_eq!(host(r#"{enabled: false, apiKey: "k"}"#).ungranted(capability).ids(audit), INFO);
+    }
+
+    /// A small model outside of a sandbox, in a release.
+    fn bare(release: (u16, u8, u16), tools: &str, rest: &str) -> MemoryHost {
+        let (year, month, patch) = release;
+        let config = format!(r#"{{agents: {{defaults: {{model: "x/foo-8b"}}}}, tools: {tools}{rest}}}"#);
+        MemoryHost::new(&config).release(year, month, patch)
+    }
+
+    const OFF: &str = r#"{deny: ["group:web", "browser"]}"#;
+    const NEW: (u16, u8, u16) = (2026, 9, 6);
+
+    #[test]
+    fn a_sandbox_is_asked_for_up_to_2026_5_7() {
+        assert_eq!(bare((2026, 5, 7), OFF, "").ids(audit), CRITICAL);
+        assert_eq!(bare((2026, 5, 12), OFF, "").ids(audit), INFO);
+        assert_eq!(bare((2026, 5, 12), "{}", "").ids(audit), CRITICAL);
+    }
+
+    #[test]
+    fn lists_by_model_count_from_2026_5_12_on() {
+        let tools = r#"{byProvider: {x: {deny: ["group:web", "browser"]}}}"#;
+        assert_eq!(bare((2026, 5, 12), tools, "").ids(audit), INFO);
+        assert!(exposed(&bare((2026, 5, 7), tools, "")).contains("browser"));
+        let own = r#"{list: [{id: "a", model: "Tiny", tools: {byProvider: {x: {deny: ["*"]}}}}],
+            defaults: {models: {"x/tiny-1b": {alias: "tiny"}}}}"#;
+        let finding = agents(own).release(2026, 9, 6).findings(audit).remove(0);
+        assert!(
+            finding
+                .detail
+                .ends_with("- x/tiny-1b (1B, agents.entries.a.model): sandbox.mode off, reaches no web tool")
+        );
+    }
+
+    #[test]
+    fn a_name_is_read_in_full_from_2026_4_29_on() {
+        let named = r#"{defaults: {model: "quick", models: {"x/foo-8b": {alias: "Quick"}}}}"#;
+        assert_eq!(agents(named).release(2026, 4, 28).ids(audit), NOTHING);
+        assert_eq!(agents(named).release(2026, 4, 29).ids(audit), CRITICAL);
+        let hidden =
+            agents(r#"{defaults: {model: "x/y", models: {"x/z": {alias: "q"}}}}"#).release(2026, 9, 6);
+        let hidden = hidden.hide("/agents/defaults/models/x~1z/alias", chitin_policy_sdk::Hidden::Variable);
+        assert_eq!(hidden.ids(audit), OPEN);
+    }
+
+    #[test]
+    fn two_sizes_may_be_neighbours_from_2026_7_1_on() {
+        let config = r#"{defaults: {model: "x/foo-8b-400b"}}"#;
+        assert_eq!(agents(config).release(2026, 6, 11).ids(audit), CRITICAL);
+        assert_eq!(agents(config).release(2026, 7, 1).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn the_browser_is_a_plugin_from_2026_7_1_on() {
+        for plugins in [r#"{allow: ["telegram"]}"#, r#"{deny: ["browser"]}"#, "{enabled: false}"] {
+            let host = |release| bare(release, r#"{deny: ["group:web"]}"#, &format!(", plugins: {plugins}"));
+            assert_eq!(host((2026, 6, 11)).ids(audit), CRITICAL, "{plugins}");
+            assert_eq!(host((2026, 7, 1)).ids(audit), INFO, "{plugins}");
+        }
+    }
+
+    #[test]
+    fn what_switches_search_on_differs_by_release() {
+        let on = |release, search: &str, plugins: &str, variable: &str| {
+            let tools = format!(r#"{{deny: ["web_fetch", "browser"], web: {{search: {search}}}}}"#);
+            let mut host = bare(release, &tools, &format!(", plugins: {{entries: {plugins}}}"));
+            if !variable.is_empty() {
+                host = host.variable(variable, "k");
+            }
+            exposed(&host) == "web_search"
+        };
+        let old = (2026, 3, 2);
+        assert!(on(old, r#"{apiKey: "k"}"#, "{}", "") && on(NEW, r#"{apiKey: "k"}"#, "{}", ""));
+        assert!(!on((2026, 3, 24), r#"{apiKey: "k"}"#, "{}", ""));
+        for search in ["{maxResults: 3}", r#"{provider: "gemini"}"#, "{x: {}}"] {
+            assert!(on(NEW, search, "{}", "") && !on(old, search, "{}", ""), "{search}");
+        }
+        for search in ["{}", "{enabled: null}", r#"{apiKey: " "}"#, r#"{enabled: "true"}"#, "{apiKey: null}"]
+        {
+            assert!(!on(NEW, search, "{}", ""), "{search}");
+        }
+        for (plugins, expected) in [
+            (r#"{p: {enabled: false, config: {webSearch: {apiKey: "k"}}}}"#, true),
+            (r#"{p: {config: {webSearch: {model: "m"}}}}"#, true),
+            ("{p: {config: {webSearch: {}}}}", false),
+            ("{p: {config: {webSearch: {enabled: true}}}}", false),
+            ("{p: {config: {webFetch: {x: 1}}}}", false),
+        ] {
+            assert_eq!(on(NEW, "{}", plugins, ""), expected, "{plugins}");
+            assert!(!on(old, "{}", plugins, ""), "{plugins}");
+        }
+        for (name, old_release, middle, new) in [
+            ("BRAVE_API_KEY", true, false, false),
+            ("OPENROUTER_API_KEY", true, true, false),
+            ("GEMINI_API_KEY", false, true, true),
+            ("TAVILY_API_KEY", false, true, false),
+        ] {
+            let seen = [old, (2026, 5, 28), NEW].map(|release| on(release, "{}", "{}", name));
+            assert_eq!(seen, [old_release, middle, new], "{name}");
+        }
+        assert!(!on((2026, 3, 7), "{}", "{}", "OPENROUTER_API_KEY"));
+    }
+
+    #[test]
+    fn a_blank_key_is_a_key_in_older_releases() {
+        let blank = |release, name| {
+            exposed(&bare(release, r#"{deny: ["web_fetch", "browser"]}"#, "").variable(name, " "))
+                == "web_search"
+        };
+        assert!(blank((2026, 3, 13), "BRAVE_API_KEY") && !blank(NEW, "GEMINI_API_KEY"));
+    }
+
+    #[test]
+    fn what_is_withheld_of_search_counts_where_nothing_else_switches_it_on() {
+        let host = || {
+            let rest = r#", plugins: {entries: {p: {config: {}}}}"#;
+            bare(NEW, r#"{deny: ["web_fetch", "browser"], web: {search: {}}}"#, rest)
+        };
+        assert_eq!(host().ids(audit), INFO);
+        for pointer in ["/tools/web/search", "/plugins/entries", "/plugins/entries/p/config"] {
+            assert_eq!(host().withhold(pointer).ids(audit), OPEN, "{pointer}");
+        }
+        assert_eq!(host().ungranted("secret:env:XAI_API_KEY").ids(audit), OPEN);
+        assert_eq!(host().ungranted("secret:env:BRAVE_API_KEY").ids(audit), INFO, "it does not count");
     }
 }

@@ -1,7 +1,8 @@
 //! Tells how many parameters a model has, by its id (reference: config-checks 1.9).
 
-/// The largest size in an id, in billions: `llama3.1:8b` says 8, `qwen3-a3b` says 3; none where it says none.
-pub fn billions(id: &str) -> Option<f64> {
+/// The largest size in an id, in billions: `llama3.1:8b` says 8, `qwen3-a3b` says 3; none where it says none. Where sizes do
+/// not `share` the character between them, the second of two neighbours is not seen.
+pub fn billions(id: &str, share: bool) -> Option<f64> {
     // The reference goes by UTF-16 code units, of which each that is no ASCII is one delimiter.
     let units =
         id.to_lowercase().encode_utf16().map(|unit| u8::try_from(unit).unwrap_or(0)).collect::<Vec<u8>>();
@@ -11,10 +12,10 @@ pub fn billions(id: &str) -> Option<f64> {
     while at < id.len() {
         let here = id.get(at..).unwrap_or_default();
         // A size begins the id, or follows one delimiter.
-        let from_start = if at == 0 { size(here) } else { None };
+        let from_start = if at == 0 { size(here, share) } else { None };
         let from_delimiter = || {
             let (first, rest) = here.split_first()?;
-            let (value, length) = size(rest).filter(|_| is_delimiter(*first))?;
+            let (value, length) = size(rest, share).filter(|_| is_delimiter(*first))?;
             Some((value, length + 1))
         };
         match from_start.or_else(from_delimiter) {
@@ -28,8 +29,9 @@ pub fn billions(id: &str) -> Option<f64> {
     sizes.into_iter().filter(|size| *size > 0.0).reduce(f64::max)
 }
 
-/// A size at the beginning of a text, with the delimiter after it: its value, and its length with that delimiter.
-fn size(text: &[u8]) -> Option<(f64, usize)> {
+/// A size at the beginning of a text, with a delimiter or the end after it: its value, and its length, with that delimiter
+/// unless the next size `share`s it.
+fn size(text: &[u8], share: bool) -> Option<(f64, usize)> {
     let letter = text.first().is_some_and(u8::is_ascii_lowercase);
     let number = text.get(usize::from(letter)..)?;
     let whole = digits(number);
@@ -40,7 +42,13 @@ fn size(text: &[u8]) -> Option<(f64, usize)> {
     let (number, rest) = number.split_at_checked(whole + fraction).filter(|_| whole > 0)?;
     let after = match rest {
         [b'b'] => 1,
-        [b'b', next, ..] if is_delimiter(*next) => 2,
+        [b'b', next, ..] if is_delimiter(*next) => {
+            if share {
+                1
+            } else {
+                2
+            }
+        }
         _ => return None,
     };
     let value = std::str::from_utf8(number).ok()?.parse().ok()?;
@@ -84,12 +92,14 @@ mod tests {
             ("", None),
             ("é-8b-é", Some(8.0)),
         ] {
-            assert_eq!(billions(id), size, "{id}");
+            assert_eq!(billions(id, false), size, "{id}");
+            let shared = if id == "foo-8b-400b" { Some(400.0) } else { size };
+            assert_eq!(billions(id, true), shared, "{id}");
         }
     }
 
     #[test]
     fn a_number_without_end_is_large() {
-        assert!(billions(&format!("x-{}b", "9".repeat(400))).is_some_and(|size| size > 300.0));
+        assert!(billions(&format!("x-{}b", "9".repeat(400)), true).is_some_and(|size| size > 300.0));
     }
 }
