@@ -33,8 +33,8 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Release, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema,
-    schema_type, validate,
+    Judged, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema, schema_type,
+    validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 

@@ -18,7 +18,12 @@ fn refused(config: &Value, release: Release) -> Vec<String> {
     let problems = config.problems.iter().filter(|problem| problem.kind.refused_by_gateway());
     problems
         .map(|problem| {
-            format!("{} {}: {}", problem.kind, problem.pointer.as_deref().unwrap_or_default(), problem.message)
+            format!(
+                "{} {}: {}",
+                problem.kind,
+                problem.pointer.as_deref().unwrap_or_default(),
+                problem.message
+            )
         })
         .collect()
 }
@@ -54,7 +59,10 @@ fn every_release_has_its_own_rules() {
     }
     let is_known = |line: &&String| OTHERWISE.iter().any(|(name, _)| line.starts_with(&format!("{name} ")));
     for (name, reason) in OTHERWISE {
-        assert!(wrong.iter().any(|line| line.starts_with(&format!("{name} "))), "{name} is right now: {reason}");
+        assert!(
+            wrong.iter().any(|line| line.starts_with(&format!("{name} "))),
+            "{name} is right now: {reason}"
+        );
     }
     wrong.retain(|line| !is_known(&line));
     assert_eq!(wrong, Vec::<String>::new());
