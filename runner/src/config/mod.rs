@@ -203,7 +203,7 @@ fn of_release(
     let mut roster = roster::Roster::default();
     // Names first, values after: a reference may name a variable that the block itself sets.
     substitute::apply_env_block(&value, env, &mut problems);
-    let mut references = substitute::substitute(&mut value, located, env, &mut problems);
+    let mut references = substitute::substitute(&mut value, located, env, judged.release, &mut problems);
     if read.understood {
         roster = roster::Roster::load(&mut value, judged.release);
         references.rename(|pointer| roster.of_loader(pointer));

@@ -209,7 +209,7 @@ fn permitted(
 /// The text at a pointer holds a variable that a target that was named on the command line does not get.
 fn lacks_variable(located: &Located, config: &Config, pointer: &str) -> bool {
     let unset = |problem: &Problem| {
-        problem.kind == ProblemKind::UnsetVariable
+        matches!(problem.kind, ProblemKind::UnsetVariable | ProblemKind::UnsetVariableKept)
             && problem.pointer.iter().chain(&problem.more).any(|known| known == pointer)
     };
     !located.may_use(Origin::Process) && config.problems.iter().any(unset)

@@ -13,9 +13,10 @@ const MAX_PATH_BYTES: usize = 4096;
 
 /// What can be read below the state directory, by purpose; `docs/policies.md` has the same list. Below the folders of code
 /// these are scripts and what describes them; everything else there is data of the code's own.
-const CODE_FOLDERS: [&str; 6] = [
+const CODE_FOLDERS: [&str; 7] = [
     "extensions/**",
     "hooks/**",
+    "npm/**",
     "skills/**",
     "workspace*/.agents/skills/**",
     "workspace*/.openclaw/extensions/**",
@@ -348,6 +349,7 @@ mod tests {
             ("state", "extensions/x/config.json"),
             ("state", "extensions/x/id_rsa.js"),
             ("state", "skills/x/.env.js"),
+            ("state", "npm/package-lock.json"),
             ("credentials", "creds.json"),
             ("credentials", "x/telegram-allowFrom.json"),
             ("config", ""),
@@ -366,6 +368,7 @@ mod tests {
             ("state", "extensions/x/package.json"),
             ("state", "extensions/x/lib/index.mjs"),
             ("state", "hooks/x/HOOK.md"),
+            ("state", "npm/projects/a/node_modules/b/openclaw.plugin.json"),
             ("state", "workspace-dev/skills/a/SKILL.md"),
             ("credentials", "telegram-allowFrom.json"),
             ("log", ""),

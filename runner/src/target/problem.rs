@@ -46,6 +46,8 @@ pub enum ProblemKind {
     IncludeTooDeep,
     /// `${NAME}` names a variable that is not set or empty.
     UnsetVariable,
+    /// The same for a release that keeps the text as it is.
+    UnsetVariableKept,
     /// A key of an older config layout, which the gateway refuses.
     LegacyKey,
     /// A key the schema does not know.
@@ -94,7 +96,7 @@ impl ProblemKind {
             Self::IncludeEscape => "include-escape",
             Self::IncludeCycle => "include-cycle",
             Self::IncludeTooDeep => "include-too-deep",
-            Self::UnsetVariable => "unset-variable",
+            Self::UnsetVariable | Self::UnsetVariableKept => "unset-variable",
             Self::LegacyKey => "legacy-key",
             Self::UnknownKey => "unknown-key",
             Self::InvalidValue => "invalid-value",
@@ -125,6 +127,7 @@ impl ProblemKind {
                 | Self::ShellEnvSkipped
                 | Self::CwdCredentials
                 | Self::NoWorkingDirectory
+                | Self::UnsetVariableKept
                 | Self::NewerVersion
                 | Self::ReleaseUnsure
                 | Self::OtherStateDir

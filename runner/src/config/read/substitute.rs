@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value;
 
 use crate::config::pointer::{join, readable};
+use crate::config::release::Release;
 use crate::config::{MAX_SUBSTITUTED_BYTES, Problem, ProblemKind, Problems};
 use crate::target::{Environment, Located, Origin, is_redirect, js_trim};
 
@@ -29,6 +30,10 @@ pub(in crate::config) const SHELL_VARIABLES: [&str; 16] = [
     "OPENCLAW_GATEWAY_TOKEN",
     "OPENCLAW_GATEWAY_PASSWORD",
 ];
+
+/// The first release that warns of a variable without a value, and keeps the text; the ones before refuse the config
+/// (`changes.md`).
+const KEPT_SINCE: Release = Release::new(2026, 3, 7);
 
 /// Adds the `env` block to the environment: its own keys before those of `env.vars`, and neither over a variable that
 /// has a value already.
@@ -100,11 +105,11 @@ pub(in crate::config) fn substitute(
     config: &mut Value,
     located: &Located,
     env: &Environment,
+    release: Release,
     problems: &mut Problems,
 ) -> References {
-    let left = MAX_SUBSTITUTED_BYTES;
-    let mut work =
-        Work { located, env, problems, left, unset: BTreeMap::new(), references: References::default() };
+    let (left, unset) = (MAX_SUBSTITUTED_BYTES, BTreeMap::new());
+    let mut work = Work { located, env, release, problems, left, unset, references: References::default() };
     work.value(config, "");
     work.tell_unset();
     work.references
@@ -113,6 +118,7 @@ pub(in crate::config) fn substitute(
 struct Work<'a> {
     located: &'a Located,
     env: &'a Environment,
+    release: Release,
     problems: &'a mut Problems,
     /// Bytes that may still be added.
     left: usize,
@@ -204,9 +210,13 @@ impl Work<'_> {
                      gets nothing of that; put it into {dotenv}"
                 )
             } else {
+                let then = if self.release < KEPT_SINCE {
+                    "does not start without it"
+                } else {
+                    "goes without the value where it has none either"
+                };
                 format!(
-                    "which is neither in the environment of this audit nor in {dotenv}. The gateway does not start \
-                     without it"
+                    "which is neither in the environment of this audit nor in {dotenv}. The gateway {then}"
                 )
             };
             let others = match more.len() {
@@ -219,7 +229,12 @@ impl Work<'_> {
                 "{}{others} {verb} to the variable {name}, {why}; what depends on its value is not assessed.",
                 readable(&first)
             );
-            let mut problem = Problem::new(ProblemKind::UnsetVariable, message).at(&first);
+            let kind = if self.release < KEPT_SINCE {
+                ProblemKind::UnsetVariable
+            } else {
+                ProblemKind::UnsetVariableKept
+            };
+            let mut problem = Problem::new(kind, message).at(&first);
             problem.more = more;
             self.problems.push(problem);
         }

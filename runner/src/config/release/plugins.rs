@@ -81,7 +81,7 @@ pub(in crate::config) enum Layer {
 impl Layer {
     /// What the gateway of a release does with this config.
     pub(in crate::config) fn of(release: Release, config: &Value, located: &Located) -> Self {
-        let off = release.is_newer_structure() && missing_paths(config, located).next().is_some();
+        let off = release >= OFF_SINCE && missing_paths(config, located).next().is_some();
         if off { Self::Off } else { Self::On }
     }
 
@@ -95,6 +95,9 @@ impl Layer {
         self == Self::On
     }
 }
+
+/// The first release that passes over a missing path (run: 2026.9.3 refuses the config).
+const OFF_SINCE: Release = Release::new(2026, 9, 6);
 
 /// What is installed beside the bundled plugins.
 struct Found {

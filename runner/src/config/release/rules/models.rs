@@ -13,7 +13,7 @@ pub(super) fn providers(judge: &mut Judge<'_>) {
     let providers: Vec<_> =
         judge.at("models").into_iter().flat_map(|models| models.members_of("providers")).collect();
     for (id, provider) in providers {
-        if !provider.value.is_object() || is_overlay(id) {
+        if !provider.value.is_object() || is_overlay(id, judge.release) {
             continue;
         }
         if provider.get("baseUrl").is_none_or(|url| url.text() == Some("")) {

@@ -74,13 +74,16 @@ pub(super) fn binds(judge: &mut Judge<'_>) {
     for part in ["docker", "browser"] {
         for bind in parts(judge, part).flat_map(|part| part.items_of("binds")) {
             let Some(text) = bind.text() else { continue };
-            let text = if on_drive { text } else { js_trim(text) };
+            let text = if judge.release >= EXACT_SINCE { text } else { js_trim(text) };
             if !text.starts_with('/') && !(on_drive && is_on_drive(namespaceless(text))) {
                 judge.refuse(bind.pointer, "A bind mount must begin with an absolute path of the host.");
             }
         }
     }
 }
+
+/// The first release that takes white space before a bind for a part of its path (run: 2026.9.3 trims it).
+const EXACT_SINCE: Release = Release::new(2026, 9, 6);
 
 /// Without the mark of a Windows path that goes to the system as it is.
 fn namespaceless(path: &str) -> &str {
