@@ -433,7 +433,8 @@ impl Database {
     /// Writes the tables as the reference has them, without the columns that nobody asks for.
     fn write(&self, file: &Path) {
         let database = rusqlite::Connection::open(file).unwrap();
-        let tables = "CREATE TABLE exec_approvals_config (config_key TEXT PRIMARY KEY, raw_json TEXT NOT NULL);
+        let tables =
+            "CREATE TABLE exec_approvals_config (config_key TEXT PRIMARY KEY, raw_json TEXT NOT NULL);
             CREATE TABLE config_machine_state (state_key TEXT PRIMARY KEY, value_json TEXT NOT NULL);
             CREATE TABLE channel_pairing_allow_entries (channel_key TEXT NOT NULL, account_id TEXT NOT NULL,
                 entry TEXT NOT NULL, sort_order INTEGER NOT NULL);";

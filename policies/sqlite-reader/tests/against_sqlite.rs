@@ -110,8 +110,13 @@ fn request(table: &str) -> Request {
 
 /// What SQLite gives.
 fn expected(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<Cell>>> {
-    let columns = COLUMNS.map(|name| format!("[{name}]")).join(", ");
-    let mut query = connection.prepare(&format!("SELECT {columns} FROM {table} ORDER BY rowid"))?;
+    select(connection, table, &COLUMNS)
+}
+
+fn select(connection: &Connection, table: &str, columns: &[&str]) -> rusqlite::Result<Vec<Vec<Cell>>> {
+    let names: Vec<String> = columns.iter().map(|name| format!("[{name}]")).collect();
+    let names = names.join(", ");
+    let mut query = connection.prepare(&format!("SELECT {names} FROM {table} ORDER BY rowid"))?;
     let mut rows = query.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
@@ -124,7 +129,7 @@ fn expected(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Vec<Ce
                 Value::Blob(bytes) => Cell::Blob(bytes),
             })
         };
-        all.push((0..COLUMNS.len()).map(cell).collect::<rusqlite::Result<_>>()?);
+        all.push((0..columns.len()).map(cell).collect::<rusqlite::Result<_>>()?);
     }
     Ok(all)
 }
@@ -362,4 +367,42 @@ fn what_is_no_database_is_told() {
     let mut newer = Bytes::of(&path).database;
     newer[19] = 3;
     assert_eq!(told(&newer), Err(Error::NotUnderstood("it is of a newer format than is known".to_owned())));
+}
+
+#[test]
+fn it_gives_what_sqlite_gives_of_the_real_programs_databases() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/databases");
+    for name in ["2026.6.11", "2026.8.2", "2026.9.6", "2026.9.6-log"] {
+        let unpacked = |end: &str| {
+            let Ok(packed) = std::fs::read(corpus.join(format!("{name}.sqlite{end}.gz"))) else {
+                return Vec::new();
+            };
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut bytes)
+                .unwrap();
+            bytes
+        };
+        let mut bytes = Bytes { database: unpacked(""), log: unpacked("-wal"), read: 0 };
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(bytes.write(folder.path())).unwrap();
+        let mut tables = connection.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").unwrap();
+        let names = tables
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<rusqlite::Result<Vec<String>>>()
+            .unwrap();
+        assert!(names.len() > 50, "{name}");
+        let ask = |table: &String| {
+            let query = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = query.column_names().into_iter().map(str::to_owned).collect();
+            Request { table: table.clone(), columns, only: None }
+        };
+        let requests: Vec<Request> = names.iter().map(ask).collect();
+        let read = rows(&mut bytes, &requests).unwrap();
+        for (request, read) in requests.iter().zip(read) {
+            let columns = &request.columns.iter().map(String::as_str).collect::<Vec<_>>();
+            let expected = select(&connection, &request.table, columns).unwrap();
+            assert!(read.as_ref() == Ok(&expected), "{name}: {}: {:?}", request.table, read.err());
+        }
+    }
 }

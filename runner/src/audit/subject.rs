@@ -35,6 +35,9 @@ const INSTALLS: [(&str, &str, &str); 2] = [
     ("hook-package", "/hooks/internal/installs", "hooks"),
 ];
 
+/// The number of the view of the state directory.
+const STATE: usize = 0;
+
 /// The number of the view of the credentials directory.
 const CREDENTIALS: usize = 2;
 
@@ -157,7 +160,12 @@ impl Subject {
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
         let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
-        let tables = Tables::new(CREDENTIALS);
+        let (known, mask) = (Arc::clone(&config), OnceLock::new());
+        let shown = move |text: &str| {
+            let secrets = || known.secrets.iter().map(|secret| js_trim(secret.value.expose()));
+            mask.get_or_init(|| Mask::new(secrets())).apply(&Config::shown_text(text))
+        };
+        let tables = Tables::new(STATE, CREDENTIALS, Box::new(shown));
         let shared = Arc::new(Shared {
             snapshot,
             secrets,

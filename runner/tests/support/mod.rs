@@ -25,6 +25,14 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// A file of `tests/corpus/databases`, unpacked.
+pub fn database(name: &str) -> Vec<u8> {
+    let packed = fs::read(root().join(format!("tests/corpus/databases/{name}.gz"))).expect("it is there");
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut bytes).unwrap();
+    bytes
+}
+
 /// Loads a config by the release that the older cases are about.
 pub fn load(located: &Located, environment: &mut Environment) -> Config {
     load_preview(located, environment, &Preview::default())

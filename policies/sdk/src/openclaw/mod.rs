@@ -5,6 +5,8 @@ pub mod agents;
 pub mod browser;
 pub mod channels;
 pub mod code;
+pub mod exec;
+pub mod exposure;
 pub mod facts;
 pub mod gateway;
 pub mod installs;

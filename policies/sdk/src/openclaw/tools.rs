@@ -687,17 +687,11 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn label(&self, release: Release) -> String {
         match (&self.id, &self.entry) {
-            (Some(Ok(id)), _) => format!("{}.{id}", section(release)),
+            (Some(Ok(id)), _) => agents::section(release, id),
             (_, Some(entry)) => entry.dotted(),
             _ => "agents.defaults".to_owned(),
         }
     }
-}
-
-/// The word for the section of the config that describes agents.
-#[must_use]
-pub fn section(release: Release) -> &'static str {
-    facts::at(release, "agents.list", &[(ENTRIES, "agents.entries")])
 }
 
 /// All policies that hold in a scope; a tool has to pass each.

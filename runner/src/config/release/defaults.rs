@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::release::Release;
+use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema::{Id, Schema};
 use crate::config::sensitive::is_path_key;
 use crate::target::{Environment, expand_home};
@@ -66,13 +66,10 @@ fn array_index(key: &str) -> Option<u64> {
     (number < u64::from(u32::MAX) && number.to_string() == key).then_some(number)
 }
 
-/// First release of the structure that is in use now.
-const TURN: Release = Release { year: 2026, month: 8, patch: 1 };
-
 /// The defaults that are code in the gateway.
 pub(in crate::config) fn runtime(release: Release, config: &mut Value, env: &Environment) {
     let Some(root) = config.as_object_mut() else { return };
-    if release >= TURN {
+    if release >= NEWER_STRUCTURE {
         for (key, value) in
             [("native", json!("auto")), ("nativeSkills", json!("auto")), ("restart", json!(true))]
         {
@@ -86,16 +83,16 @@ pub(in crate::config) fn runtime(release: Release, config: &mut Value, env: &Env
             session.insert("mainKey".to_owned(), json!("main"));
         }
     }
-    let logging = root.get_mut("logging").filter(|_| release < TURN);
+    let logging = root.get_mut("logging").filter(|_| release < NEWER_STRUCTURE);
     if let Some(logging) = logging.and_then(Value::as_object_mut) {
         fill(Some(logging), "redactSensitive", || json!("tools"));
     }
     let auth = anthropic_auth(root, env);
     if let Some(defaults) = object(root, "agents").and_then(|agents| object(agents, "defaults")) {
         // Since then as many as the machine has processors for; at least these.
-        fill(Some(&mut *defaults), "maxConcurrent", || json!(if release >= TURN { 8 } else { 4 }));
+        fill(Some(&mut *defaults), "maxConcurrent", || json!(if release >= NEWER_STRUCTURE { 8 } else { 4 }));
         fill(object(defaults, "subagents"), "maxConcurrent", || json!(8));
-        if release >= TURN {
+        if release >= NEWER_STRUCTURE {
             fill(object(defaults, "subagents"), "archiveAfterMinutes", || json!(60));
         }
         if let Some(auth) = auth {

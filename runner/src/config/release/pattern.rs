@@ -41,6 +41,10 @@ impl Class {
         Self { negated, ranges: ranges.to_vec() }
     }
 
+    fn is_single(&self) -> bool {
+        !self.negated && matches!(self.ranges.as_slice(), [(low, high)] if low == high)
+    }
+
     fn has(&self, c: char, ignore_case: bool) -> bool {
         let within = |c: char| self.ranges.iter().any(|(low, high)| (*low..=*high).contains(&c));
         let found =
@@ -191,33 +195,27 @@ impl Parser<'_> {
     fn class(&mut self) -> Option<Class> {
         let mut class = Class { negated: self.eat("^"), ranges: Vec::new() };
         while !self.eat("]") {
-            let Some(low) = self.member(&mut class)? else { continue };
-            if self.rest.starts_with('-') && !self.rest.starts_with("-]") {
-                self.next();
-                let high = self.member(&mut class)??;
-                class.ranges.push((low, high));
-            } else {
-                class.ranges.push((low, low));
+            let low = self.member()?;
+            let is_range = low.is_single() && self.rest.starts_with('-') && !self.rest.starts_with("-]");
+            if !is_range {
+                let complement = complement(&low.ranges);
+                class.ranges.extend_from_slice(if low.negated { &complement } else { &low.ranges });
+                continue;
+            }
+            self.next();
+            let high = self.member()?;
+            match (low.ranges.first(), high.ranges.first()) {
+                (Some((low, _)), Some((_, last))) if high.is_single() => class.ranges.push((*low, *last)),
+                _ => return None,
             }
         }
         Some(class)
     }
 
-    /// A character; what stands for several goes into the class right away.
-    fn member(&mut self, class: &mut Class) -> Option<Option<char>> {
+    /// A character, or what stands for several.
+    fn member(&mut self) -> Option<Class> {
         let c = self.next()?;
-        if c != '\\' {
-            return Some(Some(c));
-        }
-        let escaped = self.escape()?;
-        match escaped.ranges.as_slice() {
-            [(low, high)] if low == high && !escaped.negated => Some(Some(*low)),
-            ranges => {
-                let complement = complement(ranges);
-                class.ranges.extend_from_slice(if escaped.negated { &complement } else { ranges });
-                Some(None)
-            }
-        }
+        if c == '\\' { self.escape() } else { Some(Class::of(&[(c, c)], false)) }
     }
 }
 

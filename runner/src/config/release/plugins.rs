@@ -8,19 +8,16 @@ use serde_json::Value;
 
 use crate::config::extensions::{self, Extensions};
 use crate::config::pointer::join;
-use crate::config::release::{Release, ReleaseRange};
+use crate::config::release::{NEWER_STRUCTURE, Release, ReleaseRange};
 use crate::config::rules::invalid;
 use crate::config::schema::{self, Schema};
 use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Located, absolute, expand_home, js_trim};
 
-/// First release of the structure that is in use now.
-const TURN: Release = Release { year: 2026, month: 8, patch: 1 };
-
 /// Sections of `channels` that are no channel.
 const SECTIONS: [&str; 2] = ["defaults", "modelByChannel"];
 
-/// Channels that need no plugin before [`TURN`], and the section with defaults for all: only others make the gateway look at
+/// Channels that need no plugin before [`NEWER_STRUCTURE`], and the section with defaults for all: only others make the gateway look at
 /// its plugins.
 const BUILT_IN: [&str; 9] =
     ["defaults", "telegram", "whatsapp", "discord", "irc", "googlechat", "slack", "signal", "imessage"];
@@ -31,13 +28,13 @@ const CHANNEL_ALIASES: [(&str, Release); 11] = [
     ("internet-relay-chat", OLDEST),
     ("google-chat", OLDEST),
     ("gchat", OLDEST),
-    ("lark", TURN),
-    ("teams", TURN),
-    ("nc", TURN),
-    ("nc-talk", TURN),
-    ("twitch-chat", TURN),
-    ("zl", TURN),
-    ("zlu", TURN),
+    ("lark", NEWER_STRUCTURE),
+    ("teams", NEWER_STRUCTURE),
+    ("nc", NEWER_STRUCTURE),
+    ("nc-talk", NEWER_STRUCTURE),
+    ("twitch-chat", NEWER_STRUCTURE),
+    ("zl", NEWER_STRUCTURE),
+    ("zlu", NEWER_STRUCTURE),
 ];
 
 /// Before every release.
@@ -68,7 +65,7 @@ pub(in crate::config) enum Layer {
 impl Layer {
     /// What the gateway of a release does with this config.
     pub(in crate::config) fn of(release: Release, config: &Value, located: &Located) -> Self {
-        match release >= TURN {
+        match release >= NEWER_STRUCTURE {
             false => Self::SwitchedOn,
             true if missing_paths(config, located).next().is_some() => Self::Off,
             true => Self::All,
@@ -127,7 +124,8 @@ pub(in crate::config) fn check(release: Release, config: &Value, located: &Locat
     }
     // Only a config that makes the gateway look at its plugins makes it stumble over a broken one.
     let foreign = channels.is_some_and(|channels| channels.keys().any(|id| !BUILT_IN.contains(&js_trim(id))));
-    if let (Some(broken), true) = (&found.installed.broken, release < TURN && (plugins.is_some() || foreign))
+    if let (Some(broken), true) =
+        (&found.installed.broken, release < NEWER_STRUCTURE && (plugins.is_some() || foreign))
     {
         let pointer = if plugins.is_some() { "/plugins" } else { "/channels" };
         let message = format!(
@@ -160,9 +158,9 @@ impl Found {
         described() || bundled() || self.installed.channels.contains(id) || self.open_ended
     }
 
-    /// The config names a plugin that may bring this channel: since [`TURN`] that is enough.
+    /// The config names a plugin that may bring this channel: since [`NEWER_STRUCTURE`] that is enough.
     fn is_named(&self, id: &str, plugins: Option<&Value>) -> bool {
-        let Some(plugins) = plugins.filter(|_| self.release >= TURN) else { return false };
+        let Some(plugins) = plugins.filter(|_| self.release >= NEWER_STRUCTURE) else { return false };
         let allowed = plugins.get("allow").and_then(Value::as_array).into_iter().flatten();
         plugins.get("entries").is_some_and(|entries| entries.get(id).is_some())
             || allowed.filter_map(Value::as_str).any(|allowed| allowed == id)
@@ -178,7 +176,7 @@ fn heartbeat_targets(config: &Value, found: &Found, problems: &mut Problems) {
         let Some(target) = config.pointer(&pointer).and_then(Value::as_str) else { return };
         let target = js_trim(target).to_ascii_lowercase();
         let known = ["last", "none"].contains(&target.as_str())
-            || (target == "owner" && found.release >= TURN)
+            || (target == "owner" && found.release >= NEWER_STRUCTURE)
             || CHANNEL_ALIASES.iter().any(|(alias, since)| *alias == target && *since <= found.release)
             || (!SECTIONS.contains(&target.as_str()) && found.is_channel(&target));
         if target.is_empty() || !known {
@@ -202,12 +200,12 @@ fn plugin_ids(plugins: &Value, found: &Found, problems: &mut Problems) {
     }
     let message = "No plugin of this name is bundled or installed.";
     let memory = plugins.pointer("/slots/memory").and_then(Value::as_str).map(js_trim);
-    let warned = |id: &str| found.release >= TURN && id == "memory-lancedb";
+    let warned = |id: &str| found.release >= NEWER_STRUCTURE && id == "memory-lancedb";
     if memory.is_some_and(|id| !id.is_empty() && id != "none" && !found.is_plugin(id) && !warned(id)) {
         invalid(problems, "/plugins/slots/memory", message);
     }
     // Since then the gateway only warns of other names that it does not know.
-    if found.release >= TURN {
+    if found.release >= NEWER_STRUCTURE {
         return;
     }
     let entries = plugins.get("entries").and_then(Value::as_object);

@@ -448,6 +448,75 @@ fn told(set: Set, word: &str, release: Release) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn is_known(release: &str, path: &str) -> bool {
+        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        get(release.parse().unwrap()).find(&path).is_some()
+    }
+
+    #[test]
+    fn a_release_has_its_own_keys() {
+        for (path, since, last_without, until, first_without) in [
+            ("gateway/nodes/allowCommands", "2026.1.30", "", "2026.7.35", "2026.8.1"),
+            ("gateway/nodes/commands/allow", "2026.8.1", "2026.7.35", "2026.9.6", ""),
+            ("tools/exec/mode", "2026.5.28", "2026.5.26", "2026.9.6", ""),
+            ("security/audit/suppressions", "2026.5.18", "2026.5.12", "2026.9.6", ""),
+            ("agents/list/0/id", "2026.1.30", "", "2026.7.35", "2026.8.1"),
+            ("agents/entries/x/tools/exec/mode", "2026.8.1", "2026.7.35", "2027.1.1", ""),
+            ("plugins/installs", "2026.1.30", "", "2026.4.22", "2026.4.29"),
+            ("channels/telegram/accounts/a/groups/g/requireMention", "2026.1.30", "", "2026.9.6", ""),
+        ] {
+            assert!(is_known(since, path) && is_known(until, path), "{path}");
+            assert!(last_without.is_empty() || !is_known(last_without, path), "{path}");
+            assert!(first_without.is_empty() || !is_known(first_without, path), "{path}");
+        }
+        // Between two releases of the table the older one counts.
+        assert!(is_known("2026.7.36", "gateway/nodes/allowCommands"));
+        assert!(!is_known("2026.5.27", "tools/exec/mode"));
+    }
+
+    #[test]
+    fn what_other_releases_know_is_told() {
+        let told = |path: &str, release: &str| {
+            let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+            history(&path).told(release.parse().unwrap())
+        };
+        for (path, release, expected) in [
+            ("tools/exec/mode", "2026.4.9", Some("known from 2026.5.28 on: this installation is 2026.4.9")),
+            ("agents/list/0/id", "2026.9.6", Some("gone since 2026.8.1: this installation is 2026.9.6")),
+            ("agents/lists", "2026.9.6", None),
+            (
+                "channels/telegram/accounts/a/webhookPort",
+                "2026.1.30",
+                Some("known from 2026.2.22 on: this installation is 2026.1.30"),
+            ),
+        ] {
+            assert_eq!(told(path, release).as_deref(), expected, "{path}");
+        }
+        let path = ["gateway", "auth", "token"].map(str::to_owned);
+        let reference = serde_json::json!({"source": "env", "provider": "default", "id": "X"});
+        assert_eq!(
+            history(&path).told_of_value(&reference, "2026.3.2".parse().unwrap()).as_deref(),
+            Some("accepted from 2026.3.7 on: this installation is 2026.3.2")
+        );
+    }
+
+    #[test]
+    fn an_account_has_the_keys_of_its_channel_but_for_its_own() {
+        let at = |path: &str| {
+            let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+            get(Release::new(2026, 9, 6)).find(&path).map(|node| node.shape().clone())
+        };
+        assert!(at("channels/telegram/dmPolicy").unwrap().default.is_some());
+        assert!(at("channels/telegram/accounts/a/dmPolicy").unwrap().default.is_none());
+        assert!(
+            at("channels/zalo/historyLimit").is_some()
+                && at("channels/zalo/accounts/a/historyLimit").is_none()
+        );
+        assert!(at("channels/telegram/accounts/a/accounts").is_none());
+        assert!(at("plugins/entries/telegram/hooks/timeoutMs").is_some());
+        assert!(at("plugins/entries/any/config").is_some());
+    }
+
     #[test]
     fn the_table_is_well_formed() {
         let index = Index::get();

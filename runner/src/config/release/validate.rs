@@ -6,13 +6,10 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::config::pointer::{join, readable, segments};
-use crate::config::release::Release;
+use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema::{self, History, Id, Schema};
 use crate::config::schema_type::{Kind, Rest, Type, accepted, describe};
 use crate::config::{MAX_PROBLEMS, Problem, ProblemKind, Problems, plugins};
-
-/// First release whose secrets can be in its own store.
-const STORE_SINCE: Release = Release { year: 2026, month: 8, patch: 1 };
 
 /// Reports what the gateway's schema would refuse. Strings at the pointers `skip` are not judged: they hold a
 /// reference that could not be resolved.
@@ -50,7 +47,7 @@ impl Walk<'_> {
                     kinds.iter().filter(|kind| matches!(kind, Kind::Array { .. })).collect();
                 match lists.iter().find(|kind| kind.takes_length(items)) {
                     Some(Kind::Array { kinds: expected, .. }) => {
-                        self.items(items, expected, node.item, pointer)
+                        self.items(items, expected, node.item, pointer);
                     }
                     _ if kinds.is_empty() => {}
                     _ => self.wrong(kinds, value, pointer),
@@ -64,7 +61,7 @@ impl Walk<'_> {
 
     /// A reference to a store that this release does not have.
     fn is_too_early(&self, kinds: &[Kind], value: &Value) -> bool {
-        self.release < STORE_SINCE
+        self.release < NEWER_STRUCTURE
             && value.get("source").and_then(Value::as_str) == Some("store")
             && kinds.iter().any(|kind| matches!(kind, Kind::SecretRef { .. }))
     }

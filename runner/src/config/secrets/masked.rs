@@ -10,7 +10,7 @@ use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
 use serde_json::Value;
 
-use crate::config::credentials::{Manner, in_text};
+use crate::config::credentials::{Manner, in_text, marked, may_be_in};
 use crate::config::edit::{Patch, patched};
 use crate::config::lexical::{Meant, Part, parts};
 use crate::config::mask::is_maskable;
@@ -56,6 +56,15 @@ impl Config {
         // The main file first, whatever is proposed first.
         by_file.sort_by_key(|(file, _)| *file);
         by_file.into_iter().map(show).collect()
+    }
+
+    /// A text of the target's that is no part of the config, with a mark for each credential that is known by its shape.
+    #[must_use]
+    pub fn shown_text(text: &str) -> String {
+        if !may_be_in(text) {
+            return text.to_owned();
+        }
+        marked(text, &in_text(text, Manner::default()), "[secret]")
     }
 
     /// A secret is spelled out in the text of a file, comments included. What a variable or a reference gives is not in the

@@ -99,6 +99,8 @@ pub(in crate::config) fn hidden(
 struct Work<'a> {
     /// The schema of the release says which names users choose, which values are words of its own, and which are secret.
     schema: &'static Schema,
+    /// Its agents have their names as keys.
+    has_entries: bool,
     mount: Mount,
     references: &'a References,
     secrets: Vec<Secret>,
@@ -146,6 +148,7 @@ impl<'a> Work<'a> {
         let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
         Self {
             schema: schema::get(release),
+            has_entries: release.is_newer_structure(),
             mount,
             references,
             secrets,
@@ -191,7 +194,10 @@ impl<'a> Work<'a> {
 
     /// A list; in one of arguments, what follows a flag may be its value.
     fn list(&mut self, items: &[Value], pointer: &str, context: Context<'_>) -> Value {
-        let item = self.node(context.id).and_then(|node| node.item);
+        let item = self.node(context.id).and_then(|node| match pointer {
+            "/agents/list" if self.has_entries => node.any_key,
+            _ => node.item,
+        });
         let is_command = is_command_key(context.key);
         let mut before = "";
         let mut copy = Vec::with_capacity(items.len());
@@ -211,7 +217,10 @@ impl<'a> Work<'a> {
 
     fn below<'k>(&self, context: Context<'_>, key: &'k str, value: &Value, pointer: &str) -> Context<'k> {
         let parent = self.node(context.id);
-        let id = parent.and_then(|node| node.member(key));
+        // Policies see a list of agents, whatever the schema has.
+        let key_of_schema =
+            if pointer == "/agents" && key == "list" && self.has_entries { "entries" } else { key };
+        let id = parent.and_then(|node| node.member(key_of_schema));
         // A name that the user chose for a section, such as a browser profile's, says nothing of what is in it.
         let is_any = parent.is_some_and(|node| node.any_key.is_some() && node.any_key == id);
         let kinds = || self.node(id).map_or(&[][..], |node| node.shape().kinds.as_slice());
