@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_length_counts_utf16_units_without_white_space_around() {
-        assert_eq!(token(&format!(" {} ", "x".repeat(23))), SHORT);
+        assert_eq!(token(&format!("   {}   ", "x".repeat(23))), SHORT);
         assert_eq!(token(&"\u{1f600}".repeat(11)), SHORT);
         assert_eq!(token(&"\u{1f600}".repeat(12)), NOTHING);
     }
