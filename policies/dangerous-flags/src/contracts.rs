@@ -147,15 +147,11 @@ fn declared(manifest: &[u8]) -> Vec<Contract> {
 fn walk<'a>(node: &Node<'a>, keys: &[&str], path: &str, contract: &Contract, found: &mut Vec<Found<'a>>) {
     let Some((key, rest)) = keys.split_first() else {
         match is(node, &contract.equals) {
-            Ok(true) => found.push(Ok(Flag {
-                label: format!(
-                    "plugins.entries.{}.config{path}={}",
-                    contract.plugin,
-                    js::string(&contract.equals)
-                ),
-                node: node.clone(),
-                effect: EFFECT,
-            })),
+            Ok(true) => {
+                let place = format!("plugins.entries.{}.config{path}", contract.plugin);
+                let label = format!("{place}={}", js::string(&contract.equals));
+                found.push(Ok(Flag { place, label, node: node.clone(), effect: EFFECT }));
+            }
             Ok(false) => {}
             Err(reason) => found.push(Err(reason)),
         }

@@ -117,7 +117,7 @@ fn plain<'a>(cx: &'a Context<'_>, known: &Known) -> Option<Found<'a>> {
 fn switch<'a>(node: Node<'a>, path: &str, value: bool, effect: &'static str) -> Option<Found<'a>> {
     let is = if value { node.is_true() } else { node.is_false() };
     match is {
-        Ok(true) => Some(Ok(Flag { label: format!("{path}={value}"), node, effect })),
+        Ok(true) => Some(Ok(Flag { place: path.to_owned(), label: format!("{path}={value}"), node, effect })),
         Ok(false) => None,
         Err(reason) => Some(Err(reason)),
     }
@@ -139,9 +139,10 @@ fn suppressions<'a>(cx: &'a Context<'_>) -> Result<Option<Flag<'a>>, NotAssessed
         return Ok(None);
     }
     let count = list.items()?.count();
-    let label = format!("security.audit.suppressions configured ({count})");
+    let place = list.dotted();
+    let label = format!("{place} configured ({count})");
     let effect = "the config itself asks audits to leave findings out";
-    Ok((count > 0).then_some(Flag { label, node: list, effect }))
+    Ok((count > 0).then_some(Flag { place, label, node: list, effect }))
 }
 
 fn sandboxes<'a>(cx: &'a Context<'_>, found: &mut Vec<Found<'a>>) {

@@ -15,7 +15,9 @@ const MAX_FINDINGS: usize = 50;
 
 /// A switch that is on.
 pub(crate) struct Flag<'a> {
-    /// The place as people write it, and the value.
+    /// The place as people write it.
+    place: String,
+    /// The place, and the value.
     label: String,
     /// Where it stands.
     node: Node<'a>,
@@ -50,7 +52,7 @@ fn one(flag: &Flag<'_>) -> Finding {
         .detail(format!("{}: {}.", flag.label, flag.effect))
         .remediation(format!(
             "Remove {} from the config, once what it was switched on for is done",
-            flag.node.dotted()
+            flag.place
         ))
         .at(&flag.node)
 }
@@ -63,7 +65,7 @@ fn all(found: &[Flag<'_>]) -> Option<Finding> {
     let lines: Vec<String> = found.iter().map(|flag| format!("{}: {}", flag.label, flag.effect)).collect();
     let finding = warn(ID, "Config switches protections off")
         .detail(format!(
-            "{} of them, each of which is meant for a while and for a gateway that no stranger reaches:",
+            "{} of them are on, each of which is meant for a while and for a gateway that no stranger reaches:",
             found.len()
         ))
         .list(&lines, 0)
@@ -182,7 +184,7 @@ mod tests {
         let host = MemoryHost::new(&format!("{{hooks: {{mappings: [{mappings}]}}}}")).release(2026, 9, 6);
         let findings = host.findings(audit);
         assert_eq!(findings.len(), MAX_FINDINGS + 1);
-        assert!(findings.last().is_some_and(|last| last.detail.starts_with("20 of them")));
+        assert!(findings.last().is_some_and(|last| last.detail.starts_with("20 of them are")));
     }
 
     #[test]

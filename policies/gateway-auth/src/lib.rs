@@ -78,10 +78,13 @@ fn env_token(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>,
     }
     let finding = warn("gateway.env_token_overrides_config", "A variable holds another gateway token than the config")
         .detail(format!(
-            "{TOKEN_VARIABLE} is set and gateway.auth.token is another token. The gateway goes by the config, and commands              and clients that are started with the variable go by that: they are turned away, or talk to a gateway with a token              that was thought to be replaced.",
+            "{TOKEN_VARIABLE} is set and gateway.auth.token is another token. The gateway goes by the config, and commands \
+             and clients that are started with the variable go by that: they are turned away, or talk to a gateway with a \
+             token that was thought to be replaced.",
         ))
         .remediation(format!(
-            "Remove {TOKEN_VARIABLE} from the environment and from .env, or set gateway.auth.token to \"${{{TOKEN_VARIABLE}}}\"              where the variable is to decide",
+            "Remove {TOKEN_VARIABLE} from the environment and from .env, or set gateway.auth.token to \
+             \"${{{TOKEN_VARIABLE}}}\" where the variable is to decide",
         ))
         .at(&gateway.node.at("auth.token"))
         .at_env(TOKEN_VARIABLE);
@@ -109,9 +112,10 @@ fn placeholder(
         return Ok(None);
     }
     let name = secret.name;
-    let finding = critical(secret.placeholder, &format!("Gateway {name} is a blank, and no secret"))
+    let finding = critical(secret.placeholder, &format!("Gateway {name} is blank"))
         .detail(format!(
-            "gateway.auth.{name} is there and holds nothing but white space: whatever was to write the {name} had none. A              gateway does not start with it, and whoever makes it start may do so without any {name}.",
+            "gateway.auth.{name} is there and holds nothing but white space: whatever was to write the {name} had none. A \
+             gateway does not start with it, and whoever makes it start may do so without any {name}.",
         ))
         .remediation(format!(
             "Set gateway.auth.{name} to the output of: openssl rand -hex 32; or correct what writes it",
