@@ -13,7 +13,7 @@ const CODE: &str = "plugins.code_safety";
 const FAILED: &str = "plugins.code_safety.scan_failed";
 const HIDDEN: &str = "plugins.code_safety.entry_path";
 const ESCAPING: &str = "plugins.code_safety.entry_escape";
-const MANIFEST: &str = "plugins.code_safety.manifest_parse_error";
+const PACKAGE: &str = "plugins.code_safety.manifest_parse_error";
 
 /// What a scan needs.
 const NEEDED: [&str; 3] = ["stat:plugin/**", "list:plugin/**", "read:plugin/**"];
@@ -28,7 +28,7 @@ const MAX_HIDDEN: usize = 20;
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     if let Some(reason) = NEEDED.iter().find_map(|capability| cx.granted(capability).err()) {
-        answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING, MANIFEST], Err::<Option<Finding>, _>(reason));
+        answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING, PACKAGE], Err::<Option<Finding>, _>(reason));
         return Ok(answer);
     }
     for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
@@ -39,7 +39,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 
 fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
     let name = view.display.rsplit('/').next().unwrap_or_default();
-    answer.check(MANIFEST, manifest(cx, &Path::new(&view.name, "package.json"), name));
+    answer.check(PACKAGE, manifest(cx, &Path::new(&view.name, "package.json"), name));
     let read = entries::read(cx, view);
     let entries = read.entries.map(|entries| judge(&Path::new(&view.name, "package.json"), name, &entries));
     answer.checks(&[HIDDEN, ESCAPING], entries);
@@ -58,7 +58,7 @@ fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
 fn manifest(cx: &Context<'_>, package: &Path, name: &str) -> Result<Option<Finding>, NotAssessed> {
     Ok(entries::defect(cx, package)?.map(|defect| {
         let short: String = name.chars().take(MAX_TITLE_NAME).collect();
-        warn(MANIFEST, &format!("package.json of the plugin {short} is not understood"))
+        warn(PACKAGE, &format!("package.json of the plugin {short} is not understood"))
             .detail(format!(
                 "{}: {defect}. It does not say what the plugin starts in, so that what it starts in where nobody looks was not \
                  looked for; the scripts in its folder were scanned.",
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(code().directory("plugin/0", "package.json", 0o755).ids(audit)[0], ids[0]);
         for fine in ["{}", "null", "[\"\\ud800\"]"] {
             let said = code().file("plugin/0", "package.json", 0o644, fine).ids(audit);
-            assert!(!said.iter().any(|id| id.starts_with(MANIFEST)), "{fine}");
+            assert!(!said.iter().any(|id| id.starts_with(PACKAGE)), "{fine}");
         }
         assert_eq!(code().symlink("plugin/0", "package.json", None).ids(audit), ids[1..]);
         let linked = code().symlink("plugin/0", "package.json", Some("other.json"));
@@ -365,7 +365,7 @@ mod tests {
     fn code_that_is_withheld_is_not_called_harmless() {
         for capability in NEEDED {
             let host = plugin().file("plugin/0", "a.js", 0o644, "eval(x)").ungranted(capability);
-            let open = [CODE, FAILED, HIDDEN, ESCAPING, MANIFEST]
+            let open = [CODE, FAILED, HIDDEN, ESCAPING, PACKAGE]
                 .map(|check| format!("{check}: withheld {capability}"));
             assert_eq!(host.unassessed(audit), open);
         }

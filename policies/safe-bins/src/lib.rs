@@ -1,8 +1,9 @@
 //! Programs that run without approval, and are less safe than their list says (reference: 2026.9-delta 3.4; run:
-//! 2026.5.28 and 2026.7.35 say the same).
+//! 2026.4.2 and later ones say the same).
 
 use std::collections::BTreeSet;
 
+use chitin_policy_sdk::openclaw::facts::{self, Number};
 use chitin_policy_sdk::openclaw::tools::Scope;
 use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, js, listing, warn};
 
@@ -11,9 +12,8 @@ const BROAD: &str = "tools.exec.safe_bins_broad_behavior";
 const FOLDERS: &str = "tools.exec.safe_bin_trusted_dirs_risky";
 
 /// Programs that run code.
-const INTERPRETERS: [&str; 35] = [
+const INTERPRETERS: [&str; 29] = [
     "ash",
-    "awk",
     "bash",
     "busybox",
     "bun",
@@ -23,12 +23,8 @@ const INTERPRETERS: [&str; 35] = [
     "dash",
     "deno",
     "fish",
-    "gawk",
-    "gsed",
     "ksh",
     "lua",
-    "mawk",
-    "nawk",
     "node",
     "nodejs",
     "perl",
@@ -42,12 +38,17 @@ const INTERPRETERS: [&str; 35] = [
     "python2",
     "python3",
     "ruby",
-    "sed",
     "sh",
     "toybox",
     "wscript",
     "zsh",
 ];
+
+/// More of them, and what they can do (run: not in 2026.3.24, and in 2026.4.2).
+const FILTERS_THAT_RUN: [&str; 6] = ["awk", "gawk", "gsed", "mawk", "nawk", "sed"];
+
+/// The first release that knows those.
+const KNOWS_FILTERS: [(Number, bool); 1] = [((2026, 3, 31), true)];
 
 /// Those of them whose version can stand behind their name.
 const VERSIONED: [&str; 5] = ["python", "ruby", "perl", "php", "node"];
@@ -69,6 +70,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let config = cx.config();
     let global = config.at("tools.exec");
     let mut answer = Answer::new();
+    let knows_filters = facts::at(cx.release(), false, &KNOWS_FILTERS);
     let mut lists = vec![("tools.exec".to_owned(), None, global.clone())];
     match Scope::agents(&config) {
         Ok(agents) => lists.extend(agents.into_iter().filter_map(|scope| {
@@ -79,8 +81,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     }
     let (mut unprofiled, mut broad, mut folders) = (Seen::default(), Seen::default(), Seen::default());
     for (place, global, section) in lists {
-        unprofiled.add(&mut answer, UNPROFILED, interpreters(&place, global.as_ref(), &section));
-        broad.add(&mut answer, BROAD, broad_programs(&place, &section));
+        unprofiled.add(
+            &mut answer,
+            UNPROFILED,
+            interpreters(&place, global.as_ref(), &section, knows_filters),
+        );
+        broad.add(&mut answer, BROAD, broad_programs(&place, &section, knows_filters));
         folders.add(&mut answer, FOLDERS, risky_folders(&place, &section));
     }
     report(&mut answer, unprofiled, broad, folders);
@@ -167,10 +173,11 @@ fn interpreters<'a>(
     place: &str,
     global: Option<&Node<'a>>,
     section: &Node<'a>,
+    knows_filters: bool,
 ) -> Result<(Vec<String>, Node<'a>), NotAssessed> {
     let list = section.get("safeBins");
     let mut names = programs(&list)?;
-    names.retain(|name| is_interpreter(name));
+    names.retain(|name| is_interpreter(name) || knows_filters && is_filter(name));
     if !names.is_empty() {
         for profiles in global.into_iter().chain([section]) {
             for (key, _) in profiles.get("safeBinProfiles").entries()? {
@@ -187,6 +194,10 @@ fn interpreters<'a>(
     Ok((lines, list))
 }
 
+fn is_filter(name: &str) -> bool {
+    FILTERS_THAT_RUN.contains(&name)
+}
+
 fn is_interpreter(name: &str) -> bool {
     INTERPRETERS.contains(&name)
         || VERSIONED.iter().filter_map(|known| name.strip_prefix(known)).any(|version| {
@@ -196,9 +207,14 @@ fn is_interpreter(name: &str) -> bool {
         })
 }
 
-fn broad_programs<'a>(place: &str, section: &Node<'a>) -> Result<(Vec<String>, Node<'a>), NotAssessed> {
+fn broad_programs<'a>(
+    place: &str,
+    section: &Node<'a>,
+    knows_filters: bool,
+) -> Result<(Vec<String>, Node<'a>), NotAssessed> {
     let list = section.get("safeBins");
-    let names = programs(&list)?;
+    let mut names = programs(&list)?;
+    names.retain(|name| knows_filters || !is_filter(name));
     let lines = names.iter().filter_map(|name| Some(format!("{place}.safeBins: {name} {}", broad(name)?)));
     Ok((lines.collect(), list))
 }
@@ -326,6 +342,15 @@ mod tests {
         assert_eq!(finding.check_id, BROAD);
         assert_eq!(finding.detail.lines().count(), 4);
         assert!(finding.detail.contains("- tools.exec.safeBins: jq reads"));
+    }
+
+    #[test]
+    fn filters_that_run_commands_count_from_2026_3_31_on() {
+        let host = exec(r#"{safeBins: ["awk", "sed"]}"#);
+        assert_eq!(host.clone().release(2026, 3, 24).ids(audit), NOTHING);
+        assert_eq!(host.release(2026, 3, 31).ids(audit), [UNPROFILED_WARN, BROAD_WARN]);
+        let jq = exec(r#"{safeBins: ["jq"]}"#).release(2026, 3, 22);
+        assert_eq!(jq.ids(audit), [BROAD_WARN]);
     }
 
     #[test]

@@ -33,8 +33,8 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Release, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules,
-    rules_channels, rules_values, schema, schema_type, validate,
+    Judged, Release, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema,
+    schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
@@ -211,7 +211,7 @@ fn of_release(
         value = defaults::schema_order(schema::get(judged.release), value);
         roster.canonical(&mut value);
         references.rename(|pointer| roster.of_policies(pointer));
-        check_rules(judged.release, &value, located, &mut problems);
+        rules::check(judged.release, &value, located, &roster, &references.unset, &mut problems);
         defaults::runtime(judged.release, &mut value, env);
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
@@ -281,16 +281,6 @@ fn check(
     let layer = plugins::Layer::of(release, value, located);
     validate::validate(release, value, unset, layer, problems);
     plugins::check(release, value, located, problems);
-}
-
-/// The rules beside the table, of a config as policies see it.
-fn check_rules(release: Release, value: &Value, located: &Located, problems: &mut Problems) {
-    if release.is_newer_structure() {
-        return; // until its rules are there
-    }
-    rules::agents(value, located, problems);
-    rules_values::check(value, problems);
-    rules_channels::check(value, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {

@@ -11,8 +11,6 @@ pub(in crate::config) mod pattern;
 pub(in crate::config) mod plugins;
 pub(in crate::config) mod roster;
 pub(in crate::config) mod rules;
-pub(in crate::config) mod rules_channels;
-pub(in crate::config) mod rules_values;
 pub(in crate::config) mod schema;
 pub(in crate::config) mod schema_type;
 pub(in crate::config) mod validate;

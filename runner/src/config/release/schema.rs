@@ -501,11 +501,6 @@ mod tests {
     }
 
     #[test]
-    fn the_releases_are_those_that_are_known() {
-        assert_eq!(releases(), super::super::KNOWN);
-    }
-
-    #[test]
     fn an_account_has_the_keys_of_its_channel_but_for_its_own() {
         let at = |path: &str| {
             let path: Vec<String> = path.split('/').map(str::to_owned).collect();
