@@ -7,7 +7,8 @@ use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge};
 use chitin_policy_sdk::openclaw::pairing::{self, Store};
 use chitin_policy_sdk::openclaw::senders::{self, is_everyone};
 use chitin_policy_sdk::{
-    Answer, Context, Finding, Hidden, Node, NotAssessed, Path, Verdict, any, critical, info, listing, warn,
+    Answer, Context, Finding, Hidden, Node, NotAssessed, Path, Verdict, any, critical, info, js, listing,
+    warn,
 };
 
 /// The last words of the checks of each channel.
@@ -100,7 +101,7 @@ fn open_invalid(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
                 return Ok(None);
             }
             let list = account.direct_list()?;
-            Ok((!has_wildcard(cx, &list)?).then_some(list))
+            Ok((!has_wildcard(cx, channel.id, &list)?).then_some(list))
         },
         |list, sharing| {
             let policies = dotted(&sharing, Account::direct_policy);
@@ -158,7 +159,9 @@ fn locked_by<'a>(
         return Ok(None);
     }
     let list = account.direct_list()?;
-    let named = list.items().and_then(|items| any(items.map(|item| Ok(cx.identity(&item)?.is_some()))));
+    let in_text = texts(channel.id, &list).map(|texts| !texts.is_empty());
+    let in_list = list.items().and_then(|items| any(items.map(|item| Ok(cx.identity(&item)?.is_some()))));
+    let named = any([in_text, in_list]);
     let paired = match stores {
         _ if !pairing::counts(cx.release(), name) => Ok(false),
         Ok(stores) => Ok(stores.iter().any(Store::lets_in)),
@@ -238,12 +241,18 @@ impl<'a> Crowd<'a> {
                 None => {}
             }
         }
+        let texts = texts(channel, &list)?;
+        named |= !texts.is_empty();
+        shown.extend(texts.iter().filter(|text| *text != "*").map(|text| senders::normalise(channel, text)));
         let paired = stores.iter().flat_map(|store| &store.senders);
         shown.extend(paired.map(|entry| senders::normalise(channel, entry)));
         shown.remove("");
         let filled = stores.iter().filter(|store| store.lets_in()).filter_map(|store| store.path.clone());
         Ok(Self {
-            everyone: any([Ok(stores.iter().any(|store| store.has_wildcard)), has_wildcard(cx, &list)])?,
+            everyone: any([
+                Ok(stores.iter().any(|store| store.has_wildcard)),
+                has_wildcard(cx, channel, &list),
+            ])?,
             stores: filled.collect(),
             list: named.then_some(list),
             least: shown.len().max(hidden.len()),
@@ -320,8 +329,18 @@ fn policy_is<'a>(account: &Account<'a>, name: &str) -> Result<Option<Node<'a>>, 
     Ok((policy.text()? == Some(name)).then_some(policy))
 }
 
-fn has_wildcard(cx: &Context<'_>, list: &Node<'_>) -> Result<bool, NotAssessed> {
-    any(list.items()?.map(|entry| is_everyone(cx, &entry)))
+fn has_wildcard(cx: &Context<'_>, channel: &str, list: &Node<'_>) -> Result<bool, NotAssessed> {
+    let in_list = list.items().and_then(|items| any(items.map(|entry| is_everyone(cx, &entry))));
+    any([texts(channel, list).map(|texts| texts.iter().any(|text| text == "*")), in_list])
+}
+
+/// Synology Chat also knows its list as a text with commas.
+fn texts(channel: &str, list: &Node<'_>) -> Result<Vec<String>, NotAssessed> {
+    if channel != "synology-chat" {
+        return Ok(Vec::new());
+    }
+    let text = list.trimmed()?.unwrap_or_default();
+    Ok(text.split(',').map(js::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect())
 }
 
 /// The same as [`channels::told`], which knows nothing of the switch for direct messages.
@@ -658,6 +677,10 @@ mod tests {
     fn synology_chat_has_a_list_of_its_own() {
         assert_eq!(later("synology-chat", "{}"), ["locked:info"]);
         assert_eq!(later("synology-chat", r#"{allowedUserIds: ["5"]}"#), NOTHING);
+        assert_eq!(later("synology-chat", r#"{allowedUserIds: " 5, 6"}"#), NOTHING);
+        assert_eq!(later("synology-chat", r#"{allowedUserIds: " , "}"#), ["locked:info"]);
+        assert_eq!(later("synology-chat", r#"{dmPolicy: "open", allowedUserIds: "5,*"}"#), ["open:critical"]);
+        assert_eq!(ids("synology-chat", r#"{allowedUserIds: "5,6"}"#), ["scope_main_multiuser:warn"]);
         assert_eq!(
             later("synology-chat", r#"{dmPolicy: "open", allowFrom: ["*"]}"#),
             ["open:critical", "open_invalid:warn"]

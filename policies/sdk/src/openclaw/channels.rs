@@ -93,7 +93,6 @@ static KINDS: [Kind; 19] = [
     Kind {
         list: "allowedUserIds",
         policy: "allowlist",
-        accounts: Accounts::BesideSection,
         ..kind("synology-chat", "Synology Chat")
     },
     Kind { accounts: Accounts::One, ..kind("nostr", "Nostr") },
@@ -243,12 +242,13 @@ impl<'i> Candidate<'i> {
 
 /// Channels whose section is an account of its own beside those that have names, where one of these keys stands in it
 /// (seen in 2026.8.2).
-pub const CREDENTIALS: [(&str, &[&str]); 5] = [
+pub const CREDENTIALS: [(&str, &[&str]); 6] = [
     ("telegram", &["botToken", "tokenFile"]),
     ("discord", &["token"]),
     ("googlechat", &["serviceAccount", "serviceAccountFile"]),
     ("zalo", &["botToken", "tokenFile"]),
     ("zalouser", &["profile"]),
+    ("synology-chat", &["token"]),
 ];
 
 /// Channels that look an account up by the tidy form of its id, and miss a key that is written otherwise (reference:
