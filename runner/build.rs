@@ -1,4 +1,4 @@
-//! Builds the policies for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
+//! Builds the policies, and the components that the runner itself calls, for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
 //! the list of built-in policies that the runner embeds.
 
 #![allow(
@@ -31,6 +31,9 @@ const WASM_TARGET: &str = "wasm32-wasip2";
 /// Folders of `policies/` that are no policies.
 const NOT_POLICIES: [&str; 2] = ["sdk", "template"];
 
+/// Components that the runner calls itself, behind the policies in the order of codes. They are no policies either.
+const COMPONENTS: [&str; 1] = ["sqlite-reader"];
+
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -44,13 +47,14 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed={}", root.join("policies").display());
 
     let policies = policies(&root.join("policies"))?;
-    let components = build(&root, &out, &policies)?;
+    let all: Vec<&str> = policies.iter().map(String::as_str).chain(COMPONENTS).collect();
+    let components = build(&root, &out, &all)?;
     let compiler = engine::compiler(&target, true)?;
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
     let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };
     let (mut list, mut codes) = (String::new(), String::new());
-    for (number, id) in policies.iter().enumerate() {
+    for (number, id) in all.into_iter().enumerate() {
         let folder = root.join("policies").join(id);
         let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = out.join(format!("{id}.cwasm"));
@@ -64,6 +68,9 @@ fn main() -> Result<()> {
             literal(&code)
         )?;
         writeln!(codes, "embedded!(chitin_code_{number}, chitin_code_{number}_end),")?;
+        if COMPONENTS.contains(&id) {
+            continue;
+        }
         let (manifest, page) = (literal(&folder.join("policy.toml")), literal(&folder.join("README.md")));
         writeln!(list, "Builtin {{ manifest: include_str!({manifest}), page: include_str!({page}) }},")?;
     }
@@ -94,7 +101,7 @@ fn policies(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Builds all policies with one call of cargo.
-fn build(root: &Path, out: &Path, policies: &[String]) -> Result<PathBuf> {
+fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let sysroot =
         Command::new(&rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output()?;

@@ -15,6 +15,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
@@ -37,10 +38,12 @@ enum Source {
     Refused,
     /// Its audit was called without the command, and so without validation, without the checks of files and channels.
     Library,
+    /// Its command of 2026.9.6 audited them, or refused to.
+    Newer,
 }
 
 /// Each case file.
-const FILES: [(&str, Source); 8] = [
+const FILES: [(&str, Source); 9] = [
     ("config-cases", Source::Command),
     ("state-cases", Source::Command),
     ("channel-cases", Source::Command),
@@ -49,7 +52,15 @@ const FILES: [(&str, Source); 8] = [
     ("config-cases-rejected", Source::Refused),
     ("state-cases-rejected", Source::Refused),
     ("config-cases-direct", Source::Library),
+    ("2026.9-cases", Source::Newer),
 ];
+
+/// The release of [`Source::Newer`].
+const NEWER: &str = "2026.9.6";
+
+/// Checks that the command of that release has and never runs, because it does not load the plugins that hold them
+/// (2026.9-delta 8.5). They are judged from the config alone.
+const NEVER_LOADED: [&str; 1] = ["browser."];
 
 /// The policy that reports what the reference prints before it refuses to audit.
 const OWN_POLICY: &str = "config-problems";
@@ -67,11 +78,43 @@ struct Case {
     /// What the reference's fix did.
     #[serde(flatten)]
     fix: Expected,
+    #[serde(alias = "expectExit")]
     exit: Option<i32>,
     mode: Option<String>,
+    /// What the config's own suppressions took out.
+    #[serde(default, rename = "expectSuppressed")]
+    suppressed: Vec<String>,
+    /// The channels whose plugins were loaded.
+    #[serde(rename = "channelAdapters")]
+    adapters: Option<Vec<String>>,
+    /// What lies in the database of the state directory.
+    #[serde(rename = "stateDb")]
+    database: Option<Database>,
     /// The reference's audit broke off.
     #[serde(default)]
     throws: bool,
+}
+
+/// Rows of the shared database.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Database {
+    exec_approvals: Option<Value>,
+    machine_state: BTreeMap<String, Value>,
+    pairing_allow: Vec<Pairing>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pairing {
+    channel: String,
+    #[serde(default = "default_account")]
+    account: String,
+    entry: String,
+}
+
+fn default_account() -> String {
+    "default".to_owned()
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,8 +251,14 @@ fn main() -> ExitCode {
 
 /// One case: build, audit, compare.
 fn agree(world: &World, file: &str, case: &Case, source: Source) -> Result<(), Failed> {
-    let home = build(case);
-    let arguments = arguments(case, world.deep);
+    let mut home = build(case);
+    let mut arguments = arguments(case, world.deep);
+    if source == Source::Newer {
+        home.release = Some(NEWER.to_owned());
+    }
+    if !case.suppressed.is_empty() {
+        arguments.push("--honour-config-suppressions".to_owned());
+    }
     let audit = || home.chitin(arguments.iter().map(String::as_str), &case.env);
     let mut answer = audit();
     if answer.code == 4 && case.exit.is_none_or(|exit| exit == 0) {
@@ -280,12 +329,15 @@ fn failures(report: &Report) -> Vec<String> {
 /// The difference between the reference's verdict and ours, over the checks that we have.
 fn compared(world: &World, case: &Case, source: Source, answer: &Answer) -> Result<Vec<String>, String> {
     let report = report(answer)?;
-    let in_registry = case.mode.as_deref() == Some("registry");
+    let in_registry = case.mode.as_deref() == Some("registry") || case.adapters.is_some();
     let knows_channels = in_registry || source == Source::WithChannels;
     let from_library = source == Source::Library || in_registry;
     // The command never loads the channel plugins, so it never says anything of channels (channel-checks 0).
     let comparable = |id: &str| {
-        (knows_channels || !id.starts_with("channels.")) && !world.own.iter().any(|own| own.check == id)
+        let is_loaded = source != Source::Newer || !NEVER_LOADED.iter().any(|start| id.starts_with(start));
+        (knows_channels || !id.starts_with("channels."))
+            && is_loaded
+            && !world.own.iter().any(|own| own.check == id)
     };
     let deep = case.args.iter().flatten().any(|argument| argument == "--deep");
     let mut balance: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -350,15 +402,23 @@ fn build(case: &Case) -> Home {
     let path = home.path().to_str().unwrap().to_owned();
     if let Some(config) = &case.config {
         home.directory(".openclaw", 0o700);
-        home.file(".openclaw/openclaw.json", 0o600, Some(config.to_string().as_bytes()));
+        let config = config.to_string().replace("$HOME", &path);
+        home.file(".openclaw/openclaw.json", 0o600, Some(config.as_bytes()));
+    }
+    if let Some(database) = &case.database {
+        home.directory(".openclaw/state", 0o700);
+        home.file(".openclaw/state/openclaw.sqlite", 0o600, Some(b""));
+        database.write(&home.path().join(".openclaw/state/openclaw.sqlite"));
     }
     for object in case.tree.iter().flatten() {
         let mode = object.mode.as_deref().map(|mode| u32::from_str_radix(mode, 8).unwrap());
         match object.kind.as_str() {
-            "dir" => home.directory(&object.path, mode.unwrap()),
+            "dir" => home.directory(&object.path, mode.unwrap_or(0o700)),
+            "chmod" => home.mode(&object.path, mode.unwrap()),
             "file" => {
+                let mode = mode.unwrap_or(0o600);
                 let content = object.content.as_deref().unwrap_or_default().replace("$HOME", &path);
-                home.file(&object.path, mode.unwrap(), Some(content.as_bytes()));
+                home.file(&object.path, mode, Some(content.as_bytes()));
             }
             "symlink" => {
                 home.symlink(&object.path, &object.target.as_deref().unwrap().replace("$HOME", &path));
@@ -367,6 +427,32 @@ fn build(case: &Case) -> Home {
         }
     }
     home
+}
+
+impl Database {
+    /// Writes the tables as the reference has them, without the columns that nobody asks for.
+    fn write(&self, file: &Path) {
+        let database = rusqlite::Connection::open(file).unwrap();
+        let tables =
+            "CREATE TABLE exec_approvals_config (config_key TEXT PRIMARY KEY, raw_json TEXT NOT NULL);
+            CREATE TABLE config_machine_state (state_key TEXT PRIMARY KEY, value_json TEXT NOT NULL);
+            CREATE TABLE channel_pairing_allow_entries (channel_key TEXT NOT NULL, account_id TEXT NOT NULL,
+                entry TEXT NOT NULL, sort_order INTEGER NOT NULL);";
+        database.execute_batch(tables).unwrap();
+        if let Some(document) = &self.exec_approvals {
+            let text = document.as_str().map_or_else(|| document.to_string(), str::to_owned);
+            let insert = "INSERT INTO exec_approvals_config VALUES ('current', ?1)";
+            database.execute(insert, [text]).unwrap();
+        }
+        for (key, value) in &self.machine_state {
+            let insert = "INSERT INTO config_machine_state VALUES (?1, ?2)";
+            database.execute(insert, [key, &value.to_string()]).unwrap();
+        }
+        for Pairing { channel, account, entry } in &self.pairing_allow {
+            let insert = "INSERT INTO channel_pairing_allow_entries VALUES (?1, ?2, ?3, 0)";
+            database.execute(insert, [channel, account, entry]).unwrap();
+        }
+    }
 }
 
 /// The reference's command line as ours: options before the command go behind it, and `--json` stands once.

@@ -29,6 +29,12 @@ use chitin::target::{Environment, Preview, Request, locate};
 use chitin_test_support::guest;
 use serde_json::Value;
 
+/// The release that these tests judge by.
+const RELEASE: chitin::config::release::Word = chitin::config::release::Word {
+    asked: Some(chitin::config::release::Release::new(2026, 2, 19)),
+    greeted: None,
+};
+
 /// The config before and after: only the two words change.
 const BEFORE: &str = "\u{feff}// kept\r\n{\r\n  logging: { redactSensitive: 'off', }, // why\r\n\tgateway: {auth:{token:'0123456789abcdef0123456789abcdef'},},\r\n}\r\n\r\n";
 
@@ -121,7 +127,7 @@ impl Home {
         let home = [("HOME".to_owned(), self.root.to_string_lossy().into_owned())];
         let mut environment: Environment = home.into_iter().collect();
         let (located, problems) = locate(&request, &mut environment, &self.root).unwrap();
-        let config = chitin::config::load_preview(&located, &mut environment, preview);
+        let config = chitin::config::load_preview(&located, &mut environment, preview, RELEASE);
         let basis = Basis { preview: preview.clone(), ..Basis::default() };
         Subject::new(located, environment, config, problems, &basis)
     }

@@ -105,7 +105,9 @@ impl Home {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 let facts = path.symlink_metadata().unwrap();
-                let content = if facts.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
+                // One of gigabytes has nothing in it.
+                let is_read = facts.is_file() && facts.len() < 1 << 30;
+                let content = if is_read { std::fs::read(&path).unwrap() } else { Vec::new() };
                 let times = (facts.mtime(), facts.mtime_nsec(), facts.ctime(), facts.ctime_nsec());
                 found.insert(path.clone(), format!("{:o} {times:?} {content:?}", facts.mode()));
                 if facts.is_dir() {
@@ -272,6 +274,120 @@ tests! { stopped:
 }
 
 tests! { refused: takes_a_policy_id takes_a_check_id has_no_manifest has_a_broken_manifest has_a_hostile_manifest }
+
+/// Unpacks a database of the corpus, and its log where it has one, into the state directory.
+fn database(home: &Home, name: &str) {
+    std::fs::create_dir_all(home.state().join("state")).unwrap();
+    for end in ["", "-wal"] {
+        let packed = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(format!("../tests/corpus/databases/{name}.sqlite{end}.gz"));
+        let Ok(packed) = std::fs::read(packed) else { continue };
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).unwrap();
+        std::fs::write(home.state().join(format!("state/openclaw.sqlite{end}")), bytes).unwrap();
+    }
+}
+
+/// What the guest tells of the rows in a state directory.
+fn rows(home: &Home) -> String {
+    let run = home.audit(guest("tells_the_rows").component);
+    let found = run.says();
+    assert!(
+        !run.stdout.contains("invented-socket-token") && !run.stdout.contains("PRIVATE"),
+        "{}",
+        run.stdout
+    );
+    found["detail"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn tells_the_rows() {
+    let home = Home::new();
+    let none = "channel_pairing_allow_entries:  | exec_approvals_config: Error::NoTable | \
+                config_machine_state: Error::NoTable | secret_store_entries: Error::NoTable | \
+                secret_store_entries: Error::NoColumn(\"value\")";
+    assert_eq!(rows(&home), none);
+    let approvals =
+        r#"{"version":1,"socket":{"path":"~/.openclaw/exec-approvals.sock","token":{"$hidden":"secret"}},"#;
+    for (name, people, installs) in [
+        ("2026.6.11", "", true),
+        ("2026.8.2", "", false),
+        ("2026.9.6", "telegram default 1001; telegram default 1002", true),
+        ("2026.9.6-log", "telegram default 3001; telegram default 3002", true),
+    ] {
+        let home = Home::new();
+        database(&home, name);
+        let told = rows(&home);
+        assert!(told.contains(&format!("channel_pairing_allow_entries: {people} | ")), "{name}: {told}");
+        let is_old = name == "2026.6.11";
+        assert_eq!(told.contains(&format!("current {approvals}")), !is_old, "{name}: {told}");
+        let index = r#"plugins.installedIndex {"index":{"installRecords":{"#;
+        assert!(told.contains(index), "{name}: {told}");
+        let record = r#"{"installRecords":{"discord":{"source":"npm","spec":"@openclaw/discord"#;
+        assert_eq!(told.contains(record), installs, "{name}: {told}");
+        assert!(told.ends_with("secret_store_entries: Error::NoColumn(\"value\")"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn rows_of_a_database_and_of_files_beside_it_are_both_told() {
+    let home = Home::new();
+    database(&home, "2026.9.6-log");
+    std::fs::write(
+        home.state().join("credentials/telegram-allowFrom.json"),
+        r#"{"allowFrom": ["3002", "5"]}"#,
+    )
+    .unwrap();
+    let file = format!(r#"{{"version": 1, "socket": {{"token": "{TOKEN}"}}}}"#);
+    std::fs::write(home.state().join("exec-approvals.json"), file).unwrap();
+    let told = rows(&home);
+    assert!(told.contains("telegram default 3001; telegram default 3002; telegram default 5 | "), "{told}");
+    assert!(told.contains(r#"; legacy {"version":1,"socket":{"token":{"$hidden":"secret"}}} | "#), "{told}");
+}
+
+#[test]
+fn what_is_no_database_is_told_and_nothing_hangs() {
+    let linked = "a link or another kind of object stands where the file should be";
+    for (what, reason) in [
+        ("fifo", linked),
+        ("link", linked),
+        ("folder", linked),
+        ("garbage", "it is no SQLite database, or is encrypted"),
+        ("sparse", "it is no SQLite database, or is encrypted"),
+        ("journal", "it is being written: it has a rollback journal"),
+        ("short", "the database is damaged: it ends before its last page"),
+        ("circle", "the database is damaged: two places lead to the same page"),
+    ] {
+        let home = Home::new();
+        database(&home, "2026.9.6");
+        let path = home.state().join("state/openclaw.sqlite");
+        let mut bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        match what {
+            "fifo" => fifo(&path),
+            "link" => symlink(home.0.path().join("outside/secret"), &path).unwrap(),
+            "folder" => std::fs::create_dir(&path).unwrap(),
+            "garbage" => std::fs::write(&path, TOKEN.repeat(1000)).unwrap(),
+            "sparse" => {
+                std::fs::write(&path, "").unwrap();
+                std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(10 << 30).unwrap();
+            }
+            "journal" => {
+                std::fs::write(&path, bytes).unwrap();
+                std::fs::write(home.state().join("state/openclaw.sqlite-journal"), "begun").unwrap();
+            }
+            "short" => std::fs::write(&path, bytes.get(..8192).unwrap()).unwrap(),
+            _ => {
+                // The page behind the last of the first page's is the first page.
+                bytes[108..112].copy_from_slice(&[0, 0, 0, 1]);
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+        let told = rows(&home);
+        let expected = format!("config_machine_state: Error::NotUnderstood(\"{reason}\")");
+        assert!(told.contains(&expected), "{what}: {told}");
+    }
+}
 
 #[test]
 fn proposes_harm() {

@@ -198,7 +198,7 @@ impl<'a> Case<'a> {
         let mut environment: Environment = self.variables.clone().into_iter().chain(more).collect();
         let (located, problems) = locate(&Request::default(), &mut environment, self.home.path())
             .map_err(|error| error.to_string())?;
-        let config = chitin::config::load(&located, &mut environment);
+        let config = support::load(&located, &mut environment);
         let basis = Basis { deep: self.manifest.policy.deep, ..Basis::default() };
         let subject = Arc::new(Subject::new(located, environment, config, problems, &basis));
         let planned = Planned {

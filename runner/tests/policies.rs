@@ -24,7 +24,7 @@ use serde::Deserialize;
 use support::{Finding, Home, Location, RELEASE, root};
 
 /// Folders below `policies/` that hold no policy.
-const NO_POLICIES: [&str; 2] = ["sdk", "template"];
+const NO_POLICIES: [&str; 3] = ["sdk", "sqlite-reader", "template"];
 
 /// What every README has, in this order.
 const HEADINGS: [&str; 6] = [
@@ -253,6 +253,11 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
         match kind.as_str() {
             "directory" => home.directory(path, mode()),
             "file" => home.file(path, mode(), content.as_deref().map(str::as_bytes)),
+            // One of tests/corpus/databases, by its name.
+            "database" => {
+                let name = target.as_deref().expect("the database has a name");
+                home.file(path, mode(), Some(&support::database(name)));
+            }
             "symlink" => home.symlink(path, target.as_deref().expect("the link has a target")),
             "fifo" => home.fifo(path, mode()),
             other => return Err(format!("{case}.state.toml: unknown kind {other}").into()),

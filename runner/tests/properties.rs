@@ -30,6 +30,12 @@ use chitin_parity::{Kind, installation};
 use jsonschema::Validator;
 use serde_json::Value;
 
+/// The release that these tests judge by.
+const RELEASE: chitin::config::release::Word = chitin::config::release::Word {
+    asked: Some(chitin::config::release::Release::new(2026, 2, 19)),
+    greeted: None,
+};
+
 /// The policy whose findings say that a config is not in order.
 const OWN_POLICY: &str = "config-problems";
 
@@ -82,7 +88,12 @@ impl World {
         variables.insert("HOME".to_owned(), home.to_string_lossy().into_owned());
         let mut environment = Environment::from_iter(variables);
         let (located, problems) = locate(&Request::default(), &mut environment, &home).unwrap();
-        let config = chitin::config::load(&located, &mut environment);
+        let config = chitin::config::load_preview(
+            &located,
+            &mut environment,
+            &chitin::target::Preview::default(),
+            RELEASE,
+        );
         let subject = Subject::new(
             located,
             environment,

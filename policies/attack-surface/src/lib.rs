@@ -1,9 +1,37 @@
 //! What this installation offers to those who would attack it.
 
-use chitin_policy_sdk::openclaw::browser;
-use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, info};
+use chitin_policy_sdk::openclaw::{browser, installs};
+use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, all, any, info};
 
 const ID: &str = "summary.attack_surface";
+
+/// What the release of a row says of `hooks.internal`, from the release of the row on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum InternalHooks {
+    /// On where `enabled` is exactly `true`.
+    Chosen,
+    /// On unless `enabled` is exactly `false`.
+    Always,
+    /// On unless `enabled` is exactly `false`, where there is something to run.
+    Configured,
+}
+
+/// When internal hooks run (reference: releases/changes, 2026.3.31 and 2026.4.22; 2026.9-delta 4.1).
+const INTERNAL_HOOKS: [((u16, u8, u16), InternalHooks); 3] = [
+    ((2026, 4, 22), InternalHooks::Configured),
+    ((2026, 3, 31), InternalHooks::Always),
+    ((2026, 1, 30), InternalHooks::Chosen),
+];
+
+/// Since then the browser is a plugin that the config of plugins can keep out (reference: releases/changes, 2026.7.1).
+const BROWSER_IS_PLUGIN: (u16, u8, u16) = (2026, 7, 1);
+
+/// Since then the records of installed hooks stand in the database of the state (reference: 2026.9-delta 4.10).
+const HOOKS_IN_DATABASE: (u16, u8, u16) = (2026, 8, 1);
+
+fn since(cx: &Context<'_>, (year, month, patch): (u16, u8, u16)) -> bool {
+    cx.release().since(year, month, patch)
+}
 
 /// Sums up what is open; always one finding.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -15,12 +43,8 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let browser_control = config.at("browser.enabled");
     let mut answer = Answer::new();
 
-    let switches = [
-        elevated.is_false().map(|is_off| !is_off),
-        webhooks.is_true(),
-        internal.is_true(),
-        browser::is_enabled(&config),
-    ];
+    let switches =
+        [elevated.is_false().map(|is_off| !is_off), webhooks.is_true(), internal_hooks(cx), has_browser(cx)];
     let [elevated_tools, web, inner, browsers] = switches.map(|switch| on_off(&mut answer, switch));
     // A summary points at what is written down; the first place is the config as a whole. What is withheld is no place.
     let written = [&channels, &elevated, &webhooks, &internal, &browser_control]
@@ -29,12 +53,59 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let finding = info(ID, "What this installation exposes")
         .detail(format!(
             "Channels whose groups are open to everyone: {}. Elevated tools: {elevated_tools}. Webhooks: {web}. Internal \
-             hooks: {inner}. Browser control: {browsers}. What is on widens what a message, a page or a request from others can reach.",
+             hooks: {inner}. Browser control: {browsers}. What is on widens what a message, a page or a request from others \
+             can reach. All of it assumes one owner: whoever is let in acts with that owner's rights.",
             groups(&mut answer, &channels),
         ))
         .at(&config);
     answer.findings.push(written.fold(finding, |finding, node| finding.at(node)));
     Ok(answer)
+}
+
+/// The gateway runs hooks of its own.
+fn internal_hooks(cx: &Context<'_>) -> Result<bool, NotAssessed> {
+    let hooks = cx.config().at("hooks.internal");
+    let enabled = hooks.get("enabled");
+    let row = INTERNAL_HOOKS.iter().find(|(release, _)| since(cx, *release));
+    match row.map_or(InternalHooks::Chosen, |(_, when)| *when) {
+        InternalHooks::Chosen => enabled.is_true(),
+        InternalHooks::Always => Ok(!enabled.is_false()?),
+        InternalHooks::Configured => {
+            let has_some =
+                any([enabled.is_true(), has_entry(&hooks), has_folder(&hooks), has_install(cx, &hooks)]);
+            all([enabled.is_false().map(|is_off| !is_off), has_some])
+        }
+    }
+}
+
+/// An entry is not switched off.
+fn has_entry(hooks: &Node<'_>) -> Result<bool, NotAssessed> {
+    any(hooks.get("entries").entries()?.map(|(_, entry)| Ok(!entry.get("enabled").is_false()?)))
+}
+
+/// A folder of hooks is named. A text that is not shown is not blank.
+fn has_folder(hooks: &Node<'_>) -> Result<bool, NotAssessed> {
+    let named = |folder: Node<'_>| match folder.hidden() {
+        Some(_) => folder.is_text(),
+        None => Ok(folder.trimmed()?.is_some()),
+    };
+    any(hooks.at("load.extraDirs").items()?.map(named))
+}
+
+/// Hooks were installed by the program.
+fn has_install(cx: &Context<'_>, hooks: &Node<'_>) -> Result<bool, NotAssessed> {
+    if !since(cx, HOOKS_IN_DATABASE) {
+        return Ok(hooks.get("installs").entries()?.next().is_some());
+    }
+    let records = installs::stored(cx, installs::HOOK_RECORDS)?;
+    Ok(records.as_object().is_some_and(|records| !records.is_empty()))
+}
+
+/// Agents can control a browser.
+fn has_browser(cx: &Context<'_>) -> Result<bool, NotAssessed> {
+    let config = cx.config();
+    let is_on = browser::is_enabled(&config);
+    if since(cx, BROWSER_IS_PLUGIN) { all([is_on, browser::is_loaded(&config)]) } else { is_on }
 }
 
 /// How many channels open their groups to everyone, and how many to an allowlist.
@@ -78,7 +149,7 @@ chitin_policy_sdk::policy!(audit);
 #[cfg(test)]
 mod tests {
     use chitin_policy_sdk::testing::MemoryHost;
-    use chitin_policy_sdk::{Hidden, Location};
+    use chitin_policy_sdk::{Cell, Hidden, Location};
 
     use super::*;
 
@@ -135,6 +206,63 @@ mod tests {
             let text = detail(&format!("{{browser: {{enabled: {enabled}}}}}"));
             assert!(text.contains(&format!("Browser control: {on}.")), "{enabled}");
         }
+    }
+
+    /// The words for internal hooks, in a release.
+    fn internal(hooks: &str, (year, month, patch): (u16, u8, u16)) -> &'static str {
+        let host = MemoryHost::new(&format!("{{hooks: {{internal: {hooks}}}}}")).release(year, month, patch);
+        switch(&host, "Internal hooks")
+    }
+
+    fn switch(host: &MemoryHost, name: &str) -> &'static str {
+        let detail = host.run(audit).expect("an answer").findings.remove(0).detail;
+        let is = |word: &&&str| detail.contains(&format!("{name}: {word}."));
+        ["on", "off", "not known"].iter().find(is).expect("one of them")
+    }
+
+    #[test]
+    fn when_internal_hooks_run_depends_on_the_release() {
+        let [chosen, last_chosen, always, last_always, configured, new] =
+            [(2026, 1, 30), (2026, 3, 24), (2026, 3, 31), (2026, 4, 15), (2026, 4, 22), (2026, 9, 6)];
+        for (hooks, expected) in [
+            ("{}", ["off", "off", "on", "on", "off", "off"]),
+            ("{enabled: true}", ["on"; 6]),
+            ("{enabled: false}", ["off"; 6]),
+            ("{entries: {a: {}}}", ["off", "off", "on", "on", "on", "on"]),
+            ("{entries: {a: {enabled: false}}}", ["off", "off", "on", "on", "off", "off"]),
+            ("{enabled: false, entries: {a: {}}}", ["off"; 6]),
+            (r#"{load: {extraDirs: [" "]}}"#, ["off", "off", "on", "on", "off", "off"]),
+            (r#"{load: {extraDirs: ["x"]}}"#, ["off", "off", "on", "on", "on", "on"]),
+            ("{installs: {a: {}}}", ["off", "off", "on", "on", "on", "off"]),
+        ] {
+            let seen =
+                [chosen, last_chosen, always, last_always, configured, new].map(|at| internal(hooks, at));
+            assert_eq!(seen, expected, "{hooks}");
+        }
+    }
+
+    #[test]
+    fn later_releases_record_hooks_in_the_database() {
+        let host = |records: &str| {
+            let row = [installs::HOOK_RECORDS, records].map(|text| Cell::Text(text.to_owned())).to_vec();
+            let columns = ["state_key", "value_json"];
+            MemoryHost::new("{}").release(2026, 8, 1).table("config_machine_state", &columns, vec![row])
+        };
+        assert_eq!(switch(&host("{}"), "Internal hooks"), "off");
+        let some = host(r#"{"h": {"source": "npm"}}"#);
+        assert_eq!(switch(&some, "Internal hooks"), "on");
+        let withheld = some.ungranted("records:config_machine_state.value_json");
+        assert_eq!(switch(&withheld, "Internal hooks"), "not known");
+        assert_eq!(withheld.unassessed(audit).len(), 1);
+        let off = withheld.clone().release(2026, 7, 35);
+        assert_eq!(switch(&off, "Internal hooks"), "off", "it is not asked for");
+    }
+
+    #[test]
+    fn the_browser_is_a_plugin_in_later_releases() {
+        let host = |patch| MemoryHost::new("{plugins: {enabled: false}}").release(2026, 7, patch);
+        assert_eq!(switch(&host(1), "Browser control"), "off");
+        assert_eq!(switch(&host(0), "Browser control"), "on");
     }
 
     #[test]

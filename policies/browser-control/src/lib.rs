@@ -2,10 +2,11 @@
 
 use chitin_policy_sdk::openclaw::browser::{self, Defect, Endpoint, Profile, Trouble};
 use chitin_policy_sdk::openclaw::gateway::{Gateway, PASSWORD_VARIABLE, TOKEN_VARIABLE};
-use chitin_policy_sdk::{Answer, Context, Finding, Location, NotAssessed, Verdict, any, critical, warn};
+use chitin_policy_sdk::{Answer, Context, Finding, Location, NotAssessed, Verdict, all, any, critical, warn};
 
 const INVALID: &str = "browser.control_invalid_config";
 const NO_AUTH: &str = "browser.control_no_auth";
+const LEGACY_AUTH: &str = "browser.extension_relay_legacy_auth";
 
 /// Resolves the browser section, and looks at what protects browser control.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -23,12 +24,43 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         }
     }
     answer.check(NO_AUTH, no_auth(cx));
+    answer.check(LEGACY_AUTH, legacy_auth(cx));
     Ok(answer)
+}
+
+/// The relay takes what earlier extensions sent. It does so where nothing is set; whether it matters, a profile of an extension
+/// says.
+fn legacy_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let config = cx.config();
+    let setting = config.at("browser.extensionRelay.allowLegacyAuth");
+    let mut ways = vec![setting.is_true()];
+    match config.at("browser.profiles").entries() {
+        Ok(profiles) => ways.extend(profiles.map(|(_, profile)| {
+            let is_extension = profile.get("driver").text().map(|driver| driver == Some("extension"));
+            all([setting.is_nullish(), is_extension])
+        })),
+        Err(reason) => ways.push(all([setting.is_nullish(), Err(reason)])),
+    }
+    if !all([any(ways), browser::is_on(cx)])? {
+        return Ok(None);
+    }
+    Ok(Some(
+        warn(LEGACY_AUTH, "Browser relay takes what earlier extensions sent to sign in")
+            .detail(
+                "The relay between the browser's extension and the gateway still takes the old forms of signing in, unless \
+                 browser.extensionRelay.allowLegacyAuth is false: they send the secret itself, which whatever listens on the \
+                 way or takes the relay's place can use again.",
+            )
+            .remediation(
+                "Update the extension in each browser, and set browser.extensionRelay.allowLegacyAuth to false",
+            )
+            .at(&setting),
+    ))
 }
 
 fn broken_profile(cx: &Context<'_>, profile: &Profile<'_>) -> Result<Option<Finding>, NotAssessed> {
     let Err(trouble) = &profile.endpoint else { return Ok(None) };
-    if !browser::is_enabled(&cx.config())? {
+    if !browser::is_on(cx)? {
         return Ok(None);
     }
     match trouble {
@@ -70,7 +102,7 @@ fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let gateway = Gateway::read(cx);
     let has_token = gateway.token(cx).map(|token| token.is_set());
     let has_password = gateway.password(cx).map(|password| password.is_set());
-    let is_off = browser::is_enabled(&cx.config()).map(|is_enabled| !is_enabled);
+    let is_off = browser::is_on(cx).map(|is_on| !is_on);
     if any([is_off, has_token, has_password])? {
         return Ok(None);
     }
@@ -114,6 +146,53 @@ mod tests {
 
     fn auth(auth: &str) -> MemoryHost {
         MemoryHost::new(&format!("{{gateway: {{auth: {auth}}}}}"))
+    }
+
+    #[test]
+    fn a_relay_that_takes_the_old_forms_is_told_where_it_is_used() {
+        let legacy = ["browser.extension_relay_legacy_auth:warn"];
+        let ids = |browser: &str| host(browser).release(2026, 9, 6).ids(audit);
+        for browser in [
+            "{extensionRelay: {allowLegacyAuth: true}}",
+            r#"{profiles: {me: {driver: "extension"}}}"#,
+            r#"{extensionRelay: {allowLegacyAuth: null}, profiles: {me: {driver: "extension"}}}"#,
+        ] {
+            assert_eq!(ids(browser), legacy, "{browser}");
+        }
+        for browser in [
+            "{}",
+            "{extensionRelay: {}}",
+            r#"{extensionRelay: {allowLegacyAuth: "true"}}"#,
+            r#"{extensionRelay: {allowLegacyAuth: false}, profiles: {me: {driver: "extension"}}}"#,
+            r#"{profiles: {me: {driver: "existing-session"}, other: {driver: 5, cdpPort: 9}}}"#,
+            r#"{enabled: false, profiles: {me: {driver: "extension"}}}"#,
+        ] {
+            assert_eq!(ids(browser), NOTHING, "{browser}");
+        }
+    }
+
+    #[test]
+    fn whether_a_relay_is_used_is_not_guessed() {
+        let open = "browser.extension_relay_legacy_auth:not assessed";
+        let extension = r#"{extensionRelay: {}, profiles: {me: {driver: "extension"}}}"#;
+        let host = || host(extension).release(2026, 9, 6);
+        assert_eq!(host().withhold("/browser/extensionRelay").ids(audit), [open]);
+        for pointer in ["/browser/profiles", "/browser/profiles/me/driver"] {
+            let ids = host().withhold(pointer).ids(audit);
+            assert!(ids.iter().any(|id| id == open), "{pointer} {ids:?}");
+        }
+        let withheld = MemoryHost::new("{browser: {extensionRelay: {allowLegacyAuth: false}, profiles: {}}}");
+        let ids = withheld.release(2026, 9, 6).withhold("/browser/profiles").ids(audit);
+        assert!(!ids.iter().any(|id| id == open), "it is switched off: {ids:?}");
+    }
+
+    #[test]
+    fn a_browser_whose_plugin_does_not_load_is_open_to_nobody() {
+        let host = |month, patch| MemoryHost::new("{plugins: {enabled: false}}").release(2026, month, patch);
+        assert_eq!(host(4, 4).ids(audit), [NO_AUTH]);
+        assert_eq!(host(4, 5).ids(audit), NOTHING);
+        let unknown = host(4, 5).withhold("/plugins").ids(audit);
+        assert_eq!(unknown, [NO_AUTH_OPEN]);
     }
 
     #[test]
@@ -216,7 +295,9 @@ mod tests {
             ("/gateway/auth/token", &[INVALID, NO_AUTH_OPEN]),
             ("/gateway/auth/password", &[INVALID, NO_AUTH_OPEN]),
         ] {
-            assert_eq!(MemoryHost::new(broken).withhold(pointer).ids(audit), ids, "{pointer}");
+            let mut seen = MemoryHost::new(broken).withhold(pointer).ids(audit);
+            seen.retain(|id| !id.starts_with(super::LEGACY_AUTH));
+            assert_eq!(seen, ids, "{pointer}");
         }
         for (capability, ids) in [
             ("secret:env:OPENCLAW_GATEWAY_PASSWORD", [INVALID, NO_AUTH_OPEN].as_slice()),

@@ -1,19 +1,22 @@
 //! Chat channels that let every group in, or that carry words and passwords in clear.
 
 use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
-use chitin_policy_sdk::openclaw::pairing;
+use chitin_policy_sdk::openclaw::facts;
+use chitin_policy_sdk::openclaw::pairing::{self, Store};
 use chitin_policy_sdk::{
-    Answer, Context, Facts, Finding, Node, NotAssessed, Verdict, any, critical, js, warn,
+    Answer, Context, Facts, Finding, Node, NotAssessed, Release, Severity, Verdict, any, finding, js, warn,
 };
 
-/// The number of the check for open groups.
-const GROUPS: u8 = 1;
 /// Those of IRC alone.
 const PLAINTEXT: &str = "channels.irc.warning.2";
 const REGISTERS: &str = "channels.irc.warning.3";
 const NO_PASSWORD: &str = "channels.irc.warning.4";
 /// That of Google Chat alone.
 const DIRECT: &str = "channels.googlechat.warning.5";
+/// That of Matrix alone.
+const JOINS: &str = "channels.matrix.warning.6";
+/// Those of Synology Chat alone.
+const CERTIFICATES: &str = "channels.synology-chat.warning.7";
 
 /// Looks at every account of every channel.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -21,7 +24,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     for (id, channel) in channels::each(cx) {
         match channel {
             Ok(channel) => look(cx, &mut answer, &channel),
-            Err(reason) => leave_open(&mut answer, id, &reason),
+            Err(reason) => leave_open(cx, &mut answer, id, &reason),
         }
     }
     Ok(answer)
@@ -30,46 +33,70 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 fn look(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
     open_groups(cx, answer, channel);
     match channel.id {
-        "telegram" => open_telegram_groups(answer, channel),
+        "telegram" => open_telegram_groups(cx, answer, channel),
         "irc" => {
             plaintext(cx, answer, channel);
             registers(answer, channel);
             registers_without_password(cx, answer, channel);
         }
         "googlechat" => open_direct_messages(answer, channel),
+        "matrix" => joins_all(answer, channel),
+        "synology-chat" => unchecked_certificates(answer, channel),
         _ => {}
     }
 }
 
 /// All checks of a channel of which nothing can be told.
-fn leave_open(answer: &mut Answer, id: &str, reason: &NotAssessed) {
+fn leave_open(cx: &Context<'_>, answer: &mut Answer, id: &str, reason: &NotAssessed) {
     let more: &[&str] = match id {
         "irc" => &[PLAINTEXT, REGISTERS, NO_PASSWORD],
         "googlechat" => &[DIRECT],
+        "matrix" => &[JOINS],
+        "synology-chat" => &[CERTIFICATES],
         _ => &[],
     };
-    if !WITHOUT_GROUPS.contains(&id) {
-        answer.leave_open(&check_id(id), reason.clone());
+    if has_groups(cx.release(), id) {
+        answer.leave_open(&check_id(cx.release(), id), reason.clone());
     }
     for check in more {
         answer.leave_open(check, reason.clone());
     }
 }
 
-/// The check for open groups of a channel.
-fn check_id(channel: &str) -> String {
-    format!("channels.{channel}.warning.{GROUPS}")
+/// The check for open groups of a channel: it has a name of its own from 2026.8.1 on.
+fn check_id(release: Release, channel: &str) -> String {
+    let check = if release.since(2026, 8, 1) { "groups.open" } else { "warning.1" };
+    format!("channels.{channel}.{check}")
 }
 
-/// Channels without a policy for groups.
-const WITHOUT_GROUPS: [&str; 3] = ["nostr", "zalo", "zalouser"];
+/// How bad it is that groups are open: the channels of 2026.9.4 still say critical, those of 2026.9.5 warn.
+fn severity(release: Release) -> Severity {
+    facts::at(release, Severity::Critical, &[((2026, 9, 5), Severity::Warn)])
+}
 
-/// Channels whose open policy the reference's fix closes, and so do we (fix.md 2.2).
+/// The channel has a policy for groups in this release. Zalo has one from 2026.2.26 on, and Zalo Personal from 2026.3.31 on,
+/// the first release with a schema of it.
+fn has_groups(release: Release, channel: &str) -> bool {
+    match channel {
+        "nostr" | "synology-chat" => false,
+        "zalo" => release.since(2026, 2, 26),
+        "zalouser" => release.since(2026, 3, 31),
+        _ => true,
+    }
+}
+
+/// Channels whose open policy the reference's fix closes before 2026.4.5, and so do we (fix.md 2.2).
 const CLOSED: [&str; 7] = ["telegram", "whatsapp", "discord", "signal", "imessage", "slack", "msteams"];
 
+/// The fix closes an open policy of this channel: of every one from 2026.4.5 on.
+fn is_closed(release: Release, channel: &str) -> bool {
+    release.since(2026, 4, 5) || CLOSED.contains(&channel)
+}
+
 fn open_groups(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
-    let (id, label, check) = (channel.id, channel.label(), check_id(channel.id));
-    if WITHOUT_GROUPS.contains(&id) {
+    let (id, label, release) = (channel.id, channel.label(), cx.release());
+    let check = check_id(release, id);
+    if !has_groups(release, id) {
         return;
     }
     // What the channel calls its groups, and where those that are let in are written down.
@@ -94,12 +121,13 @@ fn open_groups(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
         },
         |(is_unset, policy), sharing| {
             let (path, (who, note)) = (policy.dotted(), told(sharing));
-            let state = if is_unset {
-                "not set, which means \"open\" for a bot that only the environment configures"
-            } else {
-                "\"open\""
+            let state = match (is_unset, id) {
+                (false, _) => "\"open\"",
+                (true, "zalo") => "not set, which means \"open\" on Zalo",
+                (true, _) => "not set, which means \"open\" for a bot that only the environment configures",
             };
-            let found = critical(&check, &format!("{label} {groups} are open to everyone"))
+            let title = format!("{label} {groups} are open to everyone");
+            let found = finding(&check, severity(release), &title)
                 .detail(format!(
                     "{path} is {state}{who}: everyone in the {groups} that the bot is in, or that somebody adds it to, can \
                      give the agent orders and try to talk it into using its tools.{note}"
@@ -117,9 +145,11 @@ fn open_groups(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
 
 /// Proposes to close an open policy, where all that this takes is shown.
 fn close(cx: &Context<'_>, channel: &Channel<'_>, finding: Finding, policy: &Node<'_>) -> Finding {
-    let id = channel.id;
+    let (id, release) = (channel.id, cx.release());
     let is_open = policy.text() == Ok(Some("open"));
-    if !CLOSED.contains(&id) || !is_open || !policy.pointer().starts_with(&format!("/channels/{id}/")) {
+    // The policy for all channels is closed with those of the channels.
+    let is_own = policy.pointer().starts_with(&format!("/channels/{id}/")) || release.since(2026, 4, 5);
+    if !is_closed(release, id) || !is_open || !is_own {
         return finding;
     }
     match paired_in(cx, channel, policy) {
@@ -145,7 +175,9 @@ fn paired_in<'a>(
     }
     // The store of the channel is among those of each account.
     let stores = pairing::stores(cx, channel).into_iter().next().transpose()?.unwrap_or_default();
-    let store = stores.into_iter().find(|store| store.path.rel == "whatsapp-allowFrom.json");
+    let is_common =
+        |store: &Store| store.path.as_ref().is_none_or(|path| path.rel == "whatsapp-allowFrom.json");
+    let store = stores.into_iter().find(is_common);
     let senders = store.map(|store| store.senders).filter(|senders| !senders.is_empty());
     Ok(senders.map(|senders| (section.get("groupAllowFrom"), senders)))
 }
@@ -158,8 +190,8 @@ fn around<'a>(config: &Node<'a>, value: &Node<'_>) -> Node<'a> {
 }
 
 /// Groups and topics of Telegram that have an open policy of their own.
-fn open_telegram_groups(answer: &mut Answer, channel: &Channel<'_>) {
-    let check = check_id(channel.id);
+fn open_telegram_groups(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(cx.release(), channel.id);
     for reason in channel.accounts.iter().flat_map(|account| OwnPolicies::of(account).unknown) {
         answer.leave_open(&check, reason);
     }
@@ -173,7 +205,8 @@ fn open_telegram_groups(answer: &mut Answer, channel: &Channel<'_>) {
         },
         |places, sharing| {
             let (who, note) = told(sharing);
-            let start = critical(&check, "Some Telegram groups or topics are open to everyone in them")
+            let title = "Some Telegram groups or topics are open to everyone in them";
+            let start = finding(&check, severity(cx.release()), title)
                 .detail(format!(
                     "{} of the groups and topics have a groupPolicy of their own that is \"open\"{who}: whatever the \
                      policy of the channel says, everyone in them can give the agent orders.{note}",
@@ -348,12 +381,61 @@ fn open_direct_messages(answer: &mut Answer, channel: &Channel<'_>) {
     );
 }
 
+/// A bot that goes wherever somebody invites it (the program warns of the default account alone).
+fn joins_all(answer: &mut Answer, channel: &Channel<'_>) {
+    judge(
+        answer,
+        JOINS,
+        &channel.accounts,
+        |account| {
+            let joins = account.get("autoJoin")?;
+            Ok((joins.text()? == Some("always")).then_some(joins))
+        },
+        |joins, sharing| {
+            let (path, (who, note)) = (joins.dotted(), told(sharing));
+            warn(JOINS, "The Matrix bot joins every room that it is invited to")
+                .detail(format!(
+                    "{path} is \"always\"{who}: whoever invites the bot has it in a room of their making, before any policy \
+                     says who may talk to it there.{note}"
+                ))
+                .remediation(format!(
+                    "Set {path} to \"allowlist\" and name the rooms in autoJoinAllowlist beside it, or set it to \"off\""
+                ))
+                .at(&joins)
+        },
+    );
+}
+
+fn unchecked_certificates(answer: &mut Answer, channel: &Channel<'_>) {
+    judge(
+        answer,
+        CERTIFICATES,
+        &channel.accounts,
+        |account| {
+            let insecure = account.get("allowInsecureSsl")?;
+            Ok(insecure.is_true()?.then_some(insecure))
+        },
+        |insecure, sharing| {
+            let (path, (who, note)) = (insecure.dotted(), told(sharing));
+            warn(CERTIFICATES, "The certificate of the Synology server is not checked")
+                .detail(format!(
+                    "{path} is true{who}: whoever sits between the gateway and the server can pose as it, read what is said \
+                     and give the agent orders.{note}"
+                ))
+                .remediation(format!(
+                    "Give the server a certificate that this machine trusts, and set {path} to false"
+                ))
+                .at(&insecure)
+        },
+    );
+}
+
 chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
     use chitin_policy_sdk::testing::MemoryHost;
-    use chitin_policy_sdk::{Fix, Location};
+    use chitin_policy_sdk::{Cell, Fix, Location};
 
     use super::*;
 
@@ -403,7 +485,7 @@ mod tests {
                 assert_eq!(ids(channel, silent), NOTHING, "{channel} {silent}");
             }
         }
-        for channel in WITHOUT_GROUPS {
+        for channel in ["nostr", "zalo", "zalouser", "synology-chat"] {
             assert_eq!(ids(channel, r#"{groupPolicy: "open"}"#), NOTHING, "{channel}");
         }
     }
@@ -605,5 +687,90 @@ mod tests {
         assert_eq!(ids("cliq", r#"{groupPolicy: "open"}"#), ["1:critical"]);
         assert_eq!(ids("cliq", r#"{accounts: {a: {groupPolicy: "open"}}}"#), ["1:critical"]);
         assert_eq!(ids("cliq", "{}"), NOTHING);
+    }
+
+    fn at_release(channel: &str, section: &str, number: (u16, u16)) -> Vec<String> {
+        let (month, patch) = (u8::try_from(number.0).expect("a month"), number.1);
+        host(channel, section).release(2026, month, patch).ids(audit)
+    }
+
+    #[test]
+    fn the_check_has_another_name_and_severity_in_later_releases() {
+        let open = r#"{groupPolicy: "open"}"#;
+        for (number, expected) in [
+            ((7, 35), "channels.signal.warning.1:critical"),
+            ((8, 1), "channels.signal.groups.open:critical"),
+            ((9, 4), "channels.signal.groups.open:critical"),
+            ((9, 5), "channels.signal.groups.open:warn"),
+            ((9, 6), "channels.signal.groups.open:warn"),
+        ] {
+            assert_eq!(at_release("signal", open, number), [expected], "{number:?}");
+        }
+        let single = r#"{groups: {"-1": {groupPolicy: "open"}}}"#;
+        assert_eq!(at_release("telegram", single, (9, 6)), ["channels.telegram.groups.open:warn"]);
+        let withheld = r#"{groupPolicy: {"$hidden": "withheld"}}"#;
+        assert_eq!(at_release("signal", withheld, (9, 6)), ["channels.signal.groups.open:not assessed"]);
+        let all = MemoryHost::new("{channels: {matrix: {}, \"synology-chat\": {}}}").withhold("/channels");
+        let open = all.release(2026, 9, 6).ids(audit);
+        for check in ["channels.matrix.groups.open", JOINS, CERTIFICATES] {
+            assert!(open.contains(&format!("{check}:not assessed")), "{check}");
+        }
+    }
+
+    #[test]
+    fn zalo_is_open_without_a_policy_and_zalo_personal_is_not() {
+        assert_eq!(at_release("zalo", "{}", (2, 19)), NOTHING);
+        assert_eq!(at_release("zalo", "{}", (2, 26)), ["channels.zalo.warning.1:critical"]);
+        assert_eq!(at_release("zalo", "{}", (9, 6)), ["channels.zalo.groups.open:warn"]);
+        assert_eq!(at_release("zalo", r#"{groupPolicy: "allowlist"}"#, (9, 6)), NOTHING);
+        assert_eq!(at_release("zalouser", "{}", (9, 6)), NOTHING);
+        let open = r#"{groupPolicy: "open"}"#;
+        assert_eq!(at_release("zalouser", open, (3, 24)), NOTHING);
+        assert_eq!(at_release("zalouser", open, (9, 6)), ["channels.zalouser.groups.open:warn"]);
+        let env = MemoryHost::new("{}").variable("DISCORD_BOT_TOKEN", "t").release(2026, 2, 26);
+        assert_eq!(env.ids(audit), NOTHING, "a bot of the environment alone has an allow list by now");
+    }
+
+    #[test]
+    fn from_a_release_on_every_open_policy_is_proposed_to_be_closed() {
+        let closed = |pointer: &str| (pointer.to_owned(), "\"allowlist\"".to_owned());
+        let section = r#"{groupPolicy: "open", accounts: {a: {groupPolicy: "open"}}}"#;
+        let both = [closed("/channels/irc/accounts/a/groupPolicy"), closed("/channels/irc/groupPolicy")];
+        assert_eq!(proposals(&host("irc", section).release(2026, 4, 4)), []);
+        assert_eq!(proposals(&host("irc", section).release(2026, 4, 5)), both);
+        let defaults = MemoryHost::new(r#"{channels: {defaults: {groupPolicy: "open"}, matrix: {}}}"#);
+        assert_eq!(proposals(&defaults.release(2026, 9, 6)), [closed("/channels/defaults/groupPolicy")]);
+        assert_eq!(proposals(&host("zalo", "{}").release(2026, 9, 6)), [], "there is nothing to replace");
+    }
+
+    #[test]
+    fn who_is_let_in_by_rows_is_seeded_as_well() {
+        let columns = ["channel_key", "account_id", "entry"];
+        let row = ["whatsapp", "default", "+1"].map(|text| Cell::Text(text.to_owned())).to_vec();
+        let host = host("whatsapp", r#"{groupPolicy: "open"}"#).release(2026, 9, 6);
+        let seeded = proposals(&host.table("channel_pairing_allow_entries", &columns, vec![row]));
+        assert_eq!(seeded[1], ("/channels/whatsapp/groupAllowFrom".to_owned(), r#"["+1"]"#.to_owned()));
+    }
+
+    #[test]
+    fn a_matrix_bot_is_to_choose_its_rooms() {
+        assert_eq!(ids("matrix", r#"{autoJoin: "always"}"#), ["6:warn"]);
+        assert_eq!(ids("matrix", r#"{accounts: {a: {autoJoin: "always"}}}"#), ["6:warn"]);
+        for other in ["{}", r#"{autoJoin: "off"}"#, "{autoJoin: true}"] {
+            assert_eq!(ids("matrix", other), NOTHING, "{other}");
+        }
+        assert_eq!(ids("matrix", r#"{autoJoin: {"$hidden": "variable"}}"#), ["6:not assessed"]);
+    }
+
+    #[test]
+    fn the_certificate_of_a_server_is_to_be_checked() {
+        assert_eq!(ids("synology-chat", "{allowInsecureSsl: true}"), ["7:warn"]);
+        for other in ["{}", "{allowInsecureSsl: false}", r#"{allowInsecureSsl: "true"}"#] {
+            assert_eq!(ids("synology-chat", other), NOTHING, "{other}");
+        }
+        assert_eq!(
+            ids("synology-chat", r#"{allowInsecureSsl: {"$hidden": "withheld"}}"#),
+            ["7:not assessed"]
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets that the config hands around.
 
+use chitin_policy_sdk::openclaw::gateway::is_unset;
 use chitin_policy_sdk::{
     Answer, Context, Facts, Finding, Node, NotAssessed, SecretSource, Verdict, info, warn,
 };
@@ -39,13 +40,20 @@ fn hooks_token(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     Ok(Some(finding))
 }
 
-/// What is known of a value; none where it is blank, no text, a placeholder for one, or kept elsewhere.
+/// What is known of a value; none where it is blank, no text, or kept elsewhere, or where nothing has filled it in: before
+/// 2026.8.1 that is told by its look, from then on by whether a variable that it names is not set (2026.7.35 and 2026.8.1).
 fn secret(cx: &Context<'_>, node: &Node<'_>) -> Result<Option<Facts>, NotAssessed> {
     if !node.is_text()? {
         return Ok(None);
     }
-    let is_there = |facts: &Facts| facts.measures.is_some_and(|text| text.units > 0 && !text.placeholder);
-    Ok(cx.config_secret(node)?.filter(is_there))
+    let is_there = |facts: &Facts| facts.measures.is_some_and(|text| text.units > 0);
+    let Some(facts) = cx.config_secret(node)?.filter(is_there) else { return Ok(None) };
+    let is_empty = if cx.release().since(2026, 8, 1) {
+        is_unset(cx, node, &facts)?
+    } else {
+        facts.measures.is_some_and(|text| text.placeholder)
+    };
+    Ok((!is_empty).then_some(facts))
 }
 
 /// Where the value stands, and who can read it there.
@@ -154,5 +162,16 @@ mod tests {
         assert_eq!(blank.withhold("/hooks/enabled").ids(audit), NOTHING);
         let hidden = MemoryHost::new(r#"{hooks: {enabled: "x", token: "t"}}"#);
         assert_eq!(hidden.hide("/hooks/enabled", Hidden::Variable).ids(audit), NOTHING, "a text is not true");
+    }
+
+    #[test]
+    fn from_2026_8_1_on_a_placeholder_is_what_names_a_variable_that_is_not_set() {
+        let host = || MemoryHost::new(r#"{gateway: {auth: {password: "${NONE}"}}}"#).release(2026, 8, 1);
+        let unset = || host().problem("unset-variable", "it is not set", Some("/gateway/auth/password"));
+        assert_eq!(host().ids(audit), PASSWORD, "it was escaped, and is the password itself");
+        assert_eq!(host().release(2026, 7, 35).ids(audit), NOTHING, "it looks like one");
+        assert_eq!(unset().ids(audit), NOTHING);
+        let open = ["config.secrets.gateway_password_in_config:not assessed"];
+        assert_eq!(unset().ungranted("problems").ids(audit), open);
     }
 }

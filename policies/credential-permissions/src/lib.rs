@@ -7,14 +7,26 @@ use chitin_policy_sdk::{Answer, Context, Finding, Kind, NotAssessed, Path, Verdi
 const CREDENTIALS: [&str; 2] = ["fs.credentials_dir.perms_writable", "fs.credentials_dir.perms_readable"];
 const PROFILES: [&str; 2] = ["fs.auth_profiles.perms_writable", "fs.auth_profiles.perms_readable"];
 
+/// Where an agent's logins are kept, in its folder `agent`: a file, and from 2026.6.5 on a database with what `SQLite` lays
+/// beside it (reference: 2026.9-delta 4.3). The log of a database holds what was written last.
+const STORES: [(&str, &str); 5] = [
+    ("auth-profiles.json", "stored logins"),
+    ("openclaw-agent.sqlite", "database of logins and conversations"),
+    ("openclaw-agent.sqlite-wal", "database of logins and conversations"),
+    ("openclaw-agent.sqlite-shm", "database of logins and conversations"),
+    ("openclaw-agent.sqlite-journal", "database of logins and conversations"),
+];
+
 /// Judges the credentials directory and each agent's auth profiles by their modes.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     answer.checks(&CREDENTIALS, judge(cx, &Path::new("credentials", ""), credentials));
     let folders = agents::folders(cx);
     for agent in &folders.names {
-        let path = Path::new("state", &format!("agents/{agent}/agent/auth-profiles.json"));
-        answer.checks(&PROFILES, judge(cx, &path, |profiles| auth_profiles(agent, profiles)));
+        for (name, what) in STORES {
+            let path = Path::new("state", &format!("agents/{agent}/agent/{name}"));
+            answer.checks(&PROFILES, judge(cx, &path, |store| auth_profiles(agent, what, store)));
+        }
     }
     answer.checks(&PROFILES, folders.open.map_or(Ok(None), Err));
     Ok(answer)
@@ -52,22 +64,23 @@ fn credentials(directory: &Permissions) -> Option<Finding> {
     Some(directory.complete(Kind::Directory, finding))
 }
 
-fn auth_profiles(agent: &str, profiles: &Permissions) -> Option<Finding> {
-    let seen = profiles.seen();
-    let finding = if let Some(who) = profiles.writers() {
-        critical("fs.auth_profiles.perms_writable", "Other accounts can change an agent's stored logins").detail(format!(
-            "{seen}: {who} can make agent \"{agent}\" use API keys and logins of their choice, and so see what it sends \
-             to its models."
-        ))
+fn auth_profiles(agent: &str, what: &str, store: &Permissions) -> Option<Finding> {
+    let seen = store.seen();
+    let finding = if let Some(who) = store.writers() {
+        critical("fs.auth_profiles.perms_writable", &format!("Other accounts can change an agent's {what}")).detail(
+            format!(
+                "{seen}: {who} can make agent \"{agent}\" use API keys and logins of their choice, and so see what it \
+                 sends to its models."
+            ),
+        )
     } else {
-        let who = profiles.readers()?;
-        warn("fs.auth_profiles.perms_readable", "Other accounts can read an agent's stored logins")
-            .detail(format!(
-                "{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\". Those that others may have \
-                 copied must be replaced."
-            ))
+        let who = store.readers()?;
+        warn("fs.auth_profiles.perms_readable", &format!("Other accounts can read an agent's {what}")).detail(format!(
+            "{seen}: {who} can copy the API keys and OAuth tokens of agent \"{agent}\". Those that others may have \
+             copied must be replaced."
+        ))
     };
-    Some(profiles.complete(Kind::File, finding))
+    Some(store.complete(Kind::File, finding))
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -134,6 +147,27 @@ mod tests {
         assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
         let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
         assert_eq!(findings[0].remediation.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn a_database_of_logins_is_judged_with_what_lies_beside_it() {
+        let folder = "agents/main/agent";
+        for (name, _) in STORES {
+            let host = |mode| MemoryHost::new("{}").file("state", &format!("{folder}/{name}"), mode, "");
+            assert_eq!(host(0o600).ids(audit), NOTHING, "{name}");
+            assert_eq!(host(0o640).ids(audit), ["fs.auth_profiles.perms_readable:warn"], "{name}");
+            let finding = host(0o620).release(2026, 9, 6).findings(audit).remove(0);
+            assert_eq!(finding.check_id, "fs.auth_profiles.perms_writable", "{name}");
+            assert_eq!(finding.title.contains("database"), name.contains("sqlite"), "{name}");
+            assert_eq!(finding.fixes.len(), 1, "{name}");
+        }
+        let all = STORES.iter().fold(MemoryHost::new("{}").release(2026, 6, 5), |host, (name, _)| {
+            host.file("state", &format!("{folder}/{name}"), 0o644, "")
+        });
+        assert_eq!(all.ids(audit).len(), 5, "one finding for each file");
+        let other =
+            MemoryHost::new("{}").file("state", &format!("{folder}/openclaw-agent.sqlite.bak"), 0o644, "");
+        assert_eq!(other.ids(audit), NOTHING);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use chitin_policy_sdk::{
 };
 
 /// The last words of the checks of each channel.
-const CHECKS: [&str; 4] = ["open", "open_invalid", "disabled", "scope_main_multiuser"];
+const CHECKS: [&str; 5] = ["open", "open_invalid", "disabled", "locked", "scope_main_multiuser"];
 
 /// Looks at the direct messages of every account of every channel.
 pub fn audit(cx: &Context<'_>) -> Verdict {
@@ -20,7 +20,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         let channel = match channel {
             Ok(channel) => channel,
             Err(reason) => {
-                for check in CHECKS {
+                for check in CHECKS.iter().filter(|check| exists(cx, check)) {
                     answer.leave_open(&check_id(id, check), reason.clone());
                 }
                 continue;
@@ -29,9 +29,23 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         open(&mut answer, &channel);
         open_invalid(cx, &mut answer, &channel);
         disabled(&mut answer, &channel);
-        shared_session(cx, &mut answer, &channel);
+        if exists(cx, "locked") {
+            locked(cx, &mut answer, &channel);
+        }
+        if exists(cx, "scope_main_multiuser") {
+            shared_session(cx, &mut answer, &channel);
+        }
     }
     Ok(answer)
+}
+
+/// One check came with the release that another one left with.
+fn exists(cx: &Context<'_>, check: &str) -> bool {
+    match check {
+        "locked" => cx.release().since(2026, 8, 1),
+        "scope_main_multiuser" => !cx.release().since(2026, 8, 1),
+        _ => true,
+    }
 }
 
 /// Channels whose settings the gateway validates, so that it refuses `open` without "*" (reference: channel-checks 4.3).
@@ -129,6 +143,60 @@ fn disabled(answer: &mut Answer, channel: &Channel<'_>) {
     );
 }
 
+/// The place of the account's policy and its name, where nobody can write under it: it lets in who is named or paired, and
+/// nobody is.
+fn locked_by<'a>(
+    cx: &Context<'_>,
+    channel: &Channel<'_>,
+    account: &Account<'a>,
+    stores: &Result<Vec<Store>, NotAssessed>,
+) -> Result<Option<(Node<'a>, Option<&'a str>)>, NotAssessed> {
+    let (policy, name) = (account.direct_policy()?, account.direct_policy_name()?);
+    // What a channel of a plugin does without a policy is not known.
+    let is_unknown = channel.is_of_plugin() && policy.is_nullish()?;
+    if is_unknown || matches!(name, None | Some("open" | "disabled")) {
+        return Ok(None);
+    }
+    let list = account.direct_list()?;
+    let named = list.items().and_then(|items| any(items.map(|item| Ok(cx.identity(&item)?.is_some()))));
+    let paired = match stores {
+        _ if !pairing::counts(cx.release(), name) => Ok(false),
+        Ok(stores) => Ok(stores.iter().any(Store::lets_in)),
+        Err(reason) => Err(reason.clone()),
+    };
+    Ok((!any([named, paired])?).then_some((policy, name)))
+}
+
+fn locked(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
+    let check = check_id(channel.id, "locked");
+    let accounts: Vec<_> = channel.accounts.iter().zip(pairing::stores(cx, channel)).collect();
+    judge(
+        answer,
+        &check,
+        &accounts,
+        |(account, stores)| locked_by(cx, channel, account, stores),
+        |(policy, name), sharing| {
+            let sharing: Vec<&Account<'_>> = sharing.into_iter().map(|(account, _)| *account).collect();
+            let lists = dotted(&sharing, Account::direct_list);
+            let (path, lists, (who, note)) = (policy.dotted(), listing::words(&lists), told(sharing));
+            let state = if policy.is_nullish() == Ok(true) { "not set, which means " } else { "" };
+            let name = name.unwrap_or_default();
+            let (waiting, paired) = match name {
+                "pairing" => ("gets a code and waits for you", " and nobody is paired"),
+                _ => ("is turned away", ""),
+            };
+            info(&check, &format!("Nobody can write to the agent directly on {} yet", channel.label()))
+                .detail(format!(
+                    "{path} is {state}\"{name}\"{who}, {lists} names nobody{paired}: whoever writes to the bot {waiting}.{note}"
+                ))
+                .remediation(format!(
+                    "Where this is not meant, approve a pairing request, or add your own id to {lists}"
+                ))
+                .at(&policy)
+        },
+    );
+}
+
 /// Those who can write to an account.
 #[derive(PartialEq)]
 struct Crowd<'a> {
@@ -148,9 +216,14 @@ impl<'a> Crowd<'a> {
         cx: &Context<'_>,
         channel: &str,
         account: &Account<'a>,
-        stores: &[Store],
+        stores: &Result<Vec<Store>, NotAssessed>,
     ) -> Result<Self, NotAssessed> {
         let list = account.direct_list()?;
+        let stores = if pairing::counts(cx.release(), account.direct_policy_name()?) {
+            stores.as_deref().map_err(Clone::clone)?
+        } else {
+            &[]
+        };
         let (mut shown, mut hidden, mut named) = (BTreeSet::new(), BTreeSet::new(), false);
         for item in list.items()? {
             match cx.identity(&item)? {
@@ -168,10 +241,10 @@ impl<'a> Crowd<'a> {
         let paired = stores.iter().flat_map(|store| &store.senders);
         shown.extend(paired.map(|entry| senders::normalise(channel, entry)));
         shown.remove("");
-        let filled = stores.iter().filter(|store| store.has_wildcard || !store.senders.is_empty());
+        let filled = stores.iter().filter(|store| store.lets_in()).filter_map(|store| store.path.clone());
         Ok(Self {
             everyone: any([Ok(stores.iter().any(|store| store.has_wildcard)), has_wildcard(cx, &list)])?,
-            stores: filled.map(|store| store.path.clone()).collect(),
+            stores: filled.collect(),
             list: named.then_some(list),
             least: shown.len().max(hidden.len()),
             most: shown.len() + hidden.len(),
@@ -218,7 +291,6 @@ fn shared_session(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) 
             if policy_is(account, "disabled")?.is_some() {
                 return Ok(None);
             }
-            let stores = stores.as_ref().map_err(Clone::clone)?;
             let crowd = Crowd::of(cx, channel.id, account, stores)?;
             let is_shared = crowd.is_several()? && !kept_apart.clone()?;
             Ok(is_shared.then_some(crowd))
@@ -269,8 +341,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Cell, Location};
 
     use super::*;
 
@@ -494,7 +566,8 @@ mod tests {
     #[test]
     fn what_is_not_shown_leaves_open_what_it_decides() {
         let withheld = r#"{"$hidden": "withheld"}"#;
-        let all = CHECKS.map(|check| format!("{check}:not assessed"));
+        let all = ["open", "open_invalid", "disabled", "scope_main_multiuser"];
+        let all = all.map(|check| format!("{check}:not assessed"));
         assert_eq!(ids("telegram", &format!("{{dmPolicy: {withheld}}}")), all);
         let list = ids("telegram", &format!(r#"{{dmPolicy: "open", allowFrom: {withheld}}}"#));
         assert_eq!(list, ["open:critical", &all[1], &all[3]]);
@@ -511,5 +584,110 @@ mod tests {
         };
         assert_eq!(scope(r#"["1"]"#), NOTHING, "one alone shares with nobody");
         assert_eq!(scope(r#"["1", "2"]"#), ["channels.telegram.dm.scope_main_multiuser:not assessed"]);
+    }
+
+    /// The findings about a channel in a release.
+    fn later(channel: &str, section: &str) -> Vec<String> {
+        let start = format!("channels.{channel}.dm.");
+        let ids = host(channel, section).release(2026, 8, 1).ids(audit);
+        ids.iter().map(|id| id.strip_prefix(&start).expect("it is about the channel").to_owned()).collect()
+    }
+
+    fn paired(host: MemoryHost, account: &str, entry: &str) -> MemoryHost {
+        let columns = ["channel_key", "account_id", "entry"];
+        let row = ["telegram", account, entry].map(|text| Cell::Text(text.to_owned())).to_vec();
+        host.table("channel_pairing_allow_entries", &columns, vec![row])
+    }
+
+    #[test]
+    fn nobody_can_write_until_somebody_is_named_or_paired() {
+        let locked = ["locked:info"];
+        for section in [
+            "{}",
+            r#"{dmPolicy: "pairing", allowFrom: [" ", null]}"#,
+            r#"{dmPolicy: "allowlist", allowFrom: []}"#,
+            r#"{dmPolicy: "sometimes"}"#,
+        ] {
+            assert_eq!(later("telegram", section), locked, "{section}");
+        }
+        for section in [r#"{allowFrom: ["5"]}"#, r#"{allowFrom: ["*"]}"#, "{dmPolicy: 5}", "{enabled: false}"]
+        {
+            assert_eq!(later("telegram", section), NOTHING, "{section}");
+        }
+        assert_eq!(later("telegram", r#"{dmPolicy: "open", allowFrom: ["*"]}"#), ["open:critical"]);
+        assert_eq!(later("telegram", r#"{dmPolicy: "disabled"}"#), ["disabled:info"]);
+        let before = host("telegram", "{}").release(2026, 7, 35);
+        assert_eq!(before.ids(audit), NOTHING);
+        assert!(findings(&before.release(2026, 9, 6))[0].detail.contains("not set, which means \"pairing\""));
+    }
+
+    #[test]
+    fn whom_pairing_let_in_counts_where_the_policy_asks_for_it() {
+        let with = |section: &str, account: &str| {
+            paired(host("telegram", section), account, "5").release(2026, 9, 6).ids(audit).len()
+        };
+        assert_eq!(with("{}", "default"), 0);
+        assert_eq!(with("{}", "work"), 1, "another account's");
+        assert_eq!(with("{accounts: {Work: {}}}", "work"), 0);
+        assert_eq!(with(r#"{dmPolicy: "allowlist"}"#, "default"), 1, "an allow list asks no store");
+        let unknown = host("telegram", "{}").release(2026, 9, 6);
+        let unknown = unknown.ungranted("records:channel_pairing_allow_entries.entry");
+        assert_eq!(unknown.ids(audit), ["channels.telegram.dm.locked:not assessed"]);
+        let named = host("telegram", r#"{allowFrom: ["5"]}"#).release(2026, 9, 6);
+        let named = named.ungranted("records:channel_pairing_allow_entries.entry");
+        assert_eq!(named.ids(audit), NOTHING, "who is named is enough");
+        let store = r#"{"allowFrom": ["6"]}"#;
+        let section = r#"{dmPolicy: "allowlist", allowFrom: ["5"]}"#;
+        let file = || host("telegram", section).file("credentials", "telegram-allowFrom.json", 0o600, store);
+        assert_eq!(file().ids(audit), ["channels.telegram.dm.scope_main_multiuser:warn"]);
+        assert_eq!(file().release(2026, 2, 26).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn the_older_names_are_no_names_any_more() {
+        for channel in ["discord", "slack", "googlechat"] {
+            let section = r#"{dm: {policy: "open", allowFrom: ["*"]}}"#;
+            assert_eq!(ids(channel, section), OPEN, "{channel}");
+            assert_eq!(later(channel, section), ["locked:info"], "{channel}");
+            assert_eq!(later(channel, r#"{dmPolicy: "open", allowFrom: ["*"]}"#), ["open:critical"]);
+        }
+        assert_eq!(later("matrix", r#"{dm: {policy: "open", allowFrom: ["*"]}}"#), ["open:critical"]);
+    }
+
+    #[test]
+    fn synology_chat_has_a_list_of_its_own() {
+        assert_eq!(later("synology-chat", "{}"), ["locked:info"]);
+        assert_eq!(later("synology-chat", r#"{allowedUserIds: ["5"]}"#), NOTHING);
+        assert_eq!(
+            later("synology-chat", r#"{dmPolicy: "open", allowFrom: ["*"]}"#),
+            ["open:critical", "open_invalid:warn"]
+        );
+        let host = host("synology-chat", "{}").release(2026, 8, 1);
+        assert!(findings(&host)[0].detail.contains("\"allowlist\""));
+    }
+
+    #[test]
+    fn a_channel_of_a_plugin_is_locked_by_a_policy_alone() {
+        assert_eq!(later("cliq", "{}"), NOTHING);
+        assert_eq!(later("cliq", r#"{dmPolicy: "pairing"}"#), ["locked:info"]);
+    }
+
+    #[test]
+    fn a_section_with_a_token_is_an_account_beside_the_others() {
+        let section =
+            r#"{botToken: "t", dmPolicy: "open", allowFrom: ["*"], accounts: {a: {dmPolicy: "disabled"}}}"#;
+        assert_eq!(later("telegram", section), ["open:critical", "disabled:info"]);
+        assert_eq!(ids("telegram", section), ["disabled:info"]);
+        let other = section.replace("botToken", "name");
+        assert_eq!(later("telegram", &other), ["disabled:info"]);
+    }
+
+    #[test]
+    fn what_is_off_is_left_out_from_a_release_on() {
+        let section = r#"{dmPolicy: "open", allowFrom: ["*"], accounts: {a: {enabled: false}, b: {}}}"#;
+        let detail =
+            |month, patch| findings(&host("telegram", section).release(2026, month, patch)).remove(0).detail;
+        assert!(detail(3, 7).contains("(accounts \"a\" and \"b\")"));
+        assert!(detail(3, 8).contains("(account \"b\")"));
     }
 }

@@ -1,39 +1,169 @@
-//! Gateway secrets that can be guessed.
+//! Gateway secrets that can be guessed, that are none, or that another one stands in for.
 
-use chitin_policy_sdk::openclaw::gateway::{Gateway, MIN_TOKEN_UNITS};
-use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, any, warn};
+use chitin_policy_sdk::openclaw::gateway::{Credential, Gateway, MIN_TOKEN_UNITS, TOKEN_VARIABLE};
+use chitin_policy_sdk::{
+    Answer, Context, Facts, Finding, Hidden, Measures, NotAssessed, Verdict, all, any, critical, js, warn,
+};
 
-/// Finds short tokens, and logins that may be tried without end.
+/// The variable that says which process it is, and what the gateway's own service has there.
+const KIND_VARIABLE: &str = "OPENCLAW_SERVICE_KIND";
+const SERVICE: &str = "gateway";
+
+/// Texts that scripts write where they have no secret, in letters (2026.9.3 and 2026.9.6).
+const WORDS: [&str; 2] = ["undefined", "null"];
+/// Lower case alone (`wit/secrets.wit`).
+const LOWER: u8 = 1;
+
+/// One of the two secrets of a login, and what is said of it.
+struct Secret {
+    name: &'static str,
+    variable: &'static str,
+    short: &'static str,
+    placeholder: &'static str,
+}
+
+const TOKEN: Secret = Secret {
+    name: "token",
+    variable: "OPENCLAW_GATEWAY_TOKEN",
+    short: "gateway.token_too_short",
+    placeholder: "gateway.token_placeholder_value",
+};
+const PASSWORD: Secret = Secret {
+    name: "password",
+    variable: "OPENCLAW_GATEWAY_PASSWORD",
+    short: "gateway.password_too_short",
+    placeholder: "gateway.password_placeholder_value",
+};
+
+impl Secret {
+    /// As the gateway takes it.
+    fn resolved<'a>(&self, cx: &Context<'_>, gateway: &Gateway<'a>) -> Result<Credential<'a>, NotAssessed> {
+        if self.name == "token" { gateway.token(cx) } else { gateway.password(cx) }
+    }
+
+    /// As it stands in the config.
+    fn own<'a>(&self, cx: &Context<'_>, gateway: &Gateway<'a>) -> Result<Credential<'a>, NotAssessed> {
+        if self.name == "token" { gateway.own_token(cx) } else { gateway.own_password(cx) }
+    }
+}
+
+/// Finds secrets that are short or none, a variable that hides one, and logins that may be tried without end.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let gateway = Gateway::read(cx);
+    let gateway = Gateway::read(cx).with_old_variables();
     let mut answer = Answer::new();
-    answer.check("gateway.token_too_short", token_too_short(cx, &gateway));
+    answer.check("gateway.env_token_overrides_config", env_token(cx, &gateway));
+    for secret in [&TOKEN, &PASSWORD] {
+        answer.check(secret.placeholder, placeholder(cx, &gateway, secret));
+        answer.check(secret.short, too_short(cx, &gateway, secret));
+    }
     answer.check("gateway.auth_no_rate_limit", no_rate_limit(&gateway));
     Ok(answer)
 }
 
-fn token_too_short(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
-    let is_in_force = gateway.mode(cx).map(|mode| mode == "token");
+fn env_token(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let is_service = cx.environment(KIND_VARIABLE).map(|kind| kind.map(js::trim) == Some(SERVICE));
+    let is_client = gateway.node.get("mode").text().map(|mode| mode == Some("remote"));
+    let mode = gateway.node.at("auth.mode").text();
+    let has_no_token = mode.map(|mode| matches!(mode, Some("password" | "none" | "trusted-proxy")));
+    let variable = cx.env_secret(TOKEN_VARIABLE);
+    let is_unset = variable.clone().map(|facts| !facts.as_ref().is_some_and(Facts::is_set));
+    let own = gateway.own_token(cx);
+    let has_none = own.clone().map(|own| !own.is_set());
+    if any([is_service, is_client, has_no_token, is_unset, has_none])? {
+        return Ok(None);
+    }
+    let own = own?;
+    if !own.unset && is_same(&own, variable?.as_ref())? {
+        return Ok(None);
+    }
+    let finding = warn("gateway.env_token_overrides_config", "A variable holds another gateway token than the config")
+        .detail(format!(
+            "{TOKEN_VARIABLE} is set and gateway.auth.token is another token. The gateway goes by the config, and commands              and clients that are started with the variable go by that: they are turned away, or talk to a gateway with a token              that was thought to be replaced.",
+        ))
+        .remediation(format!(
+            "Remove {TOKEN_VARIABLE} from the environment and from .env, or set gateway.auth.token to \"${{{TOKEN_VARIABLE}}}\"              where the variable is to decide",
+        ))
+        .at(&gateway.node.at("auth.token"))
+        .at_env(TOKEN_VARIABLE);
+    Ok(Some(finding))
+}
+
+/// The token of the config is that of the variable. Which variable a reference names is not shown.
+fn is_same(own: &Credential<'_>, variable: Option<&Facts>) -> Result<bool, NotAssessed> {
+    let fingerprint = |measures: Option<Measures>| measures.map(|measures| measures.fingerprint);
+    let of_variable = variable.and_then(|facts| facts.measures);
+    Ok(fingerprint(own.measures()?) == fingerprint(of_variable))
+}
+
+/// The secret is what the gateway asks for.
+fn is_in_force(cx: &Context<'_>, gateway: &Gateway<'_>, secret: &Secret) -> Result<bool, NotAssessed> {
+    Ok(gateway.mode(cx)? == secret.name)
+}
+
+fn placeholder(
+    cx: &Context<'_>,
+    gateway: &Gateway<'_>,
+    secret: &Secret,
+) -> Result<Option<Finding>, NotAssessed> {
+    if !all([is_in_force(cx, gateway, secret), is_placeholder(cx, gateway, secret)])? {
+        return Ok(None);
+    }
+    let name = secret.name;
+    let finding = critical(secret.placeholder, &format!("Gateway {name} is a blank, and no secret"))
+        .detail(format!(
+            "gateway.auth.{name} is there and holds nothing but white space: whatever was to write the {name} had none. A              gateway does not start with it, and whoever makes it start may do so without any {name}.",
+        ))
+        .remediation(format!(
+            "Set gateway.auth.{name} to the output of: openssl rand -hex 32; or correct what writes it",
+        ))
+        .at(&gateway.node.at("auth").get(name));
+    Ok(Some(finding))
+}
+
+/// It is blank in the config and no other place gives it; that a text is one of the words cannot be seen.
+fn is_placeholder(cx: &Context<'_>, gateway: &Gateway<'_>, secret: &Secret) -> Result<bool, NotAssessed> {
+    let own = secret.own(cx, gateway)?;
+    if own.unset {
+        return Ok(false);
+    }
+    let resolved = secret.resolved(cx, gateway)?;
+    if !resolved.is_set() {
+        return own.node.map_or(Ok(false), |node| node.is_text());
+    }
+    let Some(measures) = resolved.measures()? else { return Ok(false) };
+    if measures.classes == LOWER && WORDS.iter().any(|word| js::units(word) == measures.units as usize) {
+        return Err(NotAssessed::hidden(Hidden::Secret, resolved.location()));
+    }
+    Ok(false)
+}
+
+fn too_short(
+    cx: &Context<'_>,
+    gateway: &Gateway<'_>,
+    secret: &Secret,
+) -> Result<Option<Finding>, NotAssessed> {
+    let is_in_force = is_in_force(cx, gateway, secret);
     if is_in_force == Ok(false) {
         return Ok(None);
     }
-    let token = gateway.token(cx)?;
-    let Some(facts) = &token.facts else { return Ok(None) };
-    let units = facts.measures(&token.location())?.units;
+    let credential = secret.resolved(cx, gateway)?;
+    let Some(measures) = credential.measures()? else { return Ok(None) };
+    let units = measures.units;
     if units == 0 || units >= MIN_TOKEN_UNITS {
         return Ok(None);
     }
-    // A short token is one to report only where it is what the gateway asks for.
+    // A short one is one to report only where it is what the gateway asks for.
     is_in_force?;
-    let finding = warn("gateway.token_too_short", "Gateway token is short enough to be guessed")
+    let Secret { name, variable, .. } = secret;
+    let finding = warn(secret.short, &format!("Gateway {name} is short enough to be guessed"))
         .detail(format!(
-            "The gateway token has {units} characters, fewer than {MIN_TOKEN_UNITS}: a short token falls to guessing, \
+            "The gateway {name} has {units} characters, fewer than {MIN_TOKEN_UNITS}: a short {name} falls to guessing, \
              and it is all that the gateway asks for.",
         ))
-        .remediation(
-            "Replace the token, in gateway.auth.token or OPENCLAW_GATEWAY_TOKEN, by the output of: openssl rand -hex 32",
-        )
-        .at_location(&token.location());
+        .remediation(format!(
+            "Replace the {name}, in gateway.auth.{name} or {variable}, by the output of: openssl rand -hex 32",
+        ))
+        .at_location(&credential.location());
     Ok(Some(finding))
 }
 
@@ -70,8 +200,15 @@ mod tests {
     const NO_LIMIT: [&str; 1] = ["gateway.auth_no_rate_limit:warn"];
     const NOTHING: [&str; 0] = [];
 
+    /// What is said of the two checks that 2026.2.19 has.
+    fn old(host: &MemoryHost) -> Vec<String> {
+        let mut ids = host.ids(audit);
+        ids.retain(|id| id.starts_with("gateway.token_too_short") || id.starts_with("gateway.auth_no_rate"));
+        ids
+    }
+
     fn ids(gateway: &str) -> Vec<String> {
-        MemoryHost::new(&format!("{{gateway: {gateway}}}")).ids(audit)
+        old(&MemoryHost::new(&format!("{{gateway: {gateway}}}")))
     }
 
     fn token(token: &str) -> Vec<String> {
@@ -103,7 +240,7 @@ mod tests {
         assert_eq!(ids(r#"{auth: {token: "short", password: " "}}"#), NOTHING);
         assert_eq!(ids(r#"{auth: {mode: "", token: "short"}}"#), SHORT);
         let host = MemoryHost::new(r#"{gateway: {auth: {token: "short"}}}"#).variable(PASSWORD_VARIABLE, "p");
-        assert_eq!(host.ids(audit), NOTHING);
+        assert_eq!(old(&host), NOTHING);
     }
 
     #[test]
@@ -146,18 +283,19 @@ mod tests {
             ))
         };
         let host = reference("x: 1");
-        assert_eq!(host.unassessed(audit), ["gateway.token_too_short: hidden reference"]);
+        let short = "gateway.token_too_short: hidden reference".to_owned();
+        assert!(host.unassessed(audit).contains(&short));
         let open = host.run(audit).expect("an answer").unassessed.remove(0);
         assert_eq!(open.location, Some(Location::Config("/gateway/auth/token".to_owned())));
-        assert_eq!(reference(r#"mode: "none""#).ids(audit), NOTHING, "it is not in force");
-        assert_eq!(reference(r#"password: "p""#).ids(audit), NOTHING, "it is not in force");
+        assert_eq!(old(&reference(r#"mode: "none""#)), NOTHING, "it is not in force");
+        assert_eq!(old(&reference(r#"password: "p""#)), NOTHING, "it is not in force");
     }
 
     #[test]
     fn a_token_that_a_variable_gives_is_measured() {
         let host = MemoryHost::new(r#"{gateway: {bind: "loopback", auth: {mode: "token", token: "short"}}}"#);
-        assert_eq!(host.ids(audit), SHORT);
-        assert_eq!(host.hide("/gateway/auth/mode", Hidden::Variable).ids(audit), [SHORT_OPEN]);
+        assert_eq!(old(&host), SHORT);
+        assert_eq!(old(&host.hide("/gateway/auth/mode", Hidden::Variable)), [SHORT_OPEN]);
     }
 
     #[test]
@@ -165,11 +303,11 @@ mod tests {
         let long = "x".repeat(24);
         let host = |auth: &str| MemoryHost::new(&format!("{{gateway: {{auth: {auth}}}}}"));
         let with_long = host(&format!(r#"{{mode: "x", token: "{long}"}}"#));
-        assert_eq!(with_long.hide("/gateway/auth/mode", Hidden::Variable).ids(audit), NOTHING);
+        assert_eq!(old(&with_long.hide("/gateway/auth/mode", Hidden::Variable)), NOTHING);
         let unset = host("{}").withhold("/gateway/auth/password");
-        assert_eq!(unset.ids(audit), NOTHING);
+        assert_eq!(old(&unset), NOTHING);
         let other = host(r#"{mode: "password", token: "short"}"#).withhold("/gateway/auth/token");
-        assert_eq!(other.ids(audit), NOTHING);
+        assert_eq!(old(&other), NOTHING);
     }
 
     #[test]
@@ -185,12 +323,12 @@ mod tests {
             ("/gateway/auth/rateLimit", &[SHORT[0], NO_LIMIT_OPEN]),
             ("/gateway/bind", &[SHORT[0], NO_LIMIT_OPEN]),
         ] {
-            assert_eq!(host().withhold(pointer).ids(audit), ids, "{pointer}");
+            assert_eq!(old(&host().withhold(pointer)), ids, "{pointer}");
         }
         let password = host().ungranted("secret:env:OPENCLAW_GATEWAY_PASSWORD");
-        assert_eq!(password.ids(audit), [NO_LIMIT[0], SHORT_OPEN]);
+        assert_eq!(old(&password), [NO_LIMIT[0], SHORT_OPEN]);
         let token = MemoryHost::new("{}").ungranted("secret:env:OPENCLAW_GATEWAY_TOKEN");
-        assert_eq!(token.ids(audit), [SHORT_OPEN]);
+        assert_eq!(old(&token), [SHORT_OPEN]);
     }
 
     #[test]
@@ -199,9 +337,143 @@ mod tests {
             [r#"{bind: "lan", auth: {mode: "trusted-proxy"}}"#, r#"{bind: "lan", auth: {rateLimit: {}}}"#]
         {
             let host = MemoryHost::new(&format!("{{gateway: {gateway}}}"));
-            assert_eq!(host.hide("/gateway/bind", Hidden::Variable).ids(audit), NOTHING, "{gateway}");
+            assert_eq!(old(&host.hide("/gateway/bind", Hidden::Variable)), NOTHING, "{gateway}");
         }
         let local = MemoryHost::new(r#"{gateway: {auth: {mode: "password"}}}"#);
-        assert_eq!(local.hide("/gateway/auth/mode", Hidden::Variable).ids(audit), NOTHING);
+        assert_eq!(old(&local.hide("/gateway/auth/mode", Hidden::Variable)), NOTHING);
+    }
+
+    /// What is said of the checks that came later.
+    fn new(host: &MemoryHost) -> Vec<String> {
+        let mut ids = host.clone().release(2026, 9, 6).ids(audit);
+        ids.retain(|id| !id.starts_with("gateway.auth_no_rate"));
+        ids
+    }
+
+    fn auth(auth: &str) -> MemoryHost {
+        MemoryHost::new(&format!("{{gateway: {{auth: {auth}}}}}"))
+    }
+
+    const LONG: &str = "0123456789abcdef0123456789ABCDEF";
+    const OTHER: &str = "fedcba9876543210fedcba9876543210";
+    const OVERRIDES: &str = "gateway.env_token_overrides_config:warn";
+    const OVERRIDES_OPEN: &str = "gateway.env_token_overrides_config:not assessed";
+    const TOKEN_BLANK: &str = "gateway.token_placeholder_value:critical";
+    const TOKEN_BLANK_OPEN: &str = "gateway.token_placeholder_value:not assessed";
+    const PASSWORD_BLANK: &str = "gateway.password_placeholder_value:critical";
+    const PASSWORD_BLANK_OPEN: &str = "gateway.password_placeholder_value:not assessed";
+    const PASSWORD_SHORT: &str = "gateway.password_too_short:warn";
+    const PASSWORD_SHORT_OPEN: &str = "gateway.password_too_short:not assessed";
+
+    #[test]
+    fn a_password_is_measured_like_a_token_where_it_is_in_force() {
+        assert_eq!(new(&auth(r#"{mode: "password", password: "Hunter2"}"#)), [PASSWORD_SHORT]);
+        assert_eq!(new(&auth(r#"{password: "Hunter2"}"#)), [PASSWORD_SHORT]);
+        assert_eq!(new(&auth(r#"{mode: "token", password: "Hunter2"}"#)), NOTHING);
+        assert_eq!(new(&auth(&format!(r#"{{password: "{LONG}", token: "short"}}"#))), NOTHING);
+        let variable = auth("{}").variable(PASSWORD_VARIABLE, "Hunter2");
+        assert_eq!(new(&variable), [PASSWORD_SHORT]);
+    }
+
+    #[test]
+    fn a_blank_secret_in_the_config_is_none_unless_another_place_gives_it() {
+        assert_eq!(new(&auth(r#"{mode: "token", token: "  "}"#)), [TOKEN_BLANK]);
+        assert_eq!(new(&auth(r#"{mode: "token", token: ""}"#)), [TOKEN_BLANK]);
+        assert_eq!(new(&auth(r#"{mode: "password", password: " "}"#)), [PASSWORD_BLANK]);
+        assert_eq!(new(&auth(r#"{mode: "none", token: " "}"#)), NOTHING);
+        assert_eq!(new(&auth(r#"{mode: "token", token: 5}"#)), NOTHING);
+        assert_eq!(new(&auth(r#"{mode: "token"}"#)), NOTHING);
+        assert_eq!(new(&auth(r#"{token: " "}"#).variable(TOKEN_VARIABLE, LONG)), NOTHING);
+    }
+
+    #[test]
+    fn a_text_that_may_be_one_of_the_words_is_left_open() {
+        for (token, is_open) in
+            [("null", true), ("undefined", true), ("undefine", false), ("Null", false), ("nul1", false)]
+        {
+            let ids = new(&auth(&format!(r#"{{mode: "token", token: "{token}"}}"#)));
+            let expected: &[&str] = if is_open { &[SHORT[0], TOKEN_BLANK_OPEN] } else { &SHORT };
+            assert_eq!(ids, expected, "{token}");
+        }
+        assert_eq!(new(&auth(r#"{password: "null"}"#)), [PASSWORD_SHORT, PASSWORD_BLANK_OPEN]);
+    }
+
+    #[test]
+    fn a_reference_has_no_length_and_a_variable_that_is_not_set_gives_none() {
+        let reference = auth(r#"{mode: "password", password: {"$hidden": "reference"}}"#);
+        assert_eq!(new(&reference), [PASSWORD_BLANK_OPEN, PASSWORD_SHORT_OPEN]);
+        let unset = auth(r#"{mode: "token", token: "${NONE}"}"#);
+        let unset = unset.problem("unset-variable", "NONE", Some("/gateway/auth/token"));
+        assert_eq!(new(&unset), NOTHING);
+        assert_eq!(old(&unset), [SHORT_OPEN], "2026.2.19 does not start without it");
+        let unknown = auth(r#"{mode: "token", token: "${NONE}"}"#).ungranted("problems");
+        assert_eq!(new(&unknown), [TOKEN_BLANK_OPEN, SHORT_OPEN]);
+    }
+
+    #[test]
+    fn the_variable_is_compared_with_the_token_of_the_config() {
+        let host = |token: &str, variable: &str| {
+            auth(&format!(r#"{{token: "{token}"}}"#)).variable(TOKEN_VARIABLE, variable)
+        };
+        assert_eq!(new(&host(LONG, OTHER)), [OVERRIDES]);
+        assert_eq!(new(&host(LONG, &format!(" {LONG} "))), NOTHING);
+        assert_eq!(new(&host(LONG, " ")), NOTHING);
+        assert_eq!(new(&host(" ", OTHER)), NOTHING);
+        let service = host(LONG, OTHER).variable("OPENCLAW_SERVICE_KIND", " gateway ");
+        assert_eq!(new(&service), NOTHING);
+        let findings = host(LONG, OTHER).release(2026, 9, 6).findings(audit);
+        let places =
+            [Location::Config("/gateway/auth/token".to_owned()), Location::Env(TOKEN_VARIABLE.to_owned())];
+        assert_eq!(findings[0].locations, places);
+    }
+
+    #[test]
+    fn a_variable_that_nobody_reads_overrides_nothing() {
+        for mode in ["password", "none", "trusted-proxy"] {
+            let host = auth(&format!(r#"{{mode: "{mode}", token: "{LONG}", password: "{LONG}"}}"#));
+            assert_eq!(new(&host.variable(TOKEN_VARIABLE, OTHER)), NOTHING, "{mode}");
+        }
+        let remote =
+            MemoryHost::new(&format!(r#"{{gateway: {{mode: "remote", auth: {{token: "{LONG}"}}}}}}"#));
+        assert_eq!(new(&remote.variable(TOKEN_VARIABLE, OTHER)), NOTHING);
+    }
+
+    #[test]
+    fn which_variable_a_reference_names_is_not_known() {
+        let reference = auth(r#"{mode: "token", token: {"$hidden": "reference"}}"#);
+        let with = new(&reference.clone().variable(TOKEN_VARIABLE, LONG));
+        assert!(with.contains(&OVERRIDES_OPEN.to_owned()), "{with:?}");
+        let without = new(&reference);
+        assert!(!without.contains(&OVERRIDES_OPEN.to_owned()), "{without:?}");
+        let unset = auth(r#"{token: "${NONE}"}"#)
+            .problem("unset-variable", "NONE", Some("/gateway/auth/token"))
+            .variable(TOKEN_VARIABLE, LONG);
+        assert_eq!(new(&unset), [OVERRIDES], "it names another one, which is not set");
+    }
+
+    #[test]
+    fn what_decides_and_is_withheld_leaves_the_comparison_open() {
+        let host = || auth(&format!(r#"{{mode: "token", token: "{LONG}"}}"#)).variable(TOKEN_VARIABLE, OTHER);
+        let open = |host: MemoryHost| new(&host).contains(&OVERRIDES_OPEN.to_owned());
+        for pointer in ["/gateway/mode", "/gateway/auth/token", "/gateway/auth/mode", "/gateway"] {
+            assert!(open(host().withhold(pointer)), "{pointer}");
+        }
+        for name in [
+            "environment:OPENCLAW_SERVICE_KIND",
+            "secret:env:OPENCLAW_GATEWAY_TOKEN",
+            "secret:/gateway/auth/token",
+            "problems",
+        ] {
+            assert!(open(host().ungranted(name)), "{name}");
+        }
+        let none = MemoryHost::new("{}").ungranted("environment:OPENCLAW_SERVICE_KIND");
+        assert_eq!(new(&none), NOTHING);
+    }
+
+    #[test]
+    fn the_variable_of_the_earlier_name_counts_in_the_first_releases() {
+        let host = MemoryHost::new("{}").variable("CLAWDBOT_GATEWAY_TOKEN", "short");
+        assert_eq!(old(&host.clone().release(2026, 2, 12)), SHORT);
+        assert_eq!(old(&host.release(2026, 2, 17)), NOTHING);
     }
 }

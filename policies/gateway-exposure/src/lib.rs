@@ -1,14 +1,14 @@
 //! A gateway that others can reach, or that trusts whoever reaches it.
 
 use chitin_policy_sdk::openclaw::gateway::{Credential, Gateway};
-use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, all, any, critical, info};
+use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, all, any, critical, info};
 
 const FUNNEL: &str = "gateway.tailscale_funnel";
 const SERVE: &str = "gateway.tailscale_serve";
 
 /// Compares how the gateway is reached with what protects it.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let gateway = Gateway::read(cx);
+    let gateway = Gateway::read(cx).with_old_variables();
     let mut answer = Answer::new();
     answer.check("gateway.bind_no_auth", bind_no_auth(cx, &gateway));
     answer.check("gateway.loopback_no_auth", loopback_no_auth(cx, &gateway));
@@ -40,7 +40,8 @@ fn loopback_no_auth(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Fi
     let is_served = gateway.tailscale().map(|mode| mode == "serve");
     let by_tailnet_identity = all([is_served, gateway.allows_tailscale(cx)]);
     let is_exposed = all([gateway.is_loopback(), gateway.has_control_ui()]);
-    if any([is_exposed.map(|is_exposed| !is_exposed), by_tailnet_identity, gateway.has_secret(cx)])? {
+    let has_login = gateway.has_login_on_loopback(cx);
+    if any([is_exposed.map(|is_exposed| !is_exposed), by_tailnet_identity, has_login])? {
         return Ok(None);
     }
     let finding = critical("gateway.loopback_no_auth", "Gateway and control UI are on loopback, and no token or password is set")
@@ -84,22 +85,24 @@ fn tailscale(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
 /// Why no shared secret is in force.
 fn lacking(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<String, NotAssessed> {
     Ok(match gateway.mode(cx)? {
-        "token" => without("token", &gateway.token(cx)?),
-        "password" => without("password", &gateway.password(cx)?),
+        "token" => without("token", &gateway.own_token(cx)?)?,
+        "password" => without("password", &gateway.own_password(cx)?)?,
         _ if !gateway.node.at("auth.mode").is_text()? => "gateway.auth.mode is no string".to_owned(),
         mode => format!("With gateway.auth.mode \"{mode}\" the gateway asks for no token or password"),
     })
 }
 
-fn without(name: &str, credential: &Credential<'_>) -> String {
-    match &credential.node {
-        Some(_) => {
-            format!("The gateway's {name} is to come from gateway.auth.{name}, which is blank or no string")
-        }
-        None => {
-            format!("Neither gateway.auth.{name} nor {} holds a {name} for the gateway", credential.variable)
-        }
-    }
+fn without(name: &str, own: &Credential<'_>) -> Result<String, NotAssessed> {
+    let is_absent = own.node.as_ref().map_or(Ok(true), Node::is_nullish)?;
+    Ok(if own.unset {
+        format!(
+            "gateway.auth.{name} names a variable that is not set where this audit looks, neither in the environment nor in .env"
+        )
+    } else if is_absent {
+        format!("Neither gateway.auth.{name} nor {} holds a {name} for the gateway", own.variable)
+    } else {
+        format!("The gateway's {name} is to come from gateway.auth.{name}, which is blank or no string")
+    })
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -281,5 +284,58 @@ mod tests {
     #[test]
     fn a_secret_that_is_kept_elsewhere_is_set() {
         assert_eq!(ids(r#"{bind: "lan", auth: {token: {"$hidden": "reference"}}}"#), NOTHING);
+    }
+
+    fn at_release(gateway: &str, (year, month, patch): (u16, u8, u16)) -> Vec<String> {
+        MemoryHost::new(&format!("{{gateway: {gateway}}}")).release(year, month, patch).ids(audit)
+    }
+
+    #[test]
+    fn a_proxy_that_authenticates_excuses_loopback_from_2026_8_1_on() {
+        let proxy = r#"{auth: {mode: "trusted-proxy"}}"#;
+        assert_eq!(at_release(proxy, (2026, 7, 35)), LOCAL);
+        assert_eq!(at_release(proxy, (2026, 8, 1)), NOTHING);
+        assert_eq!(at_release(proxy, (2026, 9, 6)), NOTHING);
+        assert_eq!(at_release(r#"{bind: "lan", auth: {mode: "none", token: "t"}}"#, (2026, 9, 6)), OPEN);
+    }
+
+    #[test]
+    fn whatever_is_configured_counts_from_2026_3_2_on() {
+        for gateway in [
+            r#"{bind: "lan", remote: {token: "t"}}"#,
+            r#"{bind: "lan", remote: {token: {"$hidden": "reference"}}}"#,
+            r#"{bind: "lan", auth: {token: "t", password: "  "}}"#,
+        ] {
+            assert_eq!(at_release(gateway, (2026, 2, 21)), OPEN, "{gateway}");
+            assert_eq!(at_release(gateway, (2026, 3, 2)), NOTHING, "{gateway}");
+            assert_eq!(at_release(gateway, (2026, 9, 6)), NOTHING, "{gateway}");
+        }
+        let withheld = MemoryHost::new(r#"{gateway: {bind: "lan", remote: {token: "t"}}}"#);
+        let withheld = withheld.withhold("/gateway/remote/token");
+        assert_eq!(withheld.clone().ids(audit), OPEN, "it does not count");
+        assert_eq!(withheld.release(2026, 9, 6).ids(audit), [OPEN_OPEN]);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_gives_no_token_from_2026_8_1_on() {
+        let unset = MemoryHost::new(r#"{gateway: {auth: {token: "${NONE}"}}}"#).problem(
+            "unset-variable",
+            "it is not set",
+            Some("/gateway/auth/token"),
+        );
+        assert_eq!(unset.ids(audit), NOTHING, "no gateway of 2026.2.19 runs without it");
+        assert_eq!(unset.clone().release(2026, 7, 35).ids(audit), NOTHING, "it counts as a reference");
+        let host = unset.release(2026, 9, 6);
+        assert_eq!(host.ids(audit), LOCAL);
+        let finding = host.findings(audit).remove(0);
+        assert!(finding.detail.contains("names a variable that is not set"), "{}", finding.detail);
+        assert_eq!(host.clone().variable(TOKEN_VARIABLE, "t").ids(audit), NOTHING, "it stands in");
+        assert_eq!(host.ungranted("problems").ids(audit), [LOCAL_OPEN]);
+    }
+
+    #[test]
+    fn a_text_that_only_looks_like_a_variable_is_a_token() {
+        let escaped = r#"{auth: {token: "${NONE}"}}"#;
+        assert_eq!(at_release(escaped, (2026, 9, 6)), NOTHING);
     }
 }

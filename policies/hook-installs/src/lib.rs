@@ -1,6 +1,6 @@
 //! Hooks from npm that can change without anyone noticing.
 
-use chitin_policy_sdk::openclaw::installs::{self, Installs};
+use chitin_policy_sdk::openclaw::installs::{self, Installs, Stored};
 use chitin_policy_sdk::{Context, Verdict};
 
 const HOOKS: Installs = Installs {
@@ -8,6 +8,15 @@ const HOOKS: Installs = Installs {
     command: "openclaw hooks",
     records: "hooks.internal.installs",
     view: "hook-package",
+    folder: "hooks",
+    // Reference: releases/changes, 2026.8.1.
+    stored: Stored {
+        since: (2026, 8, 1),
+        key: installs::HOOK_RECORDS,
+        path: &[],
+        file: None,
+        is_in_npm: false,
+    },
     checks: [
         "hooks.installs_unpinned_npm_specs",
         "hooks.installs_missing_integrity",

@@ -1,95 +1,67 @@
-//! Blocked node commands that block nothing.
+//! Node commands that are blocked in vain, and dangerous ones that are let through.
+
+mod commands;
 
 use std::collections::BTreeSet;
 
-use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, js, listing, warn};
+use chitin_policy_sdk::openclaw::gateway::Gateway;
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Node, NotAssessed, Severity, Verdict, finding, js, listing, warn,
+};
 
-const CHECK: &str = "gateway.nodes.deny_commands_ineffective";
+use commands::Commands;
 
-/// The commands that nodes offer unless the config adds others (reference: config-checks 1.11).
-const COMMANDS: [&str; 22] = [
-    "canvas.present",
-    "canvas.hide",
-    "canvas.navigate",
-    "canvas.eval",
-    "canvas.snapshot",
-    "canvas.a2ui.push",
-    "canvas.a2ui.pushJSONL",
-    "canvas.a2ui.reset",
-    "camera.list",
-    "location.get",
-    "device.info",
-    "device.status",
-    "contacts.search",
-    "calendar.events",
-    "reminders.list",
-    "photos.latest",
-    "motion.activity",
-    "motion.pedometer",
-    "system.notify",
-    "system.run",
-    "system.which",
-    "browser.proxy",
-];
+const IDLE: &str = "gateway.nodes.deny_commands_ineffective";
+const DANGEROUS: &str = "gateway.nodes.allow_commands_dangerous";
 
-/// Commands that nodes have and the gateway does not pass on unless `allowCommands` says so (reference: config-checks 1.11).
-const OFF: [&str; 7] = [
-    "camera.snap",
-    "camera.clip",
-    "screen.record",
-    "contacts.add",
-    "calendar.add",
-    "reminders.add",
-    "sms.send",
-];
+/// The two lists, and how people write their places.
+struct Lists<'a> {
+    deny: Node<'a>,
+    allow: Node<'a>,
+}
 
-/// Looks for entries of `gateway.nodes.denyCommands` that match no command.
+impl<'a> Lists<'a> {
+    /// They have other names from 2026.8.1 on.
+    fn read(cx: &'a Context<'_>) -> Self {
+        let nodes = cx.config().at("gateway.nodes");
+        if cx.release().since(2026, 8, 1) {
+            let commands = nodes.get("commands");
+            return Self { deny: commands.get("deny"), allow: commands.get("allow") };
+        }
+        Self { deny: nodes.get("denyCommands"), allow: nodes.get("allowCommands") }
+    }
+}
+
+/// Looks for blocked commands that are none, and for dangerous ones that the config adds.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let nodes = cx.config().at("gateway.nodes");
-    let added = Added::read(&nodes.get("allowCommands"));
+    let lists = Lists::read(cx);
     let mut answer = Answer::new();
-    let denied = match nodes.get("denyCommands").items() {
-        Ok(denied) => denied,
-        Err(reason) => {
-            answer.leave_open(CHECK, reason);
-            return Ok(answer);
-        }
-    };
-    let mut idle = Vec::new();
-    for entry in denied {
-        match idle_name(&entry, &added) {
-            Ok(Some(name)) => idle.push((entry, name)),
-            Ok(None) => {}
-            Err(reason) => answer.leave_open(CHECK, reason),
-        }
-    }
-    if !idle.is_empty() {
-        answer.findings.push(finding(&idle));
-    }
+    blocked_in_vain(cx, &lists, &mut answer);
+    dangerous(cx, &lists, &mut answer);
     Ok(answer)
 }
 
-/// The commands that the config adds.
-struct Added<'a> {
+/// The texts of a list.
+struct Names<'a> {
     names: BTreeSet<&'a str>,
     /// Why there may be others; none where these are all.
     open: Option<NotAssessed>,
 }
 
-impl<'a> Added<'a> {
+impl<'a> Names<'a> {
     fn read(list: &Node<'a>) -> Self {
-        let mut added = Self { names: BTreeSet::new(), open: None };
+        let mut names = Self { names: BTreeSet::new(), open: None };
         let items = match list.items() {
             Ok(items) => items,
-            Err(reason) => return Self { open: Some(reason), ..added },
+            Err(reason) => return Self { open: Some(reason), ..names },
         };
         for item in items {
             match item.trimmed() {
-                Ok(name) => added.names.extend(name),
-                Err(reason) => added.open = Some(reason),
+                Ok(name) => names.names.extend(name),
+                Err(reason) => names.open = Some(reason),
             }
         }
-        added
+        names
     }
 
     fn has(&self, name: &str) -> Result<bool, NotAssessed> {
@@ -100,37 +72,114 @@ impl<'a> Added<'a> {
     }
 }
 
+fn blocked_in_vain(cx: &Context<'_>, lists: &Lists<'_>, answer: &mut Answer) {
+    let denied = match lists.deny.items() {
+        Ok(denied) => denied,
+        Err(reason) => return answer.leave_open(IDLE, reason),
+    };
+    let (commands, added) = (Commands::of(cx), Names::read(&lists.allow));
+    let mut idle = Vec::new();
+    for entry in denied {
+        match idle_name(&entry, &commands, &added) {
+            Ok(Some(name)) => idle.push((entry, name)),
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(IDLE, reason),
+        }
+    }
+    if !idle.is_empty() {
+        answer.findings.push(idle_finding(lists, &commands, &idle));
+    }
+}
+
 /// The text of an entry that matches no command; none where it matches one, or is no text.
-fn idle_name<'a>(entry: &Node<'a>, added: &Added<'_>) -> Result<Option<&'a str>, NotAssessed> {
+fn idle_name<'a>(
+    entry: &Node<'a>,
+    commands: &Commands,
+    added: &Names<'_>,
+) -> Result<Option<&'a str>, NotAssessed> {
     let Some(name) = entry.trimmed()? else { return Ok(None) };
-    let is_idle = is_pattern(name) || (!COMMANDS.contains(&name) && !added.has(name)?);
+    let is_idle = is_pattern(name) || (!commands.is_known(name)? && !added.has(name)?);
     Ok(is_idle.then_some(name))
 }
 
-fn finding(idle: &[(Node<'_>, &str)]) -> Finding {
-    let sentence = |what: &str, is: fn(&str) -> bool| {
+fn idle_finding(lists: &Lists<'_>, commands: &Commands, idle: &[(Node<'_>, &str)]) -> Finding {
+    let (deny, allow) = (lists.deny.dotted(), lists.allow.dotted());
+    let is_off = |text: &str| commands.dangerous().any(|command| command == text);
+    let sentence = |what: &str, is: &dyn Fn(&str) -> bool| {
         let texts = idle.iter().map(|(_, text)| *text).filter(|text| is(text));
         let names: Vec<String> = texts.map(|text| format!("\"{text}\"")).collect();
         if names.is_empty() { String::new() } else { format!(" {what}: {}.", listing::words(&names)) }
     };
-    let only_off = idle.iter().all(|(_, text)| OFF.contains(text));
+    let only_off = idle.iter().all(|(_, text)| is_off(text));
     let end = if only_off {
         "The entries change nothing; they would count again where one of them is allowed."
     } else {
         "What the patterns and unknown names were to block stays allowed."
     };
-    warn(CHECK, "Blocked node commands block nothing")
+    let is_unknown = |text: &str| !is_pattern(text) && !is_off(text);
+    let unknown = idle.iter().map(|(_, text)| *text).filter(|text| is_unknown(text));
+    let meant: Vec<String> = unknown
+        .filter_map(|text| {
+            let names = commands.like(text);
+            (!names.is_empty()).then(|| format!("\"{text}\": {}", listing::words(&names)))
+        })
+        .collect();
+    let start = warn(IDLE, "Blocked node commands block nothing")
         .detail(format!(
-            "gateway.nodes.denyCommands blocks a command only by its exact name.{}{}{} {end}",
-            sentence("Patterns match nothing", is_pattern),
-            sentence("No command has this name", |text| !is_pattern(text) && !OFF.contains(&text)),
-            sentence("These are off anyway, unless gateway.nodes.allowCommands names them", |text| OFF.contains(&text)),
+            "{deny} blocks a command only by its exact name.{}{}{} {end}{}",
+            sentence("Patterns match nothing", &is_pattern),
+            sentence("No command has this name", &is_unknown),
+            sentence(&format!("These are off anyway, unless {allow} names them"), &|text| {
+                is_off(text) && !is_pattern(text)
+            }),
+            if meant.is_empty() { "" } else { " These may be meant:" },
         ))
-        .remediation(
-            "Write exact names such as \"system.run\" or \"canvas.eval\" in gateway.nodes.denyCommands; take commands that \
-             the config added out of gateway.nodes.allowCommands",
-        )
-        .at_all(idle.iter().map(|(node, _)| node))
+        .remediation(format!(
+            "Write exact names such as \"system.run\" or \"camera.list\" in {deny}; take commands that the config added out of \
+             {allow}",
+        ))
+        .at_all(idle.iter().map(|(node, _)| node));
+    if meant.is_empty() { start } else { start.list(&meant, 0) }
+}
+
+fn dangerous(cx: &Context<'_>, lists: &Lists<'_>, answer: &mut Answer) {
+    let allowed = match lists.allow.items() {
+        Ok(allowed) => allowed,
+        Err(reason) => return answer.leave_open(DANGEROUS, reason),
+    };
+    let (commands, denied) = (Commands::of(cx), Names::read(&lists.deny));
+    let mut hits: Vec<(&str, Node<'_>)> = Vec::new();
+    for entry in allowed {
+        let name = entry.trimmed().map(|name| {
+            name.filter(|name| commands.dangerous().any(|command| command == *name))
+                .filter(|name| !hits.iter().any(|(known, _)| known == name))
+        });
+        let is_let_through = |name: Option<_>| name.map_or(Ok(false), |name| denied.has(name).map(|is| !is));
+        match name.clone().and_then(is_let_through) {
+            Ok(true) => hits.extend(name.ok().flatten().map(|name| (name, entry))),
+            Ok(false) => {}
+            Err(reason) => answer.leave_open(DANGEROUS, reason),
+        }
+    }
+    if !hits.is_empty() {
+        let is_remote = Gateway::read(cx).is_remote();
+        answer.check(DANGEROUS, is_remote.map(|is_remote| [dangerous_finding(lists, &hits, is_remote)]));
+    }
+}
+
+fn dangerous_finding(lists: &Lists<'_>, hits: &[(&str, Node<'_>)], is_remote: bool) -> Finding {
+    let allow = lists.allow.dotted();
+    let names: Vec<&str> = hits.iter().map(|(name, _)| *name).collect();
+    let severity = if is_remote { Severity::Critical } else { Severity::Warn };
+    finding(DANGEROUS, severity, "Agents may use dangerous commands of phones and computers")
+        .detail(format!(
+            "{allow} lists {}: whoever can talk an agent into it takes pictures, records screens, changes contacts and calendars or \
+             sends messages on the owner's devices{}",
+            listing::words(&names),
+            if is_remote { ", and others can reach the gateway." } else { "." }
+        ))
+        .remediation(format!("Remove {} from {allow}", listing::words(&names)))
+        .at_all(hits.iter().map(|(_, node)| node))
 }
 
 /// Whoever wrote it expected more than one name to match (reference: config-checks 10).
@@ -145,8 +194,8 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
-    use chitin_policy_sdk::Location;
     use chitin_policy_sdk::testing::MemoryHost;
+    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -156,15 +205,22 @@ mod tests {
         MemoryHost::new(&format!("{{gateway: {{nodes: {{denyCommands: {deny}, allowCommands: {allow}}}}}}}"))
     }
 
+    /// What is said of blocked commands.
+    fn blocked(host: &MemoryHost) -> Vec<String> {
+        let mut ids = host.ids(audit);
+        ids.retain(|id| id.starts_with(IDLE));
+        ids
+    }
+
     fn is_idle(entry: &str) -> bool {
-        let ids = host(&format!("[{entry}]"), "[]").ids(audit);
+        let ids = blocked(&host(&format!("[{entry}]"), "[]"));
         assert!(ids.is_empty() || ids == ["gateway.nodes.deny_commands_ineffective:warn"]);
         !ids.is_empty()
     }
 
     #[test]
     fn exact_names_of_commands_block_them() {
-        for command in COMMANDS {
+        for command in ["canvas.present", "camera.list", "system.run", "browser.proxy"] {
             assert!(!is_idle(&format!("\" {command} \"")), "{command}");
         }
         for other in ["System.Run", "system.runn", "camera.snap", "sms.send", "x"] {
@@ -192,15 +248,15 @@ mod tests {
             "x-group:y",
         ] {
             assert!(is_idle(&format!("\"{pattern}\"")), "{pattern}");
-            let ids = host(&format!("[\"{pattern}\"]"), &format!("[\"{pattern}\"]")).ids(audit);
+            let ids = blocked(&host(&format!("[\"{pattern}\"]"), &format!("[\"{pattern}\"]")));
             assert_eq!(ids.len(), 1, "also where the config adds it: {pattern}");
         }
     }
 
     #[test]
     fn a_command_that_the_config_adds_can_be_blocked() {
-        assert_eq!(host(r#"["camera.snap"]"#, r#"[5, " camera.snap "]"#).ids(audit), NOTHING);
-        assert_eq!(host(r#"["camera.snap"]"#, r#""camera.snap""#).ids(audit).len(), 1);
+        assert_eq!(blocked(&host(r#"["camera.snap"]"#, r#"[5, " camera.snap "]"#)), NOTHING);
+        assert_eq!(blocked(&host(r#"["camera.snap"]"#, r#""camera.snap""#)).len(), 1);
     }
 
     #[test]
@@ -255,13 +311,13 @@ mod tests {
             (r#"["a*"]"#, "[HIDDEN]", &[idle]),
         ] {
             let hidden = |list: &str| list.replace("HIDDEN", r#"{"$hidden": "variable"}"#);
-            assert_eq!(host(&hidden(deny), &hidden(allow)).ids(audit), expected, "{deny} {allow}");
+            assert_eq!(blocked(&host(&hidden(deny), &hidden(allow))), expected, "{deny} {allow}");
         }
     }
 
     #[test]
     fn lists_that_are_withheld_are_not_taken_for_empty() {
-        let ids = |pointer| host(r#"["a*", "system.run", "x"]"#, "[]").withhold(pointer).ids(audit);
+        let ids = |pointer| blocked(&host(r#"["a*", "system.run", "x"]"#, "[]").withhold(pointer));
         let open = "gateway.nodes.deny_commands_ineffective:not assessed";
         assert_eq!(
             ids("/gateway/nodes/allowCommands"),
@@ -270,6 +326,85 @@ mod tests {
         for pointer in ["/gateway/nodes/denyCommands", "/gateway/nodes", "/gateway"] {
             assert_eq!(ids(pointer), [open], "{pointer}");
         }
-        assert_eq!(host("[]", "[]").withhold("/gateway/nodes/allowCommands").ids(audit), NOTHING);
+        assert_eq!(blocked(&host("[]", "[]").withhold("/gateway/nodes/allowCommands")), NOTHING);
+    }
+
+    #[test]
+    fn the_lists_have_other_names_from_2026_8_1_on() {
+        let new =
+            |deny: &str| MemoryHost::new(&format!("{{gateway: {{nodes: {{commands: {{deny: {deny}}}}}}}}}"));
+        assert_eq!(new(r#"["x"]"#).release(2026, 7, 35).ids(audit), NOTHING);
+        let finding = new(r#"["x"]"#).release(2026, 8, 1).findings(audit).remove(0);
+        assert!(finding.detail.starts_with("gateway.nodes.commands.deny blocks"), "{}", finding.detail);
+        assert_eq!(host(r#"["x"]"#, "[]").release(2026, 8, 1).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_command_that_may_be_meant_is_named() {
+        let host = host(r#"["system.runn", "zzzzzzzzzzzz"]"#, "[]").release(2026, 3, 13);
+        let detail = host.findings(audit).remove(0).detail;
+        assert!(detail.ends_with("These may be meant:\n- \"system.runn\": system.run"), "{detail}");
+    }
+
+    const WARN: &str = "gateway.nodes.allow_commands_dangerous:warn";
+    const CRITICAL: &str = "gateway.nodes.allow_commands_dangerous:critical";
+    const OPEN: &str = "gateway.nodes.allow_commands_dangerous:not assessed";
+
+    /// What is said of added commands.
+    fn added(gateway: &str) -> MemoryHost {
+        MemoryHost::new(&format!("{{gateway: {gateway}}}")).release(2026, 9, 6)
+    }
+
+    fn commands(allow: &str, deny: &str) -> MemoryHost {
+        added(&format!("{{nodes: {{commands: {{allow: {allow}, deny: {deny}}}}}}}"))
+    }
+
+    #[test]
+    fn a_dangerous_command_that_is_added_and_not_blocked_is_told() {
+        for (allow, deny, expected) in [
+            (r#"["camera.snap"]"#, "[]", [WARN].as_slice()),
+            (r#"[5, " sms.send ", "system.run"]"#, "[]", &[WARN]),
+            (r#"["camera.snap"]"#, r#"[" camera.snap "]"#, &[]),
+            (r#"["Camera.Snap", "system.run"]"#, "[]", &[]),
+            (r#""camera.snap""#, "[]", &[]),
+        ] {
+            assert_eq!(commands(allow, deny).ids(audit), expected, "{allow} {deny}");
+        }
+        let findings = commands(r#"["sms.send", "sms.send", "camera.clip"]"#, "null").findings(audit);
+        assert!(findings[0].detail.contains("lists sms.send and camera.clip:"), "{}", findings[0].detail);
+        assert_eq!(findings[0].locations.len(), 2);
+    }
+
+    #[test]
+    fn it_is_critical_where_others_can_reach_the_gateway() {
+        let place = |place: &str| {
+            added(&format!(r#"{{{place}, nodes: {{commands: {{allow: ["health.summary"]}}}}}}"#))
+        };
+        assert_eq!(place(r#"bind: "lan""#).ids(audit), [CRITICAL]);
+        assert_eq!(place(r#"tailscale: {mode: "serve"}"#).ids(audit), [CRITICAL]);
+        assert_eq!(place(r#"bind: "loopback""#).ids(audit), [WARN]);
+        let hidden = place(r#"bind: "lan""#).hide("/gateway/bind", Hidden::Variable);
+        assert_eq!(hidden.ids(audit), [OPEN]);
+        assert_eq!(place(r#"bind: "lan""#).release(2026, 7, 35).ids(audit), NOTHING, "another list");
+    }
+
+    #[test]
+    fn lists_that_are_not_shown_leave_open_what_is_let_through() {
+        let hidden = r#"{"$hidden": "variable"}"#;
+        let with = |allow: &str, deny: &str| {
+            let host = commands(&allow.replace("HIDDEN", hidden), &deny.replace("HIDDEN", hidden));
+            let mut ids = host.ids(audit);
+            ids.retain(|id| id.starts_with(DANGEROUS));
+            ids
+        };
+        assert_eq!(with(r#"["sms.send", HIDDEN]"#, "[]"), [WARN, OPEN]);
+        assert_eq!(with(r#"["x", HIDDEN]"#, "[]"), [OPEN]);
+        assert_eq!(with(r#"["sms.send"]"#, "[HIDDEN]"), [OPEN]);
+        assert_eq!(with(r#"["sms.send"]"#, r#"["sms.send", HIDDEN]"#), NOTHING);
+        assert_eq!(with(r#"["system.run"]"#, "[HIDDEN]"), NOTHING);
+        let withheld = commands(r#"["sms.send"]"#, "[]").withhold("/gateway/nodes/commands/allow");
+        assert_eq!(withheld.ids(audit), [OPEN]);
+        let deny = commands(r#"["sms.send"]"#, "[]").withhold("/gateway/nodes/commands/deny");
+        assert!(deny.ids(audit).contains(&OPEN.to_owned()));
     }
 }

@@ -156,6 +156,38 @@ fn package_json(cx: &Context<'_>, path: &Path) -> Result<Value, Why> {
     }
 }
 
+/// Longest `package.json` that the gateway takes, in bytes (reference: 2026.9-delta 3.9).
+const MAX_TAKEN_BYTES: u64 = 1 << 20;
+
+/// What keeps the gateway from understanding a plugin's `package.json`; none where it does, or there is none.
+pub fn defect(cx: &Context<'_>, path: &Path) -> Result<Option<String>, NotAssessed> {
+    let unseen =
+        |error: &StateError| NotAssessed::unreadable(reason(error)).at(Location::Object(path.clone()));
+    let is_link = match cx.host().stat(path) {
+        Ok(found) if found.kind == Kind::Symlink => true,
+        Ok(found) if found.kind != Kind::File => return Ok(Some("it is no file".to_owned())),
+        Ok(found) if found.size > MAX_TAKEN_BYTES => return Ok(Some(too_long())),
+        Ok(_) => false,
+        Err(StateError::NotFound) => return Ok(None),
+        Err(error) => return Err(unseen(&error)),
+    };
+    let content = if is_link { through_link(cx, path) } else { cx.host().read(path, MAX_PACKAGE_BYTES) };
+    match content {
+        Ok(content) if content.bytes.len() as u64 > MAX_TAKEN_BYTES => Ok(Some(too_long())),
+        // What cannot be held here is JSON all the same.
+        Ok(content) => {
+            let is_json = !matches!(js::json(&content.bytes), Ok(None));
+            Ok((!is_json).then(|| "it is no JSON".to_owned()))
+        }
+        Err(StateError::NotFound) => Ok(None),
+        Err(error) => Err(unseen(&error)),
+    }
+}
+
+fn too_long() -> String {
+    format!("it has more than {} MiB", MAX_TAKEN_BYTES >> 20)
+}
+
 /// A package that is a link to another file of the plugin.
 fn through_link(cx: &Context<'_>, package: &Path) -> Result<Content, StateError> {
     let link = cx.host().resolve(package)?;

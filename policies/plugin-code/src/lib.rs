@@ -3,7 +3,9 @@
 mod entries;
 
 use chitin_policy_sdk::openclaw::scan::{self, Words};
-use chitin_policy_sdk::{Answer, Context, Finding, Path, Verdict, View, critical, listing, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, NotAssessed, Path, Verdict, View, critical, listing, warn,
+};
 
 use entries::Entry;
 
@@ -11,9 +13,13 @@ const CODE: &str = "plugins.code_safety";
 const FAILED: &str = "plugins.code_safety.scan_failed";
 const HIDDEN: &str = "plugins.code_safety.entry_path";
 const ESCAPING: &str = "plugins.code_safety.entry_escape";
+const PACKAGE: &str = "plugins.code_safety.manifest_parse_error";
 
 /// What a scan needs.
 const NEEDED: [&str; 3] = ["stat:plugin/**", "list:plugin/**", "read:plugin/**"];
+
+/// Longest name in a title, which has 80 characters at most.
+const MAX_TITLE_NAME: usize = 30;
 
 /// Most entry points with a finding of their own.
 const MAX_HIDDEN: usize = 20;
@@ -22,7 +28,7 @@ const MAX_HIDDEN: usize = 20;
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     if let Some(reason) = NEEDED.iter().find_map(|capability| cx.granted(capability).err()) {
-        answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING], Err::<Option<Finding>, _>(reason));
+        answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING, PACKAGE], Err::<Option<Finding>, _>(reason));
         return Ok(answer);
     }
     for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
@@ -33,6 +39,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 
 fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
     let name = view.display.rsplit('/').next().unwrap_or_default();
+    answer.check(PACKAGE, manifest(cx, &Path::new(&view.name, "package.json"), name));
     let read = entries::read(cx, view);
     let entries = read.entries.map(|entries| judge(&Path::new(&view.name, "package.json"), name, &entries));
     answer.checks(&[HIDDEN, ESCAPING], entries);
@@ -45,6 +52,21 @@ fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
         None => "remove its folder".to_owned(),
     };
     scan::tell(cx, &scan, &Words { check: CODE, what: "Plugin", name, removal: &removal }, answer);
+}
+
+/// The finding about a package of which nobody knows what it starts in.
+fn manifest(cx: &Context<'_>, package: &Path, name: &str) -> Result<Option<Finding>, NotAssessed> {
+    Ok(entries::defect(cx, package)?.map(|defect| {
+        let short: String = name.chars().take(MAX_TITLE_NAME).collect();
+        warn(PACKAGE, &format!("package.json of the plugin {short} is not understood"))
+            .detail(format!(
+                "{}: {defect}. It does not say what the plugin starts in, so that what it starts in where nobody looks was not \
+                 looked for; the scripts in its folder were scanned.",
+                cx.display_path(package)
+            ))
+            .remediation("Install the plugin anew from its publisher, or remove its folder")
+            .at_object(package)
+    }))
 }
 
 /// The findings about the entries themselves: by their texts alone.
@@ -159,9 +181,49 @@ mod tests {
 
     #[test]
     fn what_is_no_list_of_texts_names_nothing() {
-        for entries in ["5", "\"a.js\"", "[5, null, {}, \"  \"]", "{"] {
+        for entries in ["5", "\"a.js\"", "[5, null, {}, \"  \"]"] {
             assert_eq!(with_entries(entries).ids(audit), [""; 0], "{entries}");
         }
+    }
+
+    #[test]
+    fn a_package_that_is_not_understood_is_told_and_the_rest_is_scanned() {
+        let ids = ["plugins.code_safety.manifest_parse_error:warn", "plugins.code_safety:critical"];
+        let code = || plugin().file("plugin/0", "a.js", 0o644, "eval(x)");
+        let long = format!("{{\"a\": \"{}\"}}", "x".repeat(1 << 20));
+        for text in ["{", "", "{a: 1}", long.as_str()] {
+            assert_eq!(
+                code().file("plugin/0", "package.json", 0o644, text).ids(audit),
+                ids,
+                "{}",
+                text.len()
+            );
+        }
+        assert_eq!(code().directory("plugin/0", "package.json", 0o755).ids(audit)[0], ids[0]);
+        for fine in ["{}", "null", "[\"\\ud800\"]"] {
+            let said = code().file("plugin/0", "package.json", 0o644, fine).ids(audit);
+            assert!(!said.iter().any(|id| id.starts_with(PACKAGE)), "{fine}");
+        }
+        assert_eq!(code().symlink("plugin/0", "package.json", None).ids(audit), ids[1..]);
+        let linked = code().symlink("plugin/0", "package.json", Some("other.json"));
+        assert_eq!(linked.file("plugin/0", "other.json", 0o644, "{").ids(audit), ids);
+        let finding = code().file("plugin/0", "package.json", 0o644, "{").findings(audit).remove(0);
+        assert!(
+            finding.detail.starts_with("/s/extensions/foo/package.json: it is no JSON."),
+            "{}",
+            finding.detail
+        );
+    }
+
+    #[test]
+    fn renamed_imports_count_in_the_latest_releases() {
+        let code =
+            "import { exec as run } from 'node:child_process';\nrun('ls');\nconst r = /x/.exec('y');\n";
+        let host = plugin().file("plugin/0", "index.js", 0o644, code).release(2026, 9, 6);
+        assert_eq!(host.ids(audit), ["plugins.code_safety:critical"]);
+        let only = plugin().file("plugin/0", "i.js", 0o644, "// child_process\nconst r = /x/.exec('y');\n");
+        assert_eq!(only.clone().release(2026, 7, 35).ids(audit), ["plugins.code_safety:critical"]);
+        assert_eq!(only.release(2026, 8, 1).ids(audit), [""; 0]);
     }
 
     #[test]
@@ -274,6 +336,7 @@ mod tests {
             denied.ids(audit),
             [
                 "plugins.code_safety.scan_failed:warn",
+                "plugins.code_safety.manifest_parse_error:not assessed",
                 "plugins.code_safety.entry_path:not assessed",
                 "plugins.code_safety.entry_escape:not assessed",
                 "plugins.code_safety:not assessed"
@@ -302,8 +365,8 @@ mod tests {
     fn code_that_is_withheld_is_not_called_harmless() {
         for capability in NEEDED {
             let host = plugin().file("plugin/0", "a.js", 0o644, "eval(x)").ungranted(capability);
-            let open =
-                [CODE, FAILED, HIDDEN, ESCAPING].map(|check| format!("{check}: withheld {capability}"));
+            let open = [CODE, FAILED, HIDDEN, ESCAPING, PACKAGE]
+                .map(|check| format!("{check}: withheld {capability}"));
             assert_eq!(host.unassessed(audit), open);
         }
     }

@@ -1,6 +1,6 @@
 //! Plugins from npm that can change without anyone noticing.
 
-use chitin_policy_sdk::openclaw::installs::{self, Installs};
+use chitin_policy_sdk::openclaw::installs::{self, Installs, Stored};
 use chitin_policy_sdk::{Context, Verdict};
 
 const PLUGINS: Installs = Installs {
@@ -8,6 +8,15 @@ const PLUGINS: Installs = Installs {
     command: "openclaw plugins",
     records: "plugins.installs",
     view: "plugin-package",
+    folder: "extensions",
+    // Reference: releases/changes, 2026.4.29.
+    stored: Stored {
+        since: (2026, 4, 29),
+        key: installs::PLUGIN_RECORDS,
+        path: &["index", "installRecords"],
+        file: Some("plugins/installs.json"),
+        is_in_npm: true,
+    },
     checks: [
         "plugins.installs_unpinned_npm_specs",
         "plugins.installs_missing_integrity",

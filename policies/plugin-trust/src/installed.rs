@@ -55,7 +55,22 @@ pub fn look(cx: &Context<'_>) -> Result<Option<Folder>, NotAssessed> {
     Ok((!is_empty).then_some(Folder { path, plugins, open }))
 }
 
+/// Names of folders that later releases do not take for plugins (reference: releases/changes, 2026.5.2 and 2026.5.7).
+fn is_ignored(cx: &Context<'_>, name: &str) -> bool {
+    let name = name.to_lowercase();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    let is_left_over = name == "node_modules"
+        || name.starts_with('.')
+        || ending == Some("bak")
+        || name.contains(".backup-")
+        || name.contains(".disabled");
+    is_left_over && cx.release().since(2026, 5, 2)
+}
+
 fn is_plugin(cx: &Context<'_>, entry: &Entry) -> Result<bool, NotAssessed> {
+    if is_ignored(cx, &entry.name) {
+        return Ok(false);
+    }
     match entry.metadata.kind {
         Kind::Directory => Ok(true),
         // Earlier gateways pass over a plugin folder that is a symbolic link; later ones load it.

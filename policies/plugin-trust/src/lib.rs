@@ -1,28 +1,41 @@
 //! Plugins that run without having been chosen, or that agents can call without need.
 
 mod installed;
+mod known;
 mod native_skills;
 mod reach;
 
-use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Severity, Verdict, finding, listing};
+use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Severity, Verdict, finding, listing, warn};
 
 use installed::{Folder, Plugins};
+use known::Known;
 use native_skills::Chat;
 
 const UNLISTED: &str = "plugins.extensions_no_allowlist";
+const PHANTOM: &str = "plugins.allow_phantom_entries";
 const CHECKS: [&str; 2] = [UNLISTED, "plugins.tools_reachable_permissive_policy"];
+
+/// An entry of the allowlist that stands for all plugins.
+const ALL_PLUGINS: &str = "group:plugins";
 
 /// Looks at the plugins in the state directory: who chose them, and who can call their tools.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     let folder = match installed::look(cx) {
         Ok(Some(folder)) => folder,
-        nothing => {
-            answer.checks(&CHECKS, nothing.map(|_| None));
+        Ok(None) => return Ok(answer),
+        Err(reason) => {
+            // An allowlist without entries names nothing that is not there.
+            if has_allowlist(cx) != Ok(false) {
+                answer.leave_open(PHANTOM, reason.clone());
+            }
+            answer.checks(&CHECKS, Err::<Option<Finding>, _>(reason));
             return Ok(answer);
         }
     };
-    no_allowlist(cx, &folder, &mut answer);
+    let known = Known::new(cx, &folder);
+    no_allowlist(cx, &folder, &known, &mut answer);
+    phantoms(cx, &known, &mut answer);
     reach::permissive(cx, &folder, &mut answer);
     if let Some(reason) = folder.open {
         answer.checks(&CHECKS, Err::<Option<Finding>, _>(reason));
@@ -30,12 +43,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     Ok(answer)
 }
 
-fn no_allowlist(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
+fn no_allowlist(cx: &Context<'_>, folder: &Folder, known: &Known<'_, '_>, answer: &mut Answer) {
     let is_chosen = has_allowlist(cx);
     if is_chosen == Ok(true) {
         return;
     }
-    let (chats, open) = native_skills::channels(cx);
+    let (chats, open) = native_skills::channels(cx, known);
     // One chat is enough to make it critical. Without one, another that cannot be told might.
     let verdict = match (is_chosen, open) {
         (Err(reason), _) => Err(reason),
@@ -46,6 +59,48 @@ fn no_allowlist(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         }
     };
     answer.check(UNLISTED, verdict);
+}
+
+/// Adds one finding for all entries of the allowlist that name no plugin.
+fn phantoms(cx: &Context<'_>, known: &Known<'_, '_>, answer: &mut Answer) {
+    // Earlier releases have no such check, and what it looks at costs something.
+    if !cx.release().since(2026, 4, 15) {
+        return;
+    }
+    let allow = cx.config().at("plugins.allow");
+    let items = match allow.items() {
+        Ok(items) => items,
+        Err(reason) => return answer.leave_open(PHANTOM, reason),
+    };
+    let (mut names, mut nodes) = (Vec::new(), Vec::new());
+    for item in items {
+        let phantom = item.trimmed().and_then(|id| match id.filter(|id| *id != ALL_PLUGINS) {
+            Some(id) => Ok((!known.has(id)?).then_some(id)),
+            None => Ok(None),
+        });
+        match phantom {
+            Ok(Some(id)) => {
+                names.push(format!("\"{id}\""));
+                nodes.push(item);
+            }
+            Ok(None) => {}
+            Err(reason) => answer.leave_open(PHANTOM, reason),
+        }
+    }
+    if names.is_empty() {
+        return;
+    }
+    let number = if names.len() == 1 { "a plugin" } else { "plugins" };
+    answer.findings.push(
+        warn(PHANTOM, "The allowlist of plugins names what is not installed")
+            .detail(format!(
+                "plugins.allow lets {} load, {number} that neither comes with this release nor is installed: whatever is \
+                 put in place under such a name later is trusted before anybody has looked at it.",
+                listing::words(&names)
+            ))
+            .remediation("Remove from plugins.allow what you do not use, and add a plugin when you install it")
+            .at_all(&nodes),
+    );
 }
 
 fn has_allowlist(cx: &Context<'_>) -> Result<bool, NotAssessed> {
@@ -144,6 +199,133 @@ mod tests {
         ] {
             assert_eq!(host(&format!("{{plugins: {{allow: {allow}}}}}")).ids(audit), ids, "{allow}");
         }
+    }
+
+    fn phantom(host: &MemoryHost) -> Vec<String> {
+        let mut ids = host.ids(audit);
+        ids.retain(|id| id.starts_with(PHANTOM));
+        ids
+    }
+
+    /// A host of 2026.9.6 with the plugin "foo" and this allowlist.
+    fn allowing(allow: &str) -> MemoryHost {
+        host(&format!("{{plugins: {{allow: {allow}}}}}")).release(2026, 9, 6)
+    }
+
+    const NAMES_NOTHING: &str = "plugins.allow_phantom_entries:warn";
+    const NAMES_UNKNOWN: &str = "plugins.allow_phantom_entries:not assessed";
+
+    #[test]
+    fn an_entry_of_the_allowlist_names_a_plugin() {
+        for fine in [
+            "null",
+            "5",
+            "[]",
+            r#"["foo"]"#,
+            r#"[" FOO ", "browser", "Telegram", "group:plugins"]"#,
+            r#"["", 5]"#,
+        ] {
+            assert_eq!(phantom(&allowing(fine)), NOTHING, "{fine}");
+        }
+        let wrong = allowing(r#"["foo", "ghost", "discord", "group:Plugins"]"#);
+        let finding = wrong.findings(audit).into_iter().find(|finding| finding.check_id == PHANTOM);
+        let finding = finding.expect("it is found");
+        assert!(finding.detail.contains(r#"lets "ghost", "discord" and "group:Plugins" load, plugins that"#));
+        let places = [1, 2, 3].map(|number| Location::Config(format!("/plugins/allow/{number}")));
+        assert_eq!(finding.locations, places);
+        assert_eq!(phantom(&wrong.clone().release(2026, 4, 15)).len(), 1, "ghost");
+        assert_eq!(
+            phantom(&allowing(r#"["discord"]"#).release(2026, 4, 29)),
+            NOTHING,
+            "it came with that release"
+        );
+        let empty = empty(r#"{plugins: {allow: ["ghost"]}}"#).release(2026, 9, 6);
+        assert_eq!(phantom(&empty), NOTHING, "where nothing is installed, nothing is asked");
+    }
+
+    #[test]
+    fn a_plugin_is_known_by_all_its_names_and_from_all_its_places() {
+        let host = || allowing(r#"["ghost"]"#);
+        let manifest = |text: &str| host().file("state", "extensions/foo/openclaw.plugin.json", 0o644, text);
+        assert_eq!(phantom(&manifest(r#"{"id": "Ghost"}"#)), NOTHING);
+        assert_eq!(phantom(&manifest(r#"{"id": "foo", "legacyPluginIds": [5, "ghost"]}"#)), NOTHING);
+        assert_eq!(phantom(&manifest(r#"{"id": 5}"#)), [NAMES_NOTHING]);
+        assert_eq!(phantom(&manifest("{nope")), [NAMES_UNKNOWN]);
+        let workspace = "workspace-main/.openclaw/extensions/ghost";
+        assert_eq!(phantom(&host().directory("state", workspace, 0o755)), NOTHING);
+        assert_eq!(phantom(&host().deny("state", workspace)), [NAMES_UNKNOWN]);
+        let recorded = host().table(
+            "config_machine_state",
+            &["state_key", "value_json"],
+            vec![
+                ["plugins.installedIndex", r#"{"index": {"installRecords": {"ghost": {}}}}"#]
+                    .map(|text| chitin_policy_sdk::Cell::Text(text.to_owned()))
+                    .to_vec(),
+            ],
+        );
+        assert_eq!(phantom(&recorded), NOTHING);
+        assert_eq!(phantom(&recorded.ungranted("records:config_machine_state.value_json")), [NAMES_UNKNOWN]);
+    }
+
+    #[test]
+    fn a_load_path_may_hold_what_is_not_found() {
+        let seen = |paths: &str| {
+            let config = format!(r#"{{plugins: {{allow: ["ghost"], load: {{paths: {paths}}}}}}}"#);
+            phantom(&host(&config).release(2026, 9, 6))
+        };
+        for named in [r#"["/opt/ghost/"]"#, r#"["x", "~/Ghost.ts"]"#] {
+            assert_eq!(seen(named), NOTHING, "{named}");
+        }
+        for elsewhere in [r#"["/opt/plugins"]"#, r#"[{"$hidden": "variable"}]"#] {
+            assert_eq!(seen(elsewhere), [NAMES_UNKNOWN], "{elsewhere}");
+        }
+        for none in ["[]", r#"[" ", 5]"#, "5"] {
+            assert_eq!(seen(none), [NAMES_NOTHING], "{none}");
+        }
+    }
+
+    #[test]
+    fn an_allowlist_that_is_not_shown_is_not_called_sound() {
+        assert_eq!(phantom(&allowing("[]").withhold("/plugins/allow")), [NAMES_UNKNOWN]);
+        let hidden = allowing(r#"[{"$hidden": "variable"}, "ghost"]"#);
+        assert_eq!(phantom(&hidden), [NAMES_NOTHING, NAMES_UNKNOWN]);
+        let unseen = allowing(r#"["ghost"]"#).deny("state", "extensions");
+        assert_eq!(phantom(&unseen), [NAMES_UNKNOWN]);
+        assert_eq!(phantom(&allowing("[]").deny("state", "extensions")), NOTHING);
+    }
+
+    #[test]
+    fn later_releases_pass_over_what_is_no_plugin() {
+        let leftovers = [
+            "node_modules",
+            ".openclaw-install-backups",
+            ".hidden",
+            "old.bak",
+            "a.backup-1",
+            "z.Disabled",
+            "NODE_MODULES",
+        ];
+        for name in leftovers {
+            let host = empty("{}").directory("state", &format!("extensions/{name}"), 0o755);
+            assert_eq!(host.clone().release(2026, 4, 29).ids(audit).len(), 2, "{name}");
+            assert_eq!(host.release(2026, 5, 2).ids(audit), NOTHING, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_channel_that_is_a_plugin_of_its_own_has_to_be_installed() {
+        let severity = |channels: &str, name: &str, (year, month, patch)| {
+            let host = empty(&format!("{{channels: {channels}}}")).release(year, month, patch);
+            host.directory("state", &format!("extensions/{name}"), 0o755).ids(audit).remove(0)
+        };
+        let discord = r#"{discord: {token: "t"}}"#;
+        assert_eq!(severity(discord, "foo", (2026, 4, 29)), EXPOSED);
+        assert_eq!(severity(discord, "foo", (2026, 5, 2)), UNCHOSEN);
+        assert_eq!(severity(discord, "discord", (2026, 9, 6)), EXPOSED);
+        assert_eq!(severity(r#"{telegram: {botToken: "t"}}"#, "foo", (2026, 9, 6)), EXPOSED);
+        let off = r#"{telegram: {botToken: "t", enabled: false}}"#;
+        assert_eq!(severity(off, "foo", (2026, 7, 35)), EXPOSED);
+        assert_eq!(severity(off, "foo", (2026, 8, 1)), UNCHOSEN);
     }
 
     #[test]

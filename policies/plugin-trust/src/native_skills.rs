@@ -2,6 +2,8 @@
 
 use chitin_policy_sdk::{Context, Facts, Node, NotAssessed, all, any};
 
+use crate::known::Known;
+
 /// A chat service that can offer native skill commands.
 struct Service {
     name: &'static str,
@@ -51,10 +53,10 @@ pub struct Chat<'a> {
 }
 
 /// The services of which that is known to be so, and why there may be more; none where these are all.
-pub fn channels<'a>(cx: &'a Context<'_>) -> (Vec<Chat<'a>>, Option<NotAssessed>) {
+pub fn channels<'a>(cx: &'a Context<'_>, known: &Known<'_, '_>) -> (Vec<Chat<'a>>, Option<NotAssessed>) {
     let (mut chats, mut open) = (Vec::new(), None);
     for service in SERVICES {
-        match service.chat(cx) {
+        match service.chat(cx, known) {
             Ok(chat) => chats.extend(chat),
             Err(reason) => open = Some(reason),
         }
@@ -63,12 +65,19 @@ pub fn channels<'a>(cx: &'a Context<'_>) -> (Vec<Chat<'a>>, Option<NotAssessed>)
 }
 
 impl Service {
-    fn chat<'a>(&self, cx: &'a Context<'_>) -> Result<Option<Chat<'a>>, NotAssessed> {
+    fn chat<'a>(&self, cx: &'a Context<'_>, known: &Known<'_, '_>) -> Result<Option<Chat<'a>>, NotAssessed> {
         let config = cx.config();
         let channel = config.get("channels").get(self.key);
         let switch = switch(&config, &channel);
         let is_on = switch.as_ref().map_err(Clone::clone).and_then(|switch| self.is_on(&config, switch));
-        if !all([is_on, self.is_configured(cx, &channel)])? {
+        let mut conditions = vec![is_on, self.is_configured(cx, &channel)];
+        // Earlier releases take a channel that is switched off for one that is configured.
+        if cx.release().since(2026, 8, 1) {
+            conditions.push(channel.get("enabled").is_false().map(|is_off| !is_off));
+        }
+        let may_offer = all(conditions);
+        // Channels have become plugins of their own, one after another.
+        if may_offer == Ok(false) || !all([may_offer, known.has(self.key)])? {
             return Ok(None);
         }
         Ok(Some(Chat { name: self.name, switch: switch? }))

@@ -1,4 +1,4 @@
-//! Logins, transcripts and the folders around them that other accounts can use.
+//! Logins, secrets, transcripts and the folders around them that other accounts can use.
 
 use chitin_policy_sdk::context::unseen;
 use chitin_policy_sdk::openclaw::agents;
@@ -12,6 +12,18 @@ const WRITABLE: &str = "fs.private_files.perms_writable";
 const READABLE: &str = "fs.private_files.perms_readable";
 const CHECKS: [&str; 2] = [WRITABLE, READABLE];
 
+/// Files of the state directory itself that hold secrets, and the folder of the shared database (2026.6.1 and later). A
+/// database's log holds what was written last; the key makes what the journal of the config keeps readable.
+const FOLDERS: [&str; 1] = ["state"];
+const FILES: [&str; 6] = [
+    "state/openclaw.sqlite",
+    "state/openclaw.sqlite-wal",
+    "state/openclaw.sqlite-shm",
+    "state/openclaw.sqlite-journal",
+    "secrets.json",
+    "config-journal-fingerprint.key",
+];
+
 /// Places that a finding names; the rest is counted.
 const NAMED: usize = 20;
 
@@ -21,6 +33,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut seen = Seen::default();
     let folders = agents::folders(cx);
     let mut note = |unseen: Result<(), NotAssessed>| answer.checks(&CHECKS, unseen.map(|()| None));
+    for folder in FOLDERS {
+        note(seen.folder(cx, &Path::new("state", folder)));
+    }
+    for file in FILES {
+        note(seen.file(cx, &Path::new("state", file)));
+    }
     note(seen.files(cx, &Path::new("credentials", ""), ".json", &folders.names));
     for agent in &folders.names {
         let folder = Path::new("state", &format!("agents/{agent}"));
@@ -93,6 +111,16 @@ impl Seen {
     fn folder(&mut self, cx: &Context<'_>, path: &Path) -> Result<(), NotAssessed> {
         if let Some(place) = Permissions::inspect(cx, path)?.filter(Permissions::is_directory) {
             let cure = place.cure(Kind::Directory);
+            self.add(&place, || cure.clone());
+        }
+        Ok(())
+    }
+
+    /// A file by its place. One behind a link is judged by what it leads to.
+    fn file(&mut self, cx: &Context<'_>, path: &Path) -> Result<(), NotAssessed> {
+        let is_file = |place: &Permissions| place.end.is_some_and(|end| end.kind == Kind::File);
+        if let Some(place) = Permissions::inspect(cx, path)?.filter(is_file) {
+            let cure = place.cure(Kind::File);
             self.add(&place, || cure.clone());
         }
         Ok(())
@@ -274,6 +302,40 @@ mod tests {
             assert!(named(rel), "{rel}: {places:?}");
         }
         assert_eq!(findings[0].fixes.len(), 4);
+    }
+
+    #[test]
+    fn the_shared_database_and_the_files_with_secrets_are_looked_at() {
+        for file in FILES {
+            let host = |mode| open_state().file("state", file, mode, "");
+            assert_eq!(host(0o600).ids(audit), NOTHING, "{file}");
+            let finding = host(0o644).findings(audit).remove(0);
+            assert_eq!(finding.check_id, READABLE, "{file}");
+            assert!(
+                matches!(&finding.fixes[..], [Fix::SetMode(mode)] if mode.target.rel == file && mode.mode == 0o600),
+                "{file}"
+            );
+        }
+        let folder = open_state().directory("state", "state", 0o750).findings(audit).remove(0);
+        assert!(matches!(&folder.fixes[..], [Fix::SetMode(mode)] if mode.mode == 0o700));
+        let odd = open_state().file("state", "state", 0o644, "").directory("state", "secrets.json", 0o755);
+        assert_eq!(odd.ids(audit), NOTHING, "they hold nothing");
+        let linked =
+            open_state().file("state", "kept", 0o644, "").symlink("state", "secrets.json", Some("kept"));
+        assert_eq!(linked.ids(audit), ["fs.private_files.perms_readable:warn"]);
+        assert_eq!(open_state().symlink("state", "secrets.json", None).ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_looked_at_is_not_called_private() {
+        let open = CHECKS.map(|check| format!("{check}:not assessed"));
+        for host in [
+            open_state().deny("state", "state/openclaw.sqlite"),
+            open_state().ungranted("stat:state/secrets.json"),
+            open_state().ungranted("stat:state/state"),
+        ] {
+            assert_eq!(host.ids(audit), open);
+        }
     }
 
     #[test]

@@ -28,6 +28,22 @@ const SYSTEM_DIRECTORIES: [(&str, &str); 10] = [
     ("/private/var/run", "the sockets of the host's services, Docker's among them"),
 ];
 
+/// What tools keep their logins in, below the home directory of the gateway's user (reference: 2026.9-delta 4.11).
+const LOGIN_FOLDERS: [&str; 8] = [".aws", ".cargo", ".config", ".docker", ".gnupg", ".netrc", ".npm", ".ssh"];
+
+/// Variables that name a home directory.
+const HOME_VARIABLES: [&str; 3] = ["OPENCLAW_HOME", "HOME", "USERPROFILE"];
+
+/// The releases that a rule begins with: the first after one that was looked at and does not have it.
+const KNOWS_CONTAINER_NETWORKS: (u16, u8, u16) = (2026, 2, 24);
+const KNOWS_LOGIN_FOLDERS: (u16, u8, u16) = (2026, 4, 5);
+const KNOWS_DRIVES: (u16, u8, u16) = (2026, 5, 2);
+const KNOWS_WHAT_IS_COVERED: (u16, u8, u16) = (2026, 6, 1);
+
+fn since(cx: &Context<'_>, (year, month, patch): (u16, u8, u16)) -> bool {
+    cx.release().since(year, month, patch)
+}
+
 /// The Docker settings of all agents, or of one.
 struct Docker<'a> {
     whose: Whose<'a>,
@@ -51,10 +67,15 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     mode_off(&config, &settings, &agents, &mut answer);
     for docker in &settings {
         match docker.node.get("binds").items() {
-            Ok(binds) => binds.for_each(|bind| answer.checks(&MOUNTS, mount(docker, &bind))),
+            Ok(binds) => {
+                for bind in binds {
+                    let finding = mount(cx, docker, &bind, &mut answer);
+                    answer.checks(&MOUNTS, finding);
+                }
+            }
             Err(reason) => answer.checks(&MOUNTS, Err::<Option<Finding>, _>(reason)),
         }
-        answer.check(NETWORK, network(docker));
+        answer.check(NETWORK, network(cx, docker));
         answer.check(SECCOMP, seccomp(docker));
         answer.check(APPARMOR, apparmor(docker));
     }
@@ -158,12 +179,23 @@ fn mode_off(
     );
 }
 
-fn mount(docker: &Docker<'_>, bind: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
+fn mount(
+    cx: &Context<'_>,
+    docker: &Docker<'_>,
+    bind: &Node<'_>,
+    answer: &mut Answer,
+) -> Result<Option<Finding>, NotAssessed> {
     let Some(text) = bind.text()?.map(js::trim) else { return Ok(None) };
-    let source = match text.split_once(':') {
-        Some((source, _)) if !source.is_empty() => source,
+    let drive = if since(cx, KNOWS_DRIVES) { drive(text) } else { "" };
+    let source = match text.get(drive.len()..).and_then(|rest| rest.find(':')) {
+        Some(end) if drive.len() + end > 0 => text.get(..drive.len() + end).unwrap_or(text),
         _ => text,
     };
+    let source = js::trim(source);
+    if !drive.is_empty() {
+        // What lies on a drive is none of the directories below.
+        return Ok(None);
+    }
     if !source.starts_with('/') {
         return Ok(Some(not_absolute(docker, bind, text, source)));
     }
@@ -172,17 +204,72 @@ fn mount(docker: &Docker<'_>, bind: &Node<'_>) -> Result<Option<Finding>, NotAss
         let what = "the whole file system of the host, every secret on it included";
         return Ok(Some(dangerous(docker, bind, text, what)));
     }
-    let is_in = |directory: &str| {
+    let covers = since(cx, KNOWS_WHAT_IS_COVERED);
+    for (directory, content) in SYSTEM_DIRECTORIES {
+        if let Some(how) = overlap(&path, directory, covers) {
+            return Ok(Some(dangerous(docker, bind, text, &format!("{how} {directory}: {content}"))));
+        }
+    }
+    if !since(cx, KNOWS_LOGIN_FOLDERS) {
+        return Ok(None);
+    }
+    let (homes, open) = homes(cx);
+    for home in &homes {
+        for folder in LOGIN_FOLDERS {
+            let folder = format!("{home}/{folder}");
+            if let Some(how) = overlap(&path, &folder, covers) {
+                let what = format!("{how} {folder}: logins and keys of the gateway's user");
+                return Ok(Some(dangerous(docker, bind, text, &what)));
+            }
+        }
+    }
+    if let Some(reason) = open {
+        answer.leave_open(MOUNTS[0], reason);
+    }
+    Ok(None)
+}
+
+/// The drive that a path of Windows begins with, or the mark of a path that is taken as it stands; "" where it has none.
+fn drive(text: &str) -> &str {
+    let mark =
+        [r"\\?\", "//?/"].into_iter().find_map(|mark| text.strip_prefix(mark).map(|rest| (mark.len(), rest)));
+    let (length, rest) = mark.unwrap_or((0, text));
+    let letter = rest.strip_prefix(|c: char| c.is_ascii_alphabetic());
+    let is_drive = letter.is_some_and(|rest| rest.starts_with(r":\") || rest.starts_with(":/"));
+    text.get(..if is_drive { length + 2 } else { length }).unwrap_or_default()
+}
+
+/// How a path and a directory overlap: the path lies in it, or, where that counts, holds it.
+fn overlap(path: &str, directory: &str, covers: bool) -> Option<&'static str> {
+    let is_in = |path: &str, directory: &str| {
         path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let system = SYSTEM_DIRECTORIES.iter().find(|(directory, _)| is_in(directory));
-    Ok(system.map(|(directory, content)| {
-        dangerous(docker, bind, text, &format!("a part of {directory}: {content}"))
-    }))
+    if is_in(path, directory) {
+        return Some("a part of");
+    }
+    (covers && is_in(directory, path)).then_some("what holds")
+}
+
+/// The home directories of the gateway's user, and why there may be others; none where these are all.
+fn homes(cx: &Context<'_>) -> (Vec<String>, Option<NotAssessed>) {
+    let (mut homes, mut open) = (Vec::new(), None);
+    for name in HOME_VARIABLES {
+        match cx.environment(name) {
+            Ok(home) => homes.extend(home.map(normalise)),
+            Err(reason) => open = Some(reason),
+        }
+    }
+    // The state directory lies in it, unless something puts it elsewhere.
+    homes.extend(cx.display("state").and_then(|state| state.strip_suffix("/.openclaw")).map(normalise));
+    homes.retain(|home| home != "/");
+    if homes.is_empty() {
+        open = open.or_else(|| Some(NotAssessed::absent("the home directory of the gateway's user")));
+    }
+    (homes, open)
 }
 
 fn dangerous(docker: &Docker<'_>, bind: &Node<'_>, text: &str, what: &str) -> Finding {
-    critical("sandbox.dangerous_bind_mount", "Sandbox is given a system directory of the host")
+    critical("sandbox.dangerous_bind_mount", "Sandbox is given a directory of the host with its secrets")
         .detail(format!(
             "{} mounts \"{text}\", {what}. Code in the sandbox can read it, also where the mount is read-only, and can use keys \
              and sockets that it finds there to leave the sandbox.",
@@ -210,18 +297,29 @@ fn not_absolute(docker: &Docker<'_>, bind: &Node<'_>, text: &str, source: &str) 
         .at(bind)
 }
 
-fn network(docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
+fn network(cx: &Context<'_>, docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
     let network = docker.node.get("network");
-    Ok(is_word(&network, "host")?.then(|| {
-        critical(NETWORK, "Sandbox shares the network of the host")
-            .detail(format!(
-                "{} is \"host\": code in the sandbox reaches every service that listens on the host's loopback, the \
-                 gateway among them, and can listen in the host's name.",
-                docker.key(".network")
-            ))
-            .remediation(format!("Set {} to \"none\", or to \"bridge\" where it needs a network", docker.key(".network")))
-            .at(&network)
-    }))
+    let key = docker.key(".network");
+    let Some(text) = network.trimmed()? else { return Ok(None) };
+    let word = text.to_lowercase();
+    let finding = if word == "host" {
+        critical(NETWORK, "Sandbox shares the network of the host").detail(format!(
+            "{key} is \"host\": code in the sandbox reaches every service that listens on the host's loopback, the gateway \
+             among them, and can listen in the host's name."
+        ))
+    } else if word.starts_with("container:") && since(cx, KNOWS_CONTAINER_NETWORKS) {
+        critical(NETWORK, "Sandbox shares the network of another container").detail(format!(
+            "{key} is \"{text}\": code in the sandbox reaches whatever listens on that container's loopback, and can listen \
+             in its name. Nothing that keeps the two apart is left between them."
+        ))
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(
+        finding
+            .remediation(format!("Set {key} to \"none\", or to \"bridge\" where it needs a network"))
+            .at(&network),
+    ))
 }
 
 fn seccomp(docker: &Docker<'_>) -> Result<Option<Finding>, NotAssessed> {
@@ -395,6 +493,73 @@ mod tests {
     fn a_mount_without_a_leading_slash_is_not_absolute() {
         for text in ["rel:/x", "vol:/x", ":/x", ".", "~/x:/y", "  ", "", "./../etc:/x", "C:/x:/y"] {
             assert_eq!(bind(&format!("\"{text}\"")), [RELATIVE], "{text:?}");
+        }
+    }
+
+    /// The findings about a mount, in a release, for the user "me".
+    fn bind_of(bind: &str, (year, month, patch): (u16, u8, u16)) -> Vec<String> {
+        let docker = format!(r#"{{defaults: {{sandbox: {{mode: "all", docker: {{binds: ["{bind}"]}}}}}}}}"#);
+        let host = MemoryHost::new(&format!("{{agents: {docker}}}")).release(year, month, patch);
+        host.variable("HOME", "/home/me").ids(audit)
+    }
+
+    #[test]
+    fn later_releases_know_where_logins_are_kept() {
+        for source in ["/home/me/.ssh", "/home/me/.ssh:/s:ro", "/home/me/.npm/x:/n", "/home/me/x/../.aws/:/a"]
+        {
+            assert_eq!(bind_of(source, (2026, 4, 2)), NOTHING, "{source}");
+            assert_eq!(bind_of(source, (2026, 4, 5)), [MOUNT], "{source}");
+        }
+        for source in ["/home/other/.ssh:/z", "/srv/p:/p", "/home/me/.sshd:/x", "/home/me/.cache:/x"] {
+            assert_eq!(bind_of(source, (2026, 9, 6)), NOTHING, "{source}");
+        }
+        for source in ["/home/me:/h", "/home:/h", "/var:/v", "/private:/p"] {
+            assert_eq!(bind_of(source, (2026, 5, 28)), NOTHING, "{source}");
+            assert_eq!(bind_of(source, (2026, 6, 1)), [MOUNT], "{source}");
+        }
+    }
+
+    #[test]
+    fn where_the_home_directory_is_not_known_a_mount_is_not_called_fine() {
+        let config = r#"{agents: {defaults: {sandbox: {mode: "all", docker: {binds: ["/srv:/x", "/home/me/.ssh:/y"]}}}}}"#;
+        let host = MemoryHost::new(config).release(2026, 9, 6);
+        let open = ["sandbox.dangerous_bind_mount:not assessed"];
+        assert_eq!(host.ids(audit), open);
+        let known = host.clone().view("state", "/home/me/.openclaw");
+        assert_eq!(known.ids(audit), [MOUNT]);
+        assert_eq!(host.clone().view("state", "/srv/state").ids(audit), open);
+        assert_eq!(known.ungranted("environment:HOME").ids(audit), [MOUNT, open[0]]);
+        assert_eq!(host.clone().release(2026, 2, 19).ids(audit), NOTHING, "that release does not ask for it");
+        assert_eq!(host.variable("HOME", "/").ids(audit), open, "everything is no home");
+    }
+
+    #[test]
+    fn later_releases_take_the_path_of_a_drive_for_absolute() {
+        for source in [r"C:\\x:/y", "c:/x:/y", "//?/C:/x:/y", r"\\\\?\\C:\\x:/y"] {
+            assert_eq!(bind_of(source, (2026, 5, 2)), NOTHING, "{source}");
+        }
+        for source in [r"C:\\x:/y", "c:/x:/y"] {
+            assert_eq!(bind_of(source, (2026, 4, 29)), [RELATIVE], "{source}");
+        }
+        for source in ["C:x:/y", "CC:/x", ":/x", "vol:/x", ""] {
+            assert_eq!(bind_of(source, (2026, 9, 6)), [RELATIVE], "{source}");
+        }
+    }
+
+    #[test]
+    fn the_network_of_another_container_is_dangerous_in_later_releases() {
+        let network = |network: &str, (year, month, patch)| {
+            let docker = format!(r#"{{sandbox: {{mode: "all", docker: {{network: "{network}"}}}}}}"#);
+            let host = MemoryHost::new(&format!("{{agents: {{defaults: {docker}}}}}"));
+            host.release(year, month, patch).ids(audit)
+        };
+        let dangerous = "sandbox.dangerous_network_mode:critical";
+        for name in ["container:abc", " Container: ", "CONTAINER:x"] {
+            assert_eq!(network(name, (2026, 2, 23)), NOTHING, "{name}");
+            assert_eq!(network(name, (2026, 2, 24)), [dangerous], "{name}");
+        }
+        for name in ["container", "bridge", "none", "my-container:x"] {
+            assert_eq!(network(name, (2026, 9, 6)), NOTHING, "{name}");
         }
     }
 

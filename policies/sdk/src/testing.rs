@@ -167,6 +167,14 @@ impl MemoryHost {
         self.object(view, rel, Object { metadata, content: Vec::new(), link, denied: false })
     }
 
+    /// Adds a symbolic link that leads to an object of another view.
+    #[must_use]
+    pub fn symlink_out(self, view: &str, rel: &str, end_view: &str, end: &str) -> Self {
+        let metadata = metadata(Kind::Symlink, 0o777, 0);
+        let link = Some((format!("/{end_view}/{end}"), Some((end_view.to_owned(), end.to_owned()))));
+        self.object(view, rel, Object { metadata, content: Vec::new(), link, denied: false })
+    }
+
     /// Says that there is no state directory.
     #[must_use]
     pub fn without_state_dir(mut self) -> Self {

@@ -73,6 +73,20 @@ impl HttpUrl {
     }
 }
 
+/// Networks that nobody on the internet has (RFC 6890 and its registry).
+fn is_private_v4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || first == 0
+        || first >= 224
+        || (first == 100 && second & 0xc0 == 64)
+        || (first, second, third) == (192, 0, 0)
+        || (first == 198 && second & 0xfe == 18)
+}
+
 /// 0 where there is none.
 fn port(text: &str) -> Result<u16, UrlError> {
     match text {
@@ -105,6 +119,26 @@ impl Host {
         let last = labels.rsplit('.').next().unwrap_or_default();
         let ends_in_number = last.bytes().all(|byte| byte.is_ascii_digit()) || number(last).is_some();
         if !last.is_empty() && ends_in_number { ipv4(labels).map(Self::V4) } else { Some(Self::Name(name)) }
+    }
+
+    /// An address that is not for everybody on the internet: of a private network, of this machine, or for a special use.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        match self {
+            Self::Name(_) => false,
+            Self::V4(address) => is_private_v4(*address),
+            Self::V6(address) => {
+                let [first, second, ..] = address.segments();
+                address.to_ipv4_mapped().is_some_and(is_private_v4)
+                    || address.is_loopback()
+                    || address.is_unspecified()
+                    || address.is_multicast()
+                    // Unique local, link local and site local addresses, and those of documentation.
+                    || first & 0xfe00 == 0xfc00
+                    || first & 0xff80 == 0xfe80
+                    || (first, second) == (0x2001, 0x0db8)
+            }
+        }
     }
 
     /// Connections to it do not leave this machine.
@@ -192,6 +226,46 @@ impl fmt::Display for UrlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_address_is_nobodys_on_the_internet() {
+        let is_private =
+            |host: &str| HttpUrl::parse(&format!("http://{host}")).expect("a URL").host.is_private();
+        for host in [
+            "10.0.0.5",
+            "172.16.0.1",
+            "172.31.255.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "127.0.0.1",
+            "0.0.0.0",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "[fd00::1]",
+            "[fe80::1]",
+            "[::1]",
+            "[::]",
+            "[fec0::1]",
+            "[::ffff:10.0.0.5]",
+            "0xa000005",
+        ] {
+            assert!(is_private(host), "{host}");
+        }
+        for host in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "198.20.0.1",
+            "[2606:4700::1]",
+            "[::ffff:8.8.8.8]",
+            "localhost",
+            "h",
+        ] {
+            assert!(!is_private(host), "{host}");
+        }
+    }
 
     #[test]
     fn a_url_is_read_down_to_where_it_leads() {

@@ -12,7 +12,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     let config = cx.config();
     let access = config.at("commands.useAccessGroups");
-    match (channels::find(cx, "slack"), access.is_false()) {
+    // From 2026.8.1 on there is no such key: lists hold in any case.
+    let is_off = if cx.release().since(2026, 8, 1) { Ok(false) } else { access.is_false() };
+    match (channels::find(cx, "slack"), is_off) {
         (Ok(None), _) => {}
         (Ok(Some(channel)), Ok(true)) => open_to_all(&mut answer, &channel, &config, &access),
         (Ok(Some(channel)), Ok(false)) => no_allowlists(cx, &mut answer, &channel, &config),

@@ -39,7 +39,7 @@ impl<'a> Fence<'a> {
         let agent = agent.clone().map(|id| id.filter(|id| !id.is_empty()));
         let mode = agent.clone().and_then(|agent| Mode::of(config, agent)?.name());
         let policies = policies(config, &agent);
-        let sandbox = agent.and_then(|agent| Policy::sandbox(config, agent));
+        let sandbox = agent.and_then(|agent| older().sandbox(config, agent));
         let reaches = |tool: &str, is_on: &Result<bool, NotAssessed>| {
             let allows = |policy: &Result<Policy, NotAssessed>| {
                 policy.as_ref().map(|policy| policy.allows(tool)).map_err(NotAssessed::clone)
@@ -137,6 +137,10 @@ fn report(all_closed: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {
         .at_all(nodes)
 }
 
+fn older() -> tools::Catalogue {
+    tools::Catalogue::of(chitin_policy_sdk::Release { year: 2026, month: 2, patch: 19 })
+}
+
 /// The tool policies that hold for an agent in and out of its sandbox.
 fn policies(
     config: &Node<'_>,
@@ -145,9 +149,9 @@ fn policies(
     let global = config.get("tools");
     let section = agent.clone().and_then(|agent| agent.map_or(Ok(None), |id| section(config, id)));
     let profile = section.clone().and_then(|section| tools::profile(&global, section.as_ref()));
-    let own = section.and_then(|section| section.map(|section| Policy::pick(&section)).transpose());
+    let own = section.and_then(|section| section.map(|section| older().pick(&section)).transpose());
     // Where nothing is said, every tool passes.
-    [profile.map(Option::unwrap_or_default), Policy::pick(&global), own.map(Option::unwrap_or_default)]
+    [profile.map(Option::unwrap_or_default), older().pick(&global), own.map(Option::unwrap_or_default)]
 }
 
 /// The agent's own `tools`: those of the first entry of `agents.list` with exactly its id, or those in `agents.entries`.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chitin_policy_sdk::openclaw::channels::{self, Account, Channel, judge, told};
 use chitin_policy_sdk::openclaw::pairing::{self, Store};
 use chitin_policy_sdk::openclaw::senders::{self, is_everyone, is_hidden_number};
-use chitin_policy_sdk::{Answer, Context, Location, Node, NotAssessed, Verdict, any, critical, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Location, Node, NotAssessed, Release, Verdict, any, critical, warn,
+};
 
 const INVALID: &str = "channels.telegram.allowFrom.invalid_entries";
 const WILDCARD: &str = "channels.telegram.groups.allowFrom.wildcard";
@@ -14,12 +16,13 @@ const MISSING: &str = "channels.telegram.groups.allowFrom.missing";
 /// So many bad entries are named and pointed at; the others are counted.
 const EXAMPLES: usize = 5;
 
-/// Looks at each account whose groups are let in.
+/// Looks at each account: at those who may write, and at those who may give commands in groups that are let in.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     match (channels::find(cx, "telegram"), cx.config().at("commands.text").is_false()) {
-        (_, Ok(true)) | (Ok(None), _) => {}
-        (Ok(Some(channel)), Ok(false)) => groups(cx, &channel, &mut answer),
+        (Ok(None), _) => {}
+        (_, Ok(true)) if !is_always_checked(cx.release()) => {}
+        (Ok(Some(channel)), Ok(no_commands)) => look(cx, &channel, no_commands, &mut answer),
         (Err(reason), _) | (_, Err(reason)) => leave_open(&mut answer, &reason),
     }
     Ok(answer)
@@ -31,13 +34,28 @@ fn leave_open(answer: &mut Answer, reason: &NotAssessed) {
     }
 }
 
-fn groups(cx: &Context<'_>, channel: &Channel<'_>, answer: &mut Answer) {
-    let mut accounts = Vec::new();
+/// The list of those who may write directly is checked also where no group is let in (reference: 2026.9-delta 5.4).
+fn is_always_checked(release: Release) -> bool {
+    release.since(2026, 8, 1)
+}
+
+/// The ids of groups, which are negative, stand for nobody (reference: 2026.9-delta 5.4).
+fn groups_are_nobody(release: Release) -> bool {
+    release.since(2026, 8, 1)
+}
+
+fn look(cx: &Context<'_>, channel: &Channel<'_>, no_commands: bool, answer: &mut Answer) {
+    let (mut accounts, mut closed) = (Vec::new(), Vec::new());
     for (account, stores) in channel.accounts.iter().zip(pairing::stores(cx, channel)) {
-        match Groups::of(cx, account, stores) {
-            Ok(groups) => accounts.extend(groups),
+        let groups = if no_commands { Ok(None) } else { Groups::of(cx, account, stores) };
+        match groups {
+            Ok(Some(groups)) => accounts.push(groups),
+            Ok(None) => closed.push(account),
             Err(reason) => leave_open(answer, &reason),
         }
+    }
+    if is_always_checked(cx.release()) {
+        invalid_entries(cx, answer, &closed);
     }
     invalid_entries(cx, answer, &accounts);
     wildcard(cx, answer, &accounts);
@@ -80,51 +98,24 @@ impl<'a> Groups<'a> {
         self.stores.as_deref().map_err(Clone::clone)
     }
 
-    /// What the lists and stores hold that matches nobody, and where; and why others cannot be told.
-    fn invalid(&self, cx: &Context<'_>) -> (Vec<(String, Location)>, Vec<NotAssessed>) {
-        let mut entries = Entries::default();
-        match self.stores() {
-            Ok(stores) => {
-                for store in stores {
-                    for sender in &store.senders {
-                        entries.add(sender, Location::Object(store.path.clone()));
-                    }
-                }
-            }
-            Err(reason) => entries.open.push(reason),
-        }
-        let direct = self.account.get("allowFrom");
-        for list in [&self.list, &direct].into_iter().chain(&self.narrower) {
-            match items(list) {
-                Ok(items) => {
-                    for item in items {
-                        entries.add_item(cx, &item);
-                    }
-                }
-                Err(reason) => entries.open.push(reason),
-            }
-        }
-        (entries.invalid, entries.open)
-    }
-
     /// Somebody in particular may give commands, or everybody in one group.
     fn has_senders(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let names_sender = |list| any(items(list)?.map(|item| is_sender_entry(cx, &item)));
         let stored = self
             .stores()
-            .map(|stores| stores.iter().flat_map(|store| &store.senders).any(|sender| is_sender(sender)));
+            .map(|stores| stores.iter().flat_map(|store| &store.senders).any(|sender| is_sender(cx, sender)));
         let listed = [&self.list].into_iter().chain(&self.narrower).map(names_sender);
         any([stored].into_iter().chain(listed))
     }
 
-    /// Where everyone in every group is let in.
-    fn wildcard(&self, cx: &Context<'_>) -> Result<Option<Location>, NotAssessed> {
+    /// Everyone in every group is let in, and where; a store in the database has no place.
+    fn wildcard(&self, cx: &Context<'_>) -> Result<Option<Option<Location>>, NotAssessed> {
         let mut open = None;
         match items(&self.list) {
             Ok(items) => {
                 for item in items {
                     match is_everyone(cx, &item) {
-                        Ok(true) => return Ok(Some(item.location())),
+                        Ok(true) => return Ok(Some(Some(item.location()))),
                         Ok(false) => {}
                         Err(reason) => open = Some(reason),
                     }
@@ -135,7 +126,7 @@ impl<'a> Groups<'a> {
         match self.stores() {
             Ok(stores) => {
                 if let Some(store) = stores.iter().find(|store| store.has_wildcard) {
-                    return Ok(Some(Location::Object(store.path.clone())));
+                    return Ok(Some(store.location()));
                 }
             }
             Err(reason) => open = Some(reason),
@@ -161,6 +152,54 @@ fn narrower(groups: Result<Node<'_>, NotAssessed>) -> Vec<Result<Node<'_>, NotAs
     lists
 }
 
+/// What the lists of an account hold that matches nobody, and where that stands; and why others cannot be told.
+trait Listed<'a> {
+    fn account(&self) -> &'a Account<'a>;
+
+    fn collect(&self, cx: &Context<'_>, entries: &mut Entries);
+
+    fn invalid(&self, cx: &Context<'_>) -> Entries {
+        let mut entries = Entries::default();
+        self.collect(cx, &mut entries);
+        entries
+    }
+}
+
+/// An account that lets no group in has the list of those who may write directly.
+impl<'a> Listed<'a> for &'a Account<'a> {
+    fn account(&self) -> &'a Account<'a> {
+        self
+    }
+
+    fn collect(&self, cx: &Context<'_>, entries: &mut Entries) {
+        entries.add_list(cx, &self.get("allowFrom"));
+    }
+}
+
+impl<'a> Listed<'a> for Groups<'a> {
+    fn account(&self) -> &'a Account<'a> {
+        self.account
+    }
+
+    fn collect(&self, cx: &Context<'_>, entries: &mut Entries) {
+        match self.stores() {
+            Ok(stores) => {
+                for store in stores {
+                    for sender in &store.senders {
+                        entries.add(cx, sender, store.location());
+                    }
+                }
+            }
+            Err(reason) => entries.open.push(reason),
+        }
+        entries.add_list(cx, &self.list);
+        entries.add_list(cx, &self.account.get("allowFrom"));
+        for list in &self.narrower {
+            entries.add_list(cx, list);
+        }
+    }
+}
+
 /// The items of a list, or why the list is not known.
 fn items<'a>(
     list: &Result<Node<'a>, NotAssessed>,
@@ -171,22 +210,34 @@ fn items<'a>(
 /// Entries of lists that match nobody, each once.
 #[derive(Default)]
 struct Entries {
-    invalid: Vec<(String, Location)>,
+    /// Each with its place; those of a store in the database have none.
+    invalid: Vec<(String, Option<Location>)>,
     open: Vec<NotAssessed>,
     seen: BTreeSet<String>,
 }
 
 impl Entries {
-    fn add(&mut self, entry: &str, place: Location) {
+    fn add_list(&mut self, cx: &Context<'_>, list: &Result<Node<'_>, NotAssessed>) {
+        match items(list) {
+            Ok(items) => {
+                for item in items {
+                    self.add_item(cx, &item);
+                }
+            }
+            Err(reason) => self.open.push(reason),
+        }
+    }
+
+    fn add(&mut self, cx: &Context<'_>, entry: &str, place: Option<Location>) {
         let id = senders::normalise("telegram", entry);
-        if !id.is_empty() && !is_sender(&id) && self.seen.insert(id.clone()) {
+        if !id.is_empty() && !is_sender(cx, &id) && self.seen.insert(id.clone()) {
             self.invalid.push((id, place));
         }
     }
 
     fn add_item(&mut self, cx: &Context<'_>, item: &Node<'_>) {
         match entry(cx, item) {
-            Ok(Entry::Id(id)) => self.add(&id, item.location()),
+            Ok(Entry::Id(id)) => self.add(cx, &id, Some(item.location())),
             Ok(Entry::Blank | Entry::Number) => {}
             Err(reason) => self.open.push(reason),
         }
@@ -219,14 +270,13 @@ fn is_sender_entry(cx: &Context<'_>, item: &Node<'_>) -> Result<bool, NotAssesse
     Ok(match entry(cx, item)? {
         Entry::Blank => false,
         Entry::Number => true,
-        Entry::Id(id) => is_sender(&id),
+        Entry::Id(id) => is_sender(cx, &id),
     })
 }
 
-fn invalid_entries(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
-    for groups in accounts {
-        let (_, open) = groups.invalid(cx);
-        for reason in open {
+fn invalid_entries<'a>(cx: &Context<'_>, answer: &mut Answer, accounts: &[impl Listed<'a>]) {
+    for account in accounts {
+        for reason in account.invalid(cx).open {
             answer.leave_open(INVALID, reason);
         }
     }
@@ -234,9 +284,9 @@ fn invalid_entries(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>
         answer,
         INVALID,
         accounts,
-        |groups| Ok(Some(groups.invalid(cx).0).filter(|invalid| !invalid.is_empty())),
+        |account| Ok(Some(account.invalid(cx).invalid).filter(|invalid| !invalid.is_empty())),
         |invalid, sharing| {
-            let (who, note) = told(sharing.iter().map(|groups| groups.account));
+            let (who, note) = told(sharing.iter().map(|account| account.account()));
             let examples: Vec<String> =
                 invalid.iter().take(EXAMPLES).map(|(entry, _)| format!("\"{entry}\"")).collect();
             let more = match invalid.len().saturating_sub(EXAMPLES) {
@@ -250,7 +300,7 @@ fn invalid_entries(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>
                     examples.join(", ")
                 ))
                 .remediation("Replace each by the numeric id of the person, or remove it");
-            finding.locations = invalid.into_iter().take(EXAMPLES).map(|(_, place)| place).collect();
+            finding.locations = invalid.into_iter().take(EXAMPLES).filter_map(|(_, place)| place).collect();
             finding.locations.dedup();
             finding
         },
@@ -265,13 +315,13 @@ fn wildcard(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
         |groups| groups.wildcard(cx),
         |place, sharing| {
             let (who, note) = told(sharing.iter().map(|groups| groups.account));
-            critical(WILDCARD, "Everyone in a Telegram group may give the agent commands")
+            let found = critical(WILDCARD, "Everyone in a Telegram group may give the agent commands")
                 .detail(format!(
                     "The list of those who may give commands in groups holds \"*\"{who}: every member of every group \
                      that is let in can run commands, and anybody who joins can, too.{note}"
                 ))
-                .remediation("Remove \"*\" and list the numeric ids of those who may give commands")
-                .at_location(&place)
+                .remediation("Remove \"*\" and list the numeric ids of those who may give commands");
+            place.iter().fold(found, Finding::at_location)
         },
     );
 }
@@ -309,9 +359,10 @@ fn missing(cx: &Context<'_>, answer: &mut Answer, accounts: &[Groups<'_>]) {
 }
 
 /// A numeric id, with or without a prefix, or everyone.
-fn is_sender(entry: &str) -> bool {
+fn is_sender(cx: &Context<'_>, entry: &str) -> bool {
     let id = senders::normalise("telegram", entry);
-    let digits = id.strip_prefix('-').unwrap_or(&id);
+    let sign = if groups_are_nobody(cx.release()) { None } else { id.strip_prefix('-') };
+    let digits = sign.unwrap_or(&id);
     id == "*" || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -320,7 +371,7 @@ chitin_policy_sdk::policy!(audit);
 #[cfg(test)]
 mod tests {
     use chitin_policy_sdk::testing::MemoryHost;
-    use chitin_policy_sdk::{Finding, Hidden, Location, Path};
+    use chitin_policy_sdk::{Cell, Finding, Hidden, Location, Path};
 
     use super::{EXAMPLES, audit};
 
@@ -556,5 +607,49 @@ mod tests {
             let host = host(section).hide("/channels/telegram/groupAllowFrom/0", Hidden::Variable);
             assert_eq!(host.ids(audit), expected, "{section}");
         }
+    }
+
+    #[test]
+    fn the_list_for_direct_messages_is_checked_everywhere_from_a_release_on() {
+        let with =
+            |config: &str, month, patch| MemoryHost::new(config).release(2026, month, patch).ids(audit);
+        for config in [
+            r#"{channels: {telegram: {allowFrom: ["@a"], groupPolicy: "disabled"}}}"#,
+            r#"{channels: {telegram: {allowFrom: ["@a"]}}}"#,
+            r#"{channels: {telegram: {allowFrom: ["@a"], groups: {"-1": {}}}}, commands: {text: false}}"#,
+        ] {
+            assert_eq!(with(config, 7, 35), NOTHING, "{config}");
+            assert_eq!(with(config, 8, 1), [INVALID], "{config}");
+        }
+        let others = r#"{channels: {telegram: {groupAllowFrom: ["@a"]}}}"#;
+        assert_eq!(with(others, 9, 6), NOTHING, "no group is let in");
+        let hidden = r#"{channels: {telegram: {allowFrom: {"$hidden": "withheld"}}}}"#;
+        assert_eq!(with(hidden, 9, 6), [OPEN[0]]);
+        let accounts =
+            r#"{channels: {telegram: {accounts: {a: {allowFrom: ["@a"]}, b: {allowFrom: ["5"]}}}}}"#;
+        assert_eq!(with(accounts, 9, 6), [INVALID]);
+    }
+
+    #[test]
+    fn a_group_is_nobody_from_a_release_on() {
+        let group = r#"{groupPolicy: "open", groupAllowFrom: [-100123]}"#;
+        assert_eq!(host(group).release(2026, 7, 35).ids(audit), NOTHING);
+        assert_eq!(host(group).release(2026, 8, 1).ids(audit), [INVALID, MISSING]);
+    }
+
+    #[test]
+    fn rows_of_the_pairing_store_count_like_files() {
+        let stored = |entry: &str| {
+            let columns = ["channel_key", "account_id", "entry"];
+            let row = ["telegram", "default", entry].map(|text| Cell::Text(text.to_owned())).to_vec();
+            let host = host(r#"{groupPolicy: "open"}"#).release(2026, 9, 6);
+            host.table("channel_pairing_allow_entries", &columns, vec![row])
+        };
+        assert_eq!(stored("5").ids(audit), NOTHING);
+        assert_eq!(stored("@x").ids(audit), [INVALID, MISSING]);
+        assert_eq!(stored("*").ids(audit), [WILDCARD]);
+        assert!(findings(&stored("*"))[0].locations.is_empty());
+        let refused = stored("5").ungranted("records:channel_pairing_allow_entries.entry");
+        assert_eq!(refused.ids(audit), OPEN);
     }
 }

@@ -1,16 +1,27 @@
 //! Reverse proxies that the gateway trusts too much, or does not know.
 
 use chitin_policy_sdk::openclaw::gateway::Gateway;
-use chitin_policy_sdk::{Answer, Context, Finding, Node, NotAssessed, Verdict, all, any, critical, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Node, NotAssessed, Severity, Verdict, all, any, critical, finding, js, warn,
+};
+
+const AUTO_APPROVE: &str = "gateway.trusted_proxy_device_auto_approve";
+const AUTO_APPROVE_ADMIN: &str = "gateway.trusted_proxy_device_auto_approve_admin";
+/// The scope of whoever may do all.
+const ADMIN: &str = "operator.admin";
 
 /// Looks at the list of proxies, and where a proxy authenticates, at what narrows its word.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let gateway = Gateway::read(cx);
     let mut answer = Answer::new();
     answer.check("gateway.trusted_proxies_missing", proxies_missing(&gateway));
+    answer.check("gateway.real_ip_fallback_enabled", real_ip(&gateway));
     answer.check("gateway.trusted_proxy_auth", proxy_auth(&gateway));
     answer.check("gateway.trusted_proxy_no_proxies", no_proxies(&gateway));
     answer.check("gateway.trusted_proxy_no_user_header", no_user_header(&gateway));
+    answer.check("gateway.trusted_proxy_allow_loopback", allow_loopback(&gateway));
+    answer.check(AUTO_APPROVE, auto_approve(&gateway));
+    auto_approve_admin(&gateway, &mut answer);
     answer.check("gateway.trusted_proxy_no_allowlist", no_allowlist(&gateway));
     Ok(answer)
 }
@@ -32,6 +43,45 @@ fn proxies_missing(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed
         )
         .at(&proxies);
     Ok(Some(finding))
+}
+
+fn real_ip(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let switch = gateway.node.get("allowRealIpFallback");
+    if !switch.is_true()? {
+        return Ok(None);
+    }
+    let proxies = gateway.node.get("trustedProxies");
+    let is_open = gateway.is_loopback().map(|is_loopback| !is_loopback);
+    let is_elsewhere = proxies
+        .items()
+        .and_then(|items| any(items.map(|proxy| Ok(!proxy.text()?.is_some_and(is_strictly_loopback)))));
+    let is_exposed = any([is_open, all([gateway.is_delegated(), is_elsewhere])])?;
+    let severity = if is_exposed { Severity::Critical } else { Severity::Warn };
+    let finding = finding("gateway.real_ip_fallback_enabled", severity, "Gateway believes the header X-Real-IP")
+        .detail(
+            "gateway.allowRealIpFallback is true: where a trusted proxy sends no X-Forwarded-For, the gateway takes the address in \
+             X-Real-IP for the caller's. A proxy that passes that header on lets every caller pass for a local one.",
+        )
+        .remediation(
+            "Set gateway.allowRealIpFallback to false, and let the proxy set X-Forwarded-For. Where it cannot, check that it always \
+             overwrites X-Real-IP",
+        )
+        .at(&switch)
+        .at(&proxies);
+    Ok(Some(finding))
+}
+
+/// Exactly the address of this machine, or a network of this address alone.
+fn is_strictly_loopback(entry: &str) -> bool {
+    let entry = js::trim(entry);
+    let is = |address: &str, bits: Option<u32>| match address {
+        "127.0.0.1" => bits.is_none_or(|bits| bits == 32),
+        _ => address.eq_ignore_ascii_case("::1") && bits.is_none_or(|bits| bits == 128),
+    };
+    match entry.split_once('/') {
+        None => is(entry, None),
+        Some((address, bits)) => js::trim(bits).parse().is_ok_and(|bits| is(js::trim(address), Some(bits))),
+    }
 }
 
 fn proxy_auth(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
@@ -82,6 +132,73 @@ fn no_user_header(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed>
         )
         .at(&header);
     Ok(Some(finding))
+}
+
+fn allow_loopback(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let switch = gateway.node.at("auth.trustedProxy.allowLoopback");
+    if !all([switch.is_true(), gateway.is_delegated()])? {
+        return Ok(None);
+    }
+    let finding = warn("gateway.trusted_proxy_allow_loopback", "Requests from this machine pass for the proxy's")
+        .detail(
+            "gateway.auth.trustedProxy.allowLoopback is true: a proxy on this machine may authenticate. So may every other local \
+             process: it reaches the gateway from the same address, and writes the user header itself.",
+        )
+        .remediation(
+            "Set gateway.auth.trustedProxy.allowLoopback to false where the proxy runs elsewhere. Where it runs here, let nobody \
+             else have an account on this machine, and set gateway.auth.trustedProxy.requiredHeaders",
+        )
+        .at(&switch);
+    Ok(Some(finding))
+}
+
+fn auto_approve(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let switch = gateway.node.at("auth.trustedProxy.deviceAutoApprove.enabled");
+    if !all([switch.is_true(), gateway.is_delegated()])? {
+        return Ok(None);
+    }
+    let finding = warn(AUTO_APPROVE, "Devices of the proxy's users are paired without asking")
+        .detail(
+            "gateway.auth.trustedProxy.deviceAutoApprove.enabled is true: a new browser or device of whoever the proxy lets in is \
+             paired at once, and stays paired. One login that is stolen at the proxy leaves a device behind.",
+        )
+        .remediation(
+            "Set gateway.auth.trustedProxy.deviceAutoApprove.enabled to false, or its scopes to what every user of the proxy may do",
+        )
+        .at(&switch);
+    Ok(Some(finding))
+}
+
+/// One finding for the list, and a reason for each entry that is not shown.
+fn auto_approve_admin(gateway: &Gateway<'_>, answer: &mut Answer) {
+    let approve = gateway.node.at("auth.trustedProxy.deviceAutoApprove");
+    let scopes = match all([approve.get("enabled").is_true(), gateway.is_delegated()]) {
+        Ok(false) => return,
+        other => other.and(approve.get("scopes").items()),
+    };
+    let scopes = match scopes {
+        Ok(scopes) => scopes,
+        Err(reason) => return answer.leave_open(AUTO_APPROVE_ADMIN, reason),
+    };
+    let mut is_found = false;
+    for scope in scopes {
+        let verdict = scope.trimmed().map(|text| (text == Some(ADMIN) && !is_found).then(|| admin(&scope)));
+        is_found |= matches!(verdict, Ok(Some(_)));
+        answer.check(AUTO_APPROVE_ADMIN, verdict);
+    }
+}
+
+fn admin(scope: &Node<'_>) -> Finding {
+    critical(AUTO_APPROVE_ADMIN, "Devices of the proxy's users are paired as administrators")
+        .detail(format!(
+            "gateway.auth.trustedProxy.deviceAutoApprove.scopes lists \"{ADMIN}\": every device of every user whom the proxy lets in may \
+             change the gateway itself, without anybody having said so.",
+        ))
+        .remediation(format!(
+            "Remove \"{ADMIN}\" from gateway.auth.trustedProxy.deviceAutoApprove.scopes, and name administrators in \
+             gateway.auth.identityScopes",
+        ))
+        .at(scope)
 }
 
 fn no_allowlist(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
@@ -234,21 +351,129 @@ mod tests {
     #[test]
     fn what_is_withheld_is_not_taken_for_absent() {
         for (pointer, ids) in [
-            ("/gateway/auth", [OPEN[0], OPEN[2], OPEN[3]].as_slice()),
+            (
+                "/gateway/auth",
+                [OPEN[0], OPEN[2], LOOPBACK_OPEN, APPROVED_OPEN, ADMINS_OPEN, OPEN[3]].as_slice(),
+            ),
             ("/gateway/auth/mode", &[OPEN[0]]),
             ("/gateway/trustedProxies", &[PROXY_AUTH, OPEN[1]]),
             ("/gateway/auth/trustedProxy/userHeader", &[PROXY_AUTH, OPEN[2]]),
-            ("/gateway/auth/trustedProxy", &[PROXY_AUTH, OPEN[2], OPEN[3]]),
+            (
+                "/gateway/auth/trustedProxy",
+                &[PROXY_AUTH, OPEN[2], LOOPBACK_OPEN, APPROVED_OPEN, ADMINS_OPEN, OPEN[3]],
+            ),
         ] {
             assert_eq!(host(GOOD).withhold(pointer).ids(audit), ids, "{pointer}");
         }
         assert_eq!(host("{}").withhold("/gateway/controlUi").ids(audit), [MISSING_OPEN]);
-        assert_eq!(host("{}").withhold("/gateway").ids(audit).len(), 5);
+        assert_eq!(host("{}").withhold("/gateway").ids(audit).len(), 9);
     }
 
     #[test]
     fn no_secret_is_needed_to_know_the_mode_of_a_proxy() {
         let host = host(r#"{bind: "lan", auth: {}}"#).withhold("/gateway/auth/password");
         assert_eq!(host.ungranted("secret:env:OPENCLAW_GATEWAY_PASSWORD").ids(audit), NOTHING);
+    }
+
+    const REAL_IP: &str = "gateway.real_ip_fallback_enabled";
+
+    #[test]
+    fn only_one_address_is_strictly_loopback() {
+        for entry in [" 127.0.0.1 ", "::1", "127.0.0.1/32", " ::1/128", "127.0.0.1 / 32"] {
+            assert!(is_strictly_loopback(entry), "{entry}");
+        }
+        for entry in [
+            "",
+            " ",
+            "localhost",
+            "127.0.0.0/8",
+            "127.0.0.2",
+            "127.0.0.1/31",
+            "::1/32",
+            "127.0.0.1/",
+            "/32",
+            "::/128",
+        ] {
+            assert!(!is_strictly_loopback(entry), "{entry}");
+        }
+    }
+
+    #[test]
+    fn the_address_in_a_header_is_critical_where_others_can_write_it() {
+        let ids = |gateway: &str| {
+            let mut ids = ids(gateway);
+            ids.retain(|id| id.starts_with(REAL_IP));
+            ids
+        };
+        let (warn, critical) = ([format!("{REAL_IP}:warn")], [format!("{REAL_IP}:critical")]);
+        let proxy = |proxies: &str| {
+            ids(&format!(
+                r#"{{allowRealIpFallback: true, trustedProxies: {proxies}, auth: {{mode: "trusted-proxy"}}}}"#
+            ))
+        };
+        assert_eq!(ids(r#"{allowRealIpFallback: true, trustedProxies: ["10.0.0.1"]}"#), warn);
+        assert_eq!(ids(r#"{bind: "lan", allowRealIpFallback: true}"#), critical);
+        assert_eq!(proxy(r#"["127.0.0.1", "::1/128"]"#), warn);
+        assert_eq!(proxy("[]"), warn);
+        assert_eq!(proxy(r#"["127.0.0.1", "127.0.0.0/8"]"#), critical);
+        assert_eq!(proxy("[5]"), critical);
+        for silent in ["{allowRealIpFallback: 1}", r#"{allowRealIpFallback: "true"}"#, "{}"] {
+            assert_eq!(ids(silent), NOTHING, "{silent}");
+        }
+        let open = format!("{REAL_IP}:not assessed");
+        let host = host(
+            r#"{allowRealIpFallback: true, trustedProxies: ["10.0.0.1"], auth: {mode: "trusted-proxy"}}"#,
+        );
+        for pointer in
+            ["/gateway/allowRealIpFallback", "/gateway/trustedProxies", "/gateway/auth", "/gateway"]
+        {
+            assert!(host.clone().withhold(pointer).ids(audit).contains(&open), "{pointer}");
+        }
+    }
+
+    const APPROVED: &str = "gateway.trusted_proxy_device_auto_approve:warn";
+    const APPROVED_OPEN: &str = "gateway.trusted_proxy_device_auto_approve:not assessed";
+    const ADMINS: &str = "gateway.trusted_proxy_device_auto_approve_admin:critical";
+    const ADMINS_OPEN: &str = "gateway.trusted_proxy_device_auto_approve_admin:not assessed";
+    const LOOPBACK_OPEN: &str = "gateway.trusted_proxy_allow_loopback:not assessed";
+    const ON_LOOPBACK: &str = "gateway.trusted_proxy_allow_loopback:warn";
+
+    /// A proxy that is set up well, but for this.
+    fn narrow(more: &str) -> MemoryHost {
+        host(&format!(
+            r#"{{bind: "lan", trustedProxies: ["10.0.0.1"], auth: {{
+                mode: "trusted-proxy", trustedProxy: {{userHeader: "u", allowUsers: ["ann"], {more}}}
+            }}}}"#
+        ))
+    }
+
+    #[test]
+    fn what_a_proxy_is_trusted_with_besides_is_told() {
+        let ids = |more: &str| narrow(more).ids(audit);
+        assert_eq!(ids("allowLoopback: true"), [PROXY_AUTH, ON_LOOPBACK]);
+        assert_eq!(ids(r#"deviceAutoApprove: {enabled: true}"#), [PROXY_AUTH, APPROVED]);
+        let scopes = |scopes: &str| ids(&format!("deviceAutoApprove: {{enabled: true, scopes: {scopes}}}"));
+        assert_eq!(scopes(r#"["operator.read"]"#), [PROXY_AUTH, APPROVED]);
+        assert_eq!(scopes(r#"[5, " operator.admin ", "operator.admin"]"#), [PROXY_AUTH, APPROVED, ADMINS]);
+        let off = r#"deviceAutoApprove: {enabled: false, scopes: ["operator.admin"]}, allowLoopback: 1"#;
+        assert_eq!(ids(off), [PROXY_AUTH]);
+        let other = host(
+            r#"{bind: "lan", auth: {mode: "token", trustedProxy: {allowLoopback: true, deviceAutoApprove: {enabled: true}}}}"#,
+        );
+        assert_eq!(other.ids(audit), NOTHING);
+    }
+
+    #[test]
+    fn scopes_that_are_not_shown_leave_open_whether_an_administrator_is_among_them() {
+        let all =
+            narrow(r#"deviceAutoApprove: {enabled: true, scopes: ["operator.read", "operator.admin"]}"#);
+        let scope = |index: usize| format!("/gateway/auth/trustedProxy/deviceAutoApprove/scopes/{index}");
+        let hidden = |index| all.clone().hide(&scope(index), Hidden::Variable).ids(audit);
+        assert_eq!(hidden(0), [PROXY_AUTH, APPROVED, ADMINS, ADMINS_OPEN]);
+        assert_eq!(hidden(1), [PROXY_AUTH, APPROVED, ADMINS_OPEN]);
+        let approve = "/gateway/auth/trustedProxy/deviceAutoApprove";
+        assert_eq!(all.clone().withhold(approve).ids(audit), [PROXY_AUTH, APPROVED_OPEN, ADMINS_OPEN]);
+        let mode = all.hide("/gateway/auth/mode", Hidden::Variable).ids(audit);
+        assert_eq!(mode, [OPEN[0], APPROVED_OPEN, ADMINS_OPEN]);
     }
 }

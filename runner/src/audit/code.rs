@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::config::agents;
+use crate::config::release::Release;
 use crate::sandbox::view::is_script;
 use crate::target::snapshot::{Identity, Kind, LookError, Metadata};
 use crate::target::{Environment, Located, is_inside, js_trim, user_path};
@@ -76,13 +77,12 @@ struct Search<'s> {
 /// so links and paths of the config must not lead them to what belongs to somebody else.
 pub(super) fn find(
     located: &Located,
-    env: &Environment,
     config: &Value,
+    workspaces: &[(String, PathBuf)],
     owner: u32,
     is_over: &dyn Fn() -> bool,
 ) -> Code {
     let only = (rustix::process::geteuid().as_raw() != owner).then_some(owner);
-    let workspaces = workspaces(located, env, config);
     let extensions = located.state_dir.join("extensions");
 
     let mut plugins = Search::new("plugin", only, is_over);
@@ -90,7 +90,7 @@ pub(super) fn find(
     for place in texts(config, "/plugins/load/paths") {
         plugins.plugin_or_folder(&user_path(place, &located.home, &located.cwd));
     }
-    for workspace in &workspaces {
+    for (_, workspace) in workspaces {
         plugins.folder_of_plugins(&workspace.join(".openclaw/extensions"));
     }
 
@@ -108,7 +108,7 @@ pub(super) fn find(
     if !located.by_hand() {
         skills.folder_of_skills(&located.home.join(".agents/skills"), &not_here);
     }
-    for workspace in &workspaces {
+    for (_, workspace) in workspaces {
         for name in [".agents/skills", "skills"] {
             skills.folder_of_skills(&workspace.join(name), &not_here);
         }
@@ -122,34 +122,46 @@ pub(super) fn find(
     code
 }
 
-/// The folders that agents work in, each once (reference: state-checks 8.2).
-fn workspaces(located: &Located, env: &Environment, config: &Value) -> Vec<PathBuf> {
+/// The folders that agents work in, each once, with the agent of each (reference: state-checks 8.2, 2026.9-delta 3.7).
+pub(super) fn workspaces(
+    located: &Located,
+    env: &Environment,
+    config: &Value,
+    release: Release,
+) -> Vec<(String, PathBuf)> {
+    let newer = release.is_newer_structure();
     let chosen = |agent: &Value| {
         let place = agent.get("workspace").and_then(Value::as_str).map(js_trim);
         place.filter(|place| !place.is_empty()).map(|place| user_path(place, &located.home, &located.cwd))
     };
-    let made = |id: &str| located.state_dir.join(format!("workspace-{id}"));
+    let common = config.pointer("/agents/defaults").and_then(chosen);
+    let made = |id: &str| match &common {
+        Some(common) if newer => common.join(id),
+        _ => located.state_dir.join(format!("workspace-{id}")),
+    };
+    let of_all = || common.clone().unwrap_or_else(|| default_workspace(located, env));
     let mut described: HashMap<String, &Value> = HashMap::new();
     for agent in config.pointer("/agents/list").and_then(Value::as_array).into_iter().flatten() {
         if let Some(id) = agent.get("id").and_then(Value::as_str) {
             described.entry(agents::folder(id)).or_insert(agent);
         }
     }
+    let ids = agents::folders(config);
+    // Where several agents own themselves, none of them works in the folder of all.
+    let is_owned = config.pointer("/agents/ownership").is_some() && ids.len() > 1;
     let mut folders = Vec::new();
-    for (number, id) in agents::folders(config).iter().enumerate() {
-        let place = described.get(id).copied().and_then(chosen);
-        folders.push(place.unwrap_or_else(|| match config.pointer("/agents/defaults").and_then(chosen) {
-            _ if number > 0 => made(id),
-            Some(place) => place,
-            None => default_workspace(located, env),
-        }));
+    for (number, id) in ids.into_iter().enumerate() {
+        let place = described.get(&id).copied().and_then(chosen);
+        let place = place.unwrap_or_else(|| if number > 0 || is_owned { made(&id) } else { of_all() });
+        folders.push((id, place));
     }
-    // The form of generation 2026.9.
-    for (id, agent) in config.pointer("/agents/entries").and_then(Value::as_object).into_iter().flatten() {
-        folders.push(chosen(agent).unwrap_or_else(|| made(&agents::folder(id))));
+    if newer {
+        folders.push(("default".to_owned(), of_all()));
     }
     let mut known = HashSet::new();
-    folders.retain(|folder| known.insert(folder.clone()));
+    folders.retain(|(_, folder)| known.insert(folder.clone()));
+    let mut names = HashSet::new();
+    folders.retain(|(name, _)| names.insert(name.clone()));
     folders
 }
 
@@ -443,6 +455,8 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    /// A release of the older structure.
+    const OLD: Release = Release::new(2026, 2, 19);
     use serde_json::json;
     use std::fs;
     use std::os::unix::fs::{MetadataExt as _, chown, symlink};
@@ -469,7 +483,8 @@ mod tests {
         let mut environment: Environment = variables.collect();
         let (located, _) = locate(&request, &mut environment, home).unwrap();
         let owner = fs::metadata(&state).unwrap().uid();
-        let code = find(&located, &environment, config, owner, &|| false);
+        let folders = workspaces(&located, &environment, config, OLD);
+        let code = find(&located, config, &folders, owner, &|| false);
         let place =
             |found: &Found| format!("{} {}", found.view, found.path.strip_prefix(home).unwrap().display());
         (code.found.iter().map(place).collect(), code.gaps.into_values().collect())
@@ -571,7 +586,8 @@ mod tests {
         let mut environment: Environment = [("HOME", home.path().to_str().unwrap())].into_iter().collect();
         let (located, _) = locate(&Request::default(), &mut environment, home.path()).unwrap();
         let owner = fs::metadata(&state).unwrap().uid();
-        let find = |config: &Value, over: bool| find(&located, &environment, config, owner, &|| over);
+        let folders = workspaces(&located, &environment, &json!({}), OLD);
+        let find = |config: &Value, over: bool| find(&located, config, &folders, owner, &|| over);
 
         let late = find(&json!({}), true);
         assert!(late.found.is_empty());

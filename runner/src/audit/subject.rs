@@ -35,11 +35,17 @@ const INSTALLS: [(&str, &str, &str); 2] = [
     ("hook-package", "/hooks/internal/installs", "hooks"),
 ];
 
+/// The number of the view of the state directory.
+const STATE: usize = 0;
+
 /// The number of the view of the credentials directory.
 const CREDENTIALS: usize = 2;
 
 /// Packages of one kind that are looked at: some hundred times an ordinary installation.
 const MAX_PACKAGES: usize = 500;
+
+/// Folders of agents that are looked at: some hundred times an ordinary installation.
+const MAX_WORKSPACES: usize = 500;
 
 /// The target of one audit, located and read.
 pub struct Subject {
@@ -109,9 +115,12 @@ impl Subject {
         views.extend(includes.map(|(number, path)| (include_view(number), Root::facts(path.clone()))));
         let packages = packages(&located, &config.effective).into_iter();
         views.extend(packages.map(|(view, path)| (view, Root::package(path))));
+        let workspaces = code::workspaces(&located, &environment, &config.effective, config.judged.release);
+        let outlines = workspaces.iter().take(MAX_WORKSPACES);
+        views.extend(outlines.map(|(id, path)| (format!("workspace/{id}"), Root::outline(path.clone()))));
         let owner = located.territory.owner();
         let code = if *deep {
-            code::find(&located, &environment, &config.effective, owner, &|| budget.check().is_err())
+            code::find(&located, &config.effective, &workspaces, owner, &|| budget.check().is_err())
         } else {
             Scripts::default()
         };
@@ -151,7 +160,12 @@ impl Subject {
         let mut problems = located_problems;
         problems.extend(config.problems.iter().cloned());
         let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
-        let tables = Tables::new(CREDENTIALS);
+        let (known, mask) = (Arc::clone(&config), OnceLock::new());
+        let shown = move |text: &str| {
+            let secrets = || known.secrets.iter().map(|secret| js_trim(secret.value.expose()));
+            mask.get_or_init(|| Mask::new(secrets())).apply(&Config::shown_text(text))
+        };
+        let tables = Tables::new(STATE, CREDENTIALS, Box::new(shown));
         let shared = Arc::new(Shared {
             snapshot,
             secrets,

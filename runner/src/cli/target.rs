@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use chitin::audit::{Basis, Planned, Subject};
 use chitin::budget::{self, Budget, Cut};
 use chitin::config::SecretString;
-use chitin::config::release::Release;
+use chitin::config::release::{Release, Word};
 use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
 use chitin::target::{Environment, LocateError, Located, Preview, Problem, ProblemKind, Request, locate};
@@ -214,10 +214,18 @@ impl TargetArguments {
         })?;
         let (located, mut environment, problems) = self.locate()?;
         found(&located);
-        let config = chitin::config::load_preview(&located, &mut environment, preview, self.openclaw_version);
+        let mut word = Word { asked: self.openclaw_version, greeted: None };
+        let mut config = chitin::config::load_preview(&located, &mut environment, preview, word);
         let present = located.state_exists || config.present;
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
+        if word.asked.is_none() {
+            let greeting = probe.as_ref().and_then(|probe| probe.within(GREETING));
+            word.greeted = greeting.and_then(|gateway| gateway.release);
+            if word.greeted.is_some() {
+                config = chitin::config::load_preview(&located, &mut environment, preview, word);
+            }
+        }
         let mut key = [0; 32];
         chitin::random::fill(&mut key).context("no randomness for this audit's key")?;
         let basis =
@@ -225,6 +233,9 @@ impl TargetArguments {
         Ok(Subject::new(located, environment, config, problems, &basis))
     }
 }
+
+/// How long the audit waits to hear from the gateway which release it is. One that runs answers within milliseconds.
+const GREETING: Duration = Duration::from_secs(2);
 
 /// Stands for the working directory where there is none. Nothing lies there: the name is the one that systems give to the
 /// home of accounts that have none, and only root could make it.

@@ -33,13 +33,12 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
-    Judged, Release, defaults, detect, extensions, plugins, roster, rules, rules_channels, rules_values,
-    schema, schema_type, validate,
+    Judged, Release, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema,
+    schema_type, validate,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
-use schema::Schema;
 use substitute::Given;
 use tree::Marks;
 
@@ -155,16 +154,11 @@ impl Config {
 /// Loads the config of a located target. Variables of its `env` block are added to `env`, save those that would
 /// move the target.
 pub fn load(located: &Located, env: &mut Environment) -> Config {
-    load_preview(located, env, &Preview::default(), None)
+    load_preview(located, env, &Preview::default(), Word::default())
 }
 
-/// The same as [`load`], as if files had other texts, and by the release that the operator asked for.
-pub fn load_preview(
-    located: &Located,
-    env: &mut Environment,
-    preview: &Preview,
-    asked: Option<Release>,
-) -> Config {
+/// The same as [`load`], as if files had other texts, and with what is known of the release.
+pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
     let mut problems = Problems::default();
     // Only the operator's own environment says from where else files may be included.
     let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
@@ -179,7 +173,7 @@ pub fn load_preview(
         objects.extend(other.objects);
     }
     let tree = tree.unwrap_or_else(tree::Tree::empty_object);
-    let judged = detect::detect(&tree, located, env, asked, &mut problems);
+    let judged = detect::detect(&tree, located, env, word, &mut problems);
     let source = Arc::new(Read { files, includes, objects, understood });
     let other = judged.other.map(|release| {
         let judged = Judged { release, other: None, ..judged.clone() };
@@ -213,23 +207,18 @@ fn of_release(
     if read.understood {
         roster = roster::Roster::load(&mut value, judged.release);
         references.rename(|pointer| roster.of_loader(pointer));
-        let schema = (!judged.release.is_newer_structure()).then(schema::get);
-        if let Some(schema) = schema {
-            check(schema, &value, located, &references.unset, &mut problems);
-            value = defaults::schema_order(schema, value);
-        }
+        check(judged.release, &value, located, &references.unset, &mut problems);
+        value = defaults::schema_order(schema::get(judged.release), value);
         roster.canonical(&mut value);
         references.rename(|pointer| roster.of_policies(pointer));
-        if schema.is_some() {
-            check_rules(&value, located, &mut problems);
-            defaults::runtime(&mut value, env);
-        }
+        rules::check(judged.release, &value, located, &roster, &references.unset, &mut problems);
+        defaults::runtime(judged.release, &mut value, env);
         defaults::expand_tilde(&mut value, &located.home);
         substitute::apply_env_block(&value, env, &mut Problems::default());
     }
     substitute::note_shell_env(&value, env, &mut problems);
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(&value, &references);
+        redact::redact(judged.release, &value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
     secrets.extend(secret::from_environment(env));
 
@@ -282,22 +271,16 @@ fn read(
 
 /// What the loader refuses, of a config as it sees it.
 fn check(
-    schema: &Schema,
+    release: Release,
     value: &Value,
     located: &Located,
     unset: &HashSet<String>,
     problems: &mut Problems,
 ) {
-    rules::legacy_keys(value, problems);
-    validate::validate(schema, value, unset, problems);
-    plugins::check(value, located, problems);
-}
-
-/// The rules beside the table, of a config as policies see it.
-fn check_rules(value: &Value, located: &Located, problems: &mut Problems) {
-    rules::agents(value, located, problems);
-    rules_values::check(value, problems);
-    rules_channels::check(value, problems);
+    legacy::check(release, value, problems);
+    let layer = plugins::Layer::of(release, value, located);
+    validate::validate(release, value, unset, layer, problems);
+    plugins::check(release, value, located, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::release::Release;
 use crate::target::{Request, locate};
 
 /// An installation in a temporary home directory.
@@ -49,7 +50,12 @@ impl Home {
         let mut env: Environment = [("HOME".to_owned(), home)].into_iter().chain(own).collect();
         let (located, problems) = locate(&Request::default(), &mut env, &self.path).unwrap();
         assert!(problems.is_empty(), "{problems:?}");
-        let config = load_preview(&located, &mut env, &Preview::default(), self.release);
+        let config = load_preview(
+            &located,
+            &mut env,
+            &Preview::default(),
+            Word { asked: self.release, greeted: None },
+        );
         (config, env)
     }
 }

@@ -21,6 +21,7 @@ use super::message::{self, CONNECT, Frame, Payload, QUESTIONS};
 use super::stream::{Deadline, Stream, TooMuch};
 use super::url::Address;
 use super::{Close, Gateway, NOTHING_SENT, short, tls};
+use crate::config::release::Release;
 
 /// How long a gateway may take to send the text that is signed (the reference's time).
 const CHALLENGE: Duration = Duration::from_millis(750);
@@ -50,7 +51,7 @@ enum Failure {
 /// Asks the gateway.
 pub(super) fn run(address: &Address, credentials: &Credentials, owner: u32, deadline: Instant) -> Gateway {
     let deadline = Rc::new(Cell::new(deadline));
-    let mut connected = false;
+    let mut connected = None;
     let failure = converse(address, credentials, owner, &deadline, &mut connected).err();
     let clean = |text: &str| {
         let text = short(&mask(text, &credentials.hidden));
@@ -61,7 +62,7 @@ pub(super) fn run(address: &Address, credentials: &Credentials, owner: u32, dead
         Failure::Closed(code, reason) => Some(Close { code: *code, reason: clean(reason) }),
         Failure::Broken(_) => Some(Close { code: ABNORMAL, reason: String::new() }),
         // This side closes where it is refused before the session has begun.
-        Failure::Refused(_) if !connected => {
+        Failure::Refused(_) if connected.is_none() => {
             Some(Close { code: CloseCode::Policy.into(), reason: REFUSED.to_owned() })
         }
         Failure::Refused(_) | Failure::Timeout | Failure::Withheld(_) => None,
@@ -75,13 +76,20 @@ pub(super) fn run(address: &Address, credentials: &Credentials, owner: u32, dead
             Failure::Closed(code, reason) if reason.is_empty() => format!("gateway closed ({code})"),
             Failure::Closed(code, reason) => format!("gateway closed ({code}): {}", clean(reason)),
         };
-        if connected {
+        if connected.is_some() {
             return text;
         }
         let refused = matches!(failure, Failure::Refused(_) | Failure::Closed(1008, _));
         format!("connect failed: {text}{}", if refused { hint(credentials) } else { "" })
     });
-    Gateway { attempted: true, url: address.shown.clone(), ok: error.is_none(), error, close }
+    let release = connected.and_then(|greeting| Release::of_stamp(&greeting.version?));
+    Gateway { attempted: true, url: address.shown.clone(), ok: error.is_none(), error, close, release }
+}
+
+/// What the gateway said when it let this client in.
+struct Greeting {
+    /// Its version, where it says one.
+    version: Option<String>,
 }
 
 /// What the reason of a close says that this side makes (reference: state-checks 9.5).
@@ -107,7 +115,7 @@ fn converse(
     credentials: &Credentials,
     owner: u32,
     deadline: &Deadline,
-    connected: &mut bool,
+    connected: &mut Option<Greeting>,
 ) -> Result<(), Failure> {
     let stream =
         Stream::connect(&address.url, Rc::clone(deadline)).map_err(|error| unreachable(address, &error))?;
@@ -132,17 +140,17 @@ fn session<S: Read + Write>(
     address: &Address,
     credentials: &Credentials,
     deadline: &Deadline,
-    connected: &mut bool,
+    connected: &mut Option<Greeting>,
     stream: S,
 ) -> Result<(), Failure> {
     let mut socket = upgrade(address, stream)?;
-    let result = introduce(&mut socket, credentials, deadline).and_then(|()| {
-        *connected = true;
+    let result = introduce(&mut socket, credentials, deadline).and_then(|greeting| {
+        *connected = Some(greeting);
         ask(&mut socket, credentials.device.is_some())
     });
     let (code, reason) = match &result {
         Err(Failure::Closed(..)) => return result,
-        Err(Failure::Refused(_)) if !*connected => (CloseCode::Policy, REFUSED),
+        Err(Failure::Refused(_)) if connected.is_none() => (CloseCode::Policy, REFUSED),
         _ => (CloseCode::Normal, ""),
     };
     // A courtesy: whether it arrives makes no difference.
@@ -172,7 +180,7 @@ fn introduce<S: Read + Write>(
     socket: &mut WebSocket<S>,
     credentials: &Credentials,
     deadline: &Deadline,
-) -> Result<(), Failure> {
+) -> Result<Greeting, Failure> {
     let last = deadline.get();
     deadline.set(last.min(Instant::now() + CHALLENGE));
     let challenge = loop {
@@ -193,7 +201,7 @@ fn introduce<S: Read + Write>(
         let Frame::Answer { id, result } = next(socket)? else { continue };
         if id == CONNECT {
             return match result {
-                Ok(Payload { object: true, .. }) => Ok(()),
+                Ok(Payload { object: true, server, .. }) => Ok(Greeting { version: server }),
                 Ok(_) => Err(Failure::Refused("the gateway's greeting is empty".to_owned())),
                 Err(words) => Err(Failure::Refused(words)),
             };

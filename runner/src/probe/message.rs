@@ -125,10 +125,13 @@ impl Frame {
     }
 }
 
-/// What matters of a payload: that it is an object, and the text of a nonce in it.
+/// What matters of a payload: that it is an object, the text of a nonce in it, and the version of the server that it names.
 #[derive(Debug, Default)]
 pub(super) struct Payload {
     pub object: bool,
+    /// `server.version`, where the payload has it.
+    pub server: Option<String>,
+    version: Option<String>,
     nonce: Option<String>,
     text: Option<String>,
 }
@@ -151,10 +154,11 @@ impl<'de> Visitor<'de> for PayloadVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
         let mut payload = Payload { object: true, ..Payload::default() };
         while let Some(key) = map.next_key::<String>()? {
-            if key == "nonce" {
-                payload.nonce = map.next_value::<Payload>()?.text;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+            match key.as_str() {
+                "nonce" => payload.nonce = map.next_value::<Payload>()?.text,
+                "server" => payload.server = map.next_value::<Payload>()?.version,
+                "version" => payload.version = map.next_value::<Payload>()?.text,
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(payload)

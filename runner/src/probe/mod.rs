@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::config::release::Release;
 use crate::config::{Config, Problem, ProblemKind, SecretString};
 use crate::target::{Environment, Located, Origin};
 
@@ -72,6 +73,9 @@ pub struct Gateway {
     pub error: Option<String>,
     /// How the connection was closed, if it was.
     pub close: Option<Close>,
+    /// The release that its greeting names.
+    #[serde(skip)]
+    pub release: Option<Release>,
 }
 
 /// How a WebSocket was closed.
@@ -124,6 +128,7 @@ impl Probe {
                     ok: false,
                     error: Some(reason),
                     close: None,
+                    release: None,
                 };
                 return inner(url, Some(gateway));
             }
@@ -139,7 +144,14 @@ impl Probe {
             Ok(_) => inner(shown, None),
             Err(error) => {
                 let error = Some(format!("no thread could be started for it: {}", error.kind()));
-                let gateway = Gateway { attempted: false, url: shown.clone(), ok: false, error, close: None };
+                let gateway = Gateway {
+                    attempted: false,
+                    url: shown.clone(),
+                    ok: false,
+                    error,
+                    close: None,
+                    release: None,
+                };
                 inner(shown, Some(gateway))
             }
         }
@@ -161,6 +173,7 @@ impl Probe {
                     ok: false,
                     error: Some("timeout".to_owned()),
                     close: None,
+                    release: None,
                 },
             };
             // Only who holds the receiver gets here, and it is empty.

@@ -12,10 +12,12 @@ use wasmtime::{Error, ResourceLimiter, Result};
 use self::bindings::chitin::policy::{gateway, input, records, secrets, state, types};
 use super::limits::{LimitError, Limits};
 use super::pattern::matches;
+use super::run::Sandbox;
 use super::view::{Grants, PathError, decode, encode, encode_to};
 use crate::budget::Budget;
+use crate::target::database::Pair;
 use crate::target::listing::Listing;
-use crate::target::records::{Cell, RecordsError, Tables};
+use crate::target::records::{Cell, Origin, RecordsError, Request, Tables};
 use crate::target::snapshot::{End, Kind, LookError, Metadata, Snapshot};
 
 /// The contract, generated from `wit/`.
@@ -128,6 +130,7 @@ pub struct Progress {
 
 /// The state of one run.
 pub struct HostState {
+    sandbox: Sandbox,
     shared: Arc<Shared>,
     grants: Grants,
     limits: Limits,
@@ -141,6 +144,8 @@ pub struct HostState {
     random: u64,
     ticks: u64,
     log: Vec<u8>,
+    /// The files that the reader of databases is given; none for a policy.
+    pair: Option<Arc<Pair>>,
     /// Names of refused capabilities, for the operator.
     pub denied: Vec<String>,
 }
@@ -170,8 +175,15 @@ struct Level {
 impl HostState {
     /// The state of a run on this thread, with a budget for it.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, grants: Grants, limits: Limits, budget: Budget) -> Self {
+    pub fn new(
+        sandbox: Sandbox,
+        shared: Arc<Shared>,
+        grants: Grants,
+        limits: Limits,
+        budget: Budget,
+    ) -> Self {
         Self {
+            sandbox,
             shared,
             grants,
             limits,
@@ -185,8 +197,18 @@ impl HostState {
             random: 0,
             ticks: 0,
             log: Vec::new(),
+            pair: None,
             denied: Vec::new(),
         }
+    }
+
+    /// The same, with the files of a database.
+    pub(super) fn with_pair(self, pair: Arc<Pair>) -> Self {
+        Self { pair: Some(pair), ..self }
+    }
+
+    pub(super) fn pair(&self) -> Option<&Pair> {
+        self.pair.as_deref()
     }
 
     /// What the policy wrote to standard output and error.
@@ -239,6 +261,15 @@ impl HostState {
         // Each entry that was listed may be asked for once more: what is there has an end, and absent names have none.
         if self.looks > self.limits.looks.saturating_add(self.entries) {
             return Err(Error::new(LimitError::new("looks", self.limits.looks, "more asked for")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn count_bytes(&mut self, count: u64) -> Result<()> {
+        self.read_bytes = self.read_bytes.saturating_add(count);
+        if self.read_bytes > self.limits.read_bytes {
+            let actual = format!("{} asked for", self.read_bytes);
+            return Err(Error::new(LimitError::new("read bytes", self.limits.read_bytes, actual)));
         }
         Ok(())
     }
@@ -386,11 +417,7 @@ impl state::Host for HostState {
                     Some(head) => head.to_vec(),
                     None => Arc::unwrap_or_clone(content),
                 };
-                self.read_bytes += bytes.len() as u64;
-                if self.read_bytes > self.limits.read_bytes {
-                    let actual = format!("{} asked for", self.read_bytes);
-                    return Err(Error::new(LimitError::new("read bytes", self.limits.read_bytes, actual)));
-                }
+                self.count_bytes(bytes.len() as u64)?;
                 Ok(Ok(state::Content { truncated: bytes.len() < length, bytes }))
             }
         }
@@ -548,7 +575,11 @@ impl records::Host for HostState {
             return Ok(Err(records::Error::NotGranted));
         }
         let go_on = || self.check_time().is_ok();
-        let (rows, places) = match self.shared.tables.get(&self.shared.snapshot, &table, &columns, &go_on) {
+        let read = |pair: &Arc<Pair>, requests: &[Request]| {
+            self.sandbox.rows(&self.shared, pair, requests, &self.budget)
+        };
+        let from = Origin { snapshot: &self.shared.snapshot, read: &read, go_on: &go_on };
+        let (rows, places) = match self.shared.tables.get(&from, &table, &columns) {
             Ok(found) => found,
             Err(error) => {
                 self.check_time()?;
@@ -557,8 +588,11 @@ impl records::Host for HostState {
         };
         let (start, max) = (start as usize, MAX_BATCH.min(max as usize));
         let cell = |cell: &Cell| match cell {
+            Cell::Null => records::Cell::Null,
             Cell::Integer(number) => records::Cell::Integer(*number),
+            Cell::Real(number) => records::Cell::Real(*number),
             Cell::Text(text) => records::Cell::Text(text.clone()),
+            Cell::Blob(bytes) => records::Cell::Blob(bytes.clone()),
         };
         let page: Vec<Vec<records::Cell>> = rows
             .iter()

@@ -15,7 +15,7 @@ use wasmtime::{CustomCodeMemory, Engine, Result};
 
 use super::engine;
 
-// Every built-in policy's code, on pages of its own in a section that the loader maps readable and executable. No page
+// Every built-in policy's code, and that of the reader of databases, on pages of its own in a section that the loader maps readable and executable. No page
 // of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
 std::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/builtin.s")));
 
@@ -48,7 +48,7 @@ macro_rules! embedded {
     }};
 }
 
-/// The code of every built-in policy, in the order of the catalog.
+/// The code of every built-in policy, in the order of the catalog, and the reader of databases last.
 static CODES: &[Embedded] = &include!(concat!(env!("OUT_DIR"), "/code.rs"));
 
 /// Makes the pages of compiled components executable. Those of embedded ones are already.
@@ -96,6 +96,11 @@ pub fn builtin(engine: &Engine, number: usize) -> Result<Component> {
     // SAFETY: `Embedded` is only made of bytes that this program's build script compiled with the same wasmtime and
     // configuration; they are `'static`, on their own pages, and never written to.
     unsafe { Component::deserialize_raw(engine, code.bytes()) }
+}
+
+/// Loads the reader of databases.
+pub fn reader(engine: &Engine) -> Result<Component> {
+    builtin(engine, CODES.len().saturating_sub(1))
 }
 
 /// Loads what [`super::compile::in_child`] returned.

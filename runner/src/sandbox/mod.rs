@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod compile;
+mod database;
 pub mod engine;
 mod host;
 pub mod limits;

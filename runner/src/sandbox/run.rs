@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
 use super::compile::Compiled;
+use super::database;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::bindings::PolicyPre;
 use super::host::bindings::chitin::policy::input::Input;
-use super::host::{HostState, Shared};
+use super::host::{self, HostState, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;
 use super::types;
@@ -29,6 +30,8 @@ struct Inner {
     own: RwLock<wasi::Linked>,
     /// Built-in policies that are mapped and linked, by their numbers.
     known: Mutex<HashMap<usize, Ready>>,
+    /// The reader of databases, once it is needed.
+    reader: OnceLock<wasmtime::Result<database::Ready>>,
     stop: Arc<AtomicBool>,
     /// None where no thread could be started: then fuel and the calls of a policy end it, a little later.
     clock: Option<std::thread::JoinHandle<()>>,
@@ -136,8 +139,15 @@ impl Sandbox {
                 }
             }
         });
-        let own = RwLock::new(wasi::Linked::new(&engine)?);
-        Ok(Self(Arc::new(Inner { engine, own, known: Mutex::default(), stop, clock: clock.ok() })))
+        let own = RwLock::new(wasi::Linked::new(&engine, host::link)?);
+        Ok(Self(Arc::new(Inner {
+            engine,
+            own,
+            known: Mutex::default(),
+            reader: OnceLock::new(),
+            stop,
+            clock: clock.ok(),
+        })))
     }
 
     /// Maps a policy's code and links its imports, once.
@@ -152,15 +162,15 @@ impl Sandbox {
                 once(&ready, || {
                     let component = load::builtin(engine, *number)?;
                     own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
-                    own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)
+                    PolicyPre::new(own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)?)
                 })
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
             Code::Compiled(code, ready) => once(ready, || {
                 let component = load::compiled(engine, code)?;
-                let mut linked = wasi::Linked::new(engine)?;
+                let mut linked = wasi::Linked::new(engine, host::link)?;
                 linked.link(&component)?;
-                linked.ready(&component)
+                PolicyPre::new(linked.ready(&component)?)
             }),
         }
     }
@@ -191,16 +201,8 @@ impl Sandbox {
         };
         stages.map = started.elapsed();
         let started = Instant::now();
-        let state = HostState::new(Arc::clone(shared), grants, limits.clone(), budget.clone());
-        let mut store = Store::new(&self.0.engine, state);
-        store.limiter(|state| state);
-        store.set_hostcall_fuel(limits.call_bytes);
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            store.data().check_time()?;
-            Ok(UpdateDeadline::Continue(1))
-        });
+        let state = HostState::new(self.clone(), Arc::clone(shared), grants, limits.clone(), budget.clone());
+        let mut store = self.store(state, limits);
         let verdict = store.set_fuel(limits.fuel).and_then(|()| {
             let instance = policy.instantiate(&mut store)?;
             stages.instantiate = started.elapsed();
@@ -217,6 +219,31 @@ impl Sandbox {
         let mut state = store.into_data();
         let denied = std::mem::take(&mut state.denied);
         Answer { verdict, log: state.into_log(), denied, stages }
+    }
+
+    /// A store with its limits; only fuel is still to be given.
+    pub(super) fn store(&self, state: HostState, limits: &Limits) -> Store<HostState> {
+        let mut store = Store::new(&self.0.engine, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(limits.call_bytes);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            store.data().check_time()?;
+            Ok(UpdateDeadline::Continue(1))
+        });
+        store
+    }
+
+    /// The reader of databases, mapped and linked at the first call.
+    pub(super) fn reader(&self) -> wasmtime::Result<&database::Ready> {
+        let reader = self.0.reader.get_or_init(|| {
+            let component = load::reader(&self.0.engine)?;
+            let mut linked = wasi::Linked::new(&self.0.engine, database::link)?;
+            linked.link(&component)?;
+            database::Ready::new(linked.ready(&component)?)
+        });
+        reader.as_ref().map_err(|error| Error::msg(format!("{error:#}")))
     }
 }
 
@@ -242,7 +269,7 @@ fn once(
 }
 
 /// Which limit it was, or which trap.
-fn explain(error: &Error, limits: &Limits) -> Failure {
+pub(super) fn explain(error: &Error, limits: &Limits) -> Failure {
     if let Some(limit) = error.downcast_ref::<LimitError>() {
         return limit.clone().into();
     }

@@ -5,11 +5,10 @@
 use std::collections::HashSet;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{Component, Linker, Resource, ResourceType, Type, Val};
+use wasmtime::component::{Component, InstancePre, Linker, Resource, ResourceType, Type, Val};
 use wasmtime::{Engine, Error, Result, StoreContextMut, bail};
 
-use super::host::bindings::PolicyPre;
-use super::host::{self, HostState};
+use super::host::{HostState, TICK};
 use super::limits::LimitError;
 
 /// The packages of WASI 0.2 that are linked. HTTP is not among them.
@@ -46,10 +45,10 @@ pub struct Linked {
 }
 
 impl Linked {
-    /// Links the contract's imports.
-    pub fn new(engine: &Engine) -> Result<Self> {
+    /// Links the imports of a contract.
+    pub fn new(engine: &Engine, link: impl FnOnce(&mut Linker<HostState>) -> Result<()>) -> Result<Self> {
         let mut linker = Linker::new(engine);
-        host::link(&mut linker)?;
+        link(&mut linker)?;
         Ok(Self { linker, known: HashSet::new() })
     }
 
@@ -88,8 +87,8 @@ impl Linked {
     }
 
     /// A linked component, ready to be instantiated.
-    pub fn ready(&self, component: &Component) -> Result<PolicyPre<HostState>> {
-        PolicyPre::new(self.linker.instantiate_pre(component)?)
+    pub fn ready(&self, component: &Component) -> Result<InstancePre<HostState>> {
+        self.linker.instantiate_pre(component)
     }
 }
 
@@ -172,7 +171,7 @@ impl Call {
                 ])
             }
             Self::Ticks => Val::U64(store.data_mut().tick()),
-            Self::Resolution => Val::U64(host::TICK),
+            Self::Resolution => Val::U64(TICK),
             Self::Exit => bail!("the policy called exit"),
             Self::Nothing => match ty.results().next() {
                 Some(ty) => nothing(&mut store, &ty)?,

@@ -5,6 +5,7 @@
 
 mod account;
 mod clock;
+pub mod database;
 mod dotenv;
 mod environment;
 pub mod listing;

@@ -11,7 +11,7 @@ use super::snapshot::{Kind, Metadata, open_beneath};
 
 /// Where credentials lie below the state directory, from the reference's layout; "*" is each folder. The state directory's
 /// own files are looked at, too.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "",
     "agent",
     "agents/*/agent",
@@ -24,6 +24,7 @@ const PLACES: [&str; 12] = [
     "matrix",
     "nodes",
     "nostr",
+    "state",
 ];
 
 /// Folders below such a place that are entered: WhatsApp's logins lie at the second level.

@@ -39,6 +39,9 @@ const MAX_LISTINGS: usize = 160 << 20;
 /// runner looks, and does not remember.
 const MAX_REMEMBERED_BYTES: usize = 16 << 20;
 
+/// The coarsest steps that file systems' clocks have are of 10 ms.
+const FRESH_NANOSECONDS: i64 = 20_000_000;
+
 /// What a remembered path takes besides its text.
 const REMEMBERED: usize = 192;
 
@@ -93,6 +96,16 @@ impl Identity {
     #[must_use]
     pub fn is(self, other: Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// It changed so short a time ago that a clock with coarse steps may not tell a further change.
+    pub(super) fn is_fresh(self) -> bool {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        let since = |then: (i64, i64)| {
+            let seconds = now.tv_sec.saturating_sub(then.0);
+            seconds.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec.saturating_sub(then.1))
+        };
+        since(self.changed) < FRESH_NANOSECONDS
     }
 
     /// Device and inode, to look it up by.
@@ -238,6 +251,8 @@ enum Purpose {
     Package,
     /// Code.
     Code,
+    /// A folder that agents work in: what lies in it, and nothing of its content.
+    Outline,
 }
 
 /// The root of a view.
@@ -288,6 +303,12 @@ impl Root {
     #[must_use]
     pub fn found(path: PathBuf, object: Identity) -> Self {
         Self::new(path, Purpose::Code, Some(object))
+    }
+
+    /// A folder that the target names, of which policies see what lies in it, and no content.
+    #[must_use]
+    pub fn outline(path: PathBuf) -> Self {
+        Self::new(path, Purpose::Outline, None)
     }
 
     /// Where it lies.
@@ -546,7 +567,7 @@ impl Snapshot {
     /// The whole content of a regular file.
     pub fn read(&self, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
         let root = self.root(view)?;
-        if root.purpose == Purpose::Facts {
+        if matches!(root.purpose, Purpose::Facts | Purpose::Outline) {
             return Err(LookError::Secret);
         }
         if root.found.is_some() {
@@ -572,6 +593,25 @@ impl Snapshot {
             seen.contents.insert(key, content.clone());
         }
         content
+    }
+
+    /// Opens a regular file as it is now, whatever was seen of it before. For what the runner gives to no policy as it is.
+    pub(super) fn open(&self, view: usize, rel: &Path) -> Look<(OwnedFd, Metadata)> {
+        // Looked at first, because opening a device can already do something to it.
+        let found =
+            Metadata::from(&rustix::fs::fstat(open_beneath(self.directory(view)?, rel, OFlags::PATH)?)?);
+        match found.kind {
+            Kind::File => {}
+            Kind::Symlink => return Err(LookError::ThroughLink),
+            Kind::Directory | Kind::Other => return Err(LookError::WrongKind),
+        }
+        if !self.guard.territory.is_none_or(|territory| territory.may_read(&found)) {
+            return Err(LookError::Foreign(found.uid));
+        }
+        let handle =
+            open_beneath(self.directory(view)?, rel, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let opened = Metadata::from(&rustix::fs::fstat(&handle)?);
+        if opened.identity.is(found.identity) { Ok((handle, opened)) } else { Err(LookError::Changed) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
@@ -706,7 +746,7 @@ impl Snapshot {
         let many = object.links != 1;
         let secret = match self.root(view)?.purpose {
             _ if self.guard.secret.contains(&key) => true,
-            Purpose::Facts => true,
+            Purpose::Facts | Purpose::Outline => true,
             // Package managers give files of code several names.
             Purpose::Folder | Purpose::Package | Purpose::Code => many && self.is_twin(key),
             Purpose::Log => many,

@@ -182,7 +182,7 @@ fn within(time: Duration, strangers: usize, home: &Home) -> Evaluation {
     let request = Request::default();
     let mut environment: Environment = [("HOME", home.path().to_str().unwrap())].into_iter().collect();
     let (located, problems) = locate(&request, &mut environment, home.path()).unwrap();
-    let config = chitin::config::load(&located, &mut environment);
+    let config = crate::support::load(&located, &mut environment);
     let subject = Subject::new(located, environment, config, problems, &Basis::default());
     let builtins = BUILTIN
         .iter()

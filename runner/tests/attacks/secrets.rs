@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use chitin::audit::{Basis, Subject, input};
-use chitin::config::{Config, Edit, load};
+use chitin::config::{Config, Edit};
 use chitin::policy::manifest::{Capabilities, FileCapability};
 use chitin::target::{Environment, Request, locate};
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ fn run(home: &Home, arguments: &[&str]) -> Answer {
 fn config(home: &Path) -> Config {
     let mut environment: Environment = [("HOME", home.to_str().unwrap())].into_iter().collect();
     let (located, _) = locate(&Request::default(), &mut environment, home).unwrap();
-    load(&located, &mut environment)
+    crate::support::load(&located, &mut environment)
 }
 
 /// The difference of a fix that sets one value, before and after, as it may be shown.
@@ -648,7 +648,7 @@ fn a_secret_in_a_path_reaches_no_policy() {
     let path = made.path().to_str().unwrap();
     let mut environment: Environment = [("HOME", path), ("X_TOKEN", VALUE)].into_iter().collect();
     let (located, problems) = locate(&Request::default(), &mut environment, made.path()).unwrap();
-    let config = load(&located, &mut environment);
+    let config = crate::support::load(&located, &mut environment);
     let basis = Basis { deep: true, ..Basis::default() };
     let subject = Subject::new(located, environment, config, problems, &basis);
     let log = FileCapability::try_from("stat:log".to_owned()).unwrap();

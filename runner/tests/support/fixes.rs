@@ -144,7 +144,7 @@ fn effective(path: &Path, environment: &BTreeMap<String, String>) -> Value {
     let mut environment: Environment =
         pairs.map(|(name, value)| (name.clone(), value.clone())).chain(own).collect();
     let (located, _) = locate(&request, &mut environment, path.parent().unwrap()).unwrap();
-    let mut value = chitin::config::load(&located, &mut environment).effective;
+    let mut value = super::load(&located, &mut environment).effective;
     if let Some(map) = value.as_object_mut() {
         map.remove("meta");
     }

@@ -15,11 +15,33 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chitin::config::Config;
+use chitin::config::release::Word;
+use chitin::target::{Environment, Located, Preview};
 use serde::Deserialize;
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// A file of `tests/corpus/databases`, unpacked.
+pub fn database(name: &str) -> Vec<u8> {
+    let packed = fs::read(root().join(format!("tests/corpus/databases/{name}.gz"))).expect("it is there");
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut bytes).unwrap();
+    bytes
+}
+
+/// Loads a config by the release that the older cases are about.
+pub fn load(located: &Located, environment: &mut Environment) -> Config {
+    load_preview(located, environment, &Preview::default())
+}
+
+/// The same, as if files had other texts.
+pub fn load_preview(located: &Located, environment: &mut Environment, preview: &Preview) -> Config {
+    let word = Word { asked: RELEASE.parse().ok(), greeted: None };
+    chitin::config::load_preview(located, environment, preview, word)
 }
 
 /// A temporary home directory.
@@ -80,6 +102,12 @@ impl Home {
         self.modes.push((path, mode));
     }
 
+    /// Gives an object that is there another mode.
+    pub fn mode(&mut self, rel: &str, mode: u32) {
+        let path = self.path().join(rel);
+        self.modes.push((path, mode));
+    }
+
     pub fn symlink(&mut self, rel: &str, target: &str) {
         let path = self.path().join(rel);
         self.make_room(&path);
@@ -131,7 +159,9 @@ impl Home {
     pub fn judge(&self, command: &mut Command) {
         const FLAG: &str = "--openclaw-version";
         let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
-        let judges = arguments.first().is_some_and(|word| ["audit", "fix"].contains(&&**word));
+        let has_command = arguments.get(1).is_some_and(|word| ["history"].contains(&&**word));
+        let judges =
+            !has_command && arguments.first().is_some_and(|word| ["audit", "fix"].contains(&&**word));
         let is_said = arguments.iter().any(|argument| argument.starts_with(FLAG) || argument == "--help");
         if let Some(release) = self.release.as_ref().filter(|_| judges && !is_said) {
             command.args([FLAG, release]);

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use crate::url::{Host, HttpUrl};
-use crate::{Context, Location, Node, NotAssessed, js};
+use crate::{Context, Location, Node, NotAssessed, Release, all, any, js};
 
 /// The environment variables that stand before `gateway.port`, the stronger one first.
 pub const PORT_VARIABLES: [&str; 2] = ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT"];
@@ -17,6 +17,9 @@ const GATEWAY_PORT: u64 = 18789;
 const CONTROL_PORT_OFFSET: u64 = 2;
 /// The control port where that sum is no port (reference: config-checks 1.4).
 const CONTROL_PORT: u64 = 18791;
+
+/// The plugin that controls browsers in later releases.
+const PLUGIN: &str = "browser";
 
 /// The profile that exists in every installation.
 const OWN_PROFILE: &str = "openclaw";
@@ -80,6 +83,27 @@ impl Defect {
     }
 }
 
+/// The releases that a rule begins with: the first after one that was looked at and does not have it.
+const KNOWS_SOCKETS: (u16, u8, u16) = (2026, 3, 8);
+const KNOWS_EXISTING_SESSIONS: (u16, u8, u16) = (2026, 3, 13);
+const BROWSER_IS_PLUGIN: (u16, u8, u16) = (2026, 4, 5);
+const KNOWS_RELAYED_EXTENSIONS: (u16, u8, u16) = (2026, 7, 1);
+
+fn since(release: Release, (year, month, patch): (u16, u8, u16)) -> bool {
+    release.since(year, month, patch)
+}
+
+/// Agents can control a browser, and from 2026.4.5 on, when browser control became a plugin, the plugin is let load. Needs
+/// what [`is_enabled`] and [`is_loaded`] need.
+///
+/// # Errors
+/// Where that is not shown.
+pub fn is_on(cx: &Context<'_>) -> Result<bool, NotAssessed> {
+    let config = cx.config();
+    let is_on = is_enabled(&config);
+    if since(cx.release(), BROWSER_IS_PLUGIN) { all([is_on, is_loaded(&config)]) } else { is_on }
+}
+
 /// Agents can control a browser (reference: config-checks 1.4): unless `browser.enabled` says otherwise.
 ///
 /// # Errors
@@ -89,9 +113,30 @@ pub fn is_enabled(config: &Node<'_>) -> Result<bool, NotAssessed> {
     Ok(enabled.is_nullish()? || enabled.is_truthy()?)
 }
 
+/// The browser is a plugin, and the config of plugins lets it load (reference: 2026.9-delta 4.1). Needs the config values
+/// `/plugins/enabled`, `/plugins/allow`, `/plugins/deny` and `/plugins/entries/browser/enabled`.
+///
+/// # Errors
+/// Where what decides it is not shown.
+pub fn is_loaded(config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let plugins = config.get("plugins");
+    let is_not = |node: &Node<'_>| node.is_false().map(|is_off| !is_off);
+    let names = |list: &str| -> Result<bool, NotAssessed> {
+        let is_browser = |id: Node<'_>| Ok(id.trimmed()?.is_some_and(|id| id.eq_ignore_ascii_case(PLUGIN)));
+        any(plugins.get(list).items()?.map(is_browser))
+    };
+    let allows_all = || Ok(plugins.get("allow").items()?.next().is_none());
+    all([
+        is_not(&plugins.get("enabled")),
+        is_not(&plugins.get("entries").get(PLUGIN).get("enabled")),
+        names("deny").map(|is_denied| !is_denied),
+        any([allows_all(), names("allow")]),
+    ])
+}
+
 /// The profiles of the config in its order, and the one that exists without it. Needs the config values
-/// `/browser/cdpUrl`, `/browser/profiles/*/cdpUrl`, `/browser/profiles/*/cdpPort` and `/gateway/port`, and the variables
-/// [`PORT_VARIABLES`].
+/// `/browser/cdpUrl`, `/browser/profiles/*/cdpUrl`, `/browser/profiles/*/cdpPort`, `/browser/profiles/*/driver` and
+/// `/gateway/port`, and the variables [`PORT_VARIABLES`].
 ///
 /// # Errors
 /// Where the reference program's browser control does not start at all, or the profiles are not shown.
@@ -101,7 +146,7 @@ pub fn profiles<'a>(cx: &'a Context<'_>) -> Result<Vec<Profile<'a>>, Trouble> {
     let mut profiles = Vec::new();
     for (name, node) in section.entries()? {
         if name != OWN_PROFILE || node.is_truthy()? {
-            profiles.push(Profile { name, endpoint: Endpoint::of_profile(&node, &base) });
+            profiles.push(Profile { name, endpoint: Endpoint::of_profile(cx.release(), &node, &base) });
         }
     }
     if !profiles.iter().any(|profile| profile.name == OWN_PROFILE) {
@@ -117,7 +162,7 @@ impl<'a> Endpoint<'a> {
     /// Where the reference program's browser control does not start at all, or that is not shown.
     pub fn base(cx: &'a Context<'_>) -> Result<Self, Trouble> {
         let node = cx.config().at("browser.cdpUrl");
-        if let Some(url) = url(&node)? {
+        if let Some(url) = url(cx.release(), &node)? {
             return Ok(Self { url, nodes: vec![node] });
         }
         let (gateway_port, location) = gateway_port(cx)?;
@@ -133,10 +178,21 @@ impl<'a> Endpoint<'a> {
         Ok(Self { url, nodes: Vec::new() })
     }
 
-    fn of_profile(profile: &Node<'a>, base: &Self) -> Result<Self, Trouble> {
+    fn of_profile(release: Release, profile: &Node<'a>, base: &Self) -> Result<Self, Trouble> {
         let (at_url, at_port) = (profile.get("cdpUrl"), profile.get("cdpPort"));
-        if let Some(url) = url(&at_url)? {
+        let this_machine = || {
+            let url = HttpUrl { is_encrypted: false, host: Host::V4(Ipv4Addr::LOCALHOST), port: 0 };
+            Ok(Self { url, nodes: Vec::new() })
+        };
+        let driver = Driver::of(release, &profile.get("driver"))?;
+        if driver == Driver::Extension {
+            return this_machine();
+        }
+        if let Some(url) = url(release, &at_url)? {
             return Ok(Self { url, nodes: vec![at_url] });
+        }
+        if driver == Driver::ExistingSession {
+            return this_machine();
         }
         if !at_port.is_truthy()? {
             return Err(Defect::of_url(&at_url, "the profile has neither cdpUrl nor cdpPort").into());
@@ -152,10 +208,42 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-/// The URL of a value; none where it is absent or blank.
-fn url(node: &Node<'_>) -> Result<Option<HttpUrl>, Trouble> {
+/// What stands between browser control and the browser.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Driver {
+    /// Nothing: the protocol is spoken to it, over a URL or a port.
+    Direct,
+    /// A helper on this machine that takes over a browser that runs. It needs no URL, and can have one.
+    ExistingSession,
+    /// An extension of a browser that comes to the gateway itself.
+    Extension,
+}
+
+impl Driver {
+    fn of(release: Release, node: &Node<'_>) -> Result<Self, NotAssessed> {
+        if !since(release, KNOWS_EXISTING_SESSIONS) {
+            return Ok(Self::Direct);
+        }
+        Ok(match node.text()? {
+            Some("existing-session") => Self::ExistingSession,
+            Some("extension") if since(release, KNOWS_RELAYED_EXTENSIONS) => Self::Extension,
+            _ => Self::Direct,
+        })
+    }
+}
+
+/// The URL of a value; none where it is absent or blank. What a socket speaks is HTTP at first, and encrypted or not like it.
+fn url(release: Release, node: &Node<'_>) -> Result<Option<HttpUrl>, Trouble> {
+    let plain = |text: &str| {
+        let socket = text.get(..2).filter(|_| since(release, KNOWS_SOCKETS));
+        let rest = socket.filter(|scheme| scheme.eq_ignore_ascii_case("ws")).and_then(|_| text.get(2..));
+        let is_socket = |rest: &&str| {
+            rest.starts_with(':') || rest.get(..2).is_some_and(|rest| rest.eq_ignore_ascii_case("s:"))
+        };
+        rest.filter(is_socket).map_or_else(|| text.to_owned(), |rest| format!("http{rest}"))
+    };
     match node.trimmed()? {
-        Some(text) => HttpUrl::parse(text)
+        Some(text) => HttpUrl::parse(&plain(text))
             .map(Some)
             .map_err(|error| Defect::of_url(node, format!("cdpUrl {error}")).into()),
         None if node.is_nullish()? || node.is_text()? => Ok(None),
@@ -332,6 +420,80 @@ mod tests {
             let host = MemoryHost::new(&format!("{{browser: {browser}}}"));
             assert_eq!(host.with(|cx| is_enabled(&cx.config())), Ok(enabled), "{browser}");
         }
+    }
+
+    fn in_release(browser: &str, (year, month, patch): (u16, u8, u16)) -> Vec<String> {
+        show(&MemoryHost::new(&format!("{{browser: {browser}}}")).release(year, month, patch))
+    }
+
+    #[test]
+    fn later_releases_reach_browsers_over_sockets() {
+        for (cdp_url, seen) in [
+            ("ws://h:9/devtools", "openclaw http://h:9"),
+            ("WSS://h", "openclaw https://h:443"),
+            ("wss://127.0.0.1", "openclaw https://127.0.0.1:443"),
+        ] {
+            let browser = format!(r#"{{cdpUrl: "{cdp_url}"}}"#);
+            assert_eq!(in_release(&browser, (2026, 3, 8)), [seen], "{cdp_url}");
+            assert!(
+                in_release(&browser, (2026, 3, 7))[0].starts_with("!cdpUrl begins with neither"),
+                "{cdp_url}"
+            );
+        }
+        for odd in ["wsx://h", "ws", "w", "é", "ftp://h"] {
+            let browser = format!(r#"{{cdpUrl: "{odd}"}}"#);
+            assert!(in_release(&browser, (2026, 9, 6))[0].starts_with('!'), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_driver_of_later_releases_needs_no_address() {
+        let own = "openclaw http://127.0.0.1:18792";
+        let profile =
+            |profile: &str, release| in_release(&format!("{{profiles: {{x: {profile}}}}}"), release);
+        let session = r#"{driver: "existing-session"}"#;
+        assert!(profile(session, (2026, 3, 12))[0].starts_with("x !the profile has neither"));
+        assert_eq!(profile(session, (2026, 3, 13)), ["x http://127.0.0.1:0", own]);
+        let there = r#"{driver: "existing-session", cdpUrl: "http://h:9"}"#;
+        assert_eq!(profile(there, (2026, 9, 6)), ["x http://h:9", own]);
+        let extension = r#"{driver: "extension", cdpUrl: "http://h:9"}"#;
+        assert_eq!(profile(extension, (2026, 6, 11)), ["x http://h:9", own]);
+        assert_eq!(profile(extension, (2026, 7, 1)), ["x http://127.0.0.1:0", own]);
+        for driver in ["5", "null", r#""clawd""#] {
+            assert_eq!(
+                profile(&format!("{{driver: {driver}, cdpPort: 9}}"), (2026, 9, 6)),
+                ["x http://127.0.0.1:9", own]
+            );
+        }
+        let hidden = r#"{driver: {"$hidden": "variable"}, cdpPort: 9}"#;
+        assert_eq!(profile(hidden, (2026, 9, 6)), ["x ?", own]);
+        assert_eq!(profile(hidden, (2026, 2, 19)), ["x http://127.0.0.1:9", own]);
+    }
+
+    #[test]
+    fn the_browser_is_a_plugin_that_can_be_kept_out() {
+        let host = |patch| MemoryHost::new("{plugins: {enabled: false}}").release(2026, 4, patch);
+        assert_eq!((host(4).with(is_on), host(5).with(is_on)), (Ok(true), Ok(false)));
+        for (plugins, loaded) in [
+            ("{}", Ok(true)),
+            ("5", Ok(true)),
+            ("{enabled: false}", Ok(false)),
+            ("{entries: {browser: {enabled: false}}}", Ok(false)),
+            (r#"{deny: [" Browser "]}"#, Ok(false)),
+            (r#"{deny: ["other"]}"#, Ok(true)),
+            ("{allow: []}", Ok(true)),
+            (r#"{allow: ["other"]}"#, Ok(false)),
+            (r#"{allow: ["other", "BROWSER"]}"#, Ok(true)),
+            (r#"{allow: ["browser"], deny: ["browser"]}"#, Ok(false)),
+            ("{allow: [HIDDEN]}", Err(())),
+            (r#"{allow: [HIDDEN, "browser"]}"#, Ok(true)),
+            (r#"{allow: [HIDDEN], deny: ["browser"]}"#, Ok(false)),
+        ] {
+            let host = MemoryHost::new(&format!("{{plugins: {plugins}}}").replace("HIDDEN", HIDDEN));
+            assert_eq!(host.with(|cx| is_loaded(&cx.config())).map_err(|_| ()), loaded, "{plugins}");
+        }
+        let withheld = MemoryHost::new("{plugins: {}}").withhold("/plugins");
+        assert!(withheld.with(|cx| is_loaded(&cx.config())).is_err());
     }
 
     const HIDDEN: &str = r#"{"$hidden": "variable"}"#;

@@ -1,11 +1,11 @@
 //! The chat channels that the gateway runs, and the settings that hold for each of their accounts
-//! (reference: channel-checks 1, 2, 4.1 and 6).
+//! (reference: channel-checks 1, 2, 4.1 and 6; 2026.9-delta 5).
 //!
 //! Needs the config pointers `/plugins/enabled`, `/plugins/deny`, `/plugins/allow`, `/plugins/entries/*/enabled`,
-//! `/web/enabled`, and of each channel that is asked for `enabled` and `accounts/*/enabled`. A channel may run without
-//! a section; what tells so is named at the variants of `Elsewhere`.
+//! `/web/enabled`, and of each channel that is asked for `enabled`, `defaultAccount`, `accounts/*/enabled` and what
+//! [`CREDENTIALS`] names. A channel may run without a section; what tells so is named at the variants of `Elsewhere`.
 
-use crate::answer::all as all_of;
+use crate::answer::{all as all_of, any as any_of};
 use crate::openclaw::agents;
 use crate::{Answer, Context, Finding, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
 
@@ -20,16 +20,20 @@ pub struct Kind {
     /// Its name for people.
     pub label: &'static str,
     direct: Direct,
+    /// The key of the list of those who may write directly.
+    list: &'static str,
+    /// The policy for direct messages where none is set.
+    policy: &'static str,
     accounts: Accounts,
     elsewhere: Elsewhere,
 }
 
 /// Where the policy and the list for direct messages stand.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Direct {
     /// `dmPolicy` and `allowFrom`.
     Flat,
-    /// The same, and where they are absent `dm.policy` and `dm.allowFrom`, their older names.
+    /// The same; before 2026.8.1, where they are absent, `dm.policy` and `dm.allowFrom`, their older names.
     FlatBeforeNested,
     /// `dm.policy` and `dm.allowFrom`; an account's `dm` adds to the channel's instead of replacing it.
     Merged,
@@ -61,7 +65,7 @@ enum Elsewhere {
 }
 
 /// Every channel that is audited, in the reference's order.
-static KINDS: [Kind; 18] = [
+static KINDS: [Kind; 19] = [
     Kind { elsewhere: Elsewhere::Token(&["TELEGRAM_BOT_TOKEN"]), ..kind("telegram", "Telegram") },
     Kind { elsewhere: Elsewhere::LinkedDevice, ..kind("whatsapp", "WhatsApp") },
     Kind {
@@ -86,13 +90,27 @@ static KINDS: [Kind; 18] = [
     kind("bluebubbles", "BlueBubbles"),
     kind("zalo", "Zalo"),
     kind("zalouser", "Zalo Personal"),
+    Kind {
+        list: "allowedUserIds",
+        policy: "allowlist",
+        accounts: Accounts::BesideSection,
+        ..kind("synology-chat", "Synology Chat")
+    },
     Kind { accounts: Accounts::One, ..kind("nostr", "Nostr") },
     Kind { accounts: Accounts::BesideSection, ..kind("line", "LINE") },
 ];
 
 /// A channel as most of them are.
 const fn kind(id: &'static str, label: &'static str) -> Kind {
-    Kind { id, label, direct: Direct::Flat, accounts: Accounts::Named, elsewhere: Elsewhere::Unseen }
+    Kind {
+        id,
+        label,
+        direct: Direct::Flat,
+        list: "allowFrom",
+        policy: "pairing",
+        accounts: Accounts::Named,
+        elsewhere: Elsewhere::Unseen,
+    }
 }
 
 /// What a channel has that a plugin brings along, as far as it has what most have (`dmPolicy`, `groupPolicy`, `allowFrom`).
@@ -121,7 +139,7 @@ impl<'i> Candidate<'i> {
         }
         if self.has_section(&config)? {
             // The gateway itself switches the plugin of a section on and allows it, but for this one.
-            return Ok(!self.gives_way(&config)? || self.is_on_by_name(&config)?);
+            return Ok(!self.gives_way(cx)? || self.is_on_by_name(&config)?);
         }
         match self.kind.elsewhere {
             Elsewhere::Token(names) => any_token(cx, names),
@@ -159,7 +177,12 @@ impl<'i> Candidate<'i> {
     }
 
     /// Another channel that does the same stands in for it.
-    fn gives_way(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
+    fn gives_way(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        let config = &cx.config();
+        // BlueBubbles is part of OpenClaw up to 2026.5.7 (reference: releases/changes).
+        if cx.release().since(2026, 5, 8) {
+            return Ok(false);
+        }
         let Some(other) = KINDS.iter().find(|kind| self.id == "imessage" && kind.id == "bluebubbles") else {
             return Ok(false);
         };
@@ -167,12 +190,18 @@ impl<'i> Candidate<'i> {
         Ok(other.has_section(config)? && other.may_load(config)?)
     }
 
-    fn read<'a>(&self, config: &Node<'a>) -> Result<Channel<'a>, NotAssessed>
+    fn read<'a>(&self, cx: &'a Context<'_>) -> Result<Channel<'a>, NotAssessed>
     where
         'i: 'a,
     {
-        let section = self.section(config);
-        let account = |id, own| Account { kind: self.kind, id, own, section: section.clone() };
+        let (config, release) = (cx.config(), cx.release());
+        let section = self.section(&config);
+        // From 2026.8.1 on the older names are no keys any more.
+        let direct = match self.kind.direct {
+            Direct::FlatBeforeNested if release.since(2026, 8, 1) => Direct::Flat,
+            direct => direct,
+        };
+        let account = |id, own| Account { kind: self.kind, direct, id, own, section: section.clone() };
         let mut accounts: Vec<Account<'a>> = section
             .get("accounts")
             .entries()?
@@ -185,10 +214,12 @@ impl<'i> Candidate<'i> {
                 [account(id, Some(own))].into_iter().chain(alone)
             })
             .collect();
-        if accounts.is_empty() || self.kind.accounts == Accounts::BesideSection {
+        let beside = self.kind.accounts == Accounts::BesideSection
+            || (release.since(2026, 8, 1) && self.has_account_beside(&section, &accounts)?);
+        if accounts.is_empty() || beside {
             accounts.insert(0, account(DEFAULT_ACCOUNT, None));
         }
-        if self.id == "whatsapp" {
+        if self.id == "whatsapp" || release.since(2026, 3, 8) {
             let mut on = Vec::new();
             for account in accounts {
                 if !account.is_off()? {
@@ -199,7 +230,26 @@ impl<'i> Candidate<'i> {
         }
         Ok(Channel { kind: self.kind, id: self.id, accounts })
     }
+
+    /// The section itself is an account, too: it has a credential of its own, and none of its accounts is the default one.
+    fn has_account_beside(&self, section: &Node<'_>, accounts: &[Account<'_>]) -> Result<bool, NotAssessed> {
+        let keys = CREDENTIALS.iter().find(|(id, _)| *id == self.id).map_or(&[] as &[&str], |(_, keys)| keys);
+        if accounts.iter().any(Account::is_default) {
+            return Ok(false);
+        }
+        any_of(keys.iter().map(|key| Ok(!section.get(key).is_nullish()?)))
+    }
 }
+
+/// Channels whose section is an account of its own beside those that have names, where one of these keys stands in it
+/// (seen in 2026.8.2).
+pub const CREDENTIALS: [(&str, &[&str]); 5] = [
+    ("telegram", &["botToken", "tokenFile"]),
+    ("discord", &["token"]),
+    ("googlechat", &["serviceAccount", "serviceAccountFile"]),
+    ("zalo", &["botToken", "tokenFile"]),
+    ("zalouser", &["profile"]),
+];
 
 /// Channels that look an account up by the tidy form of its id, and miss a key that is written otherwise (reference:
 /// channel-checks 2.2).
@@ -215,6 +265,14 @@ const EXACT_KEYS: [&str; 10] = [
     "zalouser",
     "bluebubbles",
 ];
+
+/// The form in which the gateway knows an account: that of an agent's id, but for what has none.
+#[must_use]
+pub fn account_key(id: &str) -> String {
+    let key = agents::normalise(id);
+    let is_none = key == agents::MAIN && !js::trim(id).eq_ignore_ascii_case(agents::MAIN);
+    if is_none { DEFAULT_ACCOUNT.to_owned() } else { key }
+}
 
 fn any_token(cx: &Context<'_>, names: &[&str]) -> Result<bool, NotAssessed> {
     for name in names {
@@ -320,13 +378,14 @@ pub fn find<'a>(cx: &'a Context<'_>, id: &str) -> Result<Option<Channel<'a>>, No
 }
 
 fn one<'a>(cx: &'a Context<'_>, candidate: Candidate<'a>) -> Result<Option<Channel<'a>>, NotAssessed> {
-    candidate.takes_part(cx)?.then(|| candidate.read(&cx.config())).transpose()
+    candidate.takes_part(cx)?.then(|| candidate.read(cx)).transpose()
 }
 
 /// An account of a channel: its own settings over those of the channel's section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account<'a> {
     kind: &'static Kind,
+    direct: Direct,
     /// Its key below `accounts`; "default" where it has none.
     pub id: &'a str,
     own: Option<Node<'a>>,
@@ -373,7 +432,7 @@ impl<'a> Account<'a> {
         self.id == DEFAULT_ACCOUNT
     }
 
-    /// The policy for direct messages; absent means "pairing".
+    /// The policy for direct messages; absent means [`Account::direct_default`].
     ///
     /// # Errors
     /// As [`Account::get`].
@@ -386,15 +445,36 @@ impl<'a> Account<'a> {
     /// # Errors
     /// As [`Account::get`].
     pub fn direct_list(&self) -> Result<Node<'a>, NotAssessed> {
-        self.direct("allowFrom", "allowFrom")
+        self.direct(self.kind.list, "allowFrom")
+    }
+
+    /// The policy for direct messages that holds where none is set.
+    #[must_use]
+    pub fn direct_default(&self) -> &'static str {
+        self.kind.policy
+    }
+
+    /// The name of the policy for direct messages that holds; none where it is no text.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn direct_policy_name(&self) -> Result<Option<&'a str>, NotAssessed> {
+        let policy = self.direct_policy()?;
+        if policy.is_nullish()? { Ok(Some(self.kind.policy)) } else { policy.text() }
+    }
+
+    /// The form in which the gateway knows the account: it names its pairing store and its sessions.
+    #[must_use]
+    pub fn key(&self) -> String {
+        account_key(self.id)
     }
 
     fn direct(&self, flat: &str, nested: &str) -> Result<Node<'a>, NotAssessed> {
-        if self.kind.direct == Direct::Merged {
+        if self.direct == Direct::Merged {
             return self.member("dm", nested);
         }
         let node = self.get(flat)?;
-        if self.kind.direct == Direct::FlatBeforeNested && node.is_nullish()? {
+        if self.direct == Direct::FlatBeforeNested && node.is_nullish()? {
             let older = self.get("dm")?.get(nested);
             return Ok(if older.is_nullish()? { node } else { older });
         }
@@ -417,10 +497,14 @@ impl<'a> Account<'a> {
             let name = default.text()?.unwrap_or("?");
             return Ok((default, name));
         }
-        // With a section the schema fills "allowlist" in; newer releases do without one, too.
-        let open = matches!(self.kind.id, "discord" | "slack")
-            && self.section.is_nullish()?
-            && !cx.release().since(2026, 8, 1);
+        // With a section the schema of most fills "allowlist" in; from 2026.2.26 on those that have none are closed, too.
+        let has_section = !self.section.is_nullish()?;
+        let is_later = cx.release().since(2026, 2, 26);
+        let open = match self.kind.id {
+            "discord" | "slack" => !has_section && !is_later,
+            "zalo" => has_section && is_later,
+            _ => false,
+        };
         Ok((own, if open { "open" } else { "allowlist" }))
     }
 

@@ -16,15 +16,7 @@ impl<'a> Mode<'a> {
     /// # Errors
     /// Where it cannot be told which entry is the agent's.
     pub fn of(config: &Node<'a>, id: Option<&str>) -> Result<Self, NotAssessed> {
-        if let Some(id) = id.filter(|id| !id.is_empty())
-            && let Some(entry) = agents::entry(config, id)?
-        {
-            let node = entry.at("sandbox.mode");
-            if !node.is_nullish()? {
-                return Ok(Self { node });
-            }
-        }
-        Ok(Self { node: config.at("agents.defaults.sandbox.mode") })
+        Ok(Self { node: setting(config, id, "mode")? })
     }
 
     /// The mode's name; "off" where none is set, "?" where it is not a text.
@@ -52,6 +44,28 @@ impl<'a> Mode<'a> {
     }
 }
 
+/// What an agent's sandbox may do with the workspace: "none" where nothing is said, "?" where it is not a text.
+///
+/// # Errors
+/// Where it is not shown, or it cannot be told which entry is the agent's.
+pub fn workspace_access<'a>(config: &Node<'a>, id: Option<&str>) -> Result<&'a str, NotAssessed> {
+    let node = setting(config, id, "workspaceAccess")?;
+    Ok(if node.is_nullish()? { "none" } else { node.text()?.unwrap_or("?") })
+}
+
+/// A setting of an agent's sandbox, else that of the defaults.
+fn setting<'a>(config: &Node<'a>, id: Option<&str>, key: &str) -> Result<Node<'a>, NotAssessed> {
+    if let Some(id) = id.filter(|id| !id.is_empty())
+        && let Some(entry) = agents::entry(config, id)?
+    {
+        let node = entry.get("sandbox").get(key);
+        if !node.is_nullish()? {
+            return Ok(node);
+        }
+    }
+    Ok(config.at("agents.defaults.sandbox").get(key))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -76,6 +90,19 @@ mod tests {
             Mode::of(&config, Some("work")).expect("shown").node.pointer(),
             "/agents/list/0/sandbox/mode"
         );
+    }
+
+    #[test]
+    fn what_a_sandbox_may_do_with_the_workspace_is_said_like_its_mode() {
+        let config = json!({"agents": {
+            "defaults": {"sandbox": {"workspaceAccess": "ro"}},
+            "list": [{"id": "a", "sandbox": {"workspaceAccess": "rw"}}, {"id": "b"}],
+        }});
+        let config = Node::root(&config);
+        let access = |id| workspace_access(&config, id).expect("shown");
+        assert_eq!((access(Some("A")), access(Some("b")), access(None)), ("rw", "ro", "ro"));
+        let empty = json!({});
+        assert_eq!(workspace_access(&Node::root(&empty), None), Ok("none"));
     }
 
     #[test]

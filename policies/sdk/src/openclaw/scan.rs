@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::{is_skipped, reason};
-use crate::openclaw::code::{self, Hit, Place};
+use crate::openclaw::code::{self, Hit, Place, Rules, skill};
 use crate::{
     Answer, Context, Finding, Kind, Location, NotAssessed, Path, Severity, StateError, Target, TextPosition,
     finding, warn,
@@ -19,8 +19,8 @@ const MAX_FILES: usize = 20_000;
 /// Most objects of one folder that are met.
 const MAX_OBJECTS: usize = 200_000;
 
-/// Most bytes of all scripts of one folder. The rules take 65 units of fuel for each at worst, 9 on ordinary code; the
-/// manifests of the two policies ask for as much.
+/// Most bytes of all scripts of one folder, each counted as often as it is gone through. The rules take 65 units of fuel for
+/// each at worst, 9 on ordinary code; the manifests of the two policies ask for as much, and for one long file beyond it.
 const MAX_BYTES: u64 = 48 << 20;
 
 /// Most objects that could not be looked at and are remembered; the rest is counted.
@@ -128,16 +128,45 @@ impl Scan {
         match cx.host().read(path, u32::MAX) {
             Ok(content) => {
                 self.files += 1;
-                self.bytes += content.bytes.len() as u64;
-                for hit in code::scan(&content.bytes) {
-                    let Some(count) = self.counts.get_mut(rank(hit.severity)) else { continue };
-                    *count += 1;
-                    if *count <= MAX_HITS {
-                        self.hits.push((path.clone(), hit));
-                    }
-                }
+                let length = content.bytes.len() as u64;
+                let scanned = code::scan_by(Rules::of(cx.release()), content.bytes);
+                // What is gone through more than once is as much work as so many files.
+                self.bytes = self.bytes.saturating_add(length.saturating_mul(scanned.passes));
+                self.add(path, scanned.hits);
             }
             Err(StateError::Secret) => self.leave_out(path, unreadable("only scripts can be read")),
+            Err(error) => self.leave_out(path, unreadable(reason(&error))),
+        }
+    }
+
+    fn add(&mut self, path: &Path, hits: Vec<Hit>) {
+        for hit in hits {
+            let Some(count) = self.counts.get_mut(rank(hit.severity)) else { continue };
+            *count += 1;
+            if *count <= MAX_HITS {
+                self.hits.push((path.clone(), hit));
+            }
+        }
+    }
+
+    /// Reads the text of a skill: what it asks of an agent, and as the code that a careless reader may take it for. Earlier
+    /// releases do not look at it.
+    pub fn skill_text(&mut self, cx: &Context<'_>, path: &Path) {
+        if !skill::is_read(cx.release()) {
+            return;
+        }
+        match cx.host().read(path, u32::try_from(skill::MAX_BYTES).unwrap_or(u32::MAX)) {
+            Ok(content) if content.truncated => {
+                self.leave_out(path, Why::Limit(format!("it has more than {} bytes", skill::MAX_BYTES)));
+            }
+            Ok(content) => {
+                self.add(path, skill::scan(&content.bytes, cx.release()));
+                self.add(path, code::scan_by(Rules::of(cx.release()), content.bytes).hits);
+            }
+            Err(StateError::NotFound) => {}
+            Err(StateError::WrongKind | StateError::ThroughLink) => {
+                self.leave_out(path, unreadable("it is no regular file, or a link"));
+            }
             Err(error) => self.leave_out(path, unreadable(reason(&error))),
         }
     }
@@ -354,7 +383,11 @@ fn findings(cx: &Context<'_>, scan: &Scan, words: &Words<'_>) -> Vec<Finding> {
     let title = if critical { "has code that can do harm" } else { "has code that needs a look" };
     let count: usize = scan.counts.iter().sum();
     let places = if count == 1 { "1 place".to_owned() } else { format!("{count} places") };
-    let scripts = if scan.files == 1 { "1 script".to_owned() } else { format!("{} scripts", scan.files) };
+    let scripts = match scan.files {
+        0 => "its description".to_owned(),
+        1 => "1 script".to_owned(),
+        files => format!("{files} scripts"),
+    };
     let remediation = if critical {
         format!("Read these places before you use it; {removal} if you do not trust it.")
     } else {

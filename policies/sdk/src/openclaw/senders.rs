@@ -31,6 +31,72 @@ pub fn is_hidden_number(cx: &Context<'_>, entry: &Node<'_>) -> Result<bool, NotA
     Ok(known.classes == DIGITS && known.bytes == known.units)
 }
 
+/// An entry names somebody by what they, or others, can change or share, such as a display name. None where the channel knows
+/// no such entries (reference: 2026.9-delta 5.2; "*" and groups of the config's `accessGroups` are nobody's name).
+#[must_use]
+pub fn is_changeable(channel: &str, entry: &str) -> Option<bool> {
+    let entry = js::trim(entry);
+    let is_named: fn(&str) -> bool = match channel {
+        "discord" => is_discord_name,
+        "slack" => is_slack_name,
+        "irc" => is_irc_name,
+        _ => return None,
+    };
+    let is_somebody = !entry.is_empty() && entry != "*" && strip("accessGroup:", entry).is_none();
+    Some(is_somebody && is_named(entry))
+}
+
+/// The same for an entry that may not be shown: digits alone are a stable id everywhere but on IRC.
+///
+/// # Errors
+/// Where it is not shown, and may be a name.
+pub fn is_changeable_entry(cx: &Context<'_>, channel: &str, entry: &Node<'_>) -> Result<bool, NotAssessed> {
+    let reason = match entry.id() {
+        Ok(id) => return Ok(id.is_some_and(|id| is_changeable(channel, &id) == Some(true))),
+        Err(reason) => reason,
+    };
+    if is_changeable(channel, "x").is_none() || (channel == "discord" && is_hidden_number(cx, entry)?) {
+        return Ok(false);
+    }
+    Err(reason)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_discord_name(entry: &str) -> bool {
+    let has_prefix = ["discord:", "user:", "pk:"]
+        .iter()
+        .any(|prefix| entry.strip_prefix(prefix).is_some_and(|id| !js::trim(id).is_empty()));
+    !has_prefix && !is_digits(entry) && !is_digits(&mention(entry))
+}
+
+/// An id is a letter that says what it is of and capitals and digits, or at least eight letters and digits.
+fn is_slack_name(entry: &str) -> bool {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_id = |id: &str| {
+        let mut letters = id.bytes();
+        let is_typed = letters.next().is_some_and(|letter| b"UWBCGDT".contains(&letter))
+            && id.len() >= 3
+            && letters.all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit());
+        is_typed || (id.len() >= 8 && is_word(id))
+    };
+    let mentioned = entry.strip_prefix("<@").and_then(|rest| rest.strip_suffix('>'));
+    if mentioned.is_some_and(|id| id.len() >= 8 && is_word(id)) || strip("team:", entry).is_some() {
+        return false;
+    }
+    !is_id(strip("slack:", entry).or_else(|| strip("user:", entry)).unwrap_or(entry))
+}
+
+/// Only the host that somebody comes from is not theirs to choose.
+fn is_irc_name(entry: &str) -> bool {
+    let form = normalise("irc", entry);
+    !form.is_empty()
+        && form != "*"
+        && form.rsplit_once('@').is_none_or(|(nick, host)| nick.is_empty() || host.is_empty())
+}
+
 /// The form in which a channel compares its senders. An unknown channel's entries stay as they are.
 #[must_use]
 pub fn normalise(channel: &str, entry: &str) -> String {
@@ -51,6 +117,7 @@ pub fn normalise(channel: &str, entry: &str) -> String {
         "zalo" => (&["zalo:", "zl:"], str::to_owned),
         "zalouser" => (&["zalouser:", "zlu:"], str::to_owned),
         "nostr" => (&["nostr:"], public_key),
+        "synology-chat" => (&["synology-chat:", "synology:"], str::to_lowercase),
         "line" => (&["line:user:", "line:"], str::to_owned),
         _ => (&[], str::to_owned),
     };
@@ -217,5 +284,57 @@ mod tests {
         for odd in ["npub1", "npub1b", "npub1öäüöäü", "bob"] {
             assert_eq!(normalise("nostr", odd), odd);
         }
+    }
+
+    #[test]
+    fn names_are_told_from_ids() {
+        for (channel, names, ids) in [
+            (
+                "discord",
+                ["bob", "bob#1234", "@bob", "discord:", "<@bob>"].as_slice(),
+                ["123", "<@123>", "<@!123>", "user:123", "discord:bob", "pk:x", "*", "", "accessGroup:ops"]
+                    .as_slice(),
+            ),
+            (
+                "slack",
+                &["bob", "@bob", "U", "slack:bob", "<@U1>", "a-b-c-d-e-f"],
+                &["U12", "slack:W99", "USER:B12", "abcdefgh", "<@U1234567>", "team:T1/U1", "*", " "],
+            ),
+            (
+                "irc",
+                &["bob", "irc:user:bob", "bob!ident", "bob!ident@", "@host"],
+                &["bob!ident@host", "bob@host", "*", "irc:*", ""],
+            ),
+        ] {
+            for name in names {
+                assert_eq!(is_changeable(channel, name), Some(true), "{channel} {name}");
+            }
+            for id in ids {
+                assert_eq!(is_changeable(channel, id), Some(false), "{channel} {id}");
+            }
+        }
+        assert_eq!(is_changeable("telegram", "@bob"), None);
+    }
+
+    #[test]
+    fn a_hidden_entry_may_be_a_name() {
+        for (channel, text, expected) in [
+            ("discord", "123", Some(false)),
+            ("discord", "bob", None),
+            ("slack", "123", None),
+            ("telegram", "bob", Some(false)),
+        ] {
+            let host = MemoryHost::new(&serde_json::json!([text]).to_string()).hide("/0", Hidden::Variable);
+            host.with(|cx| {
+                let entry = cx.config().get_item(0);
+                assert_eq!(is_changeable_entry(cx, channel, &entry).ok(), expected, "{channel} {text}");
+            });
+        }
+        let shown = MemoryHost::new(r#"["bob", 5, null]"#);
+        shown.with(|cx| {
+            let entries = cx.config().items().expect("shown");
+            let seen: Vec<_> = entries.map(|entry| is_changeable_entry(cx, "discord", &entry)).collect();
+            assert_eq!(seen, [Ok(true), Ok(false), Ok(false)]);
+        });
     }
 }

@@ -1,12 +1,27 @@
-//! Which tools an agent may call (reference: config-checks 1.7). The joins of `allow` and `alsoAllow` that
-//! state-checks 5.3 describes are the same, and so are its sandbox lists.
+//! Which tools an agent may call in a release (reference: config-checks 1.7 for 2026.2.19, 2026.9-delta 2.6 for 2026.9.6).
+//! What lies between was seen by running the releases that a row names and their neighbours; where only the names that
+//! audits show were seen, the other names of a row are taken from the release before.
 
 use crate::openclaw::agents;
-use crate::openclaw::sandbox::Mode;
-use crate::{Node, NotAssessed, js};
+use crate::openclaw::facts::{self, Number};
+use crate::openclaw::sandbox::{self, Mode};
+use crate::{Node, NotAssessed, Release, all, any, js};
 
-/// Names for several tools.
-const GROUPS: [(&str, &[&str]); 10] = [
+/// A name, and the tools that it stands for.
+type Named = (&'static str, &'static [&'static str]);
+
+/// The first release whose agents are entries, with tools of new names.
+const ENTRIES: Number = (2026, 8, 1);
+
+/// Other names of a tool, up to 2026.7.
+const ALIASES: [(&str, &str); 2] = [("bash", "exec"), ("apply-patch", "apply_patch")];
+
+/// The same from 2026.8.1 on, where `cron` was renamed.
+const ALIASES_OF_ENTRIES: [(&str, &str); 3] =
+    [("bash", "exec"), ("apply-patch", "apply_patch"), ("cron", "automations")];
+
+/// Names for several tools, up to 2026.7 (config-checks 1.7; run up to 2026.7.35 for the tools that audits show).
+const GROUPS: [Named; 10] = [
     ("group:memory", &["memory_search", "memory_get"]),
     ("group:web", &["web_search", "web_fetch"]),
     ("group:fs", &["read", "write", "edit", "apply_patch"]),
@@ -51,18 +66,195 @@ const GROUPS: [(&str, &[&str]); 10] = [
     ),
 ];
 
-/// Profiles and the tools that they leave. `full`, and every name that is unknown, leaves all.
-const PROFILES: [(&str, &[&str]); 3] = [
-    ("minimal", &["session_status"]),
-    ("coding", &["group:fs", "group:runtime", "group:sessions", "group:memory", "image"]),
+/// Sessions, and what agents do with them, from 2026.8.1 on.
+const SESSIONS: [&str; 17] = [
+    "sessions",
+    "sessions_list",
+    "sessions_history",
+    "sessions_search",
+    "conversations_list",
+    "conversations_send",
+    "conversations_turn",
+    "sessions_send",
+    "sessions_spawn",
+    "github_identity_status",
+    "github_publish",
+    "agents_wait",
+    "sessions_yield",
+    "subagents",
+    "session_status",
+    "suggest_task",
+    "dismiss_task",
+];
+
+/// Names for several tools, from 2026.8.1 on (2026.9-delta 2.6; run from 2026.8.1 to 2026.9.6 for the tools that audits
+/// show).
+const GROUPS_OF_ENTRIES: [Named; 12] = [
+    ("group:fs", &["ls", "read", "write", "edit", "apply_patch"]),
+    ("group:runtime", &["exec", "process", "code_execution", "secrets"]),
+    ("group:web", &["web_search", "web_fetch", "x_search"]),
+    ("group:memory", &["memory_search", "memory_get"]),
+    ("group:sessions", &SESSIONS),
+    ("group:ui", &["browser", "screen", "theme", "dashboard", "terminal", "portal", "canvas", "show_widget"]),
+    ("group:messaging", &["message"]),
+    ("group:automation", &["heartbeat_respond", "automations", "gateway", "plugins", "openclaw"]),
+    ("group:nodes", &["nodes", "computer", "mobile_ui"]),
     (
-        "messaging",
-        &["group:messaging", "sessions_list", "sessions_history", "sessions_send", "session_status"],
+        "group:agents",
+        &[
+            "agents_list",
+            "get_goal",
+            "create_goal",
+            "update_goal",
+            "progress_card",
+            "ask_user",
+            "skill_workshop",
+        ],
+    ),
+    ("group:media", &["view_image", "image_generate", "music_generate", "video_generate", "tts", "pdf"]),
+    (
+        "group:openclaw",
+        &[
+            "code_execution",
+            "secrets",
+            "group:web",
+            "group:memory",
+            "group:sessions",
+            "browser",
+            "screen",
+            "theme",
+            "dashboard",
+            "terminal",
+            "portal",
+            "show_widget",
+            "group:messaging",
+            "group:automation",
+            "group:nodes",
+            "group:agents",
+            "group:media",
+        ],
     ),
 ];
 
-/// What a sandbox allows where the config does not say.
-const SANDBOX_ALLOW: [&str; 13] = [
+/// What the profile `minimal` leaves (config-checks 1.7).
+const MINIMAL: &[&str] = &["session_status"];
+/// The same later (2026.9-delta 2.6; run: `gateway` is not in it in 2026.9.3).
+const MINIMAL_LATER: [(Number, &[&str]); 1] = [((2026, 9, 6), &["session_status", "gateway"])];
+
+/// What the profile `messaging` leaves (config-checks 1.7).
+const MESSAGING: &[&str] =
+    &["group:messaging", "sessions_list", "sessions_history", "sessions_send", "session_status"];
+/// The same later (2026.9-delta 2.6; run: `gateway` is not in it in 2026.9.3).
+const MESSAGING_LATER: [(Number, &[&str]); 2] = [
+    (ENTRIES, MESSAGING_OF_ENTRIES),
+    (
+        (2026, 9, 6),
+        &[
+            "secrets",
+            "sessions",
+            "sessions_list",
+            "sessions_history",
+            "sessions_search",
+            "conversations_list",
+            "conversations_send",
+            "conversations_turn",
+            "sessions_send",
+            "sessions_spawn",
+            "sessions_yield",
+            "subagents",
+            "session_status",
+            "theme",
+            "message",
+            "gateway",
+            "ask_user",
+            "bundle-mcp",
+        ],
+    ),
+];
+const MESSAGING_OF_ENTRIES: &[&str] = &[
+    "secrets",
+    "sessions",
+    "sessions_list",
+    "sessions_history",
+    "sessions_search",
+    "conversations_list",
+    "conversations_send",
+    "conversations_turn",
+    "sessions_send",
+    "sessions_spawn",
+    "sessions_yield",
+    "subagents",
+    "session_status",
+    "theme",
+    "message",
+    "ask_user",
+    "bundle-mcp",
+];
+
+/// What the profile `coding` leaves (config-checks 1.7).
+const CODING: &[&str] = &["group:fs", "group:runtime", "group:sessions", "group:memory", "image"];
+/// The same later (run: web tools are not in it in 2026.3.8 and are in 2026.3.11; 2026.9-delta 2.6, and run:
+/// `gateway` and `plugins` are not in it in 2026.9.3).
+const CODING_LATER: [(Number, &[&str]); 3] = [
+    ((2026, 3, 11), &["group:fs", "group:runtime", "group:web", "group:sessions", "group:memory", "image"]),
+    (ENTRIES, CODING_OF_ENTRIES),
+    (
+        (2026, 9, 6),
+        &[
+            "group:fs",
+            "group:runtime",
+            "group:web",
+            "group:memory",
+            "group:sessions",
+            "screen",
+            "theme",
+            "dashboard",
+            "terminal",
+            "portal",
+            "automations",
+            "gateway",
+            "plugins",
+            "get_goal",
+            "create_goal",
+            "update_goal",
+            "progress_card",
+            "ask_user",
+            "skill_workshop",
+            "view_image",
+            "image_generate",
+            "music_generate",
+            "video_generate",
+            "bundle-mcp",
+        ],
+    ),
+];
+const CODING_OF_ENTRIES: &[&str] = &[
+    "group:fs",
+    "group:runtime",
+    "group:web",
+    "group:memory",
+    "group:sessions",
+    "screen",
+    "theme",
+    "dashboard",
+    "terminal",
+    "portal",
+    "automations",
+    "get_goal",
+    "create_goal",
+    "update_goal",
+    "progress_card",
+    "ask_user",
+    "skill_workshop",
+    "view_image",
+    "image_generate",
+    "music_generate",
+    "video_generate",
+    "bundle-mcp",
+];
+
+/// What a sandbox allows where the config does not say (config-checks 1.7).
+const SANDBOX_ALLOW: &[&str] = &[
     "exec",
     "process",
     "read",
@@ -77,9 +269,31 @@ const SANDBOX_ALLOW: [&str; 13] = [
     "subagents",
     "session_status",
 ];
+/// The same later (2026.9-delta 2.6).
+const SANDBOX_ALLOW_LATER: [(Number, &[&str]); 1] = [(
+    ENTRIES,
+    &[
+        "exec",
+        "process",
+        "read",
+        "ls",
+        "write",
+        "edit",
+        "apply_patch",
+        "view_image",
+        "sessions_list",
+        "sessions_history",
+        "sessions_search",
+        "sessions_send",
+        "sessions_spawn",
+        "sessions_yield",
+        "subagents",
+        "session_status",
+    ],
+)];
 
-/// What a sandbox denies where the config does not say: what reaches out of it, and the core chat channels.
-const SANDBOX_DENY: [&str; 13] = [
+/// What a sandbox denies where the config does not say: what reaches out of it, and chat channels (config-checks 1.7).
+const SANDBOX_DENY: &[&str] = &[
     "browser",
     "canvas",
     "nodes",
@@ -94,18 +308,68 @@ const SANDBOX_DENY: [&str; 13] = [
     "signal",
     "imessage",
 ];
+/// The same later (2026.9-delta 2.6).
+const SANDBOX_DENY_LATER: [(Number, &[&str]); 1] = [(
+    ENTRIES,
+    &[
+        "browser",
+        "canvas",
+        "computer",
+        "mobile_ui",
+        "nodes",
+        "automations",
+        "gateway",
+        "feishu",
+        "googlechat",
+        "nostr",
+        "buzz",
+        "msteams",
+        "mattermost",
+        "nextcloud-talk",
+        "matrix",
+        "raft",
+        "a2a",
+        "line",
+        "zalo",
+        "clickclack",
+        "zalouser",
+        "sms",
+        "synology-chat",
+        "tlon",
+        "discord",
+        "imessage",
+        "irc",
+        "reef",
+        "signal",
+        "slack",
+        "telegram",
+        "twitch",
+        "whatsapp",
+    ],
+)];
 
-/// The tool that is in every sandbox unless it is denied.
-const IMAGE: &str = "image";
+/// A sandbox's own `alsoAllow` counts, and what the config allows is taken out of the built-in deny list (run: neither in
+/// 2026.3.13, both in 2026.3.24).
+const SANDBOX_ADDS: [(Number, bool); 1] = [((2026, 3, 22), true)];
 
-/// The form of a tool's name that is compared.
-#[must_use]
-pub fn normalise(name: &str) -> String {
-    match js::trim(name).to_lowercase().as_str() {
-        "bash" => "exec".to_owned(),
-        "apply-patch" => "apply_patch".to_owned(),
-        other => other.to_owned(),
-    }
+/// The tool that is in every sandbox unless it is denied (2026.9-delta 2.6).
+const IMAGE: [(Number, &str); 1] = [(ENTRIES, "view_image")];
+
+/// The tool that brings `apply_patch` with it where a list allows it (run: `exec` from 2026.2.26 to 2026.3.24,
+/// `write` from 2026.4.2 on).
+const PATCHES_WITH: [(Number, &str); 1] = [((2026, 3, 31), "write")];
+
+/// The tool that takes `apply_patch` with it where a list denies it (run: `write` from 2026.4.2 to
+/// 2026.4.29, none before and in 2026.5.7).
+const PATCH_IS_DENIED: [(Number, Option<&str>); 2] = [((2026, 3, 31), Some("write")), ((2026, 5, 2), None)];
+
+/// `alsoAllow` adds to a profile (run: not in 2026.7.35; in 2026.8.1).
+const PROFILE_ADDS: [(Number, bool); 1] = [(ENTRIES, true)];
+
+/// The words for tools in one release.
+#[derive(Clone, Copy, Debug)]
+pub struct Catalogue {
+    release: Release,
 }
 
 /// Which tools one section of the config lets through. Without patterns, all.
@@ -115,102 +379,380 @@ pub struct Policy {
     allow: Vec<String>,
     /// Patterns of what is denied, which goes before.
     deny: Vec<String>,
+    /// What else decides about `apply_patch`.
+    patch: Patch,
 }
 
-impl Policy {
-    /// The policy of a `profile`; none where it leaves all tools.
+/// The tools that decide about `apply_patch` besides its own name, where they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Patch {
+    /// Who allows this one allows it.
+    allowed_with: Option<&'static str>,
+    /// Who denies this one denies it.
+    denied_with: Option<&'static str>,
+}
+
+impl Catalogue {
+    /// Those of a release.
+    #[must_use]
+    pub fn of(release: Release) -> Self {
+        Self { release }
+    }
+
+    fn has_entries(self) -> bool {
+        facts::at(self.release, false, &[(ENTRIES, true)])
+    }
+
+    /// The form of a tool's name that is compared.
+    #[must_use]
+    pub fn normalise(self, name: &str) -> String {
+        let aliases: &[_] = if self.has_entries() { &ALIASES_OF_ENTRIES } else { &ALIASES };
+        let name = js::trim(name).to_lowercase();
+        let alias = aliases.iter().find(|(alias, _)| *alias == name);
+        alias.map_or(name.clone(), |(_, tool)| (*tool).to_owned())
+    }
+
+    /// The policy of the profile that holds: the agent's own, else the global one; none where it leaves all tools.
     ///
     /// # Errors
     /// Where it is not shown.
-    pub fn profile(profile: &Node<'_>) -> Result<Option<Self>, NotAssessed> {
-        let name = profile.text()?;
-        let known = PROFILES.iter().find(|(known, _)| Some(*known) == name);
-        Ok(known.map(|(_, allow)| Self { allow: expand(allow), deny: Vec::new() }))
+    pub fn profile(
+        self,
+        global: &Node<'_>,
+        section: Option<&Node<'_>>,
+    ) -> Result<Option<Policy>, NotAssessed> {
+        let mut name = global.get("profile");
+        if let Some(own) = section.map(|section| section.get("profile"))
+            && !own.is_nullish()?
+        {
+            name = own;
+        }
+        let Some(allow) = name.text()?.and_then(|name| self.profile_tools(name)) else { return Ok(None) };
+        let mut policy = self.policy(self.expand(allow), Vec::new());
+        if facts::at(self.release, false, &PROFILE_ADDS) {
+            for section in section.into_iter().chain([global]) {
+                let also = section.get("alsoAllow");
+                if also.is_list()? {
+                    policy.allow.extend(self.expand(&names(&also)?));
+                    break;
+                }
+            }
+        }
+        Ok(Some(policy))
     }
 
-    /// `PICK`: `allow`, `alsoAllow` and `deny` of a `tools` section. `alsoAllow` alone adds to "everything".
+    /// The tools that a profile leaves; `full`, and every name that is unknown, leaves all.
+    fn profile_tools(self, name: &str) -> Option<&'static [&'static str]> {
+        Some(match name {
+            "minimal" => facts::at(self.release, MINIMAL, &MINIMAL_LATER),
+            "messaging" => facts::at(self.release, MESSAGING, &MESSAGING_LATER),
+            "coding" => facts::at(self.release, CODING, &CODING_LATER),
+            _ => return None,
+        })
+    }
+
+    /// `allow`, `alsoAllow` and `deny` of a `tools` section. `alsoAllow` alone adds to "everything".
     ///
     /// # Errors
     /// Where an entry is not shown.
-    pub fn pick(section: &Node<'_>) -> Result<Self, NotAssessed> {
+    pub fn pick(self, section: &Node<'_>) -> Result<Policy, NotAssessed> {
         let (allow, also) = (section.get("allow"), section.get("alsoAllow"));
         let mut names = names(&allow)?;
         names.extend(self::names(&also)?);
         if has_items(&also)? && !has_items(&allow)? {
             names.push("*");
         }
-        Ok(Self { allow: expand(&names), deny: expand(&self::names(&section.get("deny"))?) })
+        Ok(self.policy(self.expand(&names), self.expand(&self::names(&section.get("deny"))?)))
     }
 
-    /// `SANDBOX_POLICY`: what an agent's sandbox lets through. Each list is taken whole from the agent, else from
-    /// `tools`, else it is the built-in one.
+    /// What an agent's sandbox lets through. Each list is taken whole from the agent, else from `tools`, else it is the
+    /// built-in one.
     ///
     /// # Errors
-    /// As [`Policy::pick`].
-    pub fn sandbox(config: &Node<'_>, agent: Option<&str>) -> Result<Self, NotAssessed> {
+    /// As [`Catalogue::pick`].
+    pub fn sandbox(self, config: &Node<'_>, agent: Option<&str>) -> Result<Policy, NotAssessed> {
         let own = match agent.filter(|id| !id.is_empty()) {
             Some(id) => agents::entry(config, id)?,
             None => None,
         };
-        let list = |key: &str, default: &[&str]| {
+        let list = |key: &str| {
             for node in own.iter().chain([config]) {
                 let list = node.at("tools.sandbox.tools").get(key);
                 if list.is_list()? {
-                    return Ok(expand(&names(&list)?));
+                    return Ok(Some(self.expand(&names(&list)?)));
                 }
             }
-            Ok(expand(default))
+            Ok(None)
         };
-        let mut policy = Self { allow: list("allow", &SANDBOX_ALLOW)?, deny: list("deny", &SANDBOX_DENY)? };
-        let known = policy.allow.iter().chain(&policy.deny).any(|name| name == IMAGE);
-        if !policy.allow.is_empty() && !known {
-            policy.allow.push(IMAGE.to_owned());
+        let adds = facts::at(self.release, false, &SANDBOX_ADDS);
+        let also = if adds { list("alsoAllow")?.unwrap_or_default() } else { Vec::new() };
+        let allow = list("allow")?;
+        let asked_for: Vec<String> = allow.iter().flatten().chain(&also).cloned().collect();
+        let deny = list("deny")?.unwrap_or_else(|| {
+            let mut deny = self.expand(facts::at(self.release, SANDBOX_DENY, &SANDBOX_DENY_LATER));
+            if adds {
+                deny.retain(|tool| !is_in(&asked_for, tool));
+            }
+            deny
+        });
+        let built_in = || self.expand(facts::at(self.release, SANDBOX_ALLOW, &SANDBOX_ALLOW_LATER));
+        let mut allow = allow.unwrap_or_else(built_in);
+        // An empty list restricts nothing, and nothing has to be added to it.
+        if !allow.is_empty() {
+            allow.extend(also);
+            let image = facts::at(self.release, "image", &IMAGE);
+            let known = |name: &String| name == image || name == "image";
+            if !allow.iter().chain(&deny).any(known) {
+                allow.push(image.to_owned());
+            }
         }
-        Ok(policy)
+        Ok(self.policy(allow, deny))
     }
 
-    /// `ALLOWED`: a tool, by its normalised name, passes.
+    /// What a section says for one model in `byProvider`: for the model itself, else for its provider.
+    ///
+    /// # Errors
+    /// As [`Catalogue::pick`], and where its keys are not shown.
+    pub fn for_model(self, section: &Node<'_>, model: &str) -> Result<Option<Policy>, NotAssessed> {
+        let model = js::trim(model).to_lowercase();
+        let provider = model.split_once('/').map(|(provider, _)| provider.to_owned());
+        let mut found = [None, None];
+        for (key, value) in section.get("byProvider").entries()? {
+            let key = js::trim(key).to_lowercase();
+            let places = [key == model, Some(&key) == provider.as_ref()];
+            for (found, is_it) in found.iter_mut().zip(places) {
+                if is_it && value.is_object()? {
+                    *found = Some(value.clone());
+                }
+            }
+        }
+        found.into_iter().flatten().next().map(|value| self.pick(&value)).transpose()
+    }
+
+    /// All policies that hold for an agent; a tool has to pass each. `section` is the agent's own `tools`, absent where
+    /// only the global ones count.
+    ///
+    /// # Errors
+    /// As [`Catalogue::pick`].
+    pub fn policies(
+        self,
+        config: &Node<'_>,
+        agent: Option<&str>,
+        section: Option<&Node<'_>>,
+    ) -> Result<Vec<Policy>, NotAssessed> {
+        let global = config.get("tools");
+        let mut policies: Vec<Policy> = self.profile(&global, section)?.into_iter().collect();
+        policies.push(self.pick(&global)?);
+        if let Some(section) = section {
+            policies.push(self.pick(section)?);
+        }
+        if Mode::of(config, agent)?.is_all()? {
+            policies.push(self.sandbox(config, agent)?);
+        }
+        Ok(policies)
+    }
+
+    /// The same, each of them known or not by itself, and with what `byProvider` says for a model.
     #[must_use]
-    pub fn allows(&self, tool: &str) -> bool {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, tool));
-        !any(&self.deny) && (self.allow.is_empty() || any(&self.allow))
+    pub fn stack(
+        self,
+        config: &Node<'_>,
+        scope: &Scope<'_>,
+        model: Option<&Result<String, NotAssessed>>,
+    ) -> Stack {
+        let global = config.get("tools");
+        let own = scope.entry.as_ref().map(|entry| entry.get("tools"));
+        // Where nothing is said, every tool passes.
+        let mut layers = vec![self.profile(&global, own.as_ref()).map(Option::unwrap_or_default)];
+        for section in [Some(&global), own.as_ref()].into_iter().flatten() {
+            layers.push(self.pick(section));
+            if let Some(model) = model {
+                let policy = model.as_ref().map_err(Clone::clone);
+                let policy = policy.and_then(|model| self.for_model(section, model));
+                layers.push(policy.map(Option::unwrap_or_default));
+            }
+        }
+        let agent = scope.agent();
+        let sandbox = agent.clone().and_then(|agent| self.sandbox(config, agent));
+        let is_sandboxed = agent.and_then(|agent| Mode::of(config, agent)?.is_all());
+        Stack { layers, sandbox, is_sandboxed }
+    }
+
+    fn policy(self, allow: Vec<String>, deny: Vec<String>) -> Policy {
+        let patch = Patch {
+            allowed_with: Some(facts::at(self.release, "exec", &PATCHES_WITH)),
+            denied_with: facts::at(self.release, None, &PATCH_IS_DENIED),
+        };
+        Policy { allow, deny, patch }
+    }
+
+    /// The patterns of a list: normalised, without blank ones, groups replaced by their members.
+    fn expand(self, names: &[&str]) -> Vec<String> {
+        let groups: &[_] = if self.has_entries() { &GROUPS_OF_ENTRIES } else { &GROUPS };
+        let mut patterns = Vec::new();
+        for name in names.iter().map(|name| self.normalise(name)).filter(|name| !name.is_empty()) {
+            match groups.iter().find(|(group, _)| *group == name) {
+                Some((_, members)) => patterns.extend(self.expand(members)),
+                None => patterns.push(name),
+            }
+        }
+        patterns
     }
 }
 
-/// All policies that hold for an agent; a tool has to pass each. `section` is the agent's own `tools`, absent where
-/// only the global ones count.
+impl Policy {
+    /// A tool, by its normalised name, passes.
+    #[must_use]
+    pub fn allows(&self, tool: &str) -> bool {
+        let with = |other: Option<&str>, patterns: &[String]| {
+            tool == "apply_patch" && other.is_some_and(|other| is_in(patterns, other))
+        };
+        let is_denied = is_in(&self.deny, tool) || with(self.patch.denied_with, &self.deny);
+        let is_allowed = is_in(&self.allow, tool) || with(self.patch.allowed_with, &self.allow);
+        !is_denied && (self.allow.is_empty() || is_allowed)
+    }
+}
+
+/// What tools are judged for: all agents that have no settings of their own, or one agent.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    /// The agent's id as it is written; none for what holds for all.
+    pub id: Option<Result<&'a str, NotAssessed>>,
+    /// The agent's description.
+    pub entry: Option<Node<'a>>,
+}
+
+impl<'a> Scope<'a> {
+    /// What holds for all.
+    #[must_use]
+    pub fn common() -> Self {
+        Self { id: None, entry: None }
+    }
+
+    /// What holds for all, then each agent.
+    ///
+    /// # Errors
+    /// Where it cannot be told which agents there are.
+    pub fn all(config: &Node<'a>) -> Result<Vec<Self>, NotAssessed> {
+        Ok([Self::common()].into_iter().chain(Self::agents(config)?).collect())
+    }
+
+    /// Each agent.
+    ///
+    /// # Errors
+    /// Where it cannot be told which agents there are.
+    pub fn agents(config: &Node<'a>) -> Result<Vec<Self>, NotAssessed> {
+        let agents = agents::each(config)?.into_iter();
+        Ok(agents.map(|(id, entry)| Self { id: Some(id), entry: Some(entry) }).collect())
+    }
+
+    /// The agent's id; none for what holds for all.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn agent(&self) -> Result<Option<&'a str>, NotAssessed> {
+        self.id.clone().transpose()
+    }
+
+    /// The agent's own value of a setting, else the global one, whether it is there or not.
+    ///
+    /// # Errors
+    /// Where the agent's own is not granted.
+    pub fn setting(&self, config: &Node<'a>, path: &str) -> Result<Node<'a>, NotAssessed> {
+        if let Some(own) = self.entry.as_ref().map(|entry| entry.at(path))
+            && !own.is_nullish()?
+        {
+            return Ok(own);
+        }
+        Ok(config.at(path))
+    }
+
+    /// The name of the sandbox mode.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn sandbox_mode(&self, config: &Node<'a>) -> Result<&'a str, NotAssessed> {
+        Mode::of(config, self.agent()?)?.name()
+    }
+
+    /// What its sandbox may do with the workspace.
+    ///
+    /// # Errors
+    /// Where it is not shown.
+    pub fn workspace_access(&self, config: &Node<'a>) -> Result<&'a str, NotAssessed> {
+        sandbox::workspace_access(config, self.agent()?)
+    }
+
+    /// Where its settings stand, in words.
+    #[must_use]
+    pub fn label(&self, release: Release) -> String {
+        match (&self.id, &self.entry) {
+            (Some(Ok(id)), _) => agents::section(release, id),
+            (_, Some(entry)) => entry.dotted(),
+            _ => "agents.defaults".to_owned(),
+        }
+    }
+}
+
+/// All policies that hold in a scope; a tool has to pass each.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    layers: Vec<Result<Policy, NotAssessed>>,
+    sandbox: Result<Policy, NotAssessed>,
+    is_sandboxed: Result<bool, NotAssessed>,
+}
+
+impl Stack {
+    /// A tool, by its normalised name, passes.
+    ///
+    /// # Errors
+    /// Where what decides it is not shown.
+    pub fn allows(&self, tool: &str) -> Result<bool, NotAssessed> {
+        let passes = |policy: &Result<Policy, NotAssessed>| {
+            policy.as_ref().map(|policy| policy.allows(tool)).map_err(Clone::clone)
+        };
+        // The lists of the sandbox count only for an agent that is always in it.
+        let sandbox =
+            any([self.is_sandboxed.clone().map(|is_sandboxed| !is_sandboxed), passes(&self.sandbox)]);
+        all(self.layers.iter().map(passes).chain([sandbox]))
+    }
+
+    /// Those of the tools that pass.
+    ///
+    /// # Errors
+    /// As [`Stack::allows`].
+    pub fn allowed<'t>(&self, tools: &[&'t str]) -> Result<Vec<&'t str>, NotAssessed> {
+        let mut allowed = Vec::new();
+        for tool in tools {
+            if self.allows(tool)? {
+                allowed.push(*tool);
+            }
+        }
+        Ok(allowed)
+    }
+}
+
+/// [`Catalogue::policies`] of the oldest releases.
 ///
 /// # Errors
-/// As [`Policy::pick`].
+/// As there.
 pub fn policies(
     config: &Node<'_>,
     agent: Option<&str>,
     section: Option<&Node<'_>>,
 ) -> Result<Vec<Policy>, NotAssessed> {
-    let global = config.get("tools");
-    let mut policies: Vec<Policy> = profile(&global, section)?.into_iter().collect();
-    policies.push(Policy::pick(&global)?);
-    if let Some(section) = section {
-        policies.push(Policy::pick(section)?);
-    }
-    if Mode::of(config, agent)?.is_all()? {
-        policies.push(Policy::sandbox(config, agent)?);
-    }
-    Ok(policies)
+    OLDEST.policies(config, agent, section)
 }
 
-/// The policy of the profile that holds: the agent's own, else the global one.
+/// [`Catalogue::profile`] of the oldest releases.
 ///
 /// # Errors
-/// As [`Policy::profile`].
+/// As there.
 pub fn profile(global: &Node<'_>, section: Option<&Node<'_>>) -> Result<Option<Policy>, NotAssessed> {
-    if let Some(own) = section.map(|section| section.get("profile"))
-        && !own.is_nullish()?
-    {
-        return Policy::profile(&own);
-    }
-    Policy::profile(&global.get("profile"))
+    OLDEST.profile(global, section)
 }
+
+const OLDEST: Catalogue = Catalogue { release: Release { year: 2026, month: 1, patch: 30 } };
 
 fn has_items(list: &Node<'_>) -> Result<bool, NotAssessed> {
     Ok(list.items()?.next().is_some())
@@ -221,16 +763,8 @@ fn names<'a>(list: &Node<'a>) -> Result<Vec<&'a str>, NotAssessed> {
     Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// The patterns of a list: normalised, without blank ones, groups replaced by their members.
-fn expand(names: &[&str]) -> Vec<String> {
-    let mut patterns = Vec::new();
-    for name in names.iter().map(|name| normalise(name)).filter(|name| !name.is_empty()) {
-        match GROUPS.iter().find(|(group, _)| *group == name) {
-            Some((_, members)) => patterns.extend(members.iter().map(|&member| member.to_owned())),
-            None => patterns.push(name),
-        }
-    }
-    patterns
+fn is_in(patterns: &[String], tool: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, tool))
 }
 
 /// `*` stands for any run of characters, everything else for itself.
@@ -279,12 +813,19 @@ mod tests {
     #[test]
     fn names_are_compared_without_case_and_by_alias() {
         for (name, form) in [(" Bash ", "exec"), ("apply-patch", "apply_patch"), ("WEB_fetch", "web_fetch")] {
-            assert_eq!(normalise(name), form);
+            assert_eq!(OLDEST.normalise(name), form);
+            assert_eq!(at(2026, 9, 6).normalise(name), form);
         }
+        assert_eq!(at(2026, 7, 35).normalise("cron"), "cron");
+        assert_eq!(at(2026, 8, 1).normalise("cron"), "automations");
+    }
+
+    fn at(year: u16, month: u8, patch: u16) -> Catalogue {
+        Catalogue::of(Release { year, month, patch })
     }
 
     fn pick(section: &Value) -> Policy {
-        Policy::pick(&Node::root(section)).expect("nothing is hidden")
+        OLDEST.pick(&Node::root(section)).expect("nothing is hidden")
     }
 
     #[test]
@@ -318,7 +859,7 @@ mod tests {
     fn an_entry_that_a_variable_gives_is_not_guessed() {
         for key in ["allow", "alsoAllow", "deny"] {
             assert!(
-                Policy::pick(&Node::root(&json!({key: ["*", {"$hidden": "variable"}]}))).is_err(),
+                OLDEST.pick(&Node::root(&json!({key: ["*", {"$hidden": "variable"}]}))).is_err(),
                 "{key}"
             );
         }
@@ -326,19 +867,20 @@ mod tests {
 
     #[test]
     fn a_profile_is_named_exactly() {
-        let profile = |name: Value| Policy::profile(&Node::root(&name)).expect("nothing is hidden");
-        assert!(profile(json!("minimal")).is_some_and(|policy| !policy.allows("read")));
-        assert!(profile(json!("coding")).is_some_and(|policy| policy.allows("exec")));
-        assert!(profile(json!("messaging")).is_some_and(|policy| policy.allows("message")));
+        let policy =
+            |name: Value| profile(&Node::root(&json!({"profile": name})), None).expect("nothing is hidden");
+        assert!(policy(json!("minimal")).is_some_and(|policy| !policy.allows("read")));
+        assert!(policy(json!("coding")).is_some_and(|policy| policy.allows("exec")));
+        assert!(policy(json!("messaging")).is_some_and(|policy| policy.allows("message")));
         for name in [json!("full"), json!("Minimal"), json!(""), json!(null), json!(5)] {
-            assert_eq!(profile(name), None);
+            assert_eq!(policy(name), None);
         }
     }
 
     #[test]
     fn a_sandbox_has_lists_of_its_own() {
         let sandbox =
-            |config: Value| Policy::sandbox(&Node::root(&config), Some("a")).expect("nothing is hidden");
+            |config: Value| OLDEST.sandbox(&Node::root(&config), Some("a")).expect("nothing is hidden");
         let global = |tools: Value| sandbox(json!({"tools": {"sandbox": {"tools": tools}}}));
         let default = sandbox(json!({}));
         assert!(default.allows("exec") && !default.allows("web_fetch") && !default.allows("browser"));
@@ -377,10 +919,10 @@ mod tests {
     #[test]
     fn lists_that_are_withheld_allow_and_deny_nothing_by_themselves() {
         for section in [json!({"$hidden": "withheld"}), json!({"deny": ["x"], "$hidden": "withheld"})] {
-            assert!(Policy::pick(&Node::root(&section)).is_err(), "{section}");
+            assert!(OLDEST.pick(&Node::root(&section)).is_err(), "{section}");
         }
         for key in ["allow", "alsoAllow", "deny"] {
-            assert!(Policy::pick(&Node::root(&json!({key: {"$hidden": "withheld"}}))).is_err(), "{key}");
+            assert!(OLDEST.pick(&Node::root(&json!({key: {"$hidden": "withheld"}}))).is_err(), "{key}");
         }
         let text = json!({"allow": {"$hidden": "variable"}});
         assert!(pick(&text).allows("read"), "a text is no list");
@@ -411,5 +953,118 @@ mod tests {
                 assert_eq!(policies.is_ok(), is_shown, "{tools} {sandbox} {own}");
             });
         }
+    }
+
+    /// A stack of one agent's own section, in a release.
+    fn stack(release: Catalogue, config: &Value) -> Stack {
+        let config = Node::root(config);
+        let scope = Scope::agents(&config).expect("shown").pop().expect("one agent");
+        release.stack(&config, &scope, None)
+    }
+
+    #[test]
+    fn what_names_stand_for_differs_by_release() {
+        let of = |tools: Value| json!({"agents": {"list": [{"id": "a", "tools": tools}]}});
+        let since = |tools: Value, tool: &str, releases: &[(Number, bool)]| {
+            for ((year, month, patch), expected) in releases {
+                let stack = stack(at(*year, *month, *patch), &of(tools.clone()));
+                assert_eq!(stack.allows(tool), Ok(*expected), "{tools} {tool} {year}.{month}.{patch}");
+            }
+        };
+        let coding = json!({"profile": "coding"});
+        since(
+            coding.clone(),
+            "web_fetch",
+            &[((2026, 3, 8), false), ((2026, 3, 11), true), ((2026, 9, 6), true)],
+        );
+        since(coding.clone(), "automations", &[((2026, 7, 35), false), ((2026, 8, 1), true)]);
+        since(coding, "gateway", &[((2026, 9, 3), false), ((2026, 9, 6), true)]);
+        for profile in ["minimal", "messaging"] {
+            since(json!({"profile": profile}), "gateway", &[((2026, 9, 3), false), ((2026, 9, 6), true)]);
+        }
+        let also = json!({"profile": "minimal", "alsoAllow": ["exec"]});
+        since(also, "exec", &[((2026, 7, 35), false), ((2026, 8, 1), true)]);
+        let (runtime, write) = (json!({"allow": ["group:runtime"]}), json!({"allow": ["write"]}));
+        since(runtime, "apply_patch", &[((2026, 3, 24), true), ((2026, 4, 2), false), ((2026, 9, 6), false)]);
+        since(write, "apply_patch", &[((2026, 3, 24), false), ((2026, 4, 2), true), ((2026, 9, 6), true)]);
+        let denied = json!({"deny": ["write"]});
+        since(denied, "apply_patch", &[((2026, 3, 24), true), ((2026, 4, 15), false), ((2026, 5, 7), true)]);
+        let all = json!({"allow": ["group:openclaw"]});
+        since(all, "tts", &[((2026, 7, 35), false), ((2026, 8, 1), true)]);
+    }
+
+    #[test]
+    fn what_a_sandbox_adds_to_its_lists_differs_by_release() {
+        let of = |lists: Value| {
+            json!({"agents": {"list": [
+                {"id": "a", "sandbox": {"mode": "all"}, "tools": {"sandbox": {"tools": lists}}},
+            ]}})
+        };
+        for (lists, tool, before, after) in [
+            (json!({"alsoAllow": ["web_fetch"]}), "web_fetch", false, true),
+            (json!({"alsoAllow": ["browser"]}), "browser", false, true),
+            (json!({"alsoAllow": ["browser"]}), "exec", true, true),
+            (json!({"allow": ["*"]}), "browser", false, true),
+            (json!({"allow": ["browser"]}), "browser", false, true),
+            (json!({"allow": ["browser"], "deny": ["browser"]}), "browser", false, false),
+            (json!({"allow": []}), "browser", false, false),
+            (json!({"allow": [], "alsoAllow": ["web_fetch"]}), "web_search", true, true),
+            (json!({"deny": []}), "web_fetch", false, false),
+        ] {
+            let old = stack(at(2026, 3, 13), &of(lists.clone())).allows(tool);
+            let new = stack(at(2026, 3, 24), &of(lists.clone())).allows(tool);
+            assert_eq!((old, new), (Ok(before), Ok(after)), "{lists} {tool}");
+        }
+        assert_eq!(stack(at(2026, 9, 6), &of(json!({}))).allows("view_image"), Ok(true));
+    }
+
+    #[test]
+    fn a_model_may_have_lists_of_its_own() {
+        let model = Ok("ollama/foo-8b".to_owned());
+        for (tools, denied) in [
+            (json!({"ollama": {"deny": ["a"]}}), "a"),
+            (json!({" OLLAMA ": {"deny": ["a"]}}), "a"),
+            (json!({"ollama/foo-8b": {"deny": ["a"]}, "ollama": {"deny": ["b"]}}), "a"),
+            (json!({"ollama": {"deny": ["b"]}, "Ollama/Foo-8b": {"deny": ["a"]}}), "a"),
+            (json!({"ollama/foo-8b": "x", "ollama": {"deny": ["a"]}}), "a"),
+            (json!({"ollama": {"profile": "minimal"}}), ""),
+            (json!({"foo-8b": {"deny": ["a"]}}), ""),
+            (json!(["a"]), ""),
+        ] {
+            let config = json!({"tools": {"byProvider": tools}});
+            let config = Node::root(&config);
+            let stack = at(2026, 9, 6).stack(&config, &Scope::common(), Some(&model));
+            for tool in ["a", "b"] {
+                assert_eq!(stack.allows(tool), Ok(tool != denied), "{tools} {tool}");
+            }
+            let without = at(2026, 9, 6).stack(&config, &Scope::common(), None);
+            assert_eq!(without.allowed(&["a", "b"]), Ok(vec!["a", "b"]));
+        }
+        let config = json!({"tools": {"byProvider": {"ollama": {"deny": [{"$hidden": "variable"}]}}}});
+        let config = Node::root(&config);
+        assert!(at(2026, 9, 6).stack(&config, &Scope::common(), Some(&model)).allowed(&["a"]).is_err());
+    }
+
+    #[test]
+    fn a_policy_that_is_not_shown_costs_nothing_where_another_denies() {
+        let config = json!({
+            "tools": {"deny": ["exec"], "allow": [], "profile": {"$hidden": "variable"}},
+            "agents": {"list": [{"id": "a", "sandbox": {"mode": {"$hidden": "variable"}}}]},
+        });
+        let stack = stack(at(2026, 9, 6), &config);
+        assert_eq!(stack.allows("exec"), Ok(false));
+        assert!(stack.allows("read").is_err());
+    }
+
+    #[test]
+    fn a_scope_is_named_by_the_words_of_its_release() {
+        let config = json!({"agents": {"list": [{"id": "a"}, {"id": {"$hidden": "variable"}}]}});
+        let config = Node::root(&config);
+        let labels = |release| -> Vec<String> {
+            Scope::all(&config).expect("shown").iter().map(|scope| scope.label(release)).collect()
+        };
+        let (old, new) = (at(2026, 7, 35).release, at(2026, 8, 1).release);
+        assert_eq!(labels(old), ["agents.defaults", "agents.list.a", "agents.list.1"]);
+        assert_eq!(labels(new), ["agents.defaults", "agents.entries.a", "agents.list.1"]);
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema::{Id, Schema};
 use crate::config::sensitive::is_path_key;
 use crate::target::{Environment, expand_home};
@@ -66,8 +67,15 @@ fn array_index(key: &str) -> Option<u64> {
 }
 
 /// The defaults that are code in the gateway.
-pub(in crate::config) fn runtime(config: &mut Value, env: &Environment) {
+pub(in crate::config) fn runtime(release: Release, config: &mut Value, env: &Environment) {
     let Some(root) = config.as_object_mut() else { return };
+    if release >= NEWER_STRUCTURE {
+        for (key, value) in
+            [("native", json!("auto")), ("nativeSkills", json!("auto")), ("restart", json!(true))]
+        {
+            fill(object(root, "commands"), key, || value);
+        }
+    }
     fill(object(root, "messages"), "ackReactionScope", || json!("group-mentions"));
     if let Some(session) = root.get_mut("session").and_then(Value::as_object_mut) {
         // The gateway knows one main key only, whatever the file says.
@@ -75,13 +83,18 @@ pub(in crate::config) fn runtime(config: &mut Value, env: &Environment) {
             session.insert("mainKey".to_owned(), json!("main"));
         }
     }
-    if let Some(logging) = root.get_mut("logging").and_then(Value::as_object_mut) {
+    let logging = root.get_mut("logging").filter(|_| release < NEWER_STRUCTURE);
+    if let Some(logging) = logging.and_then(Value::as_object_mut) {
         fill(Some(logging), "redactSensitive", || json!("tools"));
     }
     let auth = anthropic_auth(root, env);
     if let Some(defaults) = object(root, "agents").and_then(|agents| object(agents, "defaults")) {
-        fill(Some(&mut *defaults), "maxConcurrent", || json!(4));
+        // Since then as many as the machine has processors for; at least these.
+        fill(Some(&mut *defaults), "maxConcurrent", || json!(if release >= NEWER_STRUCTURE { 8 } else { 4 }));
         fill(object(defaults, "subagents"), "maxConcurrent", || json!(8));
+        if release >= NEWER_STRUCTURE {
+            fill(object(defaults, "subagents"), "archiveAfterMinutes", || json!(60));
+        }
         if let Some(auth) = auth {
             for_anthropic(defaults, auth);
         }

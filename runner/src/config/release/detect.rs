@@ -13,11 +13,14 @@ use serde_json::Value;
 
 use crate::config::pointer::readable;
 use crate::config::release::installed::{self, Installed};
-use crate::config::release::{KNOWN, NEWER_STRUCTURE, NEWEST, Release, evidence};
+use crate::config::release::{NEWER_STRUCTURE, NEWEST, Release, evidence};
+use crate::config::schema::releases as known;
 use crate::config::tree::{Node, Tree};
 use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Environment, Located};
 
+/// The weight of what a person does not write.
+const FIRM: usize = 2;
 /// The pointer of the stamp.
 const STAMP: &str = "/meta/lastTouchedVersion";
 
@@ -29,6 +32,8 @@ pub enum Source {
     Asked,
     /// The installed package.
     Package,
+    /// The greeting of the gateway that runs.
+    Gateway,
     /// The stamp in the config.
     Stamp,
     /// What keys and state directory have in common.
@@ -149,19 +154,31 @@ impl Judged {
     }
 }
 
+/// What is known of the release besides the target itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The operator says it.
+    pub asked: Option<Release>,
+    /// The greeting of the gateway says it.
+    pub greeted: Option<Release>,
+}
+
 /// Tells the release of a target.
 pub(in crate::config) fn detect(
     config: &Tree,
     located: &Located,
     env: &Environment,
-    asked: Option<Release>,
+    word: Word,
     problems: &mut Problems,
 ) -> Judged {
     let stamp = stamp(config);
     let mut judged = Judged { evidence: gather(config, located), ..Judged::newest() };
-    if let Some(release) = asked {
+    if let Some(release) = word.asked {
         (judged.release, judged.source, judged.sure) = (release, Source::Asked, Sure::Settled);
         "--openclaw-version".clone_into(&mut judged.told_by);
+    } else if let Some(release) = word.greeted {
+        (judged.release, judged.source, judged.sure) = (release, Source::Gateway, Sure::Known);
+        "the greeting of the gateway".clone_into(&mut judged.told_by);
     } else if let Some(Installed { release, folder }) = installed::callers(located, env) {
         (judged.release, judged.source, judged.sure) = (release, Source::Package, Sure::Known);
         judged.told_by = format!("the installed package {}", folder.display());
@@ -175,6 +192,11 @@ pub(in crate::config) fn detect(
         (judged.release, judged.source, judged.sure) = (release, Source::Evidence, Sure::Likely);
         "what the config and the state directory hold".clone_into(&mut judged.told_by);
     }
+    if let Some(Installed { release, .. }) =
+        installed::callers(located, env).filter(|_| word.greeted.is_some())
+    {
+        judged.evidence.push(Evidence::new("the installed package", Some(release), Some(release), FIRM));
+    }
     if let Some(stamp) = stamp.filter(|_| judged.source != Source::Stamp) {
         // A program writes its own version: whatever runs now is rarely older than that.
         judged.evidence.push(Evidence::new(readable(STAMP), Some(stamp), None, 1));
@@ -185,8 +207,8 @@ pub(in crate::config) fn detect(
         (judged.other, judged.sure) = (Some(other), Sure::Unsure);
         problems.push(unsure(&judged, other));
     }
-    if judged.release > NEWEST {
-        problems.push(newer(&judged));
+    if let Some(release) = [Some(judged.release), stamp].into_iter().flatten().find(|known| *known > NEWEST) {
+        problems.push(newer(release));
     }
     judged
 }
@@ -211,7 +233,7 @@ fn score(evidence: &[Evidence], release: Release) -> usize {
 
 /// The newest of the releases that most of the evidence fits, where it is more than one piece that the newest one lacks.
 fn common(evidence: &[Evidence]) -> Option<Release> {
-    let best = KNOWN.iter().copied().max_by_key(|release| (score(evidence, *release), *release))?;
+    let best = known().iter().copied().max_by_key(|release| (score(evidence, *release), *release))?;
     (score(evidence, best) > score(evidence, NEWEST) + 1).then_some(best)
 }
 
@@ -220,14 +242,14 @@ fn common(evidence: &[Evidence]) -> Option<Release> {
 fn doubt(judged: &Judged) -> Option<Release> {
     let Judged { release, evidence, .. } = judged;
     let here = score(evidence, *release);
-    let place = |release: Release| KNOWN.partition_point(|known| *known < release);
+    let place = |release: Release| known().partition_point(|known| *known < release);
     let distance = |other: Release| place(other).abs_diff(place(*release));
     let best = |is_other: bool| {
-        let known = KNOWN
+        let all = known()
             .iter()
             .copied()
             .filter(|other| (other.is_newer_structure() != release.is_newer_structure()) == is_other);
-        known.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
+        all.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
     };
     let is_foreign = |one: &Evidence| {
         !one.fits(*release)
@@ -262,11 +284,10 @@ fn unsure(judged: &Judged, other: Release) -> Problem {
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
 
-fn newer(judged: &Judged) -> Problem {
-    let Judged { release, told_by, .. } = judged;
+fn newer(release: Release) -> Problem {
     let message = format!(
-        "The release is {release}, as {told_by} says; the newest one that this program knows is {NEWEST}, and its rules were used. Settings and \
-         checks that came later are not known here."
+        "The release is {release}, or a program of {release} wrote the config; the newest one that this audit knows is {NEWEST}. Settings and checks \
+         that came later are not known here."
     );
     Problem::new(ProblemKind::NewerVersion, message).at(STAMP)
 }

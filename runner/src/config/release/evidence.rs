@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::config::pointer::{join, readable};
 use crate::config::release::Release;
 use crate::config::release::detect::{Evidence, exists};
+use crate::config::schema::{self, Trail};
 use crate::config::secret_refs::SOURCES;
 use crate::config::tree::{Node, Tree};
 
@@ -31,24 +33,16 @@ pub(in crate::config) fn of_state(state_dir: &Path) -> Vec<Evidence> {
     found.map(|(rel, since)| Evidence::new(*rel, Some(*since), None, FILE_WEIGHT)).collect()
 }
 
-/// Keys that only some releases accept, with the first and the last one (`keys-by-release.tsv`). `*` stands for any key or
-/// index.
-const KEYS: [(&str, Option<Release>, Option<Release>); 4] = [
-    ("agents.entries", Some(Release::new(2026, 8, 1)), None),
-    ("agents.ownership", Some(Release::new(2026, 8, 1)), None),
-    ("meta.lastTouchedAt", None, Some(LAST_OLDER)),
-    ("logging.redactSensitive", None, Some(LAST_OLDER)),
-];
+/// Most keys that are named: more pieces make nothing surer.
+const MOST: usize = 50;
+
+/// The release whose schema is the first to know the channels of plugins; before, what such a channel held was not looked at.
+const CHANNELS_CHECKED: Release = Release::new(2026, 3, 31);
 
 /// Keys of the config that only some releases accept.
 pub(in crate::config) fn of_keys(config: &Tree) -> Vec<Evidence> {
     let mut all = Vec::new();
-    for (key, since, until) in KEYS {
-        let path: Vec<&str> = key.split('.').collect();
-        if present(config, &path) {
-            all.push(Evidence::new(key, since, until, KEY_WEIGHT));
-        }
-    }
+    add_keys(config, &Trail::root(), "", &mut all);
     if holds_secret_ref(config) {
         all.push(Evidence::new("a SecretRef object", Some(SECRET_REFS), None, KEY_WEIGHT));
     }
@@ -58,18 +52,45 @@ pub(in crate::config) fn of_keys(config: &Tree) -> Vec<Evidence> {
     all
 }
 
-/// The first release with references to secrets (`changes.md`).
-const SECRET_REFS: Release = Release::new(2026, 2, 26);
-
-fn present(tree: &Tree, path: &[&str]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return true };
-    match (&tree.node, *first) {
-        (Node::Object(members), "*") => members.iter().any(|(_, member)| present(member, rest)),
-        (Node::Array(items), "*") => items.iter().any(|item| present(item, rest)),
-        (Node::Object(_), key) => tree.get(key).is_some_and(|member| present(member, rest)),
-        _ => false,
+/// Adds the keys below a place whose releases are fewer than those of the place itself. A key that no release knows says
+/// nothing.
+fn add_keys(tree: &Tree, trail: &Trail, pointer: &str, all: &mut Vec<Evidence>) {
+    // The config of a plugin comes and goes with the plugin's place in the package.
+    let is_plugins = pointer.starts_with("/plugins/entries/") && pointer.ends_with("/config");
+    if is_plugins || all.len() >= MOST {
+        return;
+    }
+    let mut add = |name: &str, member: &Tree| {
+        let below = trail.step(name);
+        let releases = below.releases();
+        if releases == 0 {
+            return;
+        }
+        let place = join(pointer, name);
+        if releases != trail.releases() {
+            let (since, until) = schema::ends(releases);
+            let is_late = |since: &Release| !place.starts_with("/channels/") || *since > CHANNELS_CHECKED;
+            let since = since.filter(is_late);
+            // A list of agents becomes entries where it is clean.
+            if (since.is_some() || until.is_some()) && place != "/agents/list" && all.len() < MOST {
+                all.push(Evidence::new(readable(&place), since, until, KEY_WEIGHT));
+            }
+        }
+        add_keys(member, &below, &place, all);
+    };
+    match &tree.node {
+        Node::Object(members) => members.iter().for_each(|(name, member)| add(name, member)),
+        Node::Array(items) => {
+            for (index, item) in items.iter().enumerate().take(MOST) {
+                add(&index.to_string(), item);
+            }
+        }
+        Node::Leaf(_) => {}
     }
 }
+
+/// The first release with references to secrets (`changes.md`).
+const SECRET_REFS: Release = Release::new(2026, 2, 26);
 
 fn holds_secret_ref(tree: &Tree) -> bool {
     match &tree.node {

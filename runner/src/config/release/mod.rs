@@ -6,11 +6,11 @@ pub(in crate::config) mod detect;
 pub(in crate::config) mod evidence;
 pub(in crate::config) mod extensions;
 pub(in crate::config) mod installed;
+pub(in crate::config) mod legacy;
+pub(in crate::config) mod pattern;
 pub(in crate::config) mod plugins;
 pub(in crate::config) mod roster;
 pub(in crate::config) mod rules;
-pub(in crate::config) mod rules_channels;
-pub(in crate::config) mod rules_values;
 pub(in crate::config) mod schema;
 pub(in crate::config) mod schema_type;
 pub(in crate::config) mod validate;
@@ -18,7 +18,7 @@ pub(in crate::config) mod validate;
 use std::fmt;
 use std::str::FromStr;
 
-pub use detect::{Evidence, Judged, Source, Sure};
+pub use detect::{Evidence, Judged, Source, Sure, Word};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,58 +33,6 @@ pub struct Release {
     /// Its number within the month.
     pub patch: u16,
 }
-
-/// The releases whose keys were examined, in their order.
-pub const KNOWN: [Release; 48] = [
-    Release::new(2026, 1, 30),
-    Release::new(2026, 2, 1),
-    Release::new(2026, 2, 9),
-    Release::new(2026, 2, 12),
-    Release::new(2026, 2, 17),
-    Release::new(2026, 2, 19),
-    Release::new(2026, 2, 21),
-    Release::new(2026, 2, 22),
-    Release::new(2026, 2, 23),
-    Release::new(2026, 2, 24),
-    Release::new(2026, 2, 25),
-    Release::new(2026, 2, 26),
-    Release::new(2026, 3, 2),
-    Release::new(2026, 3, 7),
-    Release::new(2026, 3, 8),
-    Release::new(2026, 3, 11),
-    Release::new(2026, 3, 13),
-    Release::new(2026, 3, 22),
-    Release::new(2026, 3, 24),
-    Release::new(2026, 3, 31),
-    Release::new(2026, 4, 2),
-    Release::new(2026, 4, 5),
-    Release::new(2026, 4, 9),
-    Release::new(2026, 4, 15),
-    Release::new(2026, 4, 22),
-    Release::new(2026, 4, 29),
-    Release::new(2026, 5, 2),
-    Release::new(2026, 5, 7),
-    Release::new(2026, 5, 12),
-    Release::new(2026, 5, 18),
-    Release::new(2026, 5, 20),
-    Release::new(2026, 5, 26),
-    Release::new(2026, 5, 28),
-    Release::new(2026, 6, 1),
-    Release::new(2026, 6, 5),
-    Release::new(2026, 6, 6),
-    Release::new(2026, 6, 8),
-    Release::new(2026, 6, 9),
-    Release::new(2026, 6, 10),
-    Release::new(2026, 6, 11),
-    Release::new(2026, 6, 35),
-    Release::new(2026, 7, 1),
-    Release::new(2026, 7, 35),
-    Release::new(2026, 8, 1),
-    Release::new(2026, 8, 2),
-    Release::new(2026, 9, 1),
-    Release::new(2026, 9, 3),
-    Release::new(2026, 9, 6),
-];
 
 /// The newest release that is known.
 pub const NEWEST: Release = Release::new(2026, 9, 6);
@@ -207,6 +155,11 @@ mod tests {
     fn contains(range: &str, release: (u16, u8, u16)) -> bool {
         let (year, month, patch) = release;
         range.parse::<ReleaseRange>().unwrap().contains(Release { year, month, patch })
+    }
+
+    #[test]
+    fn the_newest_release_is_the_last_of_the_table() {
+        assert_eq!(schema::releases().last(), Some(&NEWEST));
     }
 
     #[test]

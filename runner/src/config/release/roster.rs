@@ -74,6 +74,11 @@ impl Roster {
         roster
     }
 
+    /// The file's list became entries.
+    pub(in crate::config) fn is_converted(&self) -> bool {
+        self.converted.is_some()
+    }
+
     /// Gives the agents the one form that policies see.
     pub(in crate::config) fn canonical(&mut self, config: &mut Value) {
         let Some(agents) = config.get_mut("agents").and_then(Value::as_object_mut) else { return };

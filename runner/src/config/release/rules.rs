@@ -1,53 +1,241 @@
-//! Rules of the gateway's validation that look at more than one key: old layouts, agents and what refers to them.
+//! Rules of the gateway's validation beside the key table: what has to fit together, and forms that a type cannot say.
+//!
+//! Each rule has the range of releases in which it holds, found by running those releases; a rule about keys that only
+//! some releases have begins with them. They are grouped by what they are about, in the files below.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+mod agents;
+mod channels;
+mod forms;
+mod gateway;
+mod hooks;
+mod mcp;
+mod models;
+mod overlays;
+mod plugins;
+mod roster;
+mod sandbox;
+mod secrets;
+mod services;
+mod session;
+mod spot;
+mod tools;
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::config::pointer::{join, readable};
+use crate::config::extensions;
+use crate::config::pointer::readable;
+use crate::config::release::Release;
+use crate::config::release::roster::{Form, Roster};
 use crate::config::{Problem, ProblemKind, Problems};
-use crate::target::{Located, absolute, expand_home, is_inside, js_trim};
+use crate::target::Located;
 
-/// Keys of older layouts, and where what they held belongs now.
-const LEGACY: [(&str, &str); 27] = [
-    ("/whatsapp", "channels.whatsapp"),
-    ("/telegram", "channels.telegram"),
-    ("/discord", "channels.discord"),
-    ("/slack", "channels.slack"),
-    ("/signal", "channels.signal"),
-    ("/imessage", "channels.imessage"),
-    ("/msteams", "channels.msteams"),
-    ("/identity", "agents.list[].identity"),
-    ("/agent", "agents.defaults, and tools for its tools"),
-    ("/memorySearch", "agents.defaults.memorySearch"),
-    ("/routing/allowFrom", "channels.whatsapp.allowFrom"),
-    ("/routing/bindings", "bindings"),
-    ("/routing/agents", "agents.list"),
-    ("/routing/defaultAgentId", "agents.list[].default"),
-    ("/routing/agentToAgent", "tools.agentToAgent"),
-    (
-        "/routing/groupChat/requireMention",
-        "the groups of each channel, such as channels.whatsapp.groups.\"*\".requireMention",
-    ),
-    ("/routing/groupChat/mentionPatterns", "messages.groupChat.mentionPatterns"),
-    ("/routing/queue", "messages.queue"),
-    ("/routing/transcribeAudio", "tools.media.audio.models"),
-    ("/telegram/requireMention", "channels.telegram.groups.\"*\".requireMention"),
-    ("/tools/bash", "tools.exec"),
-    ("/agent/allowedModels", "agents.defaults.models"),
-    ("/agent/modelAliases", "agents.defaults.models"),
-    ("/agent/modelFallbacks", "agents.defaults.model.fallbacks"),
-    ("/agent/imageModelFallbacks", "agents.defaults.imageModel.fallbacks"),
-    ("/messages/tts/enabled", "messages.tts.auto"),
-    ("/gateway/token", "gateway.auth.token"),
+use spot::Spot;
+
+/// The agent that is there where the config has none.
+const MAIN: &str = "main";
+
+/// A rule, and the releases in which it holds, both ends among them.
+struct Rule {
+    /// What it is called where people speak of it.
+    #[allow(dead_code, reason = "names the rule for whoever reads the table, and for tests")]
+    name: &'static str,
+    since: Release,
+    last: Release,
+    check: fn(&mut Judge<'_>),
+}
+
+const OLDEST: Release = Release::new(0, 0, 0);
+const ENDLESS: Release = Release::new(u16::MAX, u8::MAX, u16::MAX);
+
+/// A rule of all releases.
+const fn always(name: &'static str, check: fn(&mut Judge<'_>)) -> Rule {
+    Rule { name, since: OLDEST, last: ENDLESS, check }
+}
+
+impl Rule {
+    /// From this release on.
+    const fn since(mut self, year: u16, month: u8, patch: u16) -> Self {
+        self.since = Release::new(year, month, patch);
+        self
+    }
+
+    /// Up to this release.
+    const fn until(mut self, year: u16, month: u8, patch: u16) -> Self {
+        self.last = Release::new(year, month, patch);
+        self
+    }
+}
+
+/// All of them.
+const RULES: &[Rule] = &[
+    // Agents, and what refers to them.
+    always("roster-nonempty", roster::not_empty).since(2026, 8, 1),
+    always("roster-multi", roster::owner).since(2026, 8, 1),
+    always("roster-same-id", roster::same_ids).since(2026, 8, 1),
+    always("roster-key", roster::keys).since(2026, 8, 1),
+    always("roster-dirs", agents::directories),
+    always("target-agent", agents::targets).since(2026, 8, 1),
+    always("binding-agent", agents::bound).since(2026, 4, 29),
+    always("binding-type", agents::binding_types).since(2026, 3, 7),
+    always("broadcast-agent", agents::broadcast),
+    always("broadcast-key", agents::threads).since(2026, 9, 6),
+    always("avatar", agents::avatars),
+    always("runtime-acp", agents::runtime).since(2026, 3, 7),
+    always("proto", agents::blocked_keys).since(2026, 8, 1),
+    always("heartbeat-every", agents::heartbeat_interval),
+    always("heartbeat-hours", agents::heartbeat_hours),
+    // Tools.
+    always("allow-alsoAllow", tools::lists),
+    always("allow-alsoAllow-channel", tools::lists_of_channels).until(2026, 3, 24),
+    always("exec-mode", tools::exec_mode).since(2026, 5, 28),
+    always("loop-detection", tools::loop_detection).until(2026, 7, 35),
+    always("web-search-legacy", tools::moved_web_search).since(2026, 8, 1),
+    always("web-search-provider", tools::web_search_provider).since(2026, 5, 28),
+    // The sandbox.
+    always("docker-network", sandbox::host_network),
+    always("docker-network-container", sandbox::container_network).since(2026, 2, 24),
+    always("browser-network", sandbox::host_network_of_browser).since(2026, 2, 21),
+    always("docker-unconfined", sandbox::unconfined),
+    always("docker-binds", sandbox::binds),
+    always("docker-env", sandbox::environment).since(2026, 8, 1),
+    // Models.
+    always("provider-custom", models::providers).since(2026, 5, 2),
+    always("catalog-url", models::catalog).since(2026, 8, 1),
+    always("model-policy", models::policies).since(2026, 8, 1),
+    always("decision-model", models::decision).since(2026, 9, 6),
+    always("model-map", models::entries).since(2026, 8, 1),
+    // The gateway.
+    always("public-origin", gateway::public_origin).since(2026, 8, 1),
+    always("portals", gateway::portals).since(2026, 9, 6),
+    always("roles", gateway::roles).since(2026, 8, 1),
+    always("tailscale-bind", gateway::tailscale_bind).since(2026, 3, 2),
+    always("tailscale-auth", gateway::tailscale_auth).since(2026, 5, 2),
+    always("tls-path", gateway::tls_files).since(2026, 6, 1),
+    always("edge-auth", gateway::edge_auth).since(2026, 8, 1),
+    // MCP servers.
+    always("mcp-key", mcp::names).since(2026, 8, 1),
+    always("mcp-snake", mcp::wrong_keys).since(2026, 8, 1),
+    always("mcp-stdio", mcp::transport).since(2026, 6, 1),
+    always("mcp-url", mcp::addresses).since(2026, 3, 22),
+    always("mcp-oauth", mcp::per_requester).since(2026, 8, 1),
+    always("mcp-meta", mcp::client_metadata).since(2026, 6, 1),
+    always("mcp-origin", gateway::sandbox_origin).since(2026, 8, 1),
+    // Webhooks.
+    always("hook-module", hooks::modules),
+    always("hook-persistent", hooks::persistent_sessions).since(2026, 8, 1),
+    // Secrets, and who may come in.
+    always("secret-provider", secrets::providers).since(2026, 2, 26),
+    always("egress-hosts", secrets::hosts).since(2026, 8, 1),
+    always("access-group", secrets::access_groups).since(2026, 5, 2),
+    // Sessions.
+    always("session-durations", session::durations),
+    always("session-sizes", session::sizes),
+    always("cron-retention", session::cron_retention).since(2026, 2, 21),
+    always("byte-size", session::compaction).since(2026, 3, 2),
+    // Talk, browsers, workers, paths, addresses.
+    always("talk-provider", services::talk).since(2026, 3, 2),
+    always("browser-profile", services::browser_profiles),
+    always("cron-webhook", services::cron_webhook).until(2026, 7, 35),
+    always("proxy-url", services::proxy).since(2026, 4, 29),
+    always("paths", services::paths).since(2026, 8, 1),
+    always("cloud", services::cloud_workers).since(2026, 8, 1),
+    // Channels.
+    always("channel-open", channels::open_needs_star).until(2026, 3, 24),
+    always("channel-webhook", channels::telegram_webhook).until(2026, 3, 24),
+    always("channel-command", channels::telegram_commands).until(2026, 3, 24),
+    always("channel-http", channels::slack_http).until(2026, 3, 24),
+    always("channel-activity", channels::discord_activity).until(2026, 3, 24),
+    always("channel-ids", channels::discord_ids).until(2026, 3, 24),
+    always("channel-register", channels::irc_register).until(2026, 3, 24),
+    always("channel-phone", channels::phones).until(2026, 3, 24),
+    always("channel-acp", channels::own_bindings).since(2026, 3, 31),
+    // Settings of plugins.
+    always("wiki", plugins::wiki).since(2026, 8, 1),
+    always("onepassword", plugins::onepassword).since(2026, 8, 1),
 ];
 
-/// Keys that are legacy only when they hold a text.
-const LEGACY_TEXTS: [(&str, &str); 2] = [
-    ("/agent/model", "agents.defaults.model.primary"),
-    ("/agent/imageModel", "agents.defaults.imageModel.primary"),
-];
+/// A config that is judged by the rules of a release.
+struct Judge<'a> {
+    config: &'a Value,
+    release: Release,
+    located: &'a Located,
+    /// How the file has its agents.
+    form: Form,
+    /// Its list became entries.
+    is_converted: bool,
+    /// Pointers of texts that hold a reference without a value: nothing is said of them.
+    unset: &'a HashSet<String>,
+    problems: &'a mut Problems,
+    extensions: OnceCell<bool>,
+}
+
+impl<'a> Judge<'a> {
+    fn root(&self) -> Spot<'a> {
+        Spot::root(self.config, self.unset)
+    }
+
+    /// What lies at `path`, keys with slashes between.
+    fn at(&self, path: &str) -> Option<Spot<'a>> {
+        self.root().at(path)
+    }
+
+    /// The agents, each an object.
+    fn agents(&self) -> impl Iterator<Item = Spot<'a>> + use<'a> {
+        let list = self.at("agents").into_iter().flat_map(|agents| agents.items_of("list"));
+        list.filter(|agent| agent.value.is_object())
+    }
+
+    /// What holds for all agents, and the agents.
+    fn agents_and_defaults(&self) -> impl Iterator<Item = Spot<'a>> + use<'a> {
+        self.at("agents/defaults").into_iter().chain(self.agents())
+    }
+
+    /// Durations may have several parts.
+    fn takes_composed_durations(&self) -> bool {
+        self.release >= session::COMPOSED_SINCE
+    }
+
+    /// There are plugins in the folder of extensions.
+    fn has_extensions(&self) -> bool {
+        *self.extensions.get_or_init(|| {
+            let found =
+                extensions::discover(&self.located.state_dir.join("extensions"), self.located.territory);
+            found.cut || !found.ids.is_empty()
+        })
+    }
+
+    /// The gateway refuses the config for this.
+    fn refuse(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        invalid(self.problems, pointer, message);
+    }
+}
+
+/// Judges a config, as policies see it, by the rules of a release. Texts at the pointers `unset` are not judged.
+pub(in crate::config) fn check(
+    release: Release,
+    config: &Value,
+    located: &Located,
+    roster: &Roster,
+    unset: &HashSet<String>,
+    problems: &mut Problems,
+) {
+    let mut judge = Judge {
+        config,
+        release,
+        located,
+        form: roster.form,
+        is_converted: roster.is_converted(),
+        unset,
+        problems,
+        extensions: OnceCell::new(),
+    };
+    for rule in RULES.iter().filter(|rule| (rule.since..=rule.last).contains(&release)) {
+        (rule.check)(&mut judge);
+    }
+}
 
 /// A value that the gateway would refuse for a reason the table cannot say.
 pub(in crate::config) fn invalid(
@@ -56,124 +244,4 @@ pub(in crate::config) fn invalid(
     message: impl Into<String>,
 ) {
     problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
-}
-
-/// Keys that moved in the meantime.
-pub(in crate::config) fn legacy_keys(config: &Value, problems: &mut Problems) {
-    let texts = LEGACY_TEXTS.iter().filter(|(key, _)| config.pointer(key).is_some_and(Value::is_string));
-    for (key, now) in LEGACY.iter().filter(|(key, _)| config.pointer(key).is_some()).chain(texts) {
-        let message =
-            format!("{} is a key of an older release. What it holds belongs in {now} now.", readable(key));
-        problems.push(Problem::new(ProblemKind::LegacyKey, message).at(*key));
-    }
-}
-
-/// The gateway's limit for agent ids, in characters.
-const MAX_ID_CHARS: usize = 64;
-
-/// Agents and what refers to them.
-pub(in crate::config) fn agents(config: &Value, located: &Located, problems: &mut Problems) {
-    let empty = Vec::new();
-    let list = config.pointer("/agents/list").and_then(Value::as_array).unwrap_or(&empty);
-    agent_dirs(config, list, located, problems);
-    broadcast(config, list, problems);
-    for (index, agent) in list.iter().enumerate() {
-        let avatar = agent.pointer("/identity/avatar").and_then(Value::as_str);
-        if avatar.is_some_and(|avatar| !avatar_stays_inside(avatar)) {
-            invalid(
-                problems,
-                format!("/agents/list/{index}/identity/avatar"),
-                "An avatar must be a data: or http(s) URL, or a relative path that stays inside the agent's workspace.",
-            );
-        }
-    }
-}
-
-/// The id the way the gateway compares it.
-fn normal_id(id: &str) -> String {
-    let id = js_trim(id);
-    let mut normal = String::new();
-    for c in id.chars().flat_map(char::to_lowercase) {
-        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
-            normal.push(c);
-        } else if !normal.ends_with('-') {
-            normal.push('-');
-        }
-    }
-    let cut: String = normal.trim_matches('-').chars().take(MAX_ID_CHARS).collect();
-    if cut.is_empty() { "main".to_owned() } else { cut }
-}
-
-/// Two agents must not share a directory.
-fn agent_dirs(config: &Value, list: &[Value], located: &Located, problems: &mut Problems) {
-    let id_of = |agent: &Value| agent.get("id").and_then(Value::as_str).map(normal_id);
-    let is_default = |agent: &&Value| agent.get("default") == Some(&Value::Bool(true));
-    let default = list.iter().find(is_default).or(list.first()).and_then(id_of);
-    let bound = config.get("bindings").and_then(Value::as_array).into_iter().flatten();
-    let bound = bound.filter_map(|binding| Some(normal_id(binding.get("agentId")?.as_str()?)));
-
-    let mut explicit: HashMap<String, &str> = HashMap::new();
-    for agent in list {
-        let dir = agent.get("agentDir").and_then(Value::as_str).filter(|dir| !js_trim(dir).is_empty());
-        if let (Some(id), Some(dir)) = (id_of(agent), dir) {
-            explicit.entry(id).or_insert(dir);
-        }
-    }
-    let ids = default
-        .or_else(|| Some("main".to_owned()))
-        .into_iter()
-        .chain(list.iter().filter_map(id_of))
-        .chain(bound);
-    let mut owners: HashMap<PathBuf, String> = HashMap::new();
-    for id in ids {
-        let dir = match explicit.get(&id).map(|dir| js_trim(dir)) {
-            Some(dir) => {
-                expand_home(dir, &located.home).unwrap_or_else(|| absolute(&located.cwd, Path::new(dir)))
-            }
-            None => located.state_dir.join("agents").join(&id).join("agent"),
-        };
-        let owner = owners.entry(dir).or_insert_with(|| id.clone());
-        if *owner != id {
-            let message =
-                format!("The agents {owner} and {id} share one agent directory; each needs its own.");
-            invalid(problems, "/agents/list", message);
-        }
-    }
-}
-
-fn broadcast(config: &Value, list: &[Value], problems: &mut Problems) {
-    if list.is_empty() {
-        return;
-    }
-    let known: HashSet<&str> = list.iter().filter_map(|agent| agent.get("id")?.as_str()).collect();
-    let groups = config.get("broadcast").and_then(Value::as_object);
-    for (key, ids) in groups.into_iter().flatten().filter(|(key, _)| *key != "strategy") {
-        for (index, id) in ids.as_array().into_iter().flatten().enumerate() {
-            if id.as_str().is_some_and(|id| !known.contains(id)) {
-                let pointer = join(&join("/broadcast", key), &index.to_string());
-                invalid(
-                    problems,
-                    pointer,
-                    "A broadcast group names an agent that agents.list does not have.",
-                );
-            }
-        }
-    }
-}
-
-fn avatar_stays_inside(avatar: &str) -> bool {
-    let avatar = js_trim(avatar);
-    let lower = avatar.to_ascii_lowercase();
-    if avatar.is_empty() || ["data:", "http://", "https://"].iter().any(|scheme| lower.starts_with(scheme)) {
-        return true;
-    }
-    let scheme = lower.split_once(':').is_some_and(|(scheme, _)| {
-        scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    });
-    if scheme || avatar.starts_with('~') {
-        return false;
-    }
-    // Any directory does: an absolute path leads out of it unless it is that very workspace, which is rare.
-    let base = Path::new("/workspace/of/the/agent");
-    is_inside(base, &absolute(base, Path::new(avatar)))
 }

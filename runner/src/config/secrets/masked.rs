@@ -10,7 +10,7 @@ use jsonc_parser::ast;
 use jsonc_parser::common::Ranged as _;
 use serde_json::Value;
 
-use crate::config::credentials::{Manner, in_text};
+use crate::config::credentials::{Manner, in_text, marked, may_be_in};
 use crate::config::edit::{Patch, patched};
 use crate::config::lexical::{Meant, Part, parts};
 use crate::config::mask::is_maskable;
@@ -58,6 +58,15 @@ impl Config {
         by_file.into_iter().map(show).collect()
     }
 
+    /// A text of the target's that is no part of the config, with a mark for each credential that is known by its shape.
+    #[must_use]
+    pub fn shown_text(text: &str) -> String {
+        if !may_be_in(text) {
+            return text.to_owned();
+        }
+        marked(text, &in_text(text, Manner::default()), "[secret]")
+    }
+
     /// A secret is spelled out in the text of a file, comments included. What a variable or a reference gives is not in the
     /// file. None where there is no such file, or it is not understood.
     pub fn has_literals(&self, path: &Path) -> Option<bool> {
@@ -87,7 +96,7 @@ impl Config {
         let mount = if file == 0 { Mount::Root } else { Mount::Unknown };
         // Of the file's own values, also those that another file replaces.
         let value: Value = json5::from_str(text).unwrap_or_default();
-        let (places, own) = hidden(&value, mount);
+        let (places, own) = hidden(self.judged.release, &value, mount);
         let secrets = self.secrets.iter().chain(&own).map(|secret| &secret.value);
         let known = Known::new(secrets);
         let mut masks = Vec::new();

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::credentials::{self, Manner, in_text, is_value_of, marked, passes_variable};
 use crate::config::pointer::join;
+use crate::config::release::Release;
 use crate::config::schema::{self, Id, Schema};
 use crate::config::schema_type::Kind;
 use crate::config::secret_refs::is_secret_ref;
@@ -54,9 +55,9 @@ pub(in crate::config) struct Redacted {
 }
 
 /// Takes the secrets out of a config, and what variables give or would give.
-pub(in crate::config) fn redact(config: &Value, references: &References) -> Redacted {
+pub(in crate::config) fn redact(release: Release, config: &Value, references: &References) -> Redacted {
     let pass = |secret_variables| {
-        let mut work = Work { secret_variables, ..Work::new(Mount::Root, references) };
+        let mut work = Work { secret_variables, ..Work::new(release, Mount::Root, references) };
         let copy = work.value(config, "", Context::root(Mount::Root));
         (Redacted { copy, secrets: work.secrets, hidden_variables: work.hidden_variables }, work.met)
     };
@@ -84,16 +85,22 @@ fn unlike_mark(key: &str) -> String {
 }
 
 /// What of a file's values is not shown, by pointer, and the secrets in them.
-pub(in crate::config) fn hidden(value: &Value, mount: Mount) -> (HashMap<String, Hidden>, Vec<Secret>) {
+pub(in crate::config) fn hidden(
+    release: Release,
+    value: &Value,
+    mount: Mount,
+) -> (HashMap<String, Hidden>, Vec<Secret>) {
     let nothing = References::default();
-    let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(mount, &nothing) };
+    let mut work = Work { hidden: Some(HashMap::new()), ..Work::new(release, mount, &nothing) };
     work.value(value, "", Context::root(mount));
     (work.hidden.unwrap_or_default(), work.secrets)
 }
 
 struct Work<'a> {
-    /// The schema says which names users choose and which values are words of its own, whatever version wrote the config.
+    /// The schema of the release says which names users choose, which values are words of its own, and which are secret.
     schema: &'static Schema,
+    /// Its agents have their names as keys.
+    has_entries: bool,
     mount: Mount,
     references: &'a References,
     secrets: Vec<Secret>,
@@ -137,10 +144,11 @@ impl Context<'_> {
 }
 
 impl<'a> Work<'a> {
-    fn new(mount: Mount, references: &'a References) -> Self {
+    fn new(release: Release, mount: Mount, references: &'a References) -> Self {
         let (secrets, hidden_variables) = (Vec::new(), HashSet::new());
         Self {
-            schema: schema::get(),
+            schema: schema::get(release),
+            has_entries: release.is_newer_structure(),
             mount,
             references,
             secrets,
@@ -186,7 +194,10 @@ impl<'a> Work<'a> {
 
     /// A list; in one of arguments, what follows a flag may be its value.
     fn list(&mut self, items: &[Value], pointer: &str, context: Context<'_>) -> Value {
-        let item = self.node(context.id).and_then(|node| node.item);
+        let item = self.node(context.id).and_then(|node| match pointer {
+            "/agents/list" if self.has_entries => node.any_key,
+            _ => node.item,
+        });
         let is_command = is_command_key(context.key);
         let mut before = "";
         let mut copy = Vec::with_capacity(items.len());
@@ -206,14 +217,18 @@ impl<'a> Work<'a> {
 
     fn below<'k>(&self, context: Context<'_>, key: &'k str, value: &Value, pointer: &str) -> Context<'k> {
         let parent = self.node(context.id);
-        let id = parent.and_then(|node| node.member(key));
+        // Policies see a list of agents, whatever the schema has.
+        let key_of_schema =
+            if pointer == "/agents" && key == "list" && self.has_entries { "entries" } else { key };
+        let id = parent.and_then(|node| node.member(key_of_schema));
         // A name that the user chose for a section, such as a browser profile's, says nothing of what is in it.
         let is_any = parent.is_some_and(|node| node.any_key.is_some() && node.any_key == id);
         let kinds = || self.node(id).map_or(&[][..], |node| node.shape().kinds.as_slice());
         let key = if is_any && kinds() == [Kind::Object] && value.is_object() { "" } else { key };
         let has_parts = value.is_object() || value.is_array();
         let is_chosen = has_parts
-            && (sensitive::has_chosen_names(context.key) || is_any && matches!(kinds(), [Kind::Array(_)]));
+            && (sensitive::has_chosen_names(context.key)
+                || is_any && matches!(kinds(), [Kind::Array { .. }]));
         // Settings of the login shell, no variables. Deeper `env` objects have no such member.
         let setting = pointer == "/env" && key == "shellEnv";
         let map = is_secret_map(context.key);
@@ -222,6 +237,7 @@ impl<'a> Work<'a> {
         let sensitivity = match of_key(key) {
             Sensitivity::None if inside => Sensitivity::All,
             Sensitivity::None if setting || is_chosen || is_public(section, key) => Sensitivity::None,
+            Sensitivity::None if self.node(id).is_some_and(|node| node.secret) => Sensitivity::Own,
             Sensitivity::None => wide_key(key),
             own => own,
         };

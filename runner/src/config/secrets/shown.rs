@@ -105,7 +105,7 @@ fn shape_of(key: &str) -> Option<Shape> {
 /// Every word that the schema has for a value.
 fn words() -> &'static HashSet<String> {
     static WORDS: OnceLock<HashSet<String>> = OnceLock::new();
-    WORDS.get_or_init(|| schema::get().words().collect())
+    WORDS.get_or_init(|| schema::words().collect())
 }
 
 impl Shape {

@@ -1,7 +1,10 @@
 //! The rules: what each looks for, and what it needs beside it. A place is read to the first byte that does not fit.
 //! No byte is read for more than a few places, so that the work grows with the text alone, however hostile it is.
 
+use std::collections::VecDeque;
+
 use super::find::{Word, places};
+use super::lines::Lines;
 use super::space::{Space, skip, skip_back};
 use super::span::{Set, is_in, span};
 use crate::Severity;
@@ -11,6 +14,8 @@ pub(super) struct Rule {
     pub id: &'static str,
     pub severity: Severity,
     pub message: &'static str,
+    /// It is about the text as a whole: later releases do not count comments for it.
+    pub of_source: bool,
 }
 
 /// In the order of the hits.
@@ -18,35 +23,49 @@ const DANGEROUS_EXEC: Rule = Rule {
     id: "dangerous-exec",
     severity: Severity::Critical,
     message: "starts a program through child_process",
+    of_source: false,
 };
 const DYNAMIC_CODE: Rule = Rule {
     id: "dynamic-code-execution",
     severity: Severity::Critical,
     message: "runs code that it makes at run time",
+    of_source: false,
 };
 const CRYPTO_MINING: Rule = Rule {
     id: "crypto-mining",
     severity: Severity::Critical,
     message: "names a crypto miner or its protocol",
+    of_source: false,
 };
 const SUSPICIOUS_NETWORK: Rule = Rule {
     id: "suspicious-network",
     severity: Severity::Warn,
     message: "opens a WebSocket to an unusual port",
+    of_source: false,
 };
 const EXFILTRATION: Rule = Rule {
     id: "potential-exfiltration",
     severity: Severity::Warn,
     message: "reads files, and sends to the network",
+    of_source: true,
 };
-const HEX: Rule =
-    Rule { id: "obfuscated-code", severity: Severity::Warn, message: "hides text in hexadecimal escapes" };
-const BASE64: Rule =
-    Rule { id: "obfuscated-code", severity: Severity::Warn, message: "decodes a long Base64 text" };
+const HEX: Rule = Rule {
+    id: "obfuscated-code",
+    severity: Severity::Warn,
+    message: "hides text in hexadecimal escapes",
+    of_source: true,
+};
+const BASE64: Rule = Rule {
+    id: "obfuscated-code",
+    severity: Severity::Warn,
+    message: "decodes a long Base64 text",
+    of_source: true,
+};
 const ENV_HARVESTING: Rule = Rule {
     id: "env-harvesting",
     severity: Severity::Critical,
     message: "reads the environment, and sends to the network",
+    of_source: true,
 };
 
 /// Ports that a WebSocket may go to.
@@ -67,11 +86,96 @@ pub(super) struct Match {
     pub on_line: bool,
 }
 
+/// What counts as sending to the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Network {
+    /// A word for it.
+    #[default]
+    Named,
+    /// A call.
+    Called,
+}
+
 /// All matches, in the order of the rules.
-pub(super) fn matches(text: &[u8]) -> Vec<Match> {
-    let mut search = Search { text, ..Search::default() };
+pub(super) fn matches(text: &[u8], network: Network) -> Vec<Match> {
+    let mut search = Search { text, sends: network, ..Search::default() };
     places(text, |word, at, text| search.look(word, at, text));
     search.matches()
+}
+
+/// The matches of the rules that are about the text as a whole, in a text without comments. The environment has to be read
+/// near to the call that sends.
+pub(super) fn source_matches(text: &[u8]) -> Vec<Match> {
+    let near = Some(Near::new(text));
+    let mut search = Search { text, sends: Network::Called, near, ..Search::default() };
+    places(text, |word, at, text| search.look(word, at, text));
+    let mut matches = search.matches();
+    matches.retain(|found| found.rule.of_source);
+    matches
+}
+
+/// The match of `dangerous-exec` at a place, beside the name of the module.
+pub(super) fn exec_match(at: usize, child_process: usize) -> Match {
+    Match { rule: &DANGEROUS_EXEC, at, other: Some(child_process), on_line: true }
+}
+
+/// The rule that [`exec_match`] is of.
+pub(super) fn is_exec(found: &Match) -> bool {
+    found.rule.id == DANGEROUS_EXEC.id
+}
+
+/// Lines on either side of a place that are near to it.
+const NEAR_LINES: u32 = 8;
+
+/// Where the environment is read near to a call that sends.
+struct Near<'t> {
+    lines: Lines<'t>,
+    at: usize,
+    line: u32,
+    /// The first place that reads the environment of each line that is still near, with its line.
+    reads: VecDeque<(usize, u32)>,
+    /// The last call that sends, with its line.
+    call: Option<(usize, u32)>,
+    found: Option<(usize, usize)>,
+}
+
+impl<'t> Near<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self { lines: Lines::new(text), at: 0, line: 1, reads: VecDeque::new(), call: None, found: None }
+    }
+
+    /// The line of a place. Places that overlap may come in another order; they are on one line.
+    fn line(&mut self, at: usize) -> u32 {
+        if at > self.at {
+            self.at = at;
+            self.line = self.lines.place(at).line;
+        }
+        self.line
+    }
+
+    fn environment(&mut self, at: usize) {
+        if self.found.is_some() {
+            return;
+        }
+        let line = self.line(at);
+        match self.call.filter(|(_, call)| call + NEAR_LINES >= line) {
+            Some((call, _)) => self.found = Some((at, call)),
+            None if self.reads.back().is_some_and(|(_, last)| *last == line) => {}
+            None => self.reads.push_back((at, line)),
+        }
+    }
+
+    fn network(&mut self, at: usize) {
+        if self.found.is_some() {
+            return;
+        }
+        let line = self.line(at);
+        while self.reads.front().is_some_and(|(_, read)| read + NEAR_LINES < line) {
+            self.reads.pop_front();
+        }
+        self.found = self.reads.front().map(|(read, _)| (*read, at));
+        self.call = Some((at, line));
+    }
 }
 
 /// What is known of a text so far. Places are offsets.
@@ -94,6 +198,9 @@ struct Search<'t> {
     environment: Option<usize>,
     child_process: Option<usize>,
     network: Option<usize>,
+    sends: Network,
+    /// What is asked of places that are near to each other; none where that does not count.
+    near: Option<Near<'t>>,
 }
 
 impl<'t> Search<'t> {
@@ -111,7 +218,12 @@ impl<'t> Search<'t> {
             both(&EXFILTRATION, self.read_file, self.network),
             on_line(&HEX, self.hex),
             on_line(&BASE64, self.base64).or_else(base64),
-            both(&ENV_HARVESTING, self.environment, self.network),
+            match &self.near {
+                Some(near) => {
+                    both(&ENV_HARVESTING, near.found.map(|found| found.0), near.found.map(|found| found.1))
+                }
+                None => both(&ENV_HARVESTING, self.environment, self.network),
+            },
         ]
         .into_iter()
         .flatten()
@@ -145,14 +257,21 @@ impl<'t> Search<'t> {
                 self.look_at_socket(at, after(8));
             }
             Word::ReadFile if self.read_file.is_none() => self.read_file = Some(at),
+            Word::Process if self.near.is_some() && after(8).starts_with(b"env") => {
+                self.near.iter_mut().for_each(|near| near.environment(at));
+            }
             Word::Process if self.environment.is_none() && after(8).starts_with(b"env") => {
                 self.environment = Some(at);
             }
-            Word::Fetch if self.network.is_none() => {
-                self.network = self.is_word(at, after(5)).then_some(at);
+            Word::Fetch if self.network.is_none() || self.near.is_some() => {
+                self.look_at_network(at, self.is_word(at, after(5)), after(5));
             }
-            Word::Post if self.network.is_none() => self.network = self.is_word(at, after(4)).then_some(at),
-            Word::Http if self.network.is_none() => self.network = starts(after(8), b"uest").then_some(at),
+            Word::Post if self.network.is_none() || self.near.is_some() => {
+                self.look_at_network(at, self.is_word(at, after(4)), after(4));
+            }
+            Word::Http if self.network.is_none() || self.near.is_some() => {
+                self.look_at_network(at, starts(after(8), b"uest"), after(12));
+            }
             Word::Escape if self.hex.is_none() && at >= self.counted => self.look_at_escape(at),
             Word::Atob if self.base64.is_none() => self.look_at_base64(at, after(4)),
             Word::Buffer if self.base64.is_none() => {
@@ -197,6 +316,15 @@ impl<'t> Search<'t> {
         let head = skip_back(before);
         let start = head.len().checked_sub(3)?;
         (head.len() < before.len() && head.ends_with(b"new")).then_some(start)
+    }
+
+    /// A name that sends, if it is one, and what follows it.
+    fn look_at_network(&mut self, at: usize, is_name: bool, rest: &[u8]) {
+        let is_sent = || self.sends == Network::Named || skip(rest, Space::Any).starts_with(b"(");
+        if is_name && is_sent() {
+            self.network = self.network.or(Some(at));
+            self.near.iter_mut().for_each(|near| near.network(at));
+        }
     }
 
     /// Only the first match of a line counts: a usual port clears the line.
@@ -254,12 +382,12 @@ impl<'t> Search<'t> {
 
 /// What follows `exec` and the rest of its name.
 #[inline]
-fn variant(rest: &[u8]) -> &[u8] {
+pub(super) fn variant(rest: &[u8]) -> &[u8] {
     if let [b'F', b'i', b'l', b'e', rest @ ..] = rest { sync(rest) } else { sync(rest) }
 }
 
 #[inline]
-fn sync(rest: &[u8]) -> &[u8] {
+pub(super) fn sync(rest: &[u8]) -> &[u8] {
     if let [b'S', b'y', b'n', b'c', rest @ ..] = rest { rest } else { rest }
 }
 
@@ -279,11 +407,11 @@ fn quote(text: &[u8]) -> Option<&[u8]> {
 }
 
 /// The name before it is called, on the same line.
-fn is_called(rest: &[u8]) -> bool {
+pub(super) fn is_called(rest: &[u8]) -> bool {
     skip(rest, Space::Line).starts_with(b"(")
 }
 
-fn is_word(byte: u8) -> bool {
+pub(super) fn is_word(byte: u8) -> bool {
     is_in(byte, Set::Word)
 }
 

@@ -14,7 +14,8 @@ pub(super) enum Set {
     Line,
     /// What a word is made of.
     Word,
-    /// What a name that is called may be followed by: a parenthesis, white space or the rest of its name.
+    /// What a name that is called may be followed by: a parenthesis, white space, the rest of its name, or the end of the quotes
+    /// that it stands in.
     Called,
 }
 
@@ -32,7 +33,10 @@ const SETS: [u8; 256] = {
             | bit(Set::Url, !matches!(byte, b'"' | b'\'' | b'\n'))
             | bit(Set::Line, byte != b'\n')
             | bit(Set::Word, byte.is_ascii_alphanumeric() || byte == b'_')
-            | bit(Set::Called, blank || byte >= 0x80 || matches!(byte, b'\n' | b'(' | b'F' | b'S'));
+            | bit(
+                Set::Called,
+                blank || byte >= 0x80 || matches!(byte, b'\n' | b'(' | b'F' | b'S' | b'"' | b'\''),
+            );
         byte = byte.wrapping_add(1);
         rest = tail;
     }

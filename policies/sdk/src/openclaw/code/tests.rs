@@ -1,4 +1,5 @@
 use super::*;
+use crate::Release;
 
 /// The rules that match, with their lines.
 fn hits(text: impl AsRef<[u8]>) -> Vec<(&'static str, u32)> {
@@ -376,4 +377,100 @@ fn a_rule_of_two_parts_names_both_places() {
     let hits = scan(b"x = readFile(a)\nfetch(token = 'ghp_0123456789abcdefghijklmnopqrstuvwxyz')\n");
     let other = hits[0].other.as_ref().expect("it sends");
     assert_eq!((other.column, other.evidence.as_str()), (1, "fetch(token = '***')"));
+}
+
+/// The rules of a release that match.
+fn by(rules: Rules, text: &str) -> Vec<&'static str> {
+    scan_by(rules, text.as_bytes().to_vec()).hits.iter().map(|hit| hit.rule).collect()
+}
+
+const ALL: [Rules; 4] = [Rules::Words, Rules::Calls, Rules::Comments, Rules::Imports];
+
+#[test]
+fn a_release_has_its_rules() {
+    for ((year, month, patch), rules) in [
+        ((2026, 2, 9), Rules::Words),
+        ((2026, 4, 2), Rules::Words),
+        ((2026, 4, 5), Rules::Calls),
+        ((2026, 4, 29), Rules::Calls),
+        ((2026, 5, 2), Rules::Comments),
+        ((2026, 7, 35), Rules::Comments),
+        ((2026, 8, 1), Rules::Imports),
+        ((2026, 9, 6), Rules::Imports),
+    ] {
+        assert_eq!(Rules::of(Release { year, month, patch }), rules);
+    }
+}
+
+#[test]
+fn what_sends_has_to_be_called_in_later_releases() {
+    for (text, counts) in [
+        ("readFile(x); fetch(y)", [true; 4]),
+        ("readFile(x); a.post (y)", [true; 4]),
+        ("readFile(x); FETCH\n(y)", [true; 4]),
+        ("readFile(x); http.request(y)", [true; 4]),
+        ("readFile(x); const how = 'fetch'", [true, false, false, false]),
+        ("readFile(x); http.request", [true, false, false, false]),
+        ("readFile(x); prefetch(y); repost(z)", [false; 4]),
+    ] {
+        for (rules, counts) in ALL.into_iter().zip(counts) {
+            assert_eq!(by(rules, text) == ["potential-exfiltration"], counts, "{rules:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn comments_count_for_lines_and_not_for_the_whole_in_later_releases() {
+    for (text, rule, counts) in [
+        ("// eval(x)", "dynamic-code-execution", [true; 4]),
+        ("readFile(x) // fetch(y)", "potential-exfiltration", [true, true, false, false]),
+        ("/* process.env */ fetch(y)", "env-harvesting", [true, true, false, false]),
+        ("process.env; '/*'; fetch(y); '*/'", "env-harvesting", [true; 4]),
+    ] {
+        for (rules, counts) in ALL.into_iter().zip(counts) {
+            assert_eq!(by(rules, text) == [rule], counts, "{rules:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn the_environment_is_read_near_to_what_sends_in_later_releases() {
+    let apart = |lines: usize| format!("process.env.A;{}fetch(x)", "\n".repeat(lines));
+    let turned = |lines: usize| format!("fetch(x){}process.env.A", "\n".repeat(lines));
+    for (lines, near) in [(0, true), (8, true), (9, false)] {
+        for text in [apart(lines), turned(lines)] {
+            assert_eq!(by(Rules::Calls, &text), ["env-harvesting"], "{text:?}");
+            for rules in [Rules::Comments, Rules::Imports] {
+                assert_eq!(by(rules, &text) == ["env-harvesting"], near, "{text:?}");
+            }
+        }
+    }
+    let second = format!("process.env.A{}process.env.B;\n fetch(x)", "\n".repeat(30));
+    let hits = scan_by(Rules::Imports, second.into_bytes()).hits;
+    let places: Vec<_> =
+        hits.iter().map(|hit| (hit.place.line, hit.other.as_ref().map(|other| other.line))).collect();
+    assert_eq!(places, [(31, Some(32))]);
+}
+
+#[test]
+fn imports_tell_what_starts_a_program_in_the_latest_releases() {
+    for (text, counts) in [
+        ("require('child_process'); exec('ls')", [true; 4]),
+        ("require('child_process'); /x/.exec('y')", [true, true, true, false]),
+        ("import { exec as run } from 'node:child_process';\nrun('ls');", [false, false, false, true]),
+        ("const cp = require('child_process'); cp['exec']('ls')", [false, false, false, true]),
+    ] {
+        for (rules, counts) in ALL.into_iter().zip(counts) {
+            assert_eq!(by(rules, text) == ["dangerous-exec"], counts, "{rules:?} {text}");
+        }
+    }
+}
+
+#[test]
+fn a_long_text_is_gone_through_once_and_judged_more_strictly() {
+    let text = format!("readFile(x) // fetch(y){}", " ".repeat(MAX_TWICE));
+    let scanned = scan_by(Rules::Imports, text.into_bytes());
+    assert_eq!((scanned.hits.len(), scanned.passes), (1, 1));
+    assert_eq!(scan_by(Rules::Imports, b"readFile(x); fetch(y)".to_vec()).passes, 3);
+    assert_eq!(scan_by(Rules::Imports, b"let x = 1".to_vec()).passes, 1);
 }
