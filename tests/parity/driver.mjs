@@ -1,13 +1,15 @@
 // Runs the reference program's own audit over many installations in one process, because each start of its command
-// takes seconds. It only calls what the installed package exports: it finds the audit's module through the command's.
+// takes seconds. It only calls what the installed package exports: the command itself, and what runs before it.
 //
 // One request a line on standard input: {"home", "env", "args", "registry"}. One answer a line on standard output:
 // {"findings": ["checkId:severity", ...], "audited": [...], "configured": [...]} or {"refused": "invalid" | "crash", "message"}.
+// A request with "rows" only puts a database with these rows into the home directory.
+// "audited" are the channels whose plugins are in the package: of others the reference says nothing. A finding that the config
+// suppresses is a finding here.
 //
-// What the command does before an audit is done here too, in its order: `.env` files, the check of the config, the config's
-// `env` block. With "registry" the channel plugins are there, as the reference's `status` has them; the command itself
-// never loads them. What one process cannot do faithfully twice (legacy directories, options before the command) is
-// given to the real command. `make parity ARGS=recorded` proves it all against the recorded cases.
+// What the program does before an audit is done here too, in its order: `.env` files, the check of the config. Before
+// 2026.4.5 the command loads no channel plugins; with "registry" they are there, as `status` has them. What one process
+// cannot do faithfully twice (legacy directories, options before the command) is given to the real command. `make parity ARGS=recorded` and `ARGS=driver` prove it.
 
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -18,20 +20,37 @@ import { pathToFileURL } from "node:url";
 
 const root = path.resolve(process.argv[2], "node_modules/openclaw");
 const dist = path.join(root, "dist");
+const release = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8")).version.split(".").map(Number);
 const LEGACY = [".clawdbot", ".moldbot", ".moltbot"];
 
-/** What the channel plugins import, and no check looks into. */
+/** What plugins of some releases import, and no check looks into. */
 const ABSENT = /^(libsignal|@vector-im\/matrix-bot-sdk)(\/|$)/;
+
+/** What the program remembers of an installation, and forgets by these. Each release has some of them. */
+const FORGET = [
+  "resetConfigGuardStateForTests", "resetPluginCache", "clearConfigCache", "clearRuntimeConfigSnapshot",
+  "resetConfigRuntimeState", "resetConfigOverrides", "resetPublishedConfigRuntimeEnv", "closeOpenClawStateDatabase",
+  "closeOpenClawAgentDatabases", "closeOpenClawAgentDatabasesForTest", "closeAuthProfileReadPool",
+  "clearOpenClawAgentDatabaseValidationCache", "clearBundledDiscoveryModeMemo", "clearPluginMetadataLifecycleCaches",
+  "clearCurrentPluginMetadataSnapshot", "clearLoadInstalledPluginIndexInstallRecordsCache", "clearExecutablePathCache",
+  "clearShellEnvAppliedKeys", "resetLegacyDeviceAuthPresenceCache", "resetExecApprovalsMigrationGateForTest",
+  "resetPluginRuntimeStateForTest", "clearPluginRegistryLoadCache", "clearPluginLoaderCache",
+  "clearRuntimeAuthProfileStoreSnapshots", "clearAuthProfileMigrationDiagnostics", "clearPluginManifestRegistryCache",
+  "clearPluginRuntimeArtifactResolutionMemo", "clearSecretsRuntimeSnapshotState", "clearPluginDiscoveryCache",
+  "clearPluginManifestRegistryCacheForTest", "clearBundledPluginMetadataCache", "clearPluginMetadataSnapshotCache",
+];
 
 /** Ends a request where the command would end its process. */
 class Exit extends Error {}
 
 const answer = (value) => fs.writeSync(1, JSON.stringify(value) + "\n");
+const since = (year, month, patch) =>
+  release[0] - year || release[1] - month || parseInt(release[2], 10) - patch;
 
 // The reference prints boxes and warnings; standard output belongs to the answers.
-let printed = "";
-const sink = (chunk, encoding, done) => {
-  printed = (printed + chunk).slice(-4000);
+let [out, err] = ["", ""];
+const sink = (keep) => (chunk, encoding, done) => {
+  keep(String(chunk));
   (typeof encoding === "function" ? encoding : done)?.();
   return true;
 };
@@ -40,43 +59,133 @@ process.umask(0o022);
 process.exit = (code) => {
   throw new Exit(`exit ${code}`);
 };
-process.stdout.write = sink;
-process.stderr.write = sink;
+process.stdout.write = sink((text) => (out += text));
+process.stderr.write = sink((text) => (err = (err + text).slice(-8000)));
+process.on("unhandledRejection", () => {});
 
+const loaded = new Set();
 registerHooks({
   resolve: (name, context, next) => ABSENT.test(name)
     ? { url: new URL("absent.cjs", import.meta.url).href, format: "commonjs", shortCircuit: true }
     : next(name, context),
+  load: (url, context, next) => {
+    if (url.startsWith(pathToFileURL(dist).href)) loaded.add(url);
+    return next(url, context);
+  },
 });
 
+const files = new Map();
+const closures = new Map();
 const modules = await load();
-const everyChannel = channels();
+const bundled = channelsOfThePackage();
+const everyChannel = modules.loadOpenClawPlugins ? channels() : undefined;
 
-/** What the package's `main` leads to: the same code as the command's, without its start. */
-async function load() {
-  const texts = new Map();
-  const read = (file) => {
-    if (texts.has(file)) return;
-    texts.set(file, fs.readFileSync(path.join(dist, file), "utf8"));
-    for (const [, next] of texts.get(file).matchAll(/(?:from|import)[ (]*"\.\/([^"/]+\.js)"/g)) read(next);
+function text(file) {
+  if (!files.has(file)) files.set(file, fs.readFileSync(path.join(dist, file), "utf8"));
+  return files.get(file);
+}
+
+/** The files that a file imports, directly or not. */
+function closure(file) {
+  if (closures.has(file)) return closures.get(file);
+  const all = new Set();
+  const read = (name) => {
+    if (all.has(name) || !fs.existsSync(path.join(dist, name))) return;
+    all.add(name);
+    for (const [, next] of text(name).matchAll(/^(?:import|export)[^;]*?"\.\/([^"/]+\.m?js)"/gm)) read(next);
   };
-  read("index.js");
+  read(file);
+  closures.set(file, all);
+  return all;
+}
+
+/** What a file exports: inner name to outer name. */
+function exported(file) {
+  const names = text(file).match(/^export \{([^}]*)\};?\s*$/m)?.[1] ?? "";
+  return new Map(names.split(",").map((part) => part.trim().split(" as ")).map(([inner, outer]) => [inner, outer ?? inner]));
+}
+
+/** The command's own module, and of each other thing the copy that belongs to it. */
+async function load() {
+  const all = fs.readdirSync(dist).filter((file) => /\.m?js$/.test(file));
+  const commands = all.filter((file) => file.startsWith("security-cli") && exported(file).has("registerSecurityCli"));
+  const command = commands.find((file) => !closure(file).has("entry.js"));
+  if (!command) throw new Error(`${dist} has no command that can be called`);
+  const own = closure(command);
+  const shared = (file) => [...closure(file)].filter((name) => own.has(name)).length;
   const find = async (name) => {
-    for (const [file, text] of texts) {
-      const names = text.match(/^export \{([^}]*)\};?\s*$/m)?.[1] ?? "";
-      const known = names.split(",").map((part) => part.trim().split(" as "));
-      const found = known.find(([inner]) => inner === name);
-      if (!found || !new RegExp(`^(?:(?:async )?function|const) ${name}\\b`, "m").test(text)) continue;
-      return (await import(pathToFileURL(path.join(dist, file)).href))[found[1] ?? name];
-    }
-    throw new Error(`${dist} exports no ${name}`);
+    const defines = new RegExp(`^(?:(?:async )?function|const) ${name}\\b`, "m");
+    const places = all.filter((file) => exported(file).has(name) && defines.test(text(file)));
+    const safe = places.filter((file) => !closure(file).has("entry.js"));
+    const [place] = safe.sort((one, other) => own.has(other) - own.has(one) || shared(other) - shared(one));
+    return place && (await import(pathToFileURL(path.join(dist, place)).href))[exported(place).get(name)];
   };
   const names = [
-    "runSecurityAudit", "readConfigFileSnapshot", "loadConfig", "loadDotEnv", "normalizeEnv",
-    "applyPluginAutoEnable", "normalizePluginsConfig", "resolveEnableState",
-    "setActivePluginRegistry", "createEmptyPluginRegistry", "loadOpenClawPlugins", "clearPluginManifestRegistryCache",
+    "ensureConfigReady", "readConfigFileSnapshot", "loadDotEnv", "loadCliDotEnv", "normalizeEnv", "loadConfig",
+    "setActivePluginRegistry", "createEmptyPluginRegistry",
   ];
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await find(name)])));
+  if (since(2026, 5, 1) > 0) names.push("setRuntimeConfigSnapshot");
+  if (since(2026, 4, 5) < 0) {
+    names.push("applyPluginAutoEnable", "normalizePluginsConfig", "resolveEnableState", "loadOpenClawPlugins");
+  }
+  const found = {};
+  for (const name of names) found[name] = await find(name);
+  const { registerSecurityCli } = await import(pathToFileURL(path.join(dist, command)).href);
+  return { ...found, command: action(registerSecurityCli) };
+}
+
+/** The function that the command runs, as it is given to the parser of command lines. */
+function action(register) {
+  const actions = {};
+  let name;
+  const program = new Proxy({}, {
+    get: (_, method) => (...values) => {
+      if (method === "command") name = values[0];
+      if (method === "action") actions[name] = values[0];
+      return program;
+    },
+  });
+  register(program);
+  return actions.audit;
+}
+
+/** Lets the program forget the last installation. New modules are loaded now and then, so this looks each time. */
+const forgetters = new Map();
+async function forget() {
+  for (const url of loaded) {
+    if (forgetters.has(url)) continue;
+    forgetters.set(url, []);
+    const file = path.relative(dist, new URL(url).pathname);
+    if (file.includes("/")) continue;
+    const names = exported(file);
+    const known = FORGET.filter((name) => names.has(name));
+    const tests = ["testApi", "__test__"].filter((name) => names.has(name));
+    if (known.length + tests.length === 0) continue;
+    const module = await import(url);
+    for (const name of known) forgetters.get(url).push(module[names.get(name)]);
+    for (const name of tests) {
+      for (const inner of FORGET) {
+        const reset = module[names.get(name)]?.[inner];
+        if (reset) forgetters.get(url).push(reset);
+      }
+    }
+  }
+  for (const reset of [...forgetters.values()].flat()) await reset();
+}
+
+/** The channels whose plugins lie in the package. */
+function channelsOfThePackage() {
+  const folders = [path.join(root, "extensions"), path.join(dist, "extensions")];
+  const ids = new Set();
+  for (const folder of folders.filter((folder) => fs.existsSync(folder))) {
+    for (const id of fs.readdirSync(folder)) {
+      try {
+        const manifest = JSON.parse(fs.readFileSync(path.join(folder, id, "openclaw.plugin.json"), "utf8"));
+        for (const channel of manifest.channels ?? []) ids.add(channel);
+      } catch {}
+    }
+  }
+  return [...ids];
 }
 
 /** All channel plugins of the package. The home directory is empty yet: no code of an installation is run. */
@@ -110,32 +219,112 @@ async function withLogin(entries, config) {
 }
 
 async function audit(request) {
-  modules.setActivePluginRegistry(modules.createEmptyPluginRegistry());
-  modules.loadDotEnv({ quiet: true });
+  if (everyChannel) modules.setActivePluginRegistry(modules.createEmptyPluginRegistry());
+  (modules.loadCliDotEnv ?? modules.loadDotEnv)({ quiet: true });
   modules.normalizeEnv();
-  const snapshot = await modules.readConfigFileSnapshot();
-  if (snapshot.exists && !snapshot.valid) {
-    return { refused: "invalid", message: snapshot.issues.map((issue) => `${issue.path}: ${issue.message}`).join("\n") };
-  }
-  const config = modules.loadConfig();
-  let [audited, configured] = [[], []];
-  if (request.registry) {
+  const guarded = await guard(request);
+  if (guarded) return guarded;
+  let [audited, configured] = [everyChannel ? [] : bundled, everyChannel ? [] : bundled];
+  if (request.registry && everyChannel) {
+    const config = modules.loadConfig();
     const active = registry(config);
     modules.setActivePluginRegistry(active);
     audited = active.channels.map((entry) => entry.plugin.id);
     configured = await withLogin(active.channels, config);
   }
-  const report = await modules.runSecurityAudit({
-    config,
-    deep: request.args.includes("--deep"),
-    deepTimeoutMs: 250,
-    includeFilesystem: true,
-    includeChannelSecurity: true,
-  });
-  return { findings: findings(report), audited, configured };
+  out = "";
+  await modules.command({ json: true, deep: request.args.includes("--deep") });
+  return { findings: findings(report(out)), audited, configured };
 }
 
-const findings = (report) => report.findings.map((finding) => `${finding.checkId}:${finding.severity}`);
+/**
+ * What the program says of the config before it runs a command; nothing where it goes on. It also moves the state of older
+ * releases, which takes long and changes nothing where there is none: that is done only where it may matter.
+ */
+async function guard(request) {
+  const before = await checked();
+  if (before || since(2026, 2, 19) <= 0 || !hasOlderState(request.home)) return before;
+  const runtime = { log() {}, error: (text) => (err += `${text}\n`), exit: process.exit };
+  try {
+    await modules.ensureConfigReady({ runtime, commandPath: ["security", "audit"], suppressDoctorStdout: true });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error;
+  }
+  return (await checked()) ?? { refused: "crash", message: err.slice(-2000) };
+}
+
+async function checked() {
+  const snapshot = await modules.readConfigFileSnapshot();
+  const issues = [...snapshot.issues, ...(snapshot.legacyIssues ?? [])];
+  const message = issues.map((issue) => `${issue.path}: ${issue.message}`).join("\n");
+  if (snapshot.exists && !snapshot.valid) return { refused: "invalid", message };
+  modules.setRuntimeConfigSnapshot?.(snapshot.runtimeConfig ?? snapshot.config, snapshot.sourceConfig);
+  return undefined;
+}
+
+/** Files that a later release moves into its database. */
+function hasOlderState(home) {
+  const state = path.join(home, ".openclaw");
+  const there = (...names) => names.some((name) => fs.existsSync(path.join(state, name)));
+  return there("agent", "agents", "sessions", "exec-approvals.json", "plugins", "credentials") || process.env.OPENCLAW_STATE_DIR;
+}
+
+/**
+ * Puts the program's own database into an installation, with rows of ours: `table` to a list of rows. Before 2026.6.1 there is
+ * none.
+ */
+async function prepare(request) {
+  const place = path.join(request.home, ".openclaw/state/openclaw.sqlite");
+  const template = await database(request.home);
+  if (!template) return { prepared: false };
+  fs.mkdirSync(path.dirname(place), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(place, template, { mode: 0o600 });
+  const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+  const db = new DatabaseSync(place);
+  for (const [table, rows] of Object.entries(request.rows)) {
+    const known = new Set(db.prepare(`PRAGMA table_info(${table})`).all().map((column) => column.name));
+    for (const row of known.size ? rows : []) {
+      const names = Object.keys(row).filter((name) => known.has(name));
+      const values = names.map((name) => (typeof row[name] === "string" ? row[name].replaceAll("$HOME", request.home) : row[name]));
+      db.prepare(`INSERT INTO ${table} (${names}) VALUES (${names.map(() => "?")})`).run(...values);
+    }
+  }
+  db.close();
+  return { prepared: true };
+}
+
+/** An empty database as the program makes it, once for all. */
+let template;
+async function database(home) {
+  const kept = path.join(path.dirname(home), "openclaw.sqlite");
+  if (template !== undefined) return template;
+  if (since(2026, 6, 1) < 0) return (template = null);
+  if (!fs.existsSync(kept)) {
+    const empty = path.join(path.dirname(home), "empty");
+    fs.mkdirSync(path.join(empty, ".openclaw"), { recursive: true, mode: 0o700 });
+    fs.writeFileSync(path.join(empty, ".openclaw/openclaw.json"), "{}", { mode: 0o600 });
+    await command({ home: empty, env: {}, args: [] });
+    const made = path.join(empty, ".openclaw/state/openclaw.sqlite");
+    if (!fs.existsSync(made)) return (template = null);
+    const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+    const db = new DatabaseSync(made);
+    db.exec(`PRAGMA wal_checkpoint(TRUNCATE); VACUUM INTO '${kept.replaceAll("'", "''")}'`);
+    db.close();
+    fs.rmSync(empty, { recursive: true });
+  }
+  return (template = fs.readFileSync(kept));
+}
+
+const findings = (report) =>
+  [...report.findings, ...(report.suppressedFindings ?? [])].map((finding) => `${finding.checkId}:${finding.severity}`);
+
+/** The report in what was printed: some releases print notes before it. */
+function report(text) {
+  const start = text.search(/^\{/m);
+  if (start < 0) throw new Error(`no report: ${text.slice(-500)}`);
+  return JSON.parse(text.slice(start));
+}
 
 /** The real command, for what cannot be done twice in one process. */
 async function command(request) {
@@ -152,13 +341,14 @@ async function command(request) {
   const code = await new Promise((resolve) => child.on("close", resolve));
   const start = out.search(/^\{/m);
   if (code !== 0 || start < 0) {
-    return { refused: /Config invalid|Invalid config/.test(err) ? "invalid" : "crash", message: err.slice(-2000) };
+    const message = (err + out).slice(-4000);
+    return { refused: /Config invalid|Invalid config|config is invalid/.test(message) ? "invalid" : "crash", message };
   }
-  return { findings: findings(JSON.parse(out.slice(start))) };
+  return { findings: findings(JSON.parse(out.slice(start))), audited: bundled, configured: bundled };
 }
 
 function environment(request) {
-  const env = { PATH: "/usr/bin:/bin", HOME: request.home, LANG: "C.UTF-8" };
+  const env = { PATH: "/usr/bin:/bin", HOME: request.home, LANG: "C.UTF-8", npm_config_offline: "true" };
   for (const [name, value] of Object.entries(request.env)) env[name] = value.replaceAll("$HOME", request.home);
   return env;
 }
@@ -168,13 +358,14 @@ async function inThisProcess(request) {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, environment(request));
   Object.assign(process.env, { OPENCLAW_CONFIG_CACHE_MS: "0", OPENCLAW_PLUGIN_MANIFEST_CACHE_MS: "60000" });
-  modules.clearPluginManifestRegistryCache();
   process.chdir(request.home);
   try {
+    await forget();
     return await audit(request);
   } catch (error) {
-    return { refused: "crash", message: error instanceof Exit ? printed.slice(-2000) : String(error?.stack ?? error) };
+    return { refused: "crash", message: error instanceof Exit ? err.slice(-2000) : String(error?.stack ?? error) };
   } finally {
+    await forget().catch(() => {});
     process.chdir("/");
   }
 }
@@ -183,7 +374,8 @@ async function inThisProcess(request) {
 function needsTheCommand(request) {
   const moved = request.env.OPENCLAW_STATE_DIR ?? request.env.CLAWDBOT_STATE_DIR;
   const words = request.args.filter((arg) => arg !== "--json" && arg !== "--deep").join(" ");
-  return !["", "security audit"].includes(words)
+  return request.command
+    || !["", "security audit"].includes(words)
     || (request.args.includes("--deep") && moved)
     || LEGACY.some((name) => fs.lstatSync(path.join(request.home, name), { throwIfNoEntry: false }));
 }
@@ -191,7 +383,7 @@ function needsTheCommand(request) {
 answer({ ready: true });
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
-  printed = "";
-  answer(needsTheCommand(request) ? await command(request) : await inThisProcess(request));
+  [out, err] = ["", ""];
+  answer(request.rows ? await prepare(request) : needsTheCommand(request) ? await command(request) : await inThisProcess(request));
 }
 process.reallyExit(0);
