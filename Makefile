@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-languages lint fmt docs bless bench parity ci clean
+.PHONY: help setup build run demo test check-languages lint fmt docs bless bench parity release-facts ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: build ## Measure; prints times and ratios taken in one run
 
 parity: build ## Compare with the reference program over N generated installations (SEED repeats a run)
 	@N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)
+
+release-facts: ## Make the rows of a new release of OpenClaw from its npm package, and list what needs a person (RELEASE=2026.9.6)
+	@tests/release-facts/take.sh $(RELEASE)
 
 ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
 	@set -e; for step in lint test; do \

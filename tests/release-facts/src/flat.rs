@@ -48,6 +48,13 @@ pub(crate) fn read(file: &Path) -> Result<Table> {
     parse(&text).with_context(|| format!("{} is no key table", file.display()))
 }
 
+/// Reads lines of a table, whatever is missing between them.
+pub(crate) fn read_part(file: &Path) -> Result<Table> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines = text.lines().filter_map(|line| line.split_once('\t'));
+    Ok(lines.map(|(path, column)| Row { path: path.to_owned(), column: normal(column) }).collect())
+}
+
 pub(crate) fn parse(text: &str) -> Result<Table> {
     let mut rows = Vec::new();
     let mut known = HashSet::new();
@@ -146,7 +153,7 @@ pub(crate) fn correct(
                 let Some(base) = of_channel(&row.path) else {
                     bail!("{} is missing from the table", row.path)
                 };
-                let like = right.get(&base).cloned();
+                let like = right.get(&base).or_else(|| raw.get(&base)).cloned();
                 count += each_near(tables, at, from, to, |table| {
                     let column = table.iter().find(|row| row.path == base).map(|row| row.column.clone());
                     let column = match (column, &like) {
@@ -178,18 +185,16 @@ pub(crate) fn amend(tables: &mut [(Release, Table)], corrections: &str) -> Resul
         let (from, to) = range.split_once("..").context("no range")?;
         let (from, to) = (Release::parse(from)?, Release::parse(to)?);
         for (_, table) in tables.iter_mut().filter(|(release, _)| (from..=to).contains(release)) {
-            match table.iter_mut().find(|row| row.path == path) {
-                Some(row) => column.clone_into(&mut row.column),
-                None => {
-                    let (parent, _) = split(path);
-                    let inside = |row: &Row| {
-                        parent.is_empty() || row.path == parent || row.path.starts_with(&format!("{parent}."))
-                    };
-                    let after =
-                        table.iter().rposition(inside).with_context(|| format!("{path} has no parent"))?;
-                    table.insert(after + 1, Row { path: path.to_owned(), column: column.to_owned() });
-                }
+            if let Some(row) = table.iter_mut().find(|row| row.path == path) {
+                column.clone_into(&mut row.column);
+                continue;
             }
+            let (parent, _) = split(path);
+            let inside = |row: &Row| {
+                parent.is_empty() || row.path == parent || row.path.starts_with(&format!("{parent}."))
+            };
+            let after = table.iter().rposition(inside).with_context(|| format!("{path} has no parent"))?;
+            table.insert(after + 1, Row { path: path.to_owned(), column: column.to_owned() });
         }
     }
     Ok(())

@@ -3,15 +3,25 @@
 //! ```text
 //! release-facts build OUT TABLES SECRETS CORRECTIONS [RELEASE=VERIFIED:FROM..TO]...   all tables keys-RELEASE.tsv anew
 //! release-facts add TABLE RELEASE=FILE                                     one more release, or one release again
+//! release-facts take TABLE RELEASE=SCHEMA.json                             the same from the schema that the program prints
+//! release-facts accounts SCHEMA.json                                       its keys of accounts that are not those of their channel
 //! release-facts show TABLE RELEASE                                         the table of one release
+//! release-facts package TABLE PLUGINS RELEASE=FOLDER                      plugins and ids of checks of an unpacked package
 //! release-facts ids OUT TABLES                                             plugins-RELEASE.txt of a folder as one table
 //! ```
 #![expect(clippy::print_stdout, reason = "a tool for the command line")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it reads the files that its caller names, and no installation"
+)]
 
+mod bundled;
 mod flat;
 mod merged;
+mod printed;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -27,7 +37,10 @@ fn main() -> Result<()> {
             build(out, Path::new(tables), secrets, corrections, verified)
         }
         ["add", table, pair] => add(table, pair),
+        ["take", table, pair] => take(table, pair),
+        ["accounts", schema] => accounts(schema),
         ["show", table, release] => show(table, Release::parse(release)?),
+        ["package", checks, plugins, pair] => package(checks, plugins, pair),
         ["ids", out, tables] => ids(out, Path::new(tables)),
         _ => bail!("usage: see the head of tests/release-facts/src/main.rs"),
     }
@@ -58,7 +71,8 @@ fn build(out: &str, folder: &Path, secrets: &str, corrections: &str, verified: &
         let (file, range) = rest.rsplit_once(':').context("RELEASE=FILE:FROM..TO")?;
         let (from, to) = range.split_once("..").context("RELEASE=FILE:FROM..TO")?;
         let (release, from, to) = (Release::parse(release)?, Release::parse(from)?, Release::parse(to)?);
-        let count = flat::correct(&mut tables, release, &flat::read(Path::new(file))?, from, to)?;
+        let verified = flat::read_part(Path::new(file))?;
+        let count = flat::correct(&mut tables, release, &verified, from, to)?;
         println!("{release}: {count} lines corrected or added");
     }
     let corrections = fs::read_to_string(corrections)?;
@@ -176,6 +190,49 @@ fn add(file: &str, pair: &str) -> Result<()> {
     save(file, &tables)
 }
 
+/// The lines of accounts that differ from those of their channels, of a printed schema.
+fn accounts(schema: &str) -> Result<()> {
+    let schema: serde_json::Value = serde_json::from_str(&fs::read_to_string(schema)?).context("no JSON")?;
+    for row in printed::table(&schema)? {
+        let key = row.path.strip_prefix("channels.").and_then(|rest| rest.split_once(".accounts.*."));
+        if key.is_some_and(|(channel, _)| !channel.contains('.') && channel != "qa-channel") {
+            println!("{}\t{}", row.path, row.column);
+        }
+    }
+    Ok(())
+}
+
+/// Adds a release from the schema that its program prints, and lists what needs a person.
+fn take(file: &str, pair: &str) -> Result<()> {
+    let (release, schema) = pair.split_once('=').context("RELEASE=SCHEMA.json")?;
+    let release = Release::parse(release)?;
+    let schema: serde_json::Value = serde_json::from_str(&fs::read_to_string(schema)?).context("no JSON")?;
+    let mut table = printed::table(&schema)?;
+    let mut tables = merged::read(&fs::read_to_string(file)?)?;
+    let same = tables.iter().position(|(other, _)| *other == release);
+    let before = same.or_else(|| tables.iter().rposition(|(other, _)| *other < release));
+    let (near, before) = before.and_then(|at| tables.get(at)).context("no release before it")?;
+    let mut open = printed::complete(&mut table, before);
+    // The last word of these lines is a type, which may be long.
+    open.sort();
+    println!("{release}: {} keys, against those of {near}", table.len());
+    for line in &open {
+        println!("{line}");
+    }
+    println!("{} lines need a person", open.len());
+    for row in &mut table {
+        if !row.column.starts_with('!') && row.column.contains("secretRef") {
+            row.column.insert(0, '!');
+        }
+    }
+    if same.is_none() {
+        let at = tables.iter().position(|(other, _)| *other > release).unwrap_or(tables.len());
+        tables.insert(at, (release, table));
+        save(file, &tables)?;
+    }
+    Ok(())
+}
+
 fn show(file: &str, release: Release) -> Result<()> {
     let tables = merged::read(&fs::read_to_string(file)?)?;
     let (_, table) = tables
@@ -186,6 +243,64 @@ fn show(file: &str, release: Release) -> Result<()> {
         println!("{}\t{}", row.path, row.column);
     }
     Ok(())
+}
+
+/// The plugins that come with a package, into the table of plugins; and the ids of its checks that no page lists.
+fn package(checks: &str, plugins: &str, pair: &str) -> Result<()> {
+    let (release, folder) = pair.split_once('=').context("RELEASE=FOLDER")?;
+    let (release, dist) = (Release::parse(release)?, Path::new(folder).join("dist"));
+    let bundled = bundled::plugins(&dist.join("extensions"))?;
+    let mut releases: Vec<Release> = Vec::new();
+    let text = fs::read_to_string(plugins)?;
+    let mut of = read_ids(&text, &mut releases, release)?;
+    let known: HashSet<String> = of.keys().cloned().collect();
+    for id in bundled.iter().filter(|id| !known.contains(*id)) {
+        println!("plugin\tnew\t{id}");
+    }
+    let before = releases.iter().rposition(|other| *other < release).and_then(|at| releases.get(at)).copied();
+    let was = |set: &HashSet<Release>| before.is_some_and(|before| set.contains(&before));
+    for (id, _) in of.iter().filter(|(id, set)| was(set) && !bundled.contains(*id)) {
+        println!("plugin\tgone\t{id}");
+    }
+    for (id, set) in &mut of {
+        set.remove(&release);
+        if bundled.contains(id) {
+            set.insert(release);
+        }
+    }
+    for id in &bundled {
+        of.entry(id.clone()).or_default().insert(release);
+    }
+    fs::write(plugins, lines_of_ids(&of, &releases))?;
+    let page = fs::read_to_string(checks)?;
+    for id in bundled::checks(&dist)?.into_iter().filter(|id| !page.contains(id.as_str())) {
+        println!("check\tnew\t{id}");
+    }
+    Ok(())
+}
+
+/// The ids of a table and the releases of each; the releases are those of the table of keys beside it, and one more.
+fn read_ids(
+    text: &str,
+    releases: &mut Vec<Release>,
+    one_more: Release,
+) -> Result<BTreeMap<String, HashSet<Release>>> {
+    let keys = include_str!("../../../runner/src/config/release/keys.tsv").lines().next().unwrap_or_default();
+    *releases = keys.split(' ').map(Release::parse).collect::<Result<_>>()?;
+    if !releases.contains(&one_more) {
+        releases.push(one_more);
+        releases.sort_unstable();
+    }
+    let mut of: BTreeMap<String, HashSet<Release>> = BTreeMap::new();
+    for line in text.lines() {
+        let (id, range) = line.split_once('\t').context("no tab")?;
+        for release in releases.iter() {
+            if range.is_empty() || merged::contains(range, *release)? {
+                of.entry(id.to_owned()).or_default().insert(*release);
+            }
+        }
+    }
+    Ok(of)
 }
 
 /// One line per id: id, tab, its range of releases, or nothing where that is all; an id that came back has two.
@@ -216,7 +331,7 @@ fn lines_of_ids(of: &BTreeMap<String, HashSet<Release>>, releases: &[Release]) -
             if run > 0 {
                 let range =
                     if from.is_empty() && to.is_empty() { String::new() } else { format!("{from}..{to}") };
-                text.push_str(&format!("{id}\t{range}\n"));
+                let _ = writeln!(text, "{id}\t{range}");
             }
             at += run.max(1);
         }

@@ -39,16 +39,17 @@ fn tree(table: &Table) -> Vec<One> {
     for row in table {
         children.entry(split(&row.path).0).or_default().push(row);
     }
-    fn below(path: &str, children: &HashMap<&str, Vec<&Row>>) -> Vec<One> {
-        let rows = children.get(path).into_iter().flatten();
-        rows.map(|row| One {
-            name: split(&row.path).1.to_owned(),
-            column: row.column.clone(),
-            keys: below(&row.path, children),
-        })
-        .collect()
-    }
     below("", &children)
+}
+
+fn below(path: &str, children: &HashMap<&str, Vec<&Row>>) -> Vec<One> {
+    let rows = children.get(path).into_iter().flatten();
+    rows.map(|row| One {
+        name: split(&row.path).1.to_owned(),
+        column: row.column.clone(),
+        keys: below(&row.path, children),
+    })
+    .collect()
 }
 
 /// Lays the keys of one release into those of the releases before, in the order of both.
@@ -163,7 +164,7 @@ fn runs<'k>(key: &'k Key, parent: Set, releases: &[Release]) -> Vec<(String, &'k
         let column = type_in(at);
         match (column, runs.last_mut()) {
             (Some(column), Some((_, last, known))) if current == Some(column) && *known == column => {
-                *last = at
+                *last = at;
             }
             (Some(column), _) => runs.push((at, at, column)),
             (None, _) => {}
@@ -221,7 +222,7 @@ fn is_range(cell: &str) -> bool {
     cell.contains("..") && numbers(cell)
 }
 
-fn contains(range: &str, release: Release) -> Result<bool> {
+pub(crate) fn contains(range: &str, release: Release) -> Result<bool> {
     let (from, to) = range.split_once("..").context("no range")?;
     let from = from.is_empty() || Release::parse(from)? <= release;
     Ok(from && (to.is_empty() || release <= Release::parse(to)?))
