@@ -40,11 +40,12 @@ fn examples_of_rules_are_judged_as_the_program_does() {
 }
 
 /// Cases that are judged otherwise on purpose, or because nobody can know: name, and the reason.
-const OTHERWISE: [(&str, &str); 7] = [
+const OTHERWISE: [(&str, &str); 8] = [
     (
         "mcp-__proto__",
         "the reader leaves the key out, and says that the config can be understood in two ways",
     ),
+    ("unset", "the gateway may have the variable that this audit lacks"),
     ("web-search-provider/bad", NO_SEARCH),
     ("web-nope", NO_SEARCH),
     ("web-brave", NO_SEARCH),
