@@ -87,7 +87,7 @@ pub struct About {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
-    /// The check id; `*` stands for a name inside it.
+    /// The check id; each `*`, of which there are two at most, stands for a name inside it.
     pub id: String,
     /// The highest severity that the policy may give it.
     pub severity: Severity,
@@ -102,12 +102,7 @@ impl Check {
     /// The id is this one, or of this family.
     #[must_use]
     pub fn matches(&self, id: &str) -> bool {
-        match self.id.split_once('*') {
-            None => self.id == id,
-            Some((head, tail)) => {
-                id.len() > head.len() + tail.len() && id.starts_with(head) && id.ends_with(tail)
-            }
-        }
+        fits(&self.id, id)
     }
 
     /// It exists in this release.
@@ -116,6 +111,17 @@ impl Check {
         self.releases.is_empty() || self.releases.iter().any(|range| range.contains(release))
     }
 }
+
+/// An id fits a pattern in which each `*` stands for at least one character.
+fn fits(pattern: &str, id: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == id };
+    let Some(rest) = id.strip_prefix(head) else { return false };
+    let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.filter_map(|end| rest.get(end..)).any(|rest| fits(tail, rest))
+}
+
+/// Most names inside a check id that a `*` stands for.
+const MAX_NAMES: usize = 2;
 
 /// What a policy needs. Nothing is given that is not named here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -278,7 +284,7 @@ impl Manifest {
         let mut known = BTreeSet::new();
         for check in &self.checks {
             let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.*";
-            if !is_name(&check.id, letters) || check.id.matches('*').count() > 1 {
+            if !is_name(&check.id, letters) || check.id.matches('*').count() > MAX_NAMES {
                 return Err(format!("\"{}\" is no check id", check.id));
             }
             if !known.insert(&check.id) {
