@@ -34,14 +34,16 @@ fn leave_open(answer: &mut Answer, reason: &NotAssessed) {
     }
 }
 
-/// The list of those who may write directly is checked also where no group is let in (reference: 2026.9-delta 5.4).
+/// The list of those who may write directly is checked also where no group is let in (reference: 2026.9-delta 5.4; seen in
+/// 2026.4.29, and not in 2026.4.22).
 fn is_always_checked(release: Release) -> bool {
-    release.since(2026, 8, 1)
+    release.since(2026, 4, 29)
 }
 
-/// The ids of groups, which are negative, stand for nobody (reference: 2026.9-delta 5.4).
+/// The ids of groups, which are negative, stand for nobody (reference: 2026.9-delta 5.4; seen in 2026.4.15, and not in
+/// 2026.4.2).
 fn groups_are_nobody(release: Release) -> bool {
-    release.since(2026, 8, 1)
+    release.since(2026, 4, 15)
 }
 
 fn look(cx: &Context<'_>, channel: &Channel<'_>, no_commands: bool, answer: &mut Answer) {
@@ -618,8 +620,8 @@ mod tests {
             r#"{channels: {telegram: {allowFrom: ["@a"]}}}"#,
             r#"{channels: {telegram: {allowFrom: ["@a"], groups: {"-1": {}}}}, commands: {text: false}}"#,
         ] {
-            assert_eq!(with(config, 7, 35), NOTHING, "{config}");
-            assert_eq!(with(config, 8, 1), [INVALID], "{config}");
+            assert_eq!(with(config, 4, 28), NOTHING, "{config}");
+            assert_eq!(with(config, 4, 29), [INVALID], "{config}");
         }
         let others = r#"{channels: {telegram: {groupAllowFrom: ["@a"]}}}"#;
         assert_eq!(with(others, 9, 6), NOTHING, "no group is let in");
@@ -633,8 +635,8 @@ mod tests {
     #[test]
     fn a_group_is_nobody_from_a_release_on() {
         let group = r#"{groupPolicy: "open", groupAllowFrom: [-100123]}"#;
-        assert_eq!(host(group).release(2026, 7, 35).ids(audit), NOTHING);
-        assert_eq!(host(group).release(2026, 8, 1).ids(audit), [INVALID, MISSING]);
+        assert_eq!(host(group).release(2026, 4, 14).ids(audit), NOTHING);
+        assert_eq!(host(group).release(2026, 4, 15).ids(audit), [INVALID, MISSING]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Needs the config pointers `/plugins/enabled`, `/plugins/deny`, `/plugins/allow`, `/plugins/entries/*/enabled`,
 //! `/web/enabled`, and of each channel that is asked for `enabled`, `defaultAccount`, `accounts/*/enabled` and what
-//! [`CREDENTIALS`] names. A channel may run without a section; what tells so is named at the variants of `Elsewhere`.
+//! [`LOGINS`] names. A channel may run without a section; what tells so is named at the variants of `Elsewhere`.
 
 use crate::answer::{all as all_of, any as any_of};
 use crate::openclaw::agents;
@@ -90,11 +90,7 @@ static KINDS: [Kind; 19] = [
     kind("bluebubbles", "BlueBubbles"),
     kind("zalo", "Zalo"),
     kind("zalouser", "Zalo Personal"),
-    Kind {
-        list: "allowedUserIds",
-        policy: "allowlist",
-        ..kind("synology-chat", "Synology Chat")
-    },
+    Kind { list: "allowedUserIds", policy: "allowlist", ..kind("synology-chat", "Synology Chat") },
     Kind { accounts: Accounts::One, ..kind("nostr", "Nostr") },
     Kind { accounts: Accounts::BesideSection, ..kind("line", "LINE") },
 ];
@@ -214,7 +210,7 @@ impl<'i> Candidate<'i> {
             })
             .collect();
         let beside = self.kind.accounts == Accounts::BesideSection
-            || (release.since(2026, 8, 1) && self.has_account_beside(&section, &accounts)?);
+            || self.has_account_beside(cx, &section, &accounts)?;
         if accounts.is_empty() || beside {
             accounts.insert(0, account(DEFAULT_ACCOUNT, None));
         }
@@ -230,23 +226,50 @@ impl<'i> Candidate<'i> {
         Ok(Channel { kind: self.kind, id: self.id, accounts })
     }
 
-    /// The section itself is an account, too: it has a credential of its own, and none of its accounts is the default one.
-    fn has_account_beside(&self, section: &Node<'_>, accounts: &[Account<'_>]) -> Result<bool, NotAssessed> {
-        let keys = CREDENTIALS.iter().find(|(id, _)| *id == self.id).map_or(&[] as &[&str], |(_, keys)| keys);
-        if accounts.iter().any(Account::is_default) {
+    /// The section itself is an account, too: it can log in, and none of its accounts is the default one. Seen in 2026.5.28,
+    /// and not in 2026.5.12.
+    fn has_account_beside(
+        &self,
+        cx: &Context<'_>,
+        section: &Node<'_>,
+        accounts: &[Account<'_>],
+    ) -> Result<bool, NotAssessed> {
+        let is_alone = accounts.is_empty() || accounts.iter().any(Account::is_default);
+        if is_alone || !cx.release().since(2026, 5, 28) {
             return Ok(false);
         }
-        any_of(keys.iter().map(|key| Ok(!section.get(key).is_nullish()?)))
+        let logins = LOGINS.iter().filter(|(id, _)| *id == self.id);
+        let configured =
+            logins.map(|(_, keys)| all_of(keys.iter().map(|key| Ok(!section.get(key).is_nullish()?))));
+        let elsewhere = match self.kind.elsewhere {
+            // Slack wants more than one of them.
+            Elsewhere::Token(names) if self.id != "slack" => any_token(cx, names),
+            Elsewhere::Variables(names) => all_of(names.iter().map(|name| is_set(cx, name))),
+            _ => Ok(false),
+        };
+        any_of(configured.chain([elsewhere]))
     }
 }
 
-/// Channels whose section is an account of its own beside those that have names, where one of these keys stands in it
-/// (seen in 2026.8.2).
-pub const CREDENTIALS: [(&str, &[&str]); 6] = [
-    ("telegram", &["botToken", "tokenFile"]),
+/// Channels whose section is an account of its own beside those that have names, where all of these keys stand in it; a
+/// channel may stand here more than once (seen in 2026.5.28 to 2026.8.2).
+pub const LOGINS: [(&str, &[&str]); 18] = [
+    ("telegram", &["botToken"]),
+    ("telegram", &["tokenFile"]),
     ("discord", &["token"]),
-    ("googlechat", &["serviceAccount", "serviceAccountFile"]),
-    ("zalo", &["botToken", "tokenFile"]),
+    ("irc", &["host", "nick"]),
+    ("googlechat", &["serviceAccount"]),
+    ("googlechat", &["serviceAccountRef"]),
+    ("googlechat", &["serviceAccountFile"]),
+    ("signal", &["account"]),
+    ("imessage", &["cliPath"]),
+    ("imessage", &["dbPath"]),
+    ("mattermost", &["baseUrl", "botToken"]),
+    ("nextcloud-talk", &["baseUrl", "botSecret"]),
+    ("nextcloud-talk", &["baseUrl", "botSecretFile"]),
+    ("feishu", &["appId", "appSecret"]),
+    ("zalo", &["botToken"]),
+    ("zalo", &["tokenFile"]),
     ("zalouser", &["profile"]),
     ("synology-chat", &["token"]),
 ];
@@ -922,5 +945,56 @@ mod tests {
         let section = r#"{enabled: false, accounts: {a: {enabled: {"$hidden": "withheld"}}}}"#;
         let is_off = accounts("telegram", section, |account| account.is_off() == Ok(true));
         assert_eq!(is_off, [true], "the channel decides");
+    }
+
+    #[test]
+    fn a_section_that_can_log_in_is_an_account_beside_the_others() {
+        let ids = |host: MemoryHost, channel: &str| {
+            host.with(|cx| {
+                let channel = find(cx, channel).expect("it can be seen").expect("it takes part");
+                channel.accounts.iter().map(|account| account.id.to_owned()).collect::<Vec<_>>()
+            })
+        };
+        let host = |channel: &str, section: &str| {
+            MemoryHost::new(&format!(r#"{{channels: {{"{channel}": {section}}}}}"#)).release(2026, 5, 28)
+        };
+        for (channel, keys) in LOGINS {
+            let keys: Vec<String> = keys.iter().map(|key| format!(r#"{key}: "x""#)).collect();
+            let section = format!("{{{}, accounts: {{a: {{}}}}}}", keys.join(", "));
+            assert_eq!(ids(host(channel, &section), channel), ["default", "a"], "{section}");
+            assert_eq!(ids(host(channel, &section).release(2026, 5, 12), channel), ["a"], "{section}");
+            let known = section.replace("a: {}", "default: {}");
+            assert_eq!(ids(host(channel, &known), channel), ["default"], "{known}");
+        }
+        assert_eq!(ids(host("irc", r#"{host: "h", accounts: {a: {}}}"#), "irc"), ["a"]);
+        assert_eq!(ids(host("telegram", "{accounts: {a: {}}}"), "telegram"), ["a"]);
+        let named = host("telegram", "{accounts: {a: {}}}").variable("TELEGRAM_BOT_TOKEN", "t");
+        assert_eq!(ids(named, "telegram"), ["default", "a"]);
+        let named = host("irc", "{accounts: {a: {}}}").variable("IRC_HOST", "h").variable("IRC_NICK", "n");
+        assert_eq!(ids(named, "irc"), ["default", "a"]);
+        let withheld = host("telegram", r#"{botToken: {"$hidden": "withheld"}, accounts: {a: {}}}"#);
+        assert!(withheld.with(|cx| find(cx, "telegram").is_err()));
+    }
+
+    #[test]
+    fn an_account_has_a_key() {
+        for (id, key) in
+            [("Work", "work"), ("My Bot", "my-bot"), (" ", "default"), ("--", "default"), ("Main", "main")]
+        {
+            assert_eq!(account_key(id), key, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_policy_has_a_default() {
+        let names = |channel: &str, section: &str| {
+            accounts(channel, section, |account| {
+                account.direct_policy_name().expect("shown").map(str::to_owned)
+            })
+        };
+        assert_eq!(names("telegram", "{}"), [Some("pairing".to_owned())]);
+        assert_eq!(names("synology-chat", "{}"), [Some("allowlist".to_owned())]);
+        assert_eq!(names("telegram", r#"{dmPolicy: "open"}"#), [Some("open".to_owned())]);
+        assert_eq!(names("telegram", "{dmPolicy: 5}"), [None]);
     }
 }
