@@ -86,10 +86,6 @@ const NATIVE: &[(&str, Audit)] = &[
     ("trusted-proxy", trusted_proxy::audit),
     ("webhook-ingress", webhook_ingress::audit),
     ("workspace-skills", workspace_skills::audit),
-    ("channel-senders", channel_senders::audit),
-    ("feishu", feishu::audit),
-    ("session-collisions", session_collisions::audit),
-    ("synology-chat", synology_chat::audit),
     ("zalouser", zalouser::audit),
 ];
 

@@ -326,9 +326,25 @@ fn proposal(rules: &Rules<'_>, subject: &Subject, fix: types::Fix) -> Result<Fix
 /// The id of a finding. The declared letters stay as they are, or the report would not know the check again: a secret
 /// that is an ordinary word is not masked in them. A family's id carries a name from the target, which is cleaned.
 fn check_id(subject: &Subject, declared: &str, said: &str) -> String {
-    let Some((head, tail)) = declared.split_once('*') else { return declared.to_owned() };
-    let name = said.strip_prefix(head).and_then(|rest| rest.strip_suffix(tail)).unwrap_or_default();
-    format!("{head}{}{tail}", clean(subject, name, TITLE, Lines::One))
+    let mut literals = declared.split('*').peekable();
+    let head = literals.next().unwrap_or_default();
+    let mut rest = said.strip_prefix(head).unwrap_or_default();
+    let mut id = head.to_owned();
+    while let Some(literal) = literals.next() {
+        // A name has one character at least, and the last one goes as far as what follows it.
+        let from = rest.chars().next().map_or(0, char::len_utf8);
+        let name = if literals.peek().is_none() {
+            rest.strip_suffix(literal).unwrap_or_default()
+        } else {
+            let at =
+                rest.get(from..).and_then(|after| after.find(literal)).map_or(rest.len(), |at| from + at);
+            rest.get(..at).unwrap_or_default()
+        };
+        rest = rest.get(name.len() + literal.len()..).unwrap_or_default();
+        id.push_str(&clean(subject, name, TITLE, Lines::One));
+        id.push_str(literal);
+    }
+    id
 }
 
 /// The path of an object, fit to be shown.

@@ -188,7 +188,7 @@ impl JudgedBy {
             from: visible(&judged.told_by),
             sure: judged.sure,
             also: judged.other.map(|release| release.to_string()),
-            evidence: judged.evidence.clone(),
+            evidence: judged.evidence.iter().map(Evidence::visible).collect(),
         }
     }
 }

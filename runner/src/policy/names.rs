@@ -26,8 +26,8 @@ fn overlap(one: &str, other: &str) -> bool {
     // One that differs in case alone would be read as the same.
     let (one, other) = (&one.to_lowercase(), &other.to_lowercase());
     let ends = |id: &str| {
-        id.split_once('*')
-            .map_or((id.to_owned(), id.to_owned()), |(head, tail)| (head.to_owned(), tail.to_owned()))
+        let (head, tail) = (id.split('*').next(), id.rsplit('*').next());
+        (head.unwrap_or_default().to_owned(), tail.unwrap_or_default().to_owned())
     };
     let ((a_head, a_tail), (b_head, b_tail)) = (ends(one), ends(other));
     let heads = a_head.starts_with(&b_head) || b_head.starts_with(&a_head);
