@@ -395,7 +395,7 @@ fn unnumbered(verdict: &str) -> String {
 
 /// Findings of the code scan and of the live probe.
 fn needs_deep(verdict: &str) -> bool {
-    ["gateway.probe_failed", "plugins.code_safety", "skills.code_safety"]
+    ["gateway.probe_", "plugins.code_safety", "skills.code_safety"]
         .iter()
         .any(|start| verdict.starts_with(start))
 }
@@ -461,6 +461,11 @@ impl Database {
 /// The reference's command line as ours: options before the command go behind it, and `--json` stands once.
 fn arguments(case: &Case, deep: bool) -> Vec<String> {
     let given = case.args.clone().unwrap_or_default();
+    // What the gateway that runs was started with cannot be said here.
+    let given: Vec<String> = match given.iter().position(|option| option == "--auth") {
+        Some(at) => given.iter().take(at).cloned().collect(),
+        None => given,
+    };
     let options: Vec<String> = match given.windows(2).position(|pair| pair == ["security", "audit"]) {
         Some(at) => given.iter().take(at).chain(given.iter().skip(at + 2)).cloned().collect(),
         None if case.name.starts_with("args-") => return given,

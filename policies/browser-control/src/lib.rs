@@ -11,6 +11,7 @@ const LEGACY_AUTH: &str = "browser.extension_relay_legacy_auth";
 /// Resolves the browser section, and looks at what protects browser control.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
+    answer.check(LEGACY_AUTH, legacy_auth(cx));
     match browser::profiles(cx) {
         Ok(profiles) => {
             for profile in &profiles {
@@ -24,7 +25,6 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         }
     }
     answer.check(NO_AUTH, no_auth(cx));
-    answer.check(LEGACY_AUTH, legacy_auth(cx));
     Ok(answer)
 }
 

@@ -107,13 +107,13 @@ fn full(answer: &mut Answer, scopes: &[Configured<'_>], open: &Found<'_>) {
     if full.is_empty() {
         return;
     }
-    // What is not shown may make it worse.
-    let is_open = open.any();
-    if let Err(reason) = &is_open {
-        answer.leave_open(FULL, reason.clone());
-    }
+    // What is not shown decides how bad it is.
+    let is_open = match open.any() {
+        Ok(is_open) => is_open,
+        Err(reason) => return answer.leave_open(FULL, reason),
+    };
     let names: Vec<String> = full.iter().map(|scope| format!("\"{}\"", scope.name)).collect();
-    let (severity, audience) = if is_open == Ok(true) {
+    let (severity, audience) = if is_open {
         let verb = if open.nodes.len() == 1 { "lets" } else { "let" };
         (Severity::Critical, format!("{} {verb} strangers speak to an agent", listing::words(&open.names())))
     } else {

@@ -55,7 +55,8 @@ fn real_ip(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     let is_elsewhere = proxies
         .items()
         .and_then(|items| any(items.map(|proxy| Ok(!proxy.text()?.is_some_and(is_strictly_loopback)))));
-    let is_exposed = any([is_open, all([gateway.is_delegated(), is_elsewhere])])?;
+    let by_proxy = all([gateway.is_delegated(), is_elsewhere]);
+    let is_exposed = any([is_open, by_proxy.clone()])?;
     let severity = if is_exposed { Severity::Critical } else { Severity::Warn };
     let finding = finding("gateway.real_ip_fallback_enabled", severity, "Gateway believes the header X-Real-IP")
         .detail(
@@ -67,7 +68,7 @@ fn real_ip(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
              overwrites X-Real-IP",
         )
         .at(&switch)
-        .at(&proxies);
+        .at_all([&proxies].into_iter().filter(|_| by_proxy == Ok(true)));
     Ok(Some(finding))
 }
 

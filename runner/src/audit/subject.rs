@@ -26,8 +26,17 @@ use crate::target::snapshot::{Guard, LookError, Metadata, Root, Snapshot};
 use crate::target::{self, Environment, Located, Preview, js_trim};
 
 /// Variables whose value is no secret: policies that may see them get it.
-const PUBLIC_VARIABLES: [&str; 5] =
-    ["OPENCLAW_GATEWAY_PORT", "CLAWDBOT_GATEWAY_PORT", "IRC_HOST", "IRC_NICK", "IRC_TLS"];
+const PUBLIC_VARIABLES: [&str; 9] = [
+    "OPENCLAW_GATEWAY_PORT",
+    "CLAWDBOT_GATEWAY_PORT",
+    "OPENCLAW_SERVICE_KIND",
+    "OPENCLAW_HOME",
+    "HOME",
+    "USERPROFILE",
+    "IRC_HOST",
+    "IRC_NICK",
+    "IRC_TLS",
+];
 
 /// What is installed from npm: the name of its views, where its records stand, and its folder in the state directory.
 const INSTALLS: [(&str, &str, &str); 2] = [

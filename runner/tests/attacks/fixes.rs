@@ -199,7 +199,8 @@ fn root_changes_nothing_on_anothers_installation_and_is_told_the_command() {
     if !is_root() {
         return;
     }
-    let home = open_home();
+    let mut home = open_home();
+    home.release = None;
     give(&home, ".openclaw", OTHER);
     let before = (config(&home), mode(&home, ".openclaw"), mode(&home, ".openclaw/openclaw.json"));
     for arguments in [&["fix", "--yes"][..], &["fix"], &["audit", "--fix"], &["undo"]] {

@@ -401,7 +401,7 @@ fn place(row: &str) -> Option<(&'static str, &'static str)> {
         "pairing and allow lists" => {
             (".openclaw/credentials/telegram-allowFrom.json", "state/credentials/telegram-allowFrom.json")
         }
-        "logins, keys, databases" => (
+        "logins, keys, other databases" => (
             ".openclaw/credentials/whatsapp/default/creds.json",
             "state/credentials/whatsapp/default/creds.json",
         ),
@@ -413,7 +413,7 @@ fn place(row: &str) -> Option<(&'static str, &'static str)> {
         "`package.json` of a recorded install" => ("pkg/package.json", "plugin-package/0/"),
         "log" => ("logs/gateway.log", "log/"),
         // The probe's tests have it: no policy is involved.
-        "gateway certificate" => return None,
+        "gateway certificate" | "database and its log" => return None,
         other => panic!("the table has a row that no test knows: {other}"),
     })
 }

@@ -95,7 +95,13 @@ impl<'a> Credential<'a> {
         };
         let truthy = match &facts {
             Some(facts) => facts.is_truthy(),
-            None => node.is_truthy()?,
+            None => {
+                // An object of which a part is not shown may be a reference.
+                if let Some(reason) = node.entries()?.find_map(|(_, member)| member.hidden()) {
+                    return Err(reason);
+                }
+                node.is_truthy()?
+            }
         };
         Ok(Self { node: Some(node), variable, facts, truthy, unset })
     }

@@ -151,7 +151,7 @@ impl Judged {
         Self {
             release: NEWEST,
             source: Source::Newest,
-            told_by: "nothing tells it: the newest one that is known".to_owned(),
+            told_by: "nothing: it is the newest one that is known".to_owned(),
             sure: Sure::Assumed,
             evidence: Vec::new(),
             other: None,
