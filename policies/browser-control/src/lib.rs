@@ -296,7 +296,7 @@ mod tests {
             ("/gateway/auth/password", &[INVALID, NO_AUTH_OPEN]),
         ] {
             let mut seen = MemoryHost::new(broken).withhold(pointer).ids(audit);
-            seen.retain(|id| !id.starts_with(super::LEGACY_AUTH));
+            seen.retain(|id| !id.starts_with(LEGACY_AUTH));
             assert_eq!(seen, ids, "{pointer}");
         }
         for (capability, ids) in [

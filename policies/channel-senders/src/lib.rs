@@ -42,17 +42,17 @@ fn switch<'a>(account: &Account<'a>) -> Result<Node<'a>, NotAssessed> {
 
 /// The names in a list: how many, and why there may be more; and how many entries there are.
 struct Names {
-    names: usize,
+    count: usize,
     entries: usize,
     open: Option<NotAssessed>,
 }
 
 fn names_of(cx: &Context<'_>, channel: &str, list: &Node<'_>) -> Result<Names, NotAssessed> {
-    let mut seen = Names { names: 0, entries: 0, open: None };
+    let mut seen = Names { count: 0, entries: 0, open: None };
     for item in list.items()? {
         match is_changeable_entry(cx, channel, &item) {
             Ok(is_name) => {
-                seen.names += usize::from(is_name);
+                seen.count += usize::from(is_name);
                 let is_somebody = item.id().map(|id| id.is_some_and(|id| id != "*"));
                 seen.entries += usize::from(is_somebody.unwrap_or(true));
             }
@@ -86,7 +86,7 @@ fn names_count(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
                 known.open.is_none().then_some(known)
             });
             let (names, entries) =
-                names.fold((0, 0), |(names, entries), known| (names + known.names, entries + known.entries));
+                names.fold((0, 0), |(names, entries), known| (names + known.count, entries + known.entries));
             let counted = match (is_changeable(channel.id, "x"), entries) {
                 (None, _) | (_, 0) => String::new(),
                 _ => format!(" Of {entries} entries for direct messages {names} are such names."),
@@ -116,7 +116,7 @@ fn names_are_nobody(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>
         &channel.accounts,
         |account| {
             let list = account.direct_list()?;
-            let Names { names, entries, open } = names_of(cx, channel.id, &list)?;
+            let Names { count: names, entries, open } = names_of(cx, channel.id, &list)?;
             if names == 0 {
                 return open.map_or(Ok(None), |reason| {
                     if switch(account)?.is_true()? { Ok(None) } else { Err(reason) }

@@ -38,8 +38,7 @@ fn names(host: &MemoryHost) -> String {
 fn full_is_found_where_it_is_said() {
     for host in [old, new] {
         assert_eq!(host(r#"{tools: {exec: {security: "full"}}}"#).ids(audit), [FULL_WARN]);
-        for exec in ["{}", r#"{security: "allowlist"}"#, r#"{security: "FULL"}"#, "5", r#"{security: true}"#]
-        {
+        for exec in ["{}", r#"{security: "allowlist"}"#, r#"{security: "FULL"}"#, "5", r"{security: true}"] {
             assert_eq!(host(&format!("{{tools: {{exec: {exec}}}}}")).ids(audit), NOTHING, "{exec}");
         }
         let own = format!("{{agents: {{list: [{}]}}}}", agent("a", r#"{security: "full"}"#));

@@ -86,7 +86,7 @@ mod tests {
             format!("{{{login}}}"),
             format!("{{{login}, tools: {{doc: true}}}}"),
             format!(r#"{{{login}, tools: {{doc: "no"}}}}"#),
-            format!(r#"{{{login}, accounts: {{a: {{}}}}}}"#),
+            format!(r"{{{login}, accounts: {{a: {{}}}}}}"),
             r#"{accounts: {a: {appId: "a", appSecret: "s"}}}"#.to_owned(),
             format!("{{{login}, tools: {{doc: false}}, accounts: {{a: {{tools: {{}}}}}}}}"),
         ] {

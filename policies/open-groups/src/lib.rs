@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn agents_that_are_withheld_are_not_taken_for_none() {
-        let host = || chat("{deny: [\"*\"]}", r#"{list: []}"#);
+        let host = || chat("{deny: [\"*\"]}", r"{list: []}");
         assert_eq!(host().withhold("/agents/list").ids(of_tools), [TOOLS_UNSEEN, CONTROL_UNSEEN]);
         assert_eq!(host().withhold("/channels").ids(of_tools), NOTHING);
         let open = chat("{}", "{}");

@@ -114,6 +114,7 @@ impl<'a> Seen<'a> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each is reported once")]
 fn report(answer: &mut Answer, unprofiled: Seen<'_>, broad: Seen<'_>, folders: Seen<'_>) {
     if !unprofiled.lines.is_empty() {
         answer.findings.push(

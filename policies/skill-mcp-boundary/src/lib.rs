@@ -47,9 +47,9 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let named = servers.as_ref().map(|(names, _)| names.as_slice()).unwrap_or_default();
     let verdict = match (&servers, &registry) {
         // No server, so nothing that commands could reach.
-        (Ok((names, _)), Registry::Absent) if names.is_empty() => return Ok(answer),
-        (Ok((names, _)), Registry::There | Registry::Odd(_)) if names.is_empty() => Err(not_read(cx)),
-        (Ok((names, _)), Registry::Unseen(reason)) if names.is_empty() => Err(reason.clone()),
+        (Ok((servers, _)), Registry::Absent) if servers.is_empty() => return Ok(answer),
+        (Ok((servers, _)), Registry::There | Registry::Odd(_)) if servers.is_empty() => Err(not_read(cx)),
+        (Ok((servers, _)), Registry::Unseen(reason)) if servers.is_empty() => Err(reason.clone()),
         (Err(reason), _) => Err(reason.clone()),
         (Ok((_, places)), registry) => {
             if let Some(reason) = open.filter(|_| !lines.is_empty()) {
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn without_a_server_there_is_nothing_to_reach() {
-        for mcp in ["{}", r#"{servers: {x: {enabled: false}}}"#, r#"{servers: []}"#, "5"] {
+        for mcp in ["{}", r"{servers: {x: {enabled: false}}}", r"{servers: []}", "5"] {
             let config = format!("{{agents: {LIMITED}, mcp: {mcp}}}");
             assert_eq!(MemoryHost::new(&config).release(2026, 9, 6).ids(audit), NOTHING, "{mcp}");
         }

@@ -624,7 +624,7 @@ mod tests {
     #[test]
     fn what_is_withheld_of_search_counts_where_nothing_else_switches_it_on() {
         let host = || {
-            let rest = r#", plugins: {entries: {p: {config: {}}}}"#;
+            let rest = r", plugins: {entries: {p: {config: {}}}}";
             bare(NEW, r#"{deny: ["web_fetch", "browser"], web: {search: {}}}"#, rest)
         };
         assert_eq!(host().ids(audit), INFO);

@@ -29,7 +29,7 @@ const FIRST: Keys = Keys {
     blank_counts: true,
 };
 
-/// Later ones. The key of OpenRouter goes in 2026.3.7 (reference: changes) and comes back with the providers' plugins.
+/// Later ones. The key of `OpenRouter` goes in 2026.3.7 (reference: changes) and comes back with the providers' plugins.
 const LATER: [(Number, Keys); 6] = [
     (
         (2026, 3, 7),

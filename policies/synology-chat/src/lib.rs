@@ -227,15 +227,14 @@ fn shared<'a>(
                 false
             }
         });
-        match known {
-            Some((_, members)) => members.push((account, place)),
-            None => {
-                // One that is not shown may be one that is.
-                if let Some(reason) = unknown {
-                    answer.leave_open(check, reason);
-                }
-                groups.push((name, vec![(account, place)]));
+        if let Some((_, members)) = known {
+            members.push((account, place));
+        } else {
+            // One that is not shown may be one that is.
+            if let Some(reason) = unknown {
+                answer.leave_open(check, reason);
             }
+            groups.push((name, vec![(account, place)]));
         }
     }
     for (_, members) in groups.iter().filter(|(_, members)| members.len() > 1) {

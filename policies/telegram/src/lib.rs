@@ -111,6 +111,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Everyone in every group is let in, and where; a store in the database has no place.
+    #[expect(clippy::option_option, reason = "there is one or not, and it has a place or not")]
     fn wildcard(&self, cx: &Context<'_>) -> Result<Option<Option<Location>>, NotAssessed> {
         let mut open = None;
         match items(&self.list) {

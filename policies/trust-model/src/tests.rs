@@ -162,7 +162,7 @@ fn a_sandbox_keeps_an_agent_from_other_sessions() {
 fn signs_that_agents_are_kept_apart_make_it_worse() {
     for (own, rest) in [
         (r#"tools: {profile: "full"}"#, ""),
-        (r#"tools: {deny: []}"#, ""),
+        (r"tools: {deny: []}", ""),
         (r#"tools: {allow: ["*"]}"#, ""),
         (r#"sandbox: {mode: "non-main"}"#, ""),
     ] {

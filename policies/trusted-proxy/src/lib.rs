@@ -452,7 +452,7 @@ mod tests {
     fn what_a_proxy_is_trusted_with_besides_is_told() {
         let ids = |more: &str| narrow(more).ids(audit);
         assert_eq!(ids("allowLoopback: true"), [PROXY_AUTH, ON_LOOPBACK]);
-        assert_eq!(ids(r#"deviceAutoApprove: {enabled: true}"#), [PROXY_AUTH, APPROVED]);
+        assert_eq!(ids(r"deviceAutoApprove: {enabled: true}"), [PROXY_AUTH, APPROVED]);
         let scopes = |scopes: &str| ids(&format!("deviceAutoApprove: {{enabled: true, scopes: {scopes}}}"));
         assert_eq!(scopes(r#"["operator.read"]"#), [PROXY_AUTH, APPROVED]);
         assert_eq!(scopes(r#"[5, " operator.admin ", "operator.admin"]"#), [PROXY_AUTH, APPROVED, ADMINS]);

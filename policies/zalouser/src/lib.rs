@@ -41,7 +41,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
                     .detail(format!("{}{who}: {effect}.{note}", listing::words(&names)))
                     .remediation(cure);
                 groups.iter().take(EXAMPLES).fold(start, Finding::at)
-            })
+            });
         }
         Err(reason) => answer.leave_open(CHECK, reason),
     }

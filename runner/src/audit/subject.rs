@@ -99,6 +99,10 @@ pub struct Basis {
 }
 
 impl Subject {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "each part is gathered once, in the order in which they need each other"
+    )]
     /// Takes stock of a target. `located_problems` are what locating it met.
     #[must_use]
     pub fn new(

@@ -243,9 +243,9 @@ mod tests {
         let two = r#"{list: [{id: "a"}, {id: "b"}]}"#;
         assert_eq!((owner(two, old), owner(two, new)), (text("a"), Ok(None)));
         assert_eq!(owner(r#"{list: [{id: "a"}, {id: "b", default: true}]}"#, new), text("b"));
-        let owned = r#"{ownership: "explicit", list: [{id: "a"}, {id: "b", default: true}]}"#;
-        assert_eq!(owner(owned, new), Ok(None));
-        assert_eq!(section(crate::Release { year: 2026, month: 8, patch: 1 }, "a"), "agents.entries.a");
+        let explicit = r#"{ownership: "explicit", list: [{id: "a"}, {id: "b", default: true}]}"#;
+        assert_eq!(owner(explicit, new), Ok(None));
+        assert_eq!(section(Release { year: 2026, month: 8, patch: 1 }, "a"), "agents.entries.a");
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Approvals {
                 match agents.entry(id) {
                     std::collections::btree_map::Entry::Vacant(place) => drop(place.insert(settings)),
                     std::collections::btree_map::Entry::Occupied(mut known) => {
-                        merge(known.get_mut(), settings)
+                        merge(known.get_mut(), settings);
                     }
                 }
             }

@@ -93,15 +93,14 @@ impl<'a> Credential<'a> {
             Some(facts) => is_unset(cx, &node, facts)?,
             None => false,
         };
-        let truthy = match &facts {
-            Some(facts) => facts.is_truthy(),
-            None => {
-                // An object of which a part is not shown may be a reference.
-                if let Some(reason) = node.entries()?.find_map(|(_, member)| member.hidden()) {
-                    return Err(reason);
-                }
-                node.is_truthy()?
+        let truthy = if let Some(facts) = &facts {
+            facts.is_truthy()
+        } else {
+            // An object of which a part is not shown may be a reference.
+            if let Some(reason) = node.entries()?.find_map(|(_, member)| member.hidden()) {
+                return Err(reason);
             }
+            node.is_truthy()?
         };
         Ok(Self { node: Some(node), variable, facts, truthy, unset })
     }

@@ -213,7 +213,7 @@ fn every_key_of_the_schema_is_decided_by_a_list() {
         let text = line.trim_start_matches(' ');
         let (key, types) = text.split_once('\t').unwrap();
         above.truncate(line.len() - text.len());
-        let pointer = above.iter().map(|step| format!("/{step}")).collect::<String>();
+        let pointer = above.iter().fold(String::new(), |all, step| all + "/" + step);
         above.push(key);
         let looks_secret = of_key(key) == Sensitivity::None && wide_key(key) != Sensitivity::None;
         // What is a section, a switch or one of a few words holds no text that could be one.

@@ -47,7 +47,8 @@ pub(super) fn bound(judge: &mut Judge<'_>) {
     let is_newer = judge.release >= NEWER_STRUCTURE;
     for binding in judge.root().items_of("bindings") {
         let Some(id) = binding.text_of("agentId") else { continue };
-        if !known.contains(&normal_id(id)) && !(is_newer && id == MAIN) {
+        let is_there = known.contains(&normal_id(id)) || (is_newer && id == MAIN);
+        if !is_there {
             let pointer = binding.below("agentId");
             judge.refuse(pointer, "A binding must name an agent that the config has.");
         }

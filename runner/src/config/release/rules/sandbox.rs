@@ -75,7 +75,8 @@ pub(super) fn binds(judge: &mut Judge<'_>) {
         for bind in parts(judge, part).flat_map(|part| part.items_of("binds")) {
             let Some(text) = bind.text() else { continue };
             let text = if judge.release >= EXACT_SINCE { text } else { js_trim(text) };
-            if !text.starts_with('/') && !(on_drive && is_on_drive(namespaceless(text))) {
+            let is_absolute = text.starts_with('/') || (on_drive && is_on_drive(namespaceless(text)));
+            if !is_absolute {
                 judge.refuse(bind.pointer, "A bind mount must begin with an absolute path of the host.");
             }
         }

@@ -94,10 +94,10 @@ pub(super) fn paths(judge: &mut Judge<'_>) {
             judge.refuse(root.pointer, "worktreeRoot must be an absolute path, or one that begins with ~.");
         }
     }
-    if let Some(file) = judge.at("desktop/host/passwordFile") {
-        if file.text().is_some_and(|path| !js_trim(path).starts_with('/')) {
-            judge.refuse(file.pointer, "passwordFile must be an absolute path.");
-        }
+    if let Some(file) = judge.at("desktop/host/passwordFile")
+        && file.text().is_some_and(|path| !js_trim(path).starts_with('/'))
+    {
+        judge.refuse(file.pointer, "passwordFile must be an absolute path.");
     }
 }
 
@@ -146,5 +146,5 @@ fn is_repository(name: &str) -> bool {
         && parts.len() >= 2
         && parts.iter().all(|part| !part.is_empty() && !matches!(*part, "." | ".."))
         && !name.contains(is_foreign)
-        && !name.ends_with(".git")
+        && name.strip_suffix(".git").is_none()
 }
