@@ -85,7 +85,7 @@ fn what_is_not_shown_may_make_it_worse_or_nothing_of_it() {
     let config = r#"{tools: {exec: {security: "full"}}, channels: {x: {groupPolicy: "open"}},
         agents: {list: [{id: "a", tools: {exec: {security: "allowlist"}}}, {id: "b"}]}}"#;
     let hidden = |pointer: &str| new(config).hide(pointer, Hidden::Variable).ids(audit);
-    assert_eq!(hidden("/channels/x/groupPolicy"), [FULL_WARN, FULL_OPEN, OPEN_OPEN]);
+    assert_eq!(hidden("/channels/x/groupPolicy"), [FULL_OPEN, OPEN_OPEN]);
     assert_eq!(
         hidden("/agents/list/0/tools/exec/security"),
         [FULL_CRITICAL, OPEN_CRITICAL, FULL_OPEN, OPEN_OPEN]
@@ -103,7 +103,7 @@ fn what_is_not_shown_may_make_it_worse_or_nothing_of_it() {
         [FULL_OPEN, OPEN_OPEN, FILES_OPEN]
     );
     for (pointer, ids) in [
-        ("/channels", [FULL_WARN, FULL_OPEN, OPEN_OPEN].as_slice()),
+        ("/channels", [FULL_OPEN, OPEN_OPEN].as_slice()),
         ("/tools/exec/security", &[OPEN_WARN, FULL_OPEN, OPEN_OPEN]),
         ("/tools/exec/mode", &[OPEN_WARN, FULL_OPEN, OPEN_OPEN]),
         ("/agents/list", &[FULL_OPEN, OPEN_OPEN, FILES_OPEN]),
