@@ -52,8 +52,8 @@ bless: build ## Write the expected outputs anew, after a look at what changed
 bench: build ## Measure; prints times and ratios taken in one run
 	$(CARGO) bench --locked --package chitin --bench audit --bench scan --profile dev
 
-parity: build ## Compare with the reference program over N generated installations (SEED repeats a run)
-	@N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)
+parity: build ## Compare with a release of the reference program over N generated installations (RELEASE=2026.9.6; SEED repeats a run)
+	@RELEASE=$(RELEASE) N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)
 
 release-facts: ## Make the rows of a new release of OpenClaw from its npm package, and list what needs a person (RELEASE=2026.9.6)
 	@tests/release-facts/take.sh $(RELEASE)

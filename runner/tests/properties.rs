@@ -20,21 +20,17 @@ use std::sync::Arc;
 
 use chitin::audit::{Basis, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
+use chitin::config::release::Word;
 use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::{Code, Failure, Sandbox};
 use chitin::target::{Environment, Request, locate};
 use chitin_parity::installation::Installation;
+use chitin_parity::release::RELEASES;
 use chitin_parity::shrink::shrink;
-use chitin_parity::{Kind, installation};
+use chitin_parity::{Generator, Kind};
 use jsonschema::Validator;
 use serde_json::Value;
-
-/// The release that these tests judge by.
-const RELEASE: chitin::config::release::Word = chitin::config::release::Word {
-    asked: Some(chitin::config::release::Release::new(2026, 2, 19)),
-    greeted: None,
-};
 
 /// The policy whose findings say that a config is not in order.
 const OWN_POLICY: &str = "config-problems";
@@ -73,15 +69,15 @@ impl World {
     }
 
     /// What is wrong with the answer to an installation, if anything is.
-    fn complaint(&self, installation: &Installation) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| self.audit(installation))).unwrap_or_else(|panic| {
+    fn complaint(&self, installation: &Installation, release: Word) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.audit(installation, release))).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             Some(format!("a panic: {}", text.unwrap_or_default()))
         })
     }
 
-    fn audit(&self, installation: &Installation) -> Option<String> {
+    fn audit(&self, installation: &Installation, release: Word) -> Option<String> {
         let home = self.scratch.path().join("home");
         installation.place(&home).expect("an installation can be made");
         let mut variables: BTreeMap<String, String> = installation.environment(&home);
@@ -92,7 +88,7 @@ impl World {
             &located,
             &mut environment,
             &chitin::target::Preview::default(),
-            RELEASE,
+            release,
         );
         let subject = Subject::new(
             located,
@@ -133,12 +129,17 @@ fn an_audit_always_answers() {
     };
     let (seed, count) = (number("CHITIN_SEED", 1), number("CHITIN_COUNT", 500));
     let world = World::new();
-    for number in 0..count {
+    let generators = RELEASES.map(|release| {
+        let word = Word { asked: Some(release.to_string().parse().unwrap()), greeted: None };
+        (release, word, Generator::new(release))
+    });
+    for (number, (release, word, generator)) in (0..count).zip(generators.iter().cycle()) {
         let kind = if number % 2 == 0 { Kind::Ordinary } else { Kind::Odd };
-        let installation = installation(seed, number, kind);
-        let Some(complaint) = world.complaint(&installation) else { continue };
-        let small = shrink(&installation, |smaller| world.complaint(smaller).as_ref() == Some(&complaint));
-        let case = Value::Object(small.case(&format!("property-{seed}-{number}")));
-        panic!("CHITIN_SEED={seed}, number {number}: {complaint}\n{case}");
+        let installation = generator.installation(seed, number, kind);
+        let Some(complaint) = world.complaint(&installation, *word) else { continue };
+        let small =
+            shrink(&installation, |smaller| world.complaint(smaller, *word).as_ref() == Some(&complaint));
+        let case = Value::Object(small.case(&format!("property-{release}-{seed}-{number}")));
+        panic!("CHITIN_SEED={seed}, number {number}, release {release}: {complaint}\n{case}");
     }
 }

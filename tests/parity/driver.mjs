@@ -126,7 +126,8 @@ async function load() {
   ];
   if (since(2026, 5, 1) > 0) names.push("setRuntimeConfigSnapshot");
   if (since(2026, 4, 5) < 0) {
-    names.push("applyPluginAutoEnable", "normalizePluginsConfig", "resolveEnableState", "loadOpenClawPlugins");
+    names.push("applyPluginAutoEnable", "normalizePluginsConfig", "loadOpenClawPlugins");
+    names.push(since(2026, 2, 21) < 0 ? "resolveEnableState" : "resolveEffectiveEnableState");
   }
   const found = {};
   for (const name of names) found[name] = await find(name);
@@ -202,7 +203,10 @@ function channels() {
 function registry(config) {
   const enabled = modules.applyPluginAutoEnable({ config, env: process.env }).config;
   const plugins = modules.normalizePluginsConfig(enabled.plugins);
-  const loaded = everyChannel.channels.filter((entry) => modules.resolveEnableState(entry.pluginId, "bundled", plugins).enabled);
+  const state = (id) => modules.resolveEffectiveEnableState
+    ? modules.resolveEffectiveEnableState({ id, origin: "bundled", config: plugins, rootConfig: enabled })
+    : modules.resolveEnableState(id, "bundled", plugins);
+  const loaded = everyChannel.channels.filter((entry) => state(entry.pluginId).enabled);
   return { ...everyChannel, channels: loaded };
 }
 
@@ -285,6 +289,7 @@ async function prepare(request) {
   for (const [table, rows] of Object.entries(request.rows)) {
     const known = new Set(db.prepare(`PRAGMA table_info(${table})`).all().map((column) => column.name));
     for (const row of known.size ? rows : []) {
+      for (const name of REQUIRED) if (known.has(name)) row[name] ??= 0;
       const names = Object.keys(row).filter((name) => known.has(name));
       const values = names.map((name) => (typeof row[name] === "string" ? row[name].replaceAll("$HOME", request.home) : row[name]));
       db.prepare(`INSERT INTO ${table} (${names}) VALUES (${names.map(() => "?")})`).run(...values);
@@ -294,14 +299,17 @@ async function prepare(request) {
   return { prepared: true };
 }
 
+/** Columns that a row must have, and no check reads. */
+const REQUIRED = ["updated_at", "updated_at_ms", "created_at_ms", "has_socket_token", "agent_count", "allowlist_count", "sort_order"];
+
 /** An empty database as the program makes it, once for all. */
 let template;
 async function database(home) {
-  const kept = path.join(path.dirname(home), "openclaw.sqlite");
+  const kept = `${home}-openclaw.sqlite`;
   if (template !== undefined) return template;
   if (since(2026, 6, 1) < 0) return (template = null);
   if (!fs.existsSync(kept)) {
-    const empty = path.join(path.dirname(home), "empty");
+    const empty = `${home}-empty`;
     fs.mkdirSync(path.join(empty, ".openclaw"), { recursive: true, mode: 0o700 });
     fs.writeFileSync(path.join(empty, ".openclaw/openclaw.json"), "{}", { mode: 0o600 });
     await command({ home: empty, env: {}, args: [] });

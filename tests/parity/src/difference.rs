@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chitin_parity::installation::Installation;
+use chitin_parity::release::Release;
 
 use crate::known;
 use crate::ours;
@@ -13,6 +14,7 @@ use crate::reference::Verdict;
 pub struct Seen {
     pub installation: Installation,
     pub home: PathBuf,
+    pub release: Release,
     pub ours: ours::Verdict,
     pub reference: Verdict,
 }
@@ -58,7 +60,7 @@ pub fn differences(seen: &Seen, checks: &[String]) -> Vec<Difference> {
 pub fn gist(message: &str, home: &Path) -> String {
     let line = message.lines().next().unwrap_or_default().replace(&*home.to_string_lossy(), "~");
     let digits = line.chars().map(|c| if c.is_ascii_digit() { '0' } else { c });
-    digits.take(120).collect()
+    digits.take(160).collect()
 }
 
 fn refused(seen: &Seen) -> bool {

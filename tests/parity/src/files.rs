@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::code;
 use crate::installation::{CONFIG, Installation, STATE};
+use crate::release::Release;
 use crate::rng::Rng;
 
 /// Of a hundred objects, so many have the mode that they should have.
@@ -17,15 +18,19 @@ const FILES: [u32; 9] = [0o600, 0o644, 0o640, 0o660, 0o666, 0o620, 0o602, 0o604,
 const PLUGINS: [&str; 5] = ["ext-a", "Ext-B", "ext.c", ".cache", "node_modules"];
 
 /// Puts a config in its place, with all that belongs around it.
-pub fn around(config: &Value, installation: &mut Installation, rng: &mut Rng) {
+pub fn around(config: &Value, release: Release, installation: &mut Installation, rng: &mut Rng) {
     let mode = folder_mode(rng);
     installation.directory(STATE, mode);
     place_config(config.clone(), installation, rng);
     log_file(installation, rng);
-    credentials(installation, rng);
-    agents(config, installation, rng);
+    credentials(release, installation, rng);
+    agents(config, release, installation, rng);
+    approvals(release, installation, rng);
     plugins(config, installation, rng);
     packages(config, installation, rng);
+    if release.since(8, 1) {
+        installed_index(installation, rng);
+    }
     skills(installation, rng);
     dotenv(installation, rng);
     if config.to_string().contains("bot-token") && rng.chance(60) {
@@ -91,7 +96,7 @@ fn include(config: &mut Value, installation: &mut Installation, rng: &mut Rng) {
     }
 }
 
-fn credentials(installation: &mut Installation, rng: &mut Rng) {
+fn credentials(release: Release, installation: &mut Installation, rng: &mut Rng) {
     if rng.chance(50) {
         return;
     }
@@ -111,7 +116,14 @@ fn credentials(installation: &mut Installation, rng: &mut Rng) {
     let mode = folder_mode(rng);
     installation.directory(&folder, mode);
     for channel in ["telegram", "discord", "slack", "whatsapp", "signal", "irc", "line", "matrix"] {
-        if rng.chance(15) {
+        if rng.chance(15) && release.since(8, 1) {
+            let row = |entry: &str| json!({"channel_key": channel, "account_id": "default", "entry": entry});
+            let rows = [json!([row("123456")]), json!([row("123456"), row("tg:123456")]), json!([row("*")])];
+            let known = installation.rows.entry("channel_pairing_allow_entries").or_insert_with(|| json!([]));
+            if let (Value::Array(known), Value::Array(rows)) = (known, rng.pick(&rows).clone()) {
+                known.extend(rows);
+            }
+        } else if rng.chance(15) {
             let stores = [
                 json!({"allowFrom": ["123456"]}),
                 json!({"allowFrom": ["123456", "tg:123456", "789"]}),
@@ -131,10 +143,12 @@ fn credentials(installation: &mut Installation, rng: &mut Rng) {
 }
 
 /// Files of the agents: of those that are listed, and of one that is not.
-fn agents(config: &Value, installation: &mut Installation, rng: &mut Rng) {
+fn agents(config: &Value, release: Release, installation: &mut Installation, rng: &mut Rng) {
     let listed = config.pointer("/agents/list").and_then(Value::as_array);
     let ids =
         listed.into_iter().flatten().filter_map(|agent| Some(agent["id"].as_str()?.trim().to_lowercase()));
+    let entries = config.pointer("/agents/entries").and_then(Value::as_object);
+    let ids = ids.chain(entries.into_iter().flat_map(|entries| entries.keys().cloned()));
     let mut ids: Vec<String> = ids.chain(["main".to_owned()]).collect();
     ids.sort();
     ids.dedup();
@@ -155,6 +169,70 @@ fn agents(config: &Value, installation: &mut Installation, rng: &mut Rng) {
                 _ => {}
             }
         }
+        for file in ["openclaw-agent.sqlite", "openclaw-agent.sqlite-wal"] {
+            if release.since(6, 5) && rng.chance(10) {
+                let mode = file_mode(rng);
+                installation.text(&format!("{folder}/agent/{file}"), mode, "");
+            }
+        }
+    }
+}
+
+/// What may be run on the host: in a file of older releases, in the database of later ones.
+fn approvals(release: Release, installation: &mut Installation, rng: &mut Rng) {
+    if !release.since(3, 22) || !rng.chance(25) {
+        return;
+    }
+    let document = rng
+        .pick(&[
+            json!({"version": 1, "defaults": {"autoAllowSkills": true}}),
+            json!({"version": 1, "agents": {"main": {"autoAllowSkills": true}, "work": {"autoAllowSkills": false}}}),
+            json!({"version": 1, "agents": {"main": {"allowlist": [{"pattern": "/usr/bin/python3"}, {"pattern": "~/bin/*"}]}}}),
+            json!({"version": 1, "agents": {"*": {"allowlist": [{"pattern": "**/node"}]}, "work": {"allowlist": [{"pattern": "/bin/ls"}]}}}),
+            json!({"version": 1, "agents": {"default": {"allowlist": [{"pattern": "/usr/bin/perl5.36"}]}}}),
+            json!({"version": 1, "defaults": {"security": "deny", "ask": "always"}}),
+            json!({"version": 1, "agents": {"main": {"security": "allowlist", "ask": "on-miss"}}}),
+            json!({"version": 2, "defaults": {"autoAllowSkills": true}}),
+        ])
+        .clone();
+    if release.since(8, 1) {
+        let row = json!({"config_key": "current", "raw_json": document.to_string()});
+        installation.rows.insert("exec_approvals_config".to_owned(), json!([row]));
+    } else {
+        installation.json(&format!("{STATE}/exec-approvals.json"), 0o600, document);
+    }
+}
+
+/// Plugins and hooks that the program itself installed, as its database has them.
+fn installed_index(installation: &mut Installation, rng: &mut Rng) {
+    let records = |path: &str, rng: &mut Rng| {
+        let mut record = json!({
+            "source": rng.text(&["npm", "npm", "npm", "path"]),
+            "spec": rng.text(&["foo", "foo@1.2.3", "@scope/foo@1.2.3", "foo@latest", "foo@^1.2.3"]),
+            "installPath": format!("$HOME/.openclaw/{path}/foo"),
+        });
+        for (key, values) in [
+            ("integrity", ["sha512-x", ""]),
+            ("version", ["1.2.3", "1.2.4"]),
+            ("resolvedVersion", ["1.2.3", "v1.2.3"]),
+        ] {
+            if rng.chance(60) {
+                record[key] = rng.text(&values).into();
+            }
+        }
+        json!({"foo": record})
+    };
+    let mut rows = Vec::new();
+    if rng.chance(12) {
+        let index = json!({"revision": 1, "index": {"version": 1, "installRecords": records("extensions", rng), "plugins": []}});
+        rows.push(json!({"state_key": "plugins.installedIndex", "value_json": index.to_string()}));
+    }
+    if rng.chance(12) {
+        let installs = records("hooks", rng).to_string();
+        rows.push(json!({"state_key": "hooks.internal.installs", "value_json": installs}));
+    }
+    if !rows.is_empty() {
+        installation.rows.insert("config_machine_state".to_owned(), rows.into());
     }
 }
 

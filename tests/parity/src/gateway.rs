@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::install::Installed;
+
 /// How long the gateway may take to start; on an idle machine it takes some seven seconds.
 const START: Duration = Duration::from_mins(2);
 
@@ -31,7 +33,7 @@ struct Probe {
 /// Both programs, and where they are.
 struct Lab<'a> {
     root: &'a Path,
-    node: &'a Path,
+    installed: &'a Installed,
 }
 
 /// A gateway of the reference's, which ends with this.
@@ -45,8 +47,8 @@ impl Drop for Gateway {
 }
 
 /// Runs all scenarios and prints a table; fails where the two disagree or something was paired.
-pub fn run(root: &Path, node: &Path) -> ExitCode {
-    let lab = Lab { root, node };
+pub fn run(root: &Path, installed: &Installed) -> ExitCode {
+    let lab = Lab { root, installed };
     let mut rows = Vec::new();
     let token = json!({"mode": "token", "token": SECRET});
 
@@ -119,9 +121,9 @@ impl Lab<'_> {
     }
 
     fn reference(&self, home: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.node);
+        let mut command = Command::new(&self.installed.node);
         command
-            .arg(self.root.join("target/parity/reference/node_modules/openclaw/openclaw.mjs"))
+            .arg(self.installed.folder.join("node_modules/openclaw/openclaw.mjs"))
             .args(arguments)
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("OPENCLAW_NO_RESPAWN", "1")])
@@ -161,7 +163,10 @@ impl Lab<'_> {
         let target =
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.root.join("target"), PathBuf::from);
         let mut ours = Command::new(self.root.join(target).join("debug/chitin"));
-        ours.args(["audit", "--deep", "--json"]).env_clear().env("HOME", home).current_dir(home);
+        ours.args(["audit", "--deep", "--json", "--openclaw-version", &self.installed.release.to_string()])
+            .env_clear()
+            .env("HOME", home)
+            .current_dir(home);
         let ours = probe(ours.envs(env.iter().copied()));
         let after = files(&gateways);
         let changed = after.iter().filter(|(path, content)| before.get(*path) != Some(content));

@@ -24,6 +24,8 @@ pub struct Installation {
     pub registry: bool,
     /// Audited with `--deep`.
     pub deep: bool,
+    /// Rows of the program's own database, by table; it is made where there are some.
+    pub rows: Map<String, Value>,
 }
 
 /// A file, folder or link.
@@ -142,6 +144,9 @@ impl Installation {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let deep = case["args"].as_array().is_some_and(|args| args.iter().any(|arg| arg == "--deep"));
         let mut installation = Self { registry: case["mode"] == "registry", deep, ..Self::default() };
+        if let Some(rows) = case["rows"].as_object() {
+            installation.rows = rows.clone();
+        }
         for (name, value) in case["env"].as_object().into_iter().flatten() {
             installation.env.insert(name.clone(), text(value).unwrap());
         }
@@ -189,6 +194,9 @@ impl Installation {
             (tree, _) => {
                 case.insert("tree".to_owned(), tree.iter().map(Object::case).collect());
             }
+        }
+        if !self.rows.is_empty() {
+            case.insert("rows".to_owned(), Value::Object(self.rows.clone()));
         }
         if !self.env.is_empty() {
             case.insert("env".to_owned(), json!(self.env));

@@ -55,11 +55,6 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
-        name: "git-work-tree",
-        reason: "config and secrets in the work tree of a git repository are told; the installations here are made in one",
-        holds: |_, text| text.starts_with("+config.git_work_tree"),
-    },
-    Known {
         name: "include-behind-link",
         reason: "an include behind a link is not read: whoever can change the link would decide about the gateway",
         holds: |seen, _| {
@@ -124,6 +119,11 @@ pub const KNOWN: &[Known] = &[
             let texts = odd_texts(seen).filter(|text| text.contains("cdpUrl")).map(str::to_owned);
             text[1..].starts_with("browser.") && texts.chain(texts_at(seen, "cdpUrl")).any(|url| odd(&url))
         },
+    },
+    Known {
+        name: "browser-looked-at",
+        reason: "from 2026.4.5 on the reference's command never loads the checks of the browser; what they look for is as open",
+        holds: |seen, text| seen.release.since(4, 5) && text.starts_with("+browser."),
     },
     Known {
         name: "older-claude",

@@ -29,14 +29,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chitin_parity::installation::Installation;
+use chitin_parity::release::Release;
 use chitin_parity::shrink::shrink;
-use chitin_parity::{Kind, installation};
+use chitin_parity::{Generator, Kind};
 use serde_json::Value;
 
 use difference::{Seen, differences};
+use install::Installed;
 use ours::Ours;
 use reference::{Reference, Verdict};
 use tally::Tally;
+
+/// The release that is compared where `RELEASE` names none.
+const DEFAULT: Release = Release::new(2026, 9, 6);
 
 /// Of this many installations, one is odd.
 const ODD: u64 = 8;
@@ -49,34 +54,52 @@ struct Pair {
     reference: Reference,
     ours: Ours,
     home: PathBuf,
+    release: Release,
 }
 
 impl Pair {
-    fn new(root: &Path, node: &Path, number: usize) -> Self {
-        let home = root.join(format!("target/parity/home-{number}"));
-        Self { reference: Reference::new(root, node, &home), ours: Ours::new(root), home }
+    fn new(root: &Path, installed: &Installed, number: usize) -> Self {
+        let release = installed.release;
+        // Not in the work tree of this repository, which would be told of each.
+        let home = std::env::temp_dir().join(format!("chitin-parity-{release}-{number}"));
+        Self {
+            reference: Reference::new(root, installed, &home),
+            ours: Ours::new(root, release),
+            home,
+            release,
+        }
     }
 
     /// Runs both. Ours goes first: it writes nothing.
     fn look(&mut self, installation: &Installation) -> Seen {
         self.reference.ready();
         installation.place(&self.home).expect("an installation can be made");
+        self.reference.prepare(&self.home, installation);
         let installation = Installation { deep: installation.deep && self.ours.deep, ..installation.clone() };
         let ours = self.ours.audit(&self.home, &installation);
         let arguments: Vec<String> = installation.deep.then(|| "--deep".to_owned()).into_iter().collect();
         let reference = self.reference.audit(&self.home, &installation, &arguments);
-        Seen { installation, home: self.home.clone(), ours, reference }
+        Seen { installation, home: self.home.clone(), release: self.release, ours, reference }
     }
 }
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders up").to_owned();
-    let Some(node) = install::reference(&root) else { return ExitCode::SUCCESS };
+    let release = match std::env::var("RELEASE") {
+        Ok(text) if !text.is_empty() => text.parse().unwrap_or_else(|error| panic!("RELEASE: {error}")),
+        _ => DEFAULT,
+    };
+    let Some(installed) = install::reference(&root, release) else { return ExitCode::SUCCESS };
+    let [count, seed] = [number("N", 1000), number("SEED", fresh_seed())];
     match std::env::args().nth(1).as_deref() {
-        Some("gateway") => gateway::run(&root, &node),
-        Some("recorded") => recorded::run(&root, &node),
-        Some("case") => case(&root, &node),
-        _ => generated(&root, &node, number("N", 2000), number("SEED", fresh_seed())),
+        Some("gateway") => gateway::run(&root, &installed),
+        Some("recorded") => recorded::run(&root, &installed),
+        Some("case") => case(&root, &installed),
+        Some("keys") => generated(&root, &installed, count, seed, |_| Kind::Keys),
+        None | Some("") => generated(&root, &installed, count, seed, |number| {
+            if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary }
+        }),
+        Some(other) => panic!("ARGS={other}: there are keys, case, gateway and recorded"),
     }
 }
 
@@ -94,11 +117,13 @@ fn fresh_seed() -> u64 {
 
 /// Many installations, shared out between as many pairs as there are processors. Then, largest first, what they differ
 /// about, made small.
-fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
-    println!("{count} installations, SEED={seed}");
-    let tally = Mutex::new(Tally::new(Ours::new(root).checks().to_vec()));
+fn generated(root: &Path, installed: &Installed, count: u64, seed: u64, kind: fn(u64) -> Kind) -> ExitCode {
+    let release = installed.release;
+    println!("{count} installations of {release}, SEED={seed}");
+    let generator = Generator::new(release);
+    let tally = Mutex::new(Tally::new(Ours::new(root, release).checks().to_vec()));
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut pairs: Vec<Pair> = (0..workers).map(|number| Pair::new(root, node, number)).collect();
+    let mut pairs: Vec<Pair> = (0..workers).map(|number| Pair::new(root, installed, number)).collect();
 
     let next = AtomicU64::new(0);
     share(&mut pairs, |pair| {
@@ -106,10 +131,9 @@ fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
         if number >= count {
             return false;
         }
-        let kind = if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary };
-        let both = pair.look(&installation(seed, number, kind));
+        let both = pair.look(&generator.installation(seed, number, kind(number)));
         let found = differences(&both, pair.ours.checks());
-        tally.lock().unwrap().add(&both, &found, &format!("parity-{seed}-{number}"));
+        tally.lock().unwrap().add(&both, &found, &format!("parity-{release}-{seed}-{number}"));
         if number % 500 == 499 {
             eprintln!("  {} of {count}", number + 1);
         }
@@ -130,7 +154,7 @@ fn generated(root: &Path, node: &Path, count: u64, seed: u64) -> ExitCode {
         println!("{text} ({} times)\n{}\n", disagreement.count, lines.collect::<Vec<_>>().join("\n"));
         true
     });
-    println!("To see the same again: make parity N={count} SEED={seed}");
+    println!("To see the same again: make parity RELEASE={release} N={count} SEED={seed}");
     ExitCode::FAILURE
 }
 
@@ -172,10 +196,10 @@ fn shrunk(pair: &mut Pair, installation: &Installation, difference: &str, name: 
 }
 
 /// Cases from standard input, one a line, with what both programs say of them.
-fn case(root: &Path, node: &Path) -> ExitCode {
+fn case(root: &Path, installed: &Installed) -> ExitCode {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).expect("cases on standard input");
-    let mut pair = Pair::new(root, node, 0);
+    let mut pair = Pair::new(root, installed, 0);
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let case: Value = serde_json::from_str(line).expect("a case is a line of JSON");
         let seen = pair.look(&Installation::from_case(&case));

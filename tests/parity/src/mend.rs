@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::release::Release;
 use crate::rng::Rng;
 
 /// Of a hundred broken rules, so many are mended.
@@ -33,12 +34,24 @@ const SET_UP: [(&str, &str); 14] = [
 const SET_UP_PERCENT: usize = 70;
 
 /// Makes the config one that the reference takes.
-pub fn config(config: &mut Value, rng: &mut Rng) {
+pub fn config(config: &mut Value, release: Release, rng: &mut Rng) {
     pairs(config, rng);
+    if release.since(8, 1) {
+        roster(config, rng);
+    }
     for pointer in ["/tools", "/tools/sandbox/tools"] {
         if let Some(section) = config.pointer_mut(pointer) {
             one_allow_list(section, rng);
         }
+    }
+    exec_modes(config, rng);
+    known_owners(config, release, rng);
+    if release.since(2, 26) {
+        no_joined_network(config, rng);
+    }
+    if release.since(3, 22) && rng.chance(90) {
+        // A provider of searches is there where its plugin is.
+        remove(config, "/tools/web/search", "provider");
     }
     if let Some(Value::Array(agents)) = config.pointer_mut("/agents/list") {
         let mut seen = Vec::new();
@@ -65,14 +78,128 @@ pub fn config(config: &mut Value, rng: &mut Rng) {
         config.pointer_mut("/channels").and_then(Value::as_object_mut).into_iter().flatten()
     {
         set_up(name, channel, rng);
-        if name == "discord" && rng.chance(MENDED) {
+        let takes_texts = name == "discord" || name == "nextcloud-talk" && release.since(3, 31);
+        if takes_texts && rng.chance(MENDED) {
             ids_are_texts(channel);
         }
         open_needs_star(name, channel, rng);
         for account in members(channel.get_mut("accounts")) {
             open_needs_star(name, account, rng);
         }
+        if release.since(2, 21) {
+            list_needs_sender(channel, rng);
+        }
     }
+}
+
+/// `mode` stands for what `security` and `ask` say: both may not be there.
+fn exec_modes(value: &mut Value, rng: &mut Rng) {
+    if let Some(Value::Object(exec)) = value.get_mut("exec")
+        && exec.contains_key("mode")
+        && rng.chance(MENDED)
+    {
+        if rng.chance(50) {
+            exec.shift_remove("mode");
+        } else {
+            exec.shift_remove("security");
+            exec.shift_remove("ask");
+        }
+    }
+    for member in members(Some(value)) {
+        exec_modes(member, rng);
+    }
+    value.as_array_mut().into_iter().flatten().for_each(|element| exec_modes(element, rng));
+}
+
+/// What is bound to an agent that there is not, is not bound.
+fn known_owners(config: &mut Value, release: Release, rng: &mut Rng) {
+    let list = config.pointer("/agents/list").and_then(Value::as_array);
+    let entries = config.pointer("/agents/entries").and_then(Value::as_object);
+    let ids = list.into_iter().flatten().filter_map(|agent| agent["id"].as_str()).map(str::to_owned);
+    let ids: Vec<String> =
+        ids.chain(entries.into_iter().flat_map(|entries| entries.keys().cloned())).collect();
+    if !release.since(2, 26) || !rng.chance(MENDED) {
+        return;
+    }
+    for binding in config.get_mut("bindings").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let (Some(binding), false) = (binding.as_object_mut(), ids.is_empty()) {
+            binding.insert("agentId".to_owned(), rng.pick(&ids).clone().into());
+        }
+    }
+    if ids.is_empty() {
+        config.as_object_mut().map(|config| config.shift_remove("bindings"));
+    }
+}
+
+/// A sandbox may not share the network of another container, unless that is asked for.
+fn no_joined_network(value: &mut Value, rng: &mut Rng) {
+    if let Some(docker) = value.get_mut("docker")
+        && docker["network"].as_str().is_some_and(|network| network.starts_with("container:"))
+        && rng.chance(MENDED)
+    {
+        docker["network"] = "none".into();
+    }
+    for member in members(Some(value)) {
+        no_joined_network(member, rng);
+    }
+    value.as_array_mut().into_iter().flatten().for_each(|element| no_joined_network(element, rng));
+}
+
+fn remove(config: &mut Value, section: &str, key: &str) {
+    if let Some(section) = config.pointer_mut(section).and_then(Value::as_object_mut) {
+        section.shift_remove(key);
+    }
+}
+
+/// A list of senders that is asked for has one at least.
+fn list_needs_sender(channel: &mut Value, rng: &mut Rng) {
+    let fill = |section: &mut Value, rng: &mut Rng| {
+        let Some(section) = section.as_object_mut() else { return };
+        if section.get("dmPolicy").is_some_and(|policy| policy == "allowlist") && rng.chance(MENDED) {
+            match section.entry("allowFrom").or_insert_with(|| json!([])) {
+                Value::Array(list) if list.is_empty() => list.push("123456".into()),
+                _ => {}
+            }
+        }
+    };
+    fill(channel, rng);
+    for account in members(channel.get_mut("accounts")) {
+        fill(account, rng);
+    }
+}
+
+/// Agents by clean names; at times as the list that the program still takes.
+fn roster(config: &mut Value, rng: &mut Rng) {
+    let Some(Value::Object(agents)) = config.pointer_mut("/agents") else { return };
+    let Some(Value::Object(entries)) = agents.shift_remove("entries") else { return };
+    let mut clean = Map::new();
+    for (id, mut entry) in entries {
+        let id = if rng.chance(MENDED) { clean_id(&id) } else { id };
+        one_allow_list(&mut entry["tools"], rng);
+        clean.entry(id).or_insert(entry);
+    }
+    if !rng.chance(15) {
+        agents.insert("entries".to_owned(), Value::Object(clean));
+        return;
+    }
+    let list = clean.into_iter().map(|(id, mut entry)| {
+        entry["id"] = id.into();
+        entry
+    });
+    agents.insert("list".to_owned(), list.collect());
+}
+
+/// The id that the program makes of a name.
+fn clean_id(name: &str) -> String {
+    let id: String = name
+        .trim()
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .take(40)
+        .collect();
+    let id = id.trim_matches('-');
+    if id.is_empty() { "main".to_owned() } else { id.to_owned() }
 }
 
 /// Values that only together say something, and would rarely meet.
@@ -157,6 +284,7 @@ fn star(section: &mut Map<String, Value>) {
     }
 }
 
+/// The values of an object.
 fn members(section: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
     section.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
 }

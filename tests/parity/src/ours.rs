@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use chitin_parity::installation::Installation;
+use chitin_parity::release::Release;
 use serde::Deserialize;
 
 use crate::difference::{check_of, unnumbered};
@@ -20,6 +21,7 @@ const OWN_CHECKS: &str = include_str!("../../corpus/known-differences.toml");
 /// Its path, and what it knows to check.
 pub struct Ours {
     program: PathBuf,
+    release: Release,
     checks: Vec<String>,
     /// It knows `--deep`.
     pub deep: bool,
@@ -79,7 +81,7 @@ struct About {
 
 impl Ours {
     /// The program that `make` built.
-    pub fn new(root: &Path) -> Self {
+    pub fn new(root: &Path, release: Release) -> Self {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let program = root.join(target).join("debug/chitin");
         let list = Command::new(&program).args(["policy", "list", "--json"]).output().expect("chitin runs");
@@ -89,7 +91,7 @@ impl Ours {
         let checks = checks.filter(|check| !OWN_CHECKS.contains(&format!("check = \"{check}\""))).collect();
         let help = Command::new(&program).args(["audit", "--help"]).output().expect("chitin runs");
         let deep = String::from_utf8_lossy(&help.stdout).contains("--deep");
-        Self { program, checks, deep }
+        Self { program, release, checks, deep }
     }
 
     /// The ids that built-in policies check, with `*` for a name.
@@ -132,7 +134,7 @@ impl Ours {
 
     fn run(&self, home: &Path, environment: &BTreeMap<String, String>, deep: bool) -> Output {
         Command::new(&self.program)
-            .args(["audit", "--json"])
+            .args(["audit", "--json", "--openclaw-version", &self.release.to_string()])
             .args(deep.then_some("--deep"))
             .env_clear()
             .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("SOURCE_DATE_EPOCH", "1771545600")])

@@ -7,15 +7,16 @@ use std::process::ExitCode;
 use chitin_parity::installation::Installation;
 use serde_json::Value;
 
+use crate::install::Installed;
 use crate::reference::{Reference, Verdict};
 
 const FILES: [&str; 5] =
     ["config-cases", "config-cases-rejected", "state-cases", "state-cases-rejected", "channel-cases"];
 
 /// Runs the reference alone over all recorded cases.
-pub fn run(root: &Path, node: &Path) -> ExitCode {
+pub fn run(root: &Path, installed: &Installed) -> ExitCode {
     let home = root.join("target/parity/home-0");
-    let mut reference = Reference::new(root, node, &home);
+    let mut reference = Reference::new(root, installed, &home);
     let mut wrong = 0;
     for file in FILES {
         let text =

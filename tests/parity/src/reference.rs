@@ -7,7 +7,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use chitin_parity::installation::Installation;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
+
+use crate::install::Installed;
 
 /// A process of it, with a home directory of its own.
 pub struct Reference {
@@ -46,10 +49,10 @@ impl fmt::Display for Verdict {
 
 impl Reference {
     /// Not started yet. Some of its paths are decided at the start, so `home` stays the same.
-    pub fn new(root: &Path, node: &Path, home: &Path) -> Self {
+    pub fn new(root: &Path, installed: &Installed, home: &Path) -> Self {
         let driver = root.join("tests/parity/driver.mjs");
-        let installed = root.join("target/parity/reference");
-        Self { command: [node.to_owned(), driver, installed, home.to_owned()], process: None }
+        let Installed { node, folder, .. } = installed;
+        Self { command: [node.clone(), driver, folder.clone(), home.to_owned()], process: None }
     }
 
     /// Starts its process where there is none. It looks at the home directory when it starts, so that must be empty then.
@@ -58,6 +61,16 @@ impl Reference {
             let _ = std::fs::remove_dir_all(&self.command[3]);
             self.process = Some(spawn(&self.command));
         }
+    }
+
+    /// Puts its database with rows into a home directory.
+    pub fn prepare(&mut self, home: &Path, installation: &Installation) {
+        if installation.rows.is_empty() {
+            return;
+        }
+        let request = json!({"home": home, "rows": installation.rows, "env": {}, "args": []}).to_string();
+        let answer: Option<serde_json::Value> = self.ask(&request);
+        assert!(answer.is_some_and(|answer| answer["prepared"] == true), "the database can be made");
     }
 
     /// Its verdict on what lies in the home directory.
@@ -71,7 +84,7 @@ impl Reference {
         })
     }
 
-    fn ask(&mut self, request: &str) -> Option<Verdict> {
+    fn ask<T: DeserializeOwned>(&mut self, request: &str) -> Option<T> {
         let (_, stdin, stdout) = self.process.as_mut()?;
         writeln!(stdin, "{request}").ok()?;
         let mut line = String::new();

@@ -46,6 +46,11 @@ fn without(whole: &Installation, number: usize) -> Option<Installation> {
         return Some(smaller);
     }
     number -= whole.env.len();
+    if let Some(table) = whole.rows.keys().nth(number) {
+        smaller.rows.shift_remove(table);
+        return Some(smaller);
+    }
+    number -= whole.rows.len();
     if number < whole.tree.len() {
         let object = &mut smaller.tree[number];
         object.mode = if object.kind == Kind::Directory { 0o700 } else { 0o600 };

@@ -1,14 +1,15 @@
 //! `keys.txt`, read: which keys a config may have, and which values are worth trying. Its heading explains the form.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+use crate::release::Release;
 use crate::rng::Rng;
+use crate::schema::Keys;
 
 /// The table that is built in.
-pub static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(include_str!("keys.txt")));
+const TABLE: &str = include_str!("keys.txt");
 
 /// How much more often an ordinary choice is taken than a rare one.
 const ORDINARY: usize = 12;
@@ -50,8 +51,9 @@ struct Node {
     members: Vec<(Key, Node)>,
 }
 
+/// A step of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Key {
+pub(crate) enum Key {
     Name(String),
     /// Names from a pool.
     Pool(String),
@@ -60,6 +62,18 @@ enum Key {
 }
 
 impl Table {
+    /// The table that is built in, without what a release does not know. From 2026.8.1 on agents are members of an object.
+    #[must_use]
+    pub fn of(release: Release, keys: &Keys) -> Self {
+        let text =
+            if release.since(8, 1) { TABLE.replace("list[]", "entries.@agent") } else { TABLE.to_owned() };
+        let mut table = Self::parse(&text);
+        table.config.keep(keys, &mut Vec::new());
+        table.places.clear();
+        table.config.places(&mut Vec::new(), &mut table.places);
+        table
+    }
+
     /// Reads a table.
     ///
     /// # Panics
@@ -189,6 +203,33 @@ impl Node {
         node
     }
 
+    /// Drops the members that a release does not know.
+    fn keep(&mut self, keys: &Keys, path: &mut Vec<Key>) {
+        self.members.retain_mut(|(key, member)| {
+            path.push(key.clone());
+            let is_known = keys.know(path);
+            if let Some(words) = keys.words(path) {
+                member.make_others_rare(&words);
+            }
+            member.keep(keys, path);
+            path.pop();
+            is_known
+        });
+    }
+
+    /// Texts that a release does not take are there to be refused: one in some hundred.
+    fn make_others_rare(&mut self, words: &[String]) {
+        let mut seen = Vec::new();
+        self.values.retain(|choice| match choice {
+            Choice::Value(Value::String(text)) if !words.contains(text) => {
+                let is_new = !seen.contains(text);
+                seen.push(text.clone());
+                is_new
+            }
+            _ => true,
+        });
+    }
+
     /// The places below it that have values.
     fn places(&self, path: &mut Vec<Key>, places: &mut Vec<Vec<Key>>) {
         if !self.values.is_empty() {
@@ -257,9 +298,12 @@ mod tests {
 
     #[test]
     fn every_place_of_the_table_is_made() {
-        for place in &TABLE.places {
-            let made = TABLE.make(&TABLE.config, &[place], false, &mut Rng::new(3, 0));
-            assert!(has(&made, place), "{place:?} is not in {made}");
+        for release in crate::release::RELEASES {
+            let table = Table::of(release, &Keys::of(release));
+            for place in &table.places {
+                let made = table.make(&table.config, &[place], false, &mut Rng::new(3, 0));
+                assert!(has(&made, place), "{place:?} is not in {made}");
+            }
         }
     }
 

@@ -10,22 +10,36 @@ use crate::difference::{Difference, Seen, balance, check_of, gist, unnumbered};
 use crate::known::KNOWN;
 use crate::reference::Verdict;
 
-/// Installations that are kept to show a disagreement, the smallest ones.
-const EXAMPLES: usize = 2;
+/// Installations that are kept to show a disagreement, the smallest one.
+const EXAMPLES: usize = 1;
 
 /// Reasons of the reference to refuse a config that are shown.
-const REASONS: usize = 8;
+const REASONS: usize = 24;
 
 /// Counts over all installations.
 #[derive(Default)]
 pub struct Tally {
     checks: Vec<String>,
     audited: usize,
+    agreement: Agreement,
     refused: BTreeMap<String, usize>,
     by_check: BTreeMap<String, Count>,
     missing: BTreeMap<String, usize>,
     known: BTreeMap<&'static str, usize>,
     disagreements: BTreeMap<String, Disagreement>,
+}
+
+/// How much of what the reference says we say as well.
+#[derive(Default)]
+struct Agreement {
+    /// Findings of the reference.
+    findings: usize,
+    /// Those that are ours as well.
+    found: usize,
+    /// Installations of which both say the same: the same findings, or both that the config is refused.
+    same: usize,
+    /// Installations where what differs is meant.
+    explained: usize,
 }
 
 #[derive(Default)]
@@ -65,11 +79,17 @@ impl Tally {
                 for verdict in findings.iter().map(|verdict| unnumbered(verdict)) {
                     if check_of(&verdict, &self.checks).is_none() {
                         *self.missing.entry(family(&verdict, &self.checks)).or_default() += 1;
+                        self.agreement.findings += 1;
                     }
                 }
             }
         }
+        self.agreement.same += usize::from(differences.is_empty());
+        self.agreement.explained +=
+            usize::from(differences.iter().all(|difference| difference.known.is_some()));
         for (verdict, (reference, ours)) in balance(seen, &self.checks) {
+            self.agreement.findings += reference;
+            self.agreement.found += reference.min(ours);
             let count = self.by_check.entry(family(&verdict, &self.checks)).or_default();
             count.reference += reference;
             count.both += reference.min(ours);
@@ -131,6 +151,12 @@ fn family(verdict: &str, checks: &[String]) -> String {
     }
 }
 
+/// A part in percent, with one digit.
+fn share(part: usize, whole: usize) -> String {
+    let tenths = part.saturating_mul(1000).checked_div(whole).unwrap_or(1000);
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused: usize = self.refused.values().sum();
@@ -163,6 +189,19 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {:22} {:6}  {}", known.name, self.known[known.name], known.reason)?;
             }
         }
-        writeln!(f, "\n{} disagreements", self.disagreements.len())
+        let Agreement { findings, found, same, explained } = self.agreement;
+        let all = self.audited + refused;
+        writeln!(
+            f,
+            "\nfindings of the reference that we have, too: {found} of {findings} ({})",
+            share(found, findings)
+        )?;
+        writeln!(
+            f,
+            "installations of which both say the same: {same} of {all} ({}); with what is meant: {explained} ({})",
+            share(same, all),
+            share(explained, all)
+        )?;
+        writeln!(f, "{} disagreements", self.disagreements.len())
     }
 }
