@@ -8,6 +8,9 @@ const INVALID: &str = "browser.control_invalid_config";
 const NO_AUTH: &str = "browser.control_no_auth";
 const LEGACY_AUTH: &str = "browser.extension_relay_legacy_auth";
 
+/// Modes in which the gateway has no secret that browser control could ask for.
+const WITHOUT_SECRET: [&str; 2] = ["none", "trusted-proxy"];
+
 /// Resolves the browser section, and looks at what protects browser control.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
@@ -103,7 +106,11 @@ fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
     let has_token = gateway.token(cx).map(|token| token.is_set());
     let has_password = gateway.password(cx).map(|password| password.is_set());
     let is_off = browser::is_on(cx).map(|is_on| !is_on);
-    if any([is_off, has_token, has_password])? {
+    let mode = gateway.node.at("auth.mode").text();
+    let is_without = mode.map(|mode| mode.is_some_and(|mode| WITHOUT_SECRET.contains(&mode)));
+    // There browser control makes a secret of its own from 2026.4.15 on at the latest; 2026.3.13 does not.
+    let makes_own = is_without.clone().map(|is_without| is_without && cx.release().since(2026, 4, 15));
+    if any([is_off, has_token, has_password, makes_own])? {
         return Ok(None);
     }
     // A control that does not start is open to nobody.
@@ -116,10 +123,13 @@ fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
              {PASSWORD_VARIABLE} sets one: any local process or account can drive the browser, with every login that its \
              profile holds."
         ))
-        .remediation(
+        .remediation(if is_without? {
+            "Set browser.enabled to false where no agent needs a browser; or upgrade: later releases make a secret for it \
+             in this mode of gateway.auth"
+        } else {
             "Set gateway.auth.token to the output of: openssl rand -hex 32; or set browser.enabled to false where no \
-             agent needs a browser",
-        )
+             agent needs a browser"
+        })
         .at(&gateway.node.get("auth"));
     Ok(Some(finding))
 }
@@ -257,6 +267,11 @@ mod tests {
             assert_eq!(MemoryHost::new("{}").variable(variable, "v").ids(audit), NOTHING, "{variable}");
         }
         assert_eq!(auth(r#"{token: ""}"#).variable(TOKEN_VARIABLE, "hidden").ids(audit), [NO_AUTH]);
+        for mode in WITHOUT_SECRET {
+            let mode = format!("{{mode: \"{mode}\"}}");
+            assert_eq!(auth(&mode).release(2026, 3, 13).ids(audit), [NO_AUTH], "{mode}");
+            assert_eq!(auth(&mode).release(2026, 4, 15).ids(audit), NOTHING, "{mode}");
+        }
     }
 
     #[test]

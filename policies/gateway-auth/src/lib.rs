@@ -56,7 +56,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         answer.check(secret.placeholder, placeholder(cx, &gateway, secret));
         answer.check(secret.short, too_short(cx, &gateway, secret));
     }
-    answer.check("gateway.auth_no_rate_limit", no_rate_limit(&gateway));
+    answer.check("gateway.auth_no_rate_limit", no_rate_limit(cx, &gateway));
     Ok(answer)
 }
 
@@ -171,17 +171,27 @@ fn too_short(
     Ok(Some(finding))
 }
 
-fn no_rate_limit(gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
+fn no_rate_limit(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>, NotAssessed> {
     let limit = gateway.node.at("auth.rateLimit");
     if any([gateway.is_loopback(), limit.is_truthy(), gateway.is_delegated()])? {
         return Ok(None);
     }
-    let finding = warn("gateway.auth_no_rate_limit", "Failed gateway logins are not slowed down")
-        .detail(format!(
-            "gateway.bind is \"{}\" and gateway.auth.rateLimit is not set: whoever reaches the port may try \
-             tokens and passwords as fast as the gateway answers.",
-            gateway.bind()?
-        ))
+    let open = format!("gateway.bind is \"{}\" and gateway.auth.rateLimit is not set", gateway.bind()?);
+    // 2026.4.15 has no limit of its own, 2026.5.28 has this one.
+    let (title, consequence) = if cx.release().since(2026, 5, 28) {
+        (
+            "Failed gateway logins are slowed down by the gateway's default alone",
+            "the gateway's own limit holds, ten attempts a minute and then a pause of five minutes for one address, and \
+             another release may choose another one.",
+        )
+    } else {
+        (
+            "Failed gateway logins are not slowed down",
+            "whoever reaches the port may try tokens and passwords as fast as the gateway answers.",
+        )
+    };
+    let finding = warn("gateway.auth_no_rate_limit", title)
+        .detail(format!("{open}: {consequence}"))
         .remediation(
             "Set gateway.auth.rateLimit, for example to { maxAttempts: 10, windowMs: 60000, lockoutMs: 300000 }",
         )
