@@ -534,6 +534,7 @@ mod tests {
             territory: target::Territory::of(0),
             dotenv: Vec::new(),
             dotenv_path: path("/home/a/.openclaw/.env"),
+            ignored: Vec::new(),
         }
     }
 

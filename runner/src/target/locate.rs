@@ -1,6 +1,7 @@
 //! Decides where the target is: flags first, then the environment, then what exists below the home directory.
 //! Also reads the two `.env` files, whose attempts to move the target are reported and ignored.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::paths::user_path;
@@ -90,6 +91,8 @@ pub struct Located {
     pub dotenv: Vec<Identity>,
     /// The `.env` that the gateway reads besides its environment, whether or not it exists.
     pub dotenv_path: PathBuf,
+    /// Variables of a `.env` whose lines were ignored, because they name another installation.
+    pub ignored: Vec<String>,
 }
 
 impl Located {
@@ -166,7 +169,7 @@ pub fn locate(
     let mut problems = Vec::new();
     let files = dotenv_files(cwd, &state_dir, env, request, &home);
     let found = Found { home: &home, cwd, state_dir: &state_dir, config: &config_load };
-    let dotenv = read_dotenv(&files, &found, territory, env, &mut problems);
+    let ReadDotenv { files: dotenv, ignored } = read_dotenv(&files, &found, territory, env, &mut problems);
     let dotenv_path = files.last().map(Dotenv::path).unwrap_or_default();
     problems.extend(other_state_dir(&state_dir, &origin, &home));
     // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
@@ -205,6 +208,7 @@ pub fn locate(
         territory,
         dotenv,
         dotenv_path,
+        ignored,
     };
     Ok((located, problems))
 }
@@ -378,8 +382,9 @@ impl Dotenv {
 
 fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, home: &Path) -> Vec<Dotenv> {
     let moved = request.state_dir.is_some() || either(env, "STATE_DIR").is_some();
-    // Without an override the gateway looks into the present directory only, never into one of the old names.
-    let of_state = if moved { state.to_owned() } else { home.join(STATE_NAMES[0]) };
+    // Where only a directory of an old name exists, the gateway moves it, with the `.env` in it.
+    let of_state = home.join(STATE_NAMES[0]);
+    let of_state = if moved || !exists(&of_state) { state.to_owned() } else { of_state };
     let mut files = Vec::new();
     // A target that is named on the command line is nothing of the current directory's.
     let by_hand = request.state_dir.is_some() || request.config.is_some();
@@ -418,9 +423,11 @@ fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Proble
     }
     let mut others = STATE_NAMES.iter().map(|name| home.join(name));
     let other = others.find(|other| other != state_dir && exists(other) && !is_same(other, state_dir))?;
+    let mode = std::fs::symlink_metadata(&other).map_or(0, |found| found.permissions().mode());
+    let open = if mode & 0o077 == 0 { "" } else { ", and other accounts of this machine can enter it" };
     let message = format!(
-        "{}, the state directory of an earlier version, exists beside {}. This audit did not look into it; credentials in \
-         it may still be valid.",
+        "{}, the state directory of an earlier version, exists beside {}{open}. This audit did not look into it; \
+         credentials in it may still be valid.",
         other.display(),
         state_dir.display()
     );
@@ -446,6 +453,14 @@ fn git_work_tree(places: [&PathBuf; 2]) -> Option<Problem> {
     Some(Problem::new(ProblemKind::GitWorkTree, message).on(place.clone()))
 }
 
+/// What was read of `.env` files.
+#[derive(Default)]
+struct ReadDotenv {
+    files: Vec<Identity>,
+    /// Names of lines that were ignored.
+    ignored: Vec<String>,
+}
+
 /// Reads them, none of them through a link, and says which objects they are.
 fn read_dotenv(
     files: &[Dotenv],
@@ -453,12 +468,12 @@ fn read_dotenv(
     territory: Territory,
     env: &mut Environment,
     problems: &mut Vec<Problem>,
-) -> Vec<Identity> {
-    let mut read = Vec::new();
+) -> ReadDotenv {
+    let mut read = ReadDotenv::default();
     for file in files {
         let bytes = match territory.read_own(&file.folder, Path::new(DOTENV), MAX_DOTENV_BYTES) {
             Ok(content) => {
-                read.push(content.object.identity);
+                read.files.push(content.object.identity);
                 content.bytes
             }
             Err(ReadError::NotFound(_)) => continue,
@@ -475,6 +490,7 @@ fn read_dotenv(
                 let is_set = env.get(&name).is_some() || js_trim(&value).is_empty();
                 if !is_set && !found.is_named_by(&name, &value) {
                     problems.push(redirect_ignored(&name, file));
+                    read.ignored.push(name);
                 }
             } else if env.insert_missing(&name, &value, file.origin)
                 && file.origin == Origin::CwdDotenv

@@ -209,6 +209,9 @@ impl Work<'_> {
                     "which is set in the environment of this audit only. A target that is named on the command line \
                      gets nothing of that; put it into {dotenv}"
                 )
+            } else if self.located.ignored.contains(&name) {
+                "whose line in a .env file this audit ignored, because it names another installation"
+                    .to_owned()
             } else {
                 let then = if self.release < KEPT_SINCE {
                     "does not start without it"
