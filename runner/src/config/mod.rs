@@ -280,7 +280,7 @@ fn check(
     legacy::check(release, value, problems);
     let layer = plugins::Layer::of(release, value, located);
     validate::validate(release, value, unset, layer, problems);
-    plugins::check(release, value, located, problems);
+    plugins::check(release, value, located, layer, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {
