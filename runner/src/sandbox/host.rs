@@ -47,7 +47,7 @@ pub use secrets::{Facts, Measures, Source};
 pub use gateway::{Close, ProbeResult};
 
 /// Gives the result of the live probe where it comes within a time, which in the end it does.
-pub type AwaitProbe = Box<dyn Fn(Duration) -> Option<ProbeResult> + Send + Sync>;
+pub type AwaitProbe = Arc<dyn Fn(Duration) -> Option<ProbeResult> + Send + Sync>;
 /// Whether a secret is spelled out in a file, found out when it is asked.
 pub type Literals = LazyLock<Option<bool>, Box<dyn FnOnce() -> Option<bool> + Send + Sync>>;
 
@@ -67,10 +67,10 @@ pub struct Known {
     pub is_variable: bool,
 }
 
-/// What all runs of one audit share.
+/// What all runs by one release share. The runs by another release share the target, its tables and the progress with them.
 pub struct Shared {
     /// The target.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// What is known of each hidden value: config pointers, and `env:NAME`.
     pub secrets: std::collections::BTreeMap<String, Known>,
     /// Whether a secret is spelled out in the file of a view; none where it is no file of the config, or is not understood.
@@ -78,13 +78,13 @@ pub struct Shared {
     /// The numbers of the views in a state directory that does not exist.
     pub absent: std::collections::BTreeSet<usize>,
     /// The tables whose rows can be read.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// The user whose installation it is.
     pub owner: u32,
     /// Seconds since the epoch.
     pub now: u64,
     /// How far the audit has come.
-    pub progress: Progress,
+    pub progress: Arc<Progress>,
     /// The live probe; none where the audit is not deep.
     pub probe: Option<AwaitProbe>,
 }
