@@ -266,6 +266,22 @@ fn more_install_records_than_are_looked_at_are_not_called_clean() {
 }
 
 #[test]
+fn more_workspaces_than_are_looked_at_are_not_called_clean() {
+    let audit = |number: usize| {
+        let agents: Vec<String> =
+            (0..number).map(|id| format!("{{ id: 'a{id}', workspace: '~/work/{id}' }}")).collect();
+        let home = Home::new(&format!("{{ agents: {{ list: [{}] }} }}", agents.join(", ")));
+        home.report(&["--openclaw-version", "2026.7.35", "--policy", "workspace-skills"])
+    };
+    assert_eq!(audit(500).1, 0);
+    let (report, code) = audit(501);
+    assert_eq!(code, 3);
+    let reason = "workspaces limit: 500 allowed, 501 are there; the others were not looked at";
+    assert_eq!(report["incomplete"][0]["reason"], reason, "{report:#}");
+    assert_eq!(report["assessment"][0]["status"], "not-assessed");
+}
+
+#[test]
 fn colour_is_for_terminals_and_for_those_who_ask() {
     let home = Home::new("{}");
     assert!(!text(&home.audit(&[]).stdout).contains('\x1b'));

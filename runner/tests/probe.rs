@@ -20,9 +20,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use chitin::config::{SecretString, load};
+use chitin::config::release::{Release, Word};
+use chitin::config::{SecretString, load_preview};
 use chitin::probe::{Gateway, Options, Probe};
-use chitin::target::{Environment, Request, locate};
+use chitin::target::{Environment, Preview, Request, locate};
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -138,6 +139,8 @@ struct Target {
     env: Vec<(String, String)>,
     request: Request,
     options: Options,
+    /// The release that it is judged by; none where the target tells it.
+    release: Option<Release>,
 }
 
 impl Target {
@@ -146,7 +149,8 @@ impl Target {
         let home = keep.path().canonicalize().unwrap();
         fs::create_dir_all(home.join(".openclaw/identity")).unwrap();
         let options = Options { timeout: LONG, ..Options::default() };
-        Self { _keep: keep, home, config, env: Vec::new(), request: Request::default(), options }
+        let (env, request) = (Vec::new(), Request::default());
+        Self { _keep: keep, home, config, env, request, options, release: None }
     }
 
     /// The gateway of this machine, with a token.
@@ -192,7 +196,8 @@ impl Target {
             .chain(self.env)
             .collect();
         let (located, _) = locate(&self.request, &mut env, &self.home).unwrap();
-        let config = load(&located, &mut env);
+        let word = Word { asked: self.release, greeted: None };
+        let config = load_preview(&located, &mut env, &Preview::default(), word);
         Probe::start(&located, &env, &config, &self.options).within(Duration::MAX).unwrap()
     }
 }
@@ -782,6 +787,23 @@ fn what_is_not_the_targets_is_not_sent_for_it() {
 }
 
 #[test]
+fn what_names_a_variable_without_a_value_is_no_credential() {
+    for release in [Release::new(2026, 2, 19), Release::new(2026, 3, 7)] {
+        let target = |auth: Value| {
+            move |port: u16| Target {
+                release: Some(release),
+                ..Target::new(json!({"gateway": {"port": port, "auth": auth}}))
+            }
+        };
+        let (params, error) = shown(target(json!({"token": "${NOWHERE}", "password": "x${NOWHERE}"})));
+        assert_eq!(params.get("auth"), None, "{release}");
+        assert!(error.contains("there was no token, password or paired device to show"), "{error}");
+        let written = target(json!({"token": "${NOWHERE}", "password": "$${WRITTEN}"}));
+        assert_eq!(auth(written), json!({"password": "${WRITTEN}"}), "{release}");
+    }
+}
+
+#[test]
 fn the_env_file_of_a_state_directory_is_its_own() {
     let dotenv = |port: u16| {
         Target::new(json!({"gateway": {"port": port, "auth": {"password": "${OWN}"}}}))
@@ -1017,6 +1039,28 @@ fn a_deep_report_has_the_gateway_behind_its_findings() {
     assert_eq!(check.unwrap()["status"], "clean");
     let report: Value = serde_json::from_slice(&command(&target, &["audit", "--json"]).stdout).unwrap();
     assert_eq!(report.get("deep"), None);
+}
+
+#[test]
+fn the_greeting_tells_the_release_of_a_config_that_was_read_before() {
+    let (sender, place) = channel::<PathBuf>();
+    let (port, _) = gateway(move |session| {
+        session.challenge();
+        let connect = session.request();
+        // By now the config was read, and it is not read again.
+        fs::write(place.recv().unwrap(), "{ broken").unwrap();
+        let server = json!({"version": "2026.8.2"});
+        session.answer(&connect, json!({"type": "hello-ok", "protocol": 3, "server": server}));
+        session.answer_all();
+    });
+    let target = Target::local(port);
+    sender.send(target.home.join(".openclaw/openclaw.json")).unwrap();
+    let report = command(&target, &["audit", "--deep", "--json", "--timeout", "1m"]).stdout;
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let release = &report["target"]["release"];
+    assert_eq!((&release["version"], &release["source"]), (&json!("2026.8.2"), &json!("gateway")));
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["checkId"] != "config.syntax"), "{report}");
 }
 
 #[test]

@@ -104,10 +104,7 @@ fn measure(bar: Bar, case: &Case, guest_name: Option<&str>) -> Result<(), Failed
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", keep.path())
         .env("SOURCE_DATE_EPOCH", "1700000000");
-    command
-        .current_dir(keep.path())
-        .args(["audit", "--json", "--openclaw-version", "2026.2.19"])
-        .args(&case.arguments);
+    command.current_dir(keep.path()).args(["audit", "--json"]).args(&case.arguments);
     if let Some(name) = guest_name {
         command.args(["--grant", "all", "--policy", guest(name).component]);
     }

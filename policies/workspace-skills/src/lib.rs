@@ -17,9 +17,6 @@ const SKILL: &str = "SKILL.md";
 const MAX_SKILLS: usize = 2_000;
 const MAX_FOLDERS: usize = 40_000;
 
-/// Most workspaces that the runner gives a view of.
-const MAX_WORKSPACES: usize = 500;
-
 /// Escapes that are named; the rest is counted.
 const NAMED: usize = 12;
 
@@ -38,12 +35,6 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         answer.checks(
             &CHECKS,
             Err::<Option<Finding>, _>(NotAssessed::absent("the folders that agents work in")),
-        );
-    }
-    if workspaces.len() >= MAX_WORKSPACES {
-        answer.checks(
-            &CHECKS,
-            Err::<Option<Finding>, _>(NotAssessed::limit(format!("{MAX_WORKSPACES} workspaces"))),
         );
     }
     let mut escapes = Escapes::default();
@@ -322,7 +313,6 @@ mod tests {
             host().directory(VIEW, "skills/bad", 0o755).ungranted("list:workspace/*/skills/bad"),
             host().ungranted("stat:workspace/*/**").ungranted("list:workspace/*/**"),
             MemoryHost::new("{}").release(2026, 9, 6),
-            (0..500).fold(host(), |host, number| host.view(&format!("workspace/a{number}"), "/w")),
         ] {
             assert_eq!(host.ids(audit)[..2], open);
         }

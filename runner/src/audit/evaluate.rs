@@ -8,6 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::audit::finding::Finding;
 use crate::audit::open::Open;
 use crate::audit::outlet;
@@ -80,8 +82,9 @@ struct Job {
     sharing: usize,
 }
 
-/// Runs every policy of a plan over a target; by two releases where it is not sure which one it is of. The budget says how much processor time there is for all runs together, and
-/// when all must have ended: by then there is an outcome for each, whatever hangs.
+/// Runs every policy of a plan over a target; by two releases where it is not sure which one it is of. The budget says how
+/// much processor time there is for all runs together, and when all must have ended: by then there is an outcome for each,
+/// whatever hangs.
 #[must_use]
 pub fn evaluate(
     sandbox: &Sandbox,
@@ -90,46 +93,53 @@ pub fn evaluate(
     limits: &Limits,
     budget: &Budget,
 ) -> Evaluation {
-    let evaluation = by_one_release(sandbox, subject, plan, limits, budget);
-    let Some(other) = subject.other() else { return evaluation };
-    let second = by_one_release(sandbox, other, plan, limits, budget);
+    let all = budget.allowed();
+    let workers = most_workers(subject);
+    let by_release = |subject: &Arc<Subject>, time| {
+        let stage = Stage {
+            sandbox: sandbox.clone(),
+            subject: Arc::clone(subject),
+            config: subject.config.redact(),
+            plan: plan.to_vec(),
+            limits: limits.clone(),
+            jobs: jobs(subject, plan),
+            workers,
+        };
+        by_one_release(&Arc::new(stage), budget, time)
+    };
+    let Some(other) = subject.other() else { return by_release(subject, all).0 };
+    // Half of the time for each, and what the first one leaves for the second.
+    let (first, used) = by_release(subject, all / 2);
+    let (second, _) = by_release(other, all.saturating_sub(used));
     let release = |subject: &Subject| subject.config.judged.release;
-    worse::of_both((release(subject), evaluation), (release(other), second))
+    worse::of_both((release(subject), first), (release(other), second))
 }
 
-fn by_one_release(
-    sandbox: &Sandbox,
-    subject: &Arc<Subject>,
-    plan: &[Arc<Planned>],
-    limits: &Limits,
-    budget: &Budget,
-) -> Evaluation {
-    let jobs = jobs(subject, plan);
-    subject.shared().progress.runs.store(jobs.len(), Ordering::Relaxed);
-    let stage = Arc::new(Stage {
-        sandbox: sandbox.clone(),
-        subject: Arc::clone(subject),
-        plan: plan.to_vec(),
-        limits: limits.clone(),
-        jobs,
-    });
+/// Runs them by one release within this processor time, and gives what was used of it, too.
+fn by_one_release(stage: &Arc<Stage>, budget: &Budget, all: Duration) -> (Evaluation, Duration) {
+    stage.subject.shared().progress.runs.fetch_add(stage.jobs.len(), Ordering::Relaxed);
     let (own, strange): (Vec<usize>, Vec<usize>) =
         (0..stage.jobs.len()).partition(|index| stage.is_builtin(*index));
-    let all = budget.allowed();
     let mut outcomes = BTreeMap::new();
     let reserve = (all / 5).saturating_mul(BUILTIN_FIFTHS);
     let used = stage.run_in_slices(own, reserve, budget, &mut outcomes);
     let left = all.saturating_sub(used).min(all);
-    stage.run_in_slices(strange, left, budget, &mut outcomes);
-    Evaluation { outcomes: outcomes.into_values().collect() }
+    let used = used + stage.run_in_slices(strange, left, budget, &mut outcomes);
+    (Evaluation { outcomes: outcomes.into_values().collect() }, used)
 }
 
 /// How many policies run at a time, however many processors there are: each may take its 64 MiB, and the runner holds its
-/// part of the config beside it. With a config of megabytes the memory of an audit is for two.
+/// part of the config beside it. With a config of megabytes the memory of an audit is for two, and where a very large one is
+/// there by two releases, for one.
 fn most_workers(subject: &Subject) -> usize {
     const LARGE: usize = 1 << 20;
+    const VERY_LARGE: usize = 8 << 20;
     let text: usize = subject.config.files.iter().map(|file| file.text.len()).sum();
-    if text > LARGE { 2 } else { 4 }
+    match text {
+        0..=LARGE => 4,
+        VERY_LARGE.. if subject.other().is_some() => 1,
+        _ => 2,
+    }
 }
 
 /// A policy of the plan makes one job, or one for each view of its family; and one where there is no such view.
@@ -157,9 +167,13 @@ fn jobs(subject: &Subject, plan: &[Arc<Planned>]) -> Vec<Job> {
 struct Stage {
     sandbox: Sandbox,
     subject: Arc<Subject>,
+    /// The config as policies see it. Held, so that it is made once.
+    config: Arc<Value>,
     plan: Vec<Arc<Planned>>,
     limits: Limits,
     jobs: Vec<Job>,
+    /// How many threads run them.
+    workers: usize,
 }
 
 /// Runs that share their time.
@@ -238,7 +252,7 @@ impl Stage {
     fn run(self: &Arc<Self>, group: &Arc<Group>, budget: &Budget, outcomes: &mut BTreeMap<usize, Outcome>) {
         let (sender, receiver) = channel();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = processors.min(most_workers(&self.subject)).min(group.queue.len());
+        let workers = processors.min(self.workers).min(group.queue.len());
         let started = (0..workers).take_while(|_| self.start(group, budget, &sender)).count();
         let cut = if started > 0 {
             self.wait(group, budget, &sender, &receiver, outcomes).err()
@@ -332,8 +346,7 @@ impl Stage {
 
     /// An outcome without findings.
     fn outcome(&self, job: &Job, planned: &Planned) -> Outcome {
-        let family = planned.manifest.policy.each.as_deref();
-        let family_gap = family.and_then(|family| self.subject.family_gap(family));
+        let family_gap = || self.subject.family_gap(planned);
         let view = |view| visible(&self.subject.path(view, Path::new("")).to_string_lossy());
         Outcome {
             planned: job.number,
@@ -341,7 +354,7 @@ impl Stage {
             view: job.view.map(view),
             verdict: Ok(Vec::new()),
             open: Vec::new(),
-            gap: self.gap(planned).map(|gap| self.subject.gap_reason(gap)).or(family_gap),
+            gap: self.gap(planned).map(|gap| self.subject.gap_reason(gap)).or_else(family_gap),
             ungranted: ungranted(planned),
             log: String::new(),
             denied: Vec::new(),
@@ -355,7 +368,7 @@ impl Stage {
 
     /// One run. What it makes this program do when its answer is looked at counts as its own.
     fn one(&self, job: &Job, planned: &Planned, budget: &Budget) -> Outcome {
-        let Self { sandbox, subject, .. } = self;
+        let Self { sandbox, subject, config, .. } = self;
         let capabilities = &planned.granted;
         let family = planned.manifest.policy.each.as_deref();
         let mut outcome = self.outcome(job, planned);
@@ -381,7 +394,7 @@ impl Stage {
         };
         let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
         let withheld = planned.withheld();
-        let input = input_from(subject, &grants, &withheld);
+        let input = input_from(subject, config, &grants, &withheld);
         let mut limits = self.limits.clone().shared_by(job.sharing);
         limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
         let limits = &limits;
@@ -417,13 +430,13 @@ fn ungranted(planned: &Planned) -> Vec<String> {
 #[must_use]
 pub fn input(subject: &Subject, granted: &Capabilities) -> Input {
     let grants = Grants::new(granted.clone(), subject.view_numbers(None, None));
-    input_from(subject, &grants, &Capabilities::default())
+    input_from(subject, &subject.config.redact(), &grants, &Capabilities::default())
 }
 
-fn input_from(subject: &Subject, grants: &Grants, withheld: &Capabilities) -> Input {
+fn input_from(subject: &Subject, config: &Value, grants: &Grants, withheld: &Capabilities) -> Input {
     let capabilities = grants.capabilities();
     Input {
-        config: subtree::cut(subject.config.redact(), &capabilities.config, &withheld.config),
+        config: subtree::cut(config, &capabilities.config, &withheld.config),
         release: subject.release(),
         withheld: withheld.names(),
         problems: if capabilities.problems { subject.input_problems() } else { Vec::new() },

@@ -1,6 +1,6 @@
 //! What is audited: everything that is known of the target before the first policy runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,11 +9,12 @@ use hmac::{Hmac, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::audit::code::{self, Code as Scripts, is_of};
+use crate::audit::code::{self, is_of};
 use crate::audit::finding::Location;
+use crate::audit::plan::Planned;
 use crate::audit::visible;
 use crate::budget::Budget;
-use crate::config::{Config, Mask, SecretSource, SecretSubject};
+use crate::config::{Config, Mask, SecretSource, SecretString, SecretSubject};
 use crate::policy::manifest::EACH;
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::{
@@ -68,7 +69,8 @@ pub struct Subject {
     pub deep: bool,
     environment: Environment,
     problems: Vec<target::Problem>,
-    views: Vec<(String, PathBuf)>,
+    /// Names and places of the views, by their numbers in the snapshot.
+    views: BTreeMap<usize, (String, PathBuf)>,
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     accepted: Vec<Accepted>,
@@ -77,6 +79,76 @@ pub struct Subject {
     mask: OnceLock<Mask>,
     shared: Arc<Shared>,
     other: Option<Arc<Subject>>,
+}
+
+/// What the subjects of one audit have in common: nothing is looked at once for each release.
+struct Common {
+    snapshot: Arc<Snapshot>,
+    tables: Arc<Tables>,
+    progress: Arc<Progress>,
+    probe: Option<AwaitProbe>,
+}
+
+/// The views by their numbers, and what is missing of a family of views, and why.
+type Numbered = (BTreeMap<usize, (String, PathBuf)>, BTreeMap<&'static str, String>);
+
+/// The places that policies may be shown.
+struct Places {
+    views: Vec<(String, Root)>,
+    gaps: BTreeMap<&'static str, String>,
+}
+
+impl Places {
+    /// Finds those of a target as a release has it.
+    fn find(located: &Located, environment: &Environment, config: &Config, basis: &Basis) -> Self {
+        let mut views = vec![
+            ("state".to_owned(), Root::chosen(located.state_dir.clone())),
+            ("config".to_owned(), Root::facts(located.config_audit.clone())),
+            ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
+        ];
+        let log = log_file(located, config);
+        views.extend(log.map(|log| ("log".to_owned(), Root::log(log))));
+        let includes = (0..).zip(&config.includes);
+        views.extend(includes.map(|(number, path)| (include_view(number), Root::facts(path.clone()))));
+        let packages = packages(located, &config.effective).into_iter();
+        views.extend(packages.map(|(view, path)| (view, Root::package(path))));
+        let workspaces = code::workspaces(located, environment, &config.effective, config.judged.release);
+        let outlines = workspaces.iter().take(MAX_WORKSPACES);
+        views.extend(outlines.map(|(id, path)| (format!("workspace/{id}"), Root::outline(path.clone()))));
+        let mut gaps = BTreeMap::new();
+        if workspaces.len() > MAX_WORKSPACES {
+            let all = workspaces.len();
+            let gap = format!(
+                "workspaces limit: {MAX_WORKSPACES} allowed, {all} are there; the others were not looked at"
+            );
+            gaps.insert("workspace", gap);
+        }
+        if !basis.deep {
+            return Self { views, gaps };
+        }
+        let is_over = || basis.budget.check().is_err();
+        let owner = located.territory.owner();
+        let code = code::find(located, &config.effective, &workspaces, owner, &is_over);
+        gaps.extend(code.gaps);
+        views.extend(code.found.into_iter().map(|found| (found.view, Root::found(found.path, found.object))));
+        Self { views, gaps }
+    }
+
+    /// Gives each view the number of its root: the one that it has already where another release has the same view.
+    fn numbered(self, roots: &mut Vec<(String, Root)>) -> Numbered {
+        let known: HashMap<String, usize> =
+            roots.iter().enumerate().map(|(number, (name, _))| (name.clone(), number)).collect();
+        let number = |(name, root): (String, Root)| {
+            let path = root.path().to_owned();
+            let is_same = |number: &usize| roots.get(*number).is_some_and(|(_, known)| known.is(&root));
+            let number = known.get(&name).copied().filter(is_same).unwrap_or_else(|| {
+                roots.push((name.clone(), root));
+                roots.len() - 1
+            });
+            (number, (name, path))
+        };
+        (self.views.into_iter().map(number).collect(), self.gaps)
+    }
 }
 
 /// What an audit goes by, besides its target.
@@ -99,11 +171,7 @@ pub struct Basis {
 }
 
 impl Subject {
-    #[expect(
-        clippy::too_many_lines,
-        reason = "each part is gathered once, in the order in which they need each other"
-    )]
-    /// Takes stock of a target. `located_problems` are what locating it met.
+    /// Takes stock of a target, by each release that it is judged by. `located_problems` are what locating it met.
     #[must_use]
     pub fn new(
         located: Located,
@@ -112,111 +180,78 @@ impl Subject {
         located_problems: Vec<target::Problem>,
         basis: &Basis,
     ) -> Self {
-        let other = config.other.take().map(|config| {
-            Arc::new(Self::new(located.clone(), environment.clone(), *config, Vec::new(), basis))
-        });
-        let Basis { now, key, settings, preview, deep, probe, budget } = basis;
-        let mut views = vec![
-            ("state".to_owned(), Root::chosen(located.state_dir.clone())),
-            ("config".to_owned(), Root::facts(located.config_audit.clone())),
-            ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
-        ];
-        if let Some(log) = log_file(&located, &config) {
-            views.push(("log".to_owned(), Root::log(log)));
-        }
-        let includes = (0..).zip(&config.includes);
-        views.extend(includes.map(|(number, path)| (include_view(number), Root::facts(path.clone()))));
-        let packages = packages(&located, &config.effective).into_iter();
-        views.extend(packages.map(|(view, path)| (view, Root::package(path))));
-        let workspaces = code::workspaces(&located, &environment, &config.effective, config.judged.release);
-        let outlines = workspaces.iter().take(MAX_WORKSPACES);
-        views.extend(outlines.map(|(id, path)| (format!("workspace/{id}"), Root::outline(path.clone()))));
-        let owner = located.territory.owner();
-        let code = if *deep {
-            code::find(&located, &config.effective, &workspaces, owner, &|| budget.check().is_err())
-        } else {
-            Scripts::default()
-        };
-        views.extend(code.found.into_iter().map(|found| (found.view, Root::found(found.path, found.object))));
-        let (views, roots): (Vec<_>, Vec<_>) =
-            views.into_iter().map(|(name, root)| ((name, root.path().to_owned()), root)).unzip();
-        let is_absent = |path: &Path| !located.state_exists && path.starts_with(&located.state_dir);
-        let absent =
-            (0..).zip(&views).filter(|(_, (_, path))| is_absent(path)).map(|(view, _)| view).collect();
-        let secret = located.dotenv.iter().chain(&config.objects).copied();
-        let snapshot = Snapshot::new(roots, preview).guarded(Guard::new(located.territory, secret));
-        let mut secrets = BTreeMap::new();
-        for secret in &config.secrets {
-            let name = match &secret.subject {
-                // A number where a text belongs has no length.
-                SecretSubject::Pointer(pointer) if !is_text(&config, pointer) => continue,
-                SecretSubject::Pointer(pointer) => pointer.clone(),
-                SecretSubject::Env(name) => format!("env:{name}"),
-            };
-            let source = match secret.source {
-                SecretSource::Literal => Source::Literal,
-                SecretSource::Environment => Source::Environment,
-                SecretSource::Reference => Source::Reference,
-            };
-            let is_variable = config.is_hidden_variable(&name);
-            let facts = facts(secret.value.expose(), source, key);
-            secrets.insert(name, Known { facts, is_variable });
-        }
+        let other = config.other.take().map(|config| *config);
         let config = Arc::new(config);
-        let includes = (0..).zip(&config.includes).map(|(number, path)| (include_view(number), path));
-        let files = includes.chain([("config".to_owned(), &located.config_audit)]);
-        let literals = |(view, path): (String, &PathBuf)| {
-            let (config, path) = (Arc::clone(&config), path.clone());
-            (view, Literals::new(Box::new(move || config.has_literals(&path))))
+        let mut roots: Vec<(String, Root)> = Vec::new();
+        let mut places =
+            |config: &Config| Places::find(&located, &environment, config, basis).numbered(&mut roots);
+        let own = places(&config);
+        let others = other.as_ref().map(places);
+        let secret = located.dotenv.iter().chain(&config.objects).copied();
+        let snapshot = Snapshot::new(roots.into_iter().map(|(_, root)| root), &basis.preview)
+            .guarded(Guard::new(located.territory, secret));
+        let common = Common {
+            snapshot: Arc::new(snapshot),
+            tables: Arc::new(tables(&config, other.as_ref())),
+            progress: Arc::default(),
+            probe: basis.probe.clone().map(awaited),
         };
-        let literals = files.map(literals).collect();
-        let mut problems = located_problems;
-        problems.extend(config.problems.iter().cloned());
-        let (progress, probed) = (Progress::default(), probe.clone().map(awaited));
-        let (known, mask) = (Arc::clone(&config), OnceLock::new());
-        let shown = move |text: &str| {
-            let secrets = || known.secrets.iter().map(|secret| js_trim(secret.value.expose()));
-            mask.get_or_init(|| Mask::new(secrets())).apply(&Config::shown_text(text))
-        };
-        let tables = Tables::new(STATE, CREDENTIALS, Box::new(shown));
-        let shared = Arc::new(Shared {
-            snapshot,
-            secrets,
-            literals,
-            absent,
-            tables,
-            owner,
-            now: *now,
-            progress,
-            probe: probed,
+        let other = other.zip(others).map(|(config, numbered)| {
+            let (located, environment) = (located.clone(), environment.clone());
+            Arc::new(Self::of(located, environment, Arc::new(config), numbered, &common, basis))
         });
-        let permissions =
-            Permissions { directory: settings.permissions.directory, file: settings.permissions.file };
-        let mut subject = Self {
-            located,
-            config,
-            now: *now,
-            deep: *deep,
-            environment,
-            problems,
-            views,
-            family_gaps: code.gaps,
-            permissions,
-            accepted: settings.accepted.clone(),
-            honours_suppressions: settings.honour_config_suppressions,
-            probe: probe.clone(),
-            mask: OnceLock::new(),
-            shared,
-            other,
-        };
+        let mut subject = Self { other, ..Self::of(located, environment, config, own, &common, basis) };
+        subject.problems.splice(..0, located_problems);
         // Which workspaces and load paths there are, the config says.
-        if let Some(gap) = subject.config_gap().filter(|_| *deep) {
+        if let Some(gap) = subject.config_gap().filter(|_| basis.deep) {
             for family in EACH {
                 let reason = subject.gap_reason(gap);
                 subject.family_gaps.entry(family).or_insert(reason);
             }
         }
         subject
+    }
+
+    /// The target by one release.
+    fn of(
+        located: Located,
+        environment: Environment,
+        config: Arc<Config>,
+        (views, family_gaps): Numbered,
+        common: &Common,
+        basis: &Basis,
+    ) -> Self {
+        let is_absent = |path: &Path| !located.state_exists && path.starts_with(&located.state_dir);
+        let absent = views.iter().filter(|(_, (_, path))| is_absent(path)).map(|(view, _)| *view).collect();
+        let shared = Shared {
+            snapshot: Arc::clone(&common.snapshot),
+            secrets: known(&config, &basis.key),
+            literals: literals(&located, &config),
+            absent,
+            tables: Arc::clone(&common.tables),
+            owner: located.territory.owner(),
+            now: basis.now,
+            progress: Arc::clone(&common.progress),
+            probe: common.probe.clone(),
+        };
+        let Settings { permissions, accepted, honour_config_suppressions, .. } = &basis.settings;
+        Self {
+            located,
+            problems: config.problems.clone(),
+            config,
+            now: basis.now,
+            deep: basis.deep,
+            environment,
+            views,
+            family_gaps,
+            permissions: Permissions { directory: permissions.directory, file: permissions.file },
+            accepted: accepted.clone(),
+            honours_suppressions: *honour_config_suppressions,
+            probe: basis.probe.clone(),
+            mask: OnceLock::new(),
+            shared: Arc::new(shared),
+            other: None,
+        }
     }
 
     /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
@@ -240,42 +275,43 @@ impl Subject {
     /// The number of a view.
     #[must_use]
     pub fn view(&self, name: &str) -> Option<usize> {
-        self.views.iter().position(|(known, _)| known == name)
+        self.views.iter().find(|(_, (known, _))| known == name).map(|(number, _)| *number)
     }
 
     /// The name of a view.
     #[must_use]
     pub fn view_name(&self, number: usize) -> Option<&str> {
-        self.views.get(number).map(|(name, _)| name.as_str())
+        self.views.get(&number).map(|(name, _)| name.as_str())
     }
 
     /// The views and their numbers; of this family only the one view.
     #[must_use]
     pub fn view_numbers(&self, family: Option<&str>, only: Option<usize>) -> BTreeMap<String, usize> {
-        let views = self.views.iter().enumerate();
-        let seen = views.filter(|(number, (name, _))| {
-            Some(*number) == only || family.is_none_or(|family| !is_of(name, family))
+        let seen = self.views.iter().filter(|(number, (name, _))| {
+            Some(**number) == only || family.is_none_or(|family| !is_of(name, family))
         });
-        seen.map(|(number, (name, _))| (name.clone(), number)).collect()
+        seen.map(|(number, (name, _))| (name.clone(), *number)).collect()
     }
 
     /// The numbers of a family's views.
     #[must_use]
     pub fn family(&self, family: &str) -> Vec<usize> {
-        let views = self.views.iter().enumerate();
-        views.filter(|(_, (name, _))| is_of(name, family)).map(|(number, _)| number).collect()
+        self.views.iter().filter(|(_, (name, _))| is_of(name, family)).map(|(number, _)| *number).collect()
     }
 
-    /// Why a family lacks views that it should have; none where it has them all.
+    /// Why a family of views that a policy is about lacks some that it should have; none where it has them all.
     #[must_use]
-    pub fn family_gap(&self, family: &str) -> Option<String> {
-        self.family_gaps.get(family).cloned()
+    pub fn family_gap(&self, planned: &Planned) -> Option<String> {
+        let is_seen = |family: &str| {
+            planned.manifest.policy.each.as_deref() == Some(family) || planned.granted.sees_family(family)
+        };
+        self.family_gaps.iter().find(|(family, _)| is_seen(family)).map(|(_, gap)| gap.clone())
     }
 
     /// The absolute path of an object.
     #[must_use]
     pub fn path(&self, view: usize, rel: &Path) -> PathBuf {
-        let root = self.views.get(view).map(|(_, path)| path.clone()).unwrap_or_default();
+        let root = self.views.get(&view).map(|(_, path)| path.clone()).unwrap_or_default();
         if rel.as_os_str().is_empty() { root } else { root.join(rel) }
     }
 
@@ -303,7 +339,7 @@ impl Subject {
 
     /// The values that no output may show.
     pub fn secret_values(&self) -> impl Iterator<Item = &str> {
-        self.config.secrets.iter().map(|secret| js_trim(secret.value.expose()))
+        values(&self.config)
     }
 
     /// Masks them; made once, at the first text.
@@ -318,7 +354,7 @@ impl Subject {
     }
 
     pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
-        let views = self.views.iter().filter(|(name, _)| sees(name));
+        let views = self.views.values().filter(|(name, _)| sees(name));
         views.map(|(name, path)| View { name: name.clone(), display: self.masked(path) }).collect()
     }
 
@@ -464,9 +500,61 @@ fn packages(located: &Located, config: &Value) -> Vec<(String, PathBuf)> {
     views
 }
 
+/// What may be told of each hidden value.
+fn known(config: &Config, key: &[u8]) -> BTreeMap<String, Known> {
+    let mut all = BTreeMap::new();
+    for secret in &config.secrets {
+        let name = match &secret.subject {
+            // A number where a text belongs has no length.
+            SecretSubject::Pointer(pointer) if !is_text(config, pointer) => continue,
+            SecretSubject::Pointer(pointer) => pointer.clone(),
+            SecretSubject::Env(name) => format!("env:{name}"),
+        };
+        let source = match secret.source {
+            SecretSource::Literal => Source::Literal,
+            SecretSource::Environment => Source::Environment,
+            SecretSource::Reference => Source::Reference,
+        };
+        let is_variable = config.is_hidden_variable(&name);
+        let facts = facts(secret.value.expose(), source, key);
+        all.insert(name, Known { facts, is_variable });
+    }
+    all
+}
+
+/// Whether a secret is spelled out in the config file or an include, by its view.
+fn literals(located: &Located, config: &Arc<Config>) -> BTreeMap<String, Literals> {
+    let includes = (0..).zip(&config.includes).map(|(number, path)| (include_view(number), path));
+    let files = includes.chain([("config".to_owned(), &located.config_audit)]);
+    let of_file = |(view, path): (String, &PathBuf)| {
+        let (config, path) = (Arc::clone(config), path.clone());
+        (view, Literals::new(Box::new(move || config.has_literals(&path))))
+    };
+    files.map(of_file).collect()
+}
+
+/// The tables of the target. What either release takes for a secret is masked in them.
+fn tables(config: &Arc<Config>, other: Option<&Config>) -> Tables {
+    let more: Vec<SecretString> = other.map_or_else(Vec::new, |other| {
+        let own: HashSet<&str> = values(config).collect();
+        values(other).filter(|value| !own.contains(value)).map(SecretString::new).collect()
+    });
+    let (config, mask) = (Arc::clone(config), OnceLock::new());
+    let shown = move |text: &str| {
+        let all = || values(&config).chain(more.iter().map(SecretString::expose));
+        mask.get_or_init(|| Mask::new(all())).apply(&Config::shown_text(text))
+    };
+    Tables::new(STATE, CREDENTIALS, Box::new(shown))
+}
+
+/// The values of the secrets of a config.
+fn values(config: &Config) -> impl Iterator<Item = &str> {
+    config.secrets.iter().map(|secret| js_trim(secret.value.expose()))
+}
+
 /// The probe's result as policies get it.
 fn awaited(probe: Probe) -> AwaitProbe {
-    Box::new(move |time| {
+    Arc::new(move |time| {
         let Gateway { url, ok, error, close, .. } = probe.within(time)?;
         let close = close.map(|close| Close { code: close.code, reason: close.reason });
         Some(ProbeResult { url, ok, error, close })

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use chitin::audit::{Basis, Planned, Subject};
 use chitin::budget::{self, Budget, Cut};
-use chitin::config::SecretString;
 use chitin::config::release::{Release, Word};
+use chitin::config::{SecretString, Written};
 use chitin::probe::{self, Probe};
 use chitin::settings::Settings;
 use chitin::target::{Environment, LocateError, Located, Preview, Problem, ProblemKind, Request, locate};
@@ -215,15 +215,18 @@ impl TargetArguments {
         let (located, mut environment, problems) = self.locate()?;
         found(&located);
         let mut word = Word { asked: self.openclaw_version, greeted: None };
-        let mut config = chitin::config::load_preview(&located, &mut environment, preview, word);
+        let written = Written::read(&located, &environment, preview);
+        // The gateway may tell another release yet, of what was read once.
+        let again = (probe.is_some() && word.asked.is_none()).then(|| written.clone());
+        let mut config = written.judge(&located, &mut environment, word);
         let present = located.state_exists || config.present;
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
-        if word.asked.is_none() {
+        if let Some(written) = again {
             let greeting = probe.as_ref().and_then(|probe| probe.within(GREETING));
             word.greeted = greeting.and_then(|gateway| gateway.release);
             if word.greeted.is_some() {
-                config = chitin::config::load_preview(&located, &mut environment, preview, word);
+                config = written.judge(&located, &mut environment, word);
             }
         }
         let mut key = [0; 32];

@@ -13,9 +13,9 @@ mod secrets;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ use release::{
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
 use include::Loader;
-use substitute::Given;
+use substitute::References;
 use tree::Marks;
 
 /// Largest config or include, in bytes. Ordinary configs have a few kilobytes; 16 MiB is over a thousand times
@@ -74,12 +74,12 @@ pub const REDACTED: &str = "[secret]";
 pub const HIDDEN: &str = "$hidden";
 
 /// The config as the gateway would use it, and everything known about it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// Always an object, `{}` when there is no readable config. Holds the real values of secrets.
     pub effective: Value,
     /// The main file (index 0, if it could be read) and the includes in the order they were read.
-    pub files: Vec<SourceFile>,
+    pub files: Arc<[SourceFile]>,
     /// The release that it is judged by, and how that is known.
     pub judged: Judged,
     /// The same config as another release has it that something speaks for; its problems are not said again.
@@ -97,11 +97,19 @@ pub struct Config {
     pub present: bool,
     /// The config file was parsed and is an object; when false and `present`, `effective` says nothing.
     pub understood: bool,
-    marks: Marks,
+    marks: Arc<Marks>,
     roster: roster::Roster,
-    redacted: Value,
+    redacted: Mutex<Redacted>,
     hidden_variables: HashSet<String>,
-    substituted: HashMap<String, Vec<Given>>,
+    references: References,
+}
+
+/// The copy of a config for policies.
+#[derive(Debug, Default)]
+struct Redacted {
+    /// As it was made when the config was read, until somebody asks for it.
+    first: Option<Arc<Value>>,
+    held: Weak<Value>,
 }
 
 impl Config {
@@ -131,7 +139,12 @@ impl Config {
 
     /// Where the variables came from whose values are in the string at this pointer; none where it holds none.
     pub fn variables(&self, pointer: &str) -> impl Iterator<Item = Origin> {
-        self.substituted.get(pointer).into_iter().flatten().map(|given| given.origin)
+        self.references.substituted.get(pointer).into_iter().flatten().map(|given| given.origin)
+    }
+
+    /// The text at this pointer names a variable that gave it no value, and stands there as it is written.
+    pub fn is_unset(&self, pointer: &str) -> bool {
+        self.references.unset.contains(pointer)
     }
 
     /// The text at this pointer is hidden because a variable gives it, and it is no secret by its place.
@@ -140,9 +153,17 @@ impl Config {
     }
 
     /// The copy for policies: an object with [`HIDDEN`] stands for each value that they do not see, and [`REDACTED`] for a
-    /// secret part of a text.
-    pub fn redact(&self) -> &Value {
-        &self.redacted
+    /// secret part of a text. It is there as long as somebody holds it, and made anew where somebody asks later: where two
+    /// releases are judged, the policies of one at a time need theirs.
+    pub fn redact(&self) -> Arc<Value> {
+        let mut redacted = self.redacted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = redacted.held.upgrade() {
+            return held;
+        }
+        let anew = || Arc::new(redact::redact(self.judged.release, &self.effective, &self.references).copy);
+        let copy = redacted.first.take().unwrap_or_else(anew);
+        redacted.held = Arc::downgrade(&copy);
+        copy
     }
 
     /// True when the gateway itself would refuse this config.
@@ -159,97 +180,130 @@ pub fn load(located: &Located, env: &mut Environment) -> Config {
 
 /// The same as [`load`], as if files had other texts, and with what is known of the release.
 pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
-    let mut problems = Problems::default();
-    // Only the operator's own environment says from where else files may be included.
-    let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
-    let loader = |main| Loader::new(main, located.territory, roots, preview);
-    let (tree, understood, read) = read(&located.config_load, loader(&located.config_load), &mut problems);
-    let include::Read { files, mut includes, mut objects } = read;
-    if located.config_audit != located.config_load {
-        // The permissions of that one are judged, and nothing else of it.
-        let main = &located.config_audit;
-        let (.., other) = self::read(main, loader(main), &mut Problems::default());
-        includes = other.includes;
-        objects.extend(other.objects);
-    }
-    let tree = tree.unwrap_or_else(tree::Tree::empty_object);
-    let judged = detect::detect(&tree, located, env, word, &mut problems);
-    let source = Arc::new(Read { files, includes, objects, understood });
-    let other = judged.other.map(|release| {
-        let judged = Judged { release, other: None, ..judged.clone() };
-        Box::new(of_release(tree.clone(), judged, &source, located, env, Problems::default()))
-    });
-    Config { other, ..of_release(tree, judged, &source, located, env, problems) }
+    Written::read(located, env, preview).judge(located, env, word)
 }
 
-/// What was read, whatever the release.
-struct Read {
-    files: Vec<SourceFile>,
+/// A config as it is written, before it is known by which release it is judged.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// Its value, in which no variable has been put in yet.
+    value: Value,
+    signs: detect::Signs,
+    source: Source,
+    problems: Problems,
+}
+
+/// What stays the same whatever the release.
+#[derive(Debug, Clone)]
+struct Source {
+    files: Arc<[SourceFile]>,
+    marks: Arc<Marks>,
     includes: Vec<PathBuf>,
     objects: Vec<Identity>,
     understood: bool,
 }
 
-/// The config as a release has it.
-fn of_release(
-    tree: tree::Tree,
-    judged: Judged,
-    read: &Read,
-    located: &Located,
-    env: &mut Environment,
-    mut problems: Problems,
-) -> Config {
-    let (mut value, marks) = tree.into_parts();
-    let mut roster = roster::Roster::default();
-    // Names first, values after: a reference may name a variable that the block itself sets.
-    substitute::apply_env_block(&value, env, &mut problems);
-    let mut references = substitute::substitute(&mut value, located, env, judged.release, &mut problems);
-    if read.understood {
-        roster = roster::Roster::load(&mut value, judged.release);
-        references.rename(|pointer| roster.of_loader(pointer));
-        check(judged.release, &value, located, &references.unset, &mut problems);
-        value = defaults::schema_order(schema::get(judged.release), value);
-        roster.canonical(&mut value);
-        references.rename(|pointer| roster.of_policies(pointer));
-        rules::check(judged.release, &value, located, &roster, &references.unset, &mut problems);
-        defaults::runtime(judged.release, &mut value, env);
-        defaults::expand_tilde(&mut value, &located.home);
-        substitute::apply_env_block(&value, env, &mut Problems::default());
-    }
-    substitute::note_shell_env(&value, env, &mut problems);
-    let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
-        redact::redact(judged.release, &value, &references);
-    secret_refs::check(&value, &secrets, &mut problems);
-    secrets.extend(secret::from_environment(env));
-
-    let mut config = Config {
-        effective: value,
-        files: read.files.clone(),
-        judged,
-        other: None,
-        includes: read.includes.clone(),
-        objects: read.objects.clone(),
-        problems: Vec::new(),
-        secrets,
-        present: located.config_exists,
-        understood: read.understood,
-        marks,
-        roster,
-        redacted,
-        hidden_variables,
-        substituted: references.substituted,
-    };
-    config.problems = problems.finish();
-    for index in 0..config.problems.len() {
-        let place = config.problems.get(index).and_then(|problem| match (&problem.place, &problem.pointer) {
-            (None, Some(pointer)) => config.locate(pointer),
-            (place, _) => *place,
-        });
-        if let Some(problem) = config.problems.get_mut(index) {
-            problem.place = place;
+impl Written {
+    /// Reads the config of a located target, as if files had other texts.
+    #[must_use]
+    pub fn read(located: &Located, env: &Environment, preview: &Preview) -> Self {
+        let mut problems = Problems::default();
+        // Only the operator's own environment says from where else files may be included.
+        let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
+        let loader = |main| Loader::new(main, located.territory, roots, preview);
+        let (tree, understood, read) =
+            read(&located.config_load, loader(&located.config_load), &mut problems);
+        let include::Read { files, mut includes, mut objects } = read;
+        if located.config_audit != located.config_load {
+            // The permissions of that one are judged, and nothing else of it.
+            let main = &located.config_audit;
+            let (.., other) = self::read(main, loader(main), &mut Problems::default());
+            includes = other.includes;
+            objects.extend(other.objects);
         }
+        let tree = tree.unwrap_or_else(tree::Tree::empty_object);
+        let signs = detect::Signs::gather(&tree, located, env);
+        let (value, marks) = tree.into_parts();
+        let source = Source { files: files.into(), marks: Arc::new(marks), includes, objects, understood };
+        Self { value, signs, source, problems }
     }
-    config
+
+    /// The config as its release has it. Variables of its `env` block are added to `env`, save those that would move the
+    /// target.
+    pub fn judge(self, located: &Located, env: &mut Environment, word: Word) -> Config {
+        let Self { value, signs, source, mut problems } = self;
+        let judged = detect::judge(signs, word, &mut problems);
+        let other = judged.other.map(|release| {
+            let judged = Judged { release, other: None, ..judged.clone() };
+            let other = source.of_release(value.clone(), judged, located, env, Problems::default());
+            Box::new(Config { redacted: Mutex::default(), ..other })
+        });
+        Config { other, ..source.of_release(value, judged, located, env, problems) }
+    }
+}
+
+impl Source {
+    /// The config as a release has it.
+    fn of_release(
+        &self,
+        mut value: Value,
+        judged: Judged,
+        located: &Located,
+        env: &mut Environment,
+        mut problems: Problems,
+    ) -> Config {
+        let mut roster = roster::Roster::default();
+        // Names first, values after: a reference may name a variable that the block itself sets.
+        substitute::apply_env_block(&value, env, &mut problems);
+        let mut references = substitute::substitute(&mut value, located, env, judged.release, &mut problems);
+        if self.understood {
+            roster = roster::Roster::load(&mut value, judged.release);
+            references.rename(|pointer| roster.of_loader(pointer));
+            check(judged.release, &value, located, &references.unset, &mut problems);
+            value = defaults::schema_order(schema::get(judged.release), value);
+            roster.canonical(&mut value);
+            references.rename(|pointer| roster.of_policies(pointer));
+            rules::check(judged.release, &value, located, &roster, &references.unset, &mut problems);
+            defaults::runtime(judged.release, &mut value, env);
+            defaults::expand_tilde(&mut value, &located.home);
+            substitute::apply_env_block(&value, env, &mut Problems::default());
+        }
+        substitute::note_shell_env(&value, env, &mut problems);
+        let redact::Redacted { copy, mut secrets, hidden_variables } =
+            redact::redact(judged.release, &value, &references);
+        secret_refs::check(&value, &secrets, &mut problems);
+        secrets.extend(secret::from_environment(env));
+
+        let mut config = Config {
+            effective: value,
+            files: Arc::clone(&self.files),
+            judged,
+            other: None,
+            includes: self.includes.clone(),
+            objects: self.objects.clone(),
+            problems: Vec::new(),
+            secrets,
+            present: located.config_exists,
+            understood: self.understood,
+            marks: Arc::clone(&self.marks),
+            roster,
+            redacted: Mutex::new(Redacted { first: Some(Arc::new(copy)), held: Weak::new() }),
+            hidden_variables,
+            references,
+        };
+        config.problems = problems.finish();
+        for index in 0..config.problems.len() {
+            let place =
+                config.problems.get(index).and_then(|problem| match (&problem.place, &problem.pointer) {
+                    (None, Some(pointer)) => config.locate(pointer),
+                    (place, _) => *place,
+                });
+            if let Some(problem) = config.problems.get_mut(index) {
+                problem.place = place;
+            }
+        }
+        config
+    }
 }
 
 /// Reads a main file and what it includes. The tree is there, and it is understood, where it is an object.
@@ -280,7 +334,7 @@ fn check(
     legacy::check(release, value, problems);
     let layer = plugins::Layer::of(release, value, located);
     validate::validate(release, value, unset, layer, problems);
-    plugins::check(release, value, located, problems);
+    plugins::check(release, value, located, layer, problems);
 }
 
 fn not_an_object(main: &Path) -> Problem {
@@ -290,7 +344,7 @@ fn not_an_object(main: &Path) -> Problem {
 }
 
 /// Collects problems up to [`MAX_PROBLEMS`]; the same kind at the same pointer counts once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Problems {
     list: Vec<Problem>,
     /// The kinds and pointers of those in the list.

@@ -172,6 +172,13 @@ impl Capabilities {
         names
     }
 
+    /// Some capability is about files of views of this family.
+    #[must_use]
+    pub fn sees_family(&self, family: &str) -> bool {
+        let mut names = self.files.iter().filter_map(|file| file.pattern.split('/').next());
+        names.any(|name| name == family || name.contains('*'))
+    }
+
     /// Those that the operator granted, too.
     #[must_use]
     pub fn granted(&self, given: impl Fn(&str) -> bool) -> Self {

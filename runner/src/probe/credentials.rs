@@ -66,11 +66,9 @@ impl Credentials {
             let value = config.effective.pointer(pointer).and_then(Value::as_str).map(js_trim);
             let value = value.filter(|value| !value.is_empty())?;
             let all_its_own = config.variables(pointer).all(|origin| located.may_use(origin));
-            if !all_its_own || super::lacks_variable(located, config, pointer) {
-                withheld = true;
-                return None;
-            }
-            Some(SecretString::new(value))
+            withheld |= !all_its_own || super::lacks_variable(located, config, pointer);
+            // Where a variable is missing, what stands there is its name.
+            (all_its_own && !config.is_unset(pointer)).then(|| SecretString::new(value))
         };
         let section = if address.remote { "/gateway/remote" } else { "/gateway/auth" };
         // The token of the environment is the local gateway's (reference: state-checks 9.2).

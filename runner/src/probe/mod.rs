@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::config::release::Release;
-use crate::config::{Config, Problem, ProblemKind, SecretString};
+use crate::config::{Config, SecretString};
 use crate::target::{Environment, Located, Origin};
 
 /// How long the probe may take where nothing else is said (the reference's budget).
@@ -208,11 +208,7 @@ fn permitted(
 
 /// The text at a pointer holds a variable that a target that was named on the command line does not get.
 fn lacks_variable(located: &Located, config: &Config, pointer: &str) -> bool {
-    let unset = |problem: &Problem| {
-        matches!(problem.kind, ProblemKind::UnsetVariable | ProblemKind::UnsetVariableKept)
-            && problem.pointer.iter().chain(&problem.more).any(|known| known == pointer)
-    };
-    !located.may_use(Origin::Process) && config.problems.iter().any(unset)
+    !located.may_use(Origin::Process) && config.is_unset(pointer)
 }
 
 /// The installation is this user's own: found as OpenClaw itself finds it, and owned by the user who audits it.

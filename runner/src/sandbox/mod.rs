@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_types, reason = "this is the place for the engine")]
 
+mod bindings;
 pub mod check;
 pub mod compile;
 mod database;
@@ -15,9 +16,9 @@ mod run;
 pub mod view;
 mod wasi;
 
-pub use host::bindings::chitin::policy::input::{
+pub use bindings::policy::chitin::policy::input::{
     Input, Permissions, Platform, Problem, Release, Variable, View,
 };
-pub use host::bindings::chitin::policy::types;
+pub use bindings::policy::chitin::policy::types;
 pub use host::{AwaitProbe, Close, Facts, Known, Literals, Measures, ProbeResult, Progress, Shared, Source};
 pub use run::{Answer, Code, Failure, Sandbox, Stages};

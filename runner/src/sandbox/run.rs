@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
+use super::bindings::policy::PolicyPre;
+use super::bindings::policy::chitin::policy::input::Input;
 use super::compile::Compiled;
 use super::database;
 use super::engine::EPOCH_MILLISECONDS;
-use super::host::bindings::PolicyPre;
-use super::host::bindings::chitin::policy::input::Input;
 use super::host::{self, HostState, Shared};
 use super::limits::{LimitError, Limits, bytes};
 use super::load;

@@ -317,6 +317,16 @@ impl Root {
         &self.path
     }
 
+    /// The same place, looked at for the same purpose.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let is_found = match (self.found, other.found) {
+            (Some(one), Some(other)) => one.is(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        self.path == other.path && self.purpose == other.purpose && is_found
+    }
+
     /// The view is one object, and nothing below it.
     fn is_single(&self) -> bool {
         matches!(self.purpose, Purpose::Facts | Purpose::Log | Purpose::Package)

@@ -1,12 +1,11 @@
 //! Which release a target is judged by, how that is known, and how sure it is.
 //!
-//! What the operator says settles it. Else the installed package tells it, else the stamp of the last program that wrote the
-//! config, else what keys and state directory have in common, else it is the newest one. What does not fit is evidence of
-//! another release. Where that one is of another structure, or more than one thing speaks for it, the checks of both run: a
-//! stamp that lies hides no check.
+//! What the operator says settles it. Else the greeting of the gateway that runs tells it, else the installed package, else the
+//! stamp of the last program that wrote the config, else what keys and state directory have in common, else it is the newest
+//! one. What does not fit is evidence of another release. Where that one is of another structure, or more than one thing
+//! speaks for it, the checks of both run: a stamp that lies hides no check.
 
 use std::cmp::Reverse;
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +18,7 @@ use crate::config::tree::{Node, Tree};
 use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Environment, Located};
 
-/// The weight of what a person does not write.
+/// The weight of evidence that programs make, and people do not write.
 const FIRM: usize = 2;
 /// The pointer of the stamp.
 const STAMP: &str = "/meta/lastTouchedVersion";
@@ -102,8 +101,8 @@ impl Evidence {
             what: what.into(),
             since: text(since),
             until: text(until),
-            from: since.unwrap_or(Release::new(0, 0, 0)),
-            to: until.unwrap_or(Release::new(u16::MAX, u8::MAX, u16::MAX)),
+            from: since.unwrap_or(Release::OLDEST),
+            to: until.unwrap_or(Release::ENDLESS),
             weight,
         }
     }
@@ -168,27 +167,46 @@ pub struct Word {
     pub greeted: Option<Release>,
 }
 
+/// Everything on a target and beside it that tells a release.
+#[derive(Debug, Clone)]
+pub(in crate::config) struct Signs {
+    evidence: Vec<Evidence>,
+    stamp: Option<Release>,
+    /// The package of the caller's own program.
+    callers: Option<Installed>,
+    /// The package in the state directory.
+    in_state: Option<Installed>,
+}
+
+impl Signs {
+    /// Looks for them in a config and on its machine.
+    pub(in crate::config) fn gather(config: &Tree, located: &Located, env: &Environment) -> Self {
+        let mut evidence = evidence::of_keys(config);
+        evidence.extend(evidence::of_state(&located.state_dir));
+        Self {
+            evidence,
+            stamp: stamp(config),
+            callers: installed::callers(located, env),
+            in_state: installed::in_state(located),
+        }
+    }
+}
+
 /// Tells the release of a target.
-pub(in crate::config) fn detect(
-    config: &Tree,
-    located: &Located,
-    env: &Environment,
-    word: Word,
-    problems: &mut Problems,
-) -> Judged {
-    let stamp = stamp(config);
-    let mut judged = Judged { evidence: gather(config, located), ..Judged::newest() };
+pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems) -> Judged {
+    let Signs { evidence, stamp, callers, in_state } = signs;
+    let mut judged = Judged { evidence, ..Judged::newest() };
     if let Some(release) = word.asked {
         (judged.release, judged.source, judged.sure) = (release, Source::Asked, Sure::Settled);
         "--openclaw-version".clone_into(&mut judged.told_by);
     } else if let Some(release) = word.greeted {
         (judged.release, judged.source, judged.sure) = (release, Source::Gateway, Sure::Known);
         "the greeting of the gateway".clone_into(&mut judged.told_by);
-    } else if let Some(Installed { release, folder }) = installed::callers(located, env) {
-        (judged.release, judged.source, judged.sure) = (release, Source::Package, Sure::Known);
+    } else if let Some(Installed { release, folder }) = &callers {
+        (judged.release, judged.source, judged.sure) = (*release, Source::Package, Sure::Known);
         judged.told_by = format!("the installed package {}", folder.display());
-    } else if let Some(Installed { release, folder }) = installed::in_state(located) {
-        (judged.release, judged.source, judged.sure) = (release, Source::Package, Sure::Likely);
+    } else if let Some(Installed { release, folder }) = &in_state {
+        (judged.release, judged.source, judged.sure) = (*release, Source::Package, Sure::Likely);
         judged.told_by = format!("the package {}", folder.display());
     } else if let Some(release) = stamp {
         (judged.release, judged.source, judged.sure) = (release, Source::Stamp, Sure::Likely);
@@ -197,9 +215,7 @@ pub(in crate::config) fn detect(
         (judged.release, judged.source, judged.sure) = (release, Source::Evidence, Sure::Likely);
         "what the config and the state directory hold".clone_into(&mut judged.told_by);
     }
-    if let Some(Installed { release, .. }) =
-        installed::callers(located, env).filter(|_| word.greeted.is_some())
-    {
+    if let Some(Installed { release, .. }) = callers.filter(|_| word.greeted.is_some()) {
         judged.evidence.push(Evidence::new("the installed package", Some(release), Some(release), FIRM));
     }
     if let Some(stamp) = stamp.filter(|_| judged.source != Source::Stamp) {
@@ -224,12 +240,6 @@ pub(in crate::config) fn stamp(config: &Tree) -> Option<Release> {
         Node::Leaf(Value::String(stamp)) => Release::of_stamp(stamp),
         _ => None,
     }
-}
-
-fn gather(config: &Tree, located: &Located) -> Vec<Evidence> {
-    let mut all = evidence::of_keys(config);
-    all.extend(evidence::of_state(&located.state_dir));
-    all
 }
 
 fn score(evidence: &[Evidence], release: Release) -> usize {
@@ -295,9 +305,4 @@ fn newer(release: Release) -> Problem {
          that came later are not known here."
     );
     Problem::new(ProblemKind::NewerVersion, message).at(STAMP)
-}
-
-/// A path of the state directory exists, whatever it is.
-pub(in crate::config) fn exists(state_dir: &Path, rel: &str) -> bool {
-    state_dir.join(rel).symlink_metadata().is_ok()
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::pointer::{join, readable};
 use crate::config::release::Release;
-use crate::config::release::detect::{Evidence, exists};
+use crate::config::release::detect::Evidence;
 use crate::config::schema::{self, Trail};
 use crate::config::secret_refs::SOURCES;
 use crate::config::tree::{Node, Tree};
@@ -19,9 +19,9 @@ const FILES: [(&str, Release); 3] = [
     ("config-journal-fingerprint.key", Release::new(2026, 8, 1)),
 ];
 
-/// What a program makes itself counts more than a key, which people write.
+/// The weight of a file: programs make it, so it counts more than a key, which people write.
 const FILE_WEIGHT: usize = 2;
-/// A key.
+/// The weight of a key.
 const KEY_WEIGHT: usize = 1;
 
 /// The last release of the older structure that was examined.
@@ -29,7 +29,7 @@ const LAST_OLDER: Release = Release::new(2026, 7, 35);
 
 /// Files of the state directory that only some releases make.
 pub(in crate::config) fn of_state(state_dir: &Path) -> Vec<Evidence> {
-    let found = FILES.iter().filter(|(rel, _)| exists(state_dir, rel));
+    let found = FILES.iter().filter(|(rel, _)| state_dir.join(rel).symlink_metadata().is_ok());
     found.map(|(rel, since)| Evidence::new(*rel, Some(*since), None, FILE_WEIGHT)).collect()
 }
 

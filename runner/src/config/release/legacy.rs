@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::config::pointer::{escape, readable, segments};
-use crate::config::release::{Release, ReleaseRange};
+use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema;
 use crate::config::{Problem, ProblemKind, Problems};
 
@@ -11,8 +11,8 @@ use crate::config::{Problem, ProblemKind, Problems};
 struct Moved {
     /// `*` is any key, or any item of a list.
     key: &'static str,
-    /// The releases that this is said of; none means all.
-    releases: &'static str,
+    /// The first and the last of the releases that this is said of.
+    releases: (Release, Release),
     now: Now,
 }
 
@@ -26,13 +26,18 @@ enum Now {
 
 use Now::{Gone, In};
 
-const OLDER: &str = "..2026.7";
-const NEWER: &str = "2026.8.1..";
+/// All releases.
+const ALL: (Release, Release) = (Release::OLDEST, Release::ENDLESS);
+/// Those of the older structure.
+const OLDER: (Release, Release) = (Release::OLDEST, Release::new(2026, 7, u16::MAX));
+/// Those of the newer one.
+const NEWER: (Release, Release) = (NEWER_STRUCTURE, Release::ENDLESS);
+
 const IN_STATE: &str = "the gateway keeps it in its state directory";
 const NO_EFFECT: &str = "this release has no such setting";
 
 const fn all(key: &'static str, now: Now) -> Moved {
-    Moved { key, releases: "", now }
+    Moved { key, releases: ALL, now }
 }
 
 const fn older(key: &'static str, now: Now) -> Moved {
@@ -93,7 +98,7 @@ const MOVED: [Moved; 65] = [
     newer("/tools/web/search/grok", In("plugins.entries.xai.config.webSearch")),
     Moved {
         key: "/browser/ssrfPolicy/allowPrivateNetwork",
-        releases: "2026.4.5..",
+        releases: (Release::new(2026, 4, 5), Release::ENDLESS),
         now: In("browser.ssrfPolicy.dangerouslyAllowPrivateNetwork"),
     },
     newer("/browser/color", Gone(NO_EFFECT)),
@@ -119,31 +124,40 @@ const MOVED: [Moved; 65] = [
     newer("/audio", Gone(NO_EFFECT)),
 ];
 
-/// What the loader calls legacy although its keys are known: always, or where it holds a text.
-const REFUSED: [(&str, &str, &str, bool); 3] = [
-    ("/agent/model", "", "agents.defaults.model.primary", true),
-    ("/agent/imageModel", "", "agents.defaults.imageModel.primary", true),
-    // From 2026.4.9 on it is moved at load, or means what it says.
-    ("/messages/tts/enabled", "..2026.4.5", "messages.tts.auto", false),
+/// What the loader calls legacy although the release knows the key: where it holds a text, or whatever it holds.
+const REFUSED: [(Moved, bool); 3] = [
+    (all("/agent/model", In("agents.defaults.model.primary")), true),
+    (all("/agent/imageModel", In("agents.defaults.imageModel.primary")), true),
+    (
+        // From 2026.4.9 on it is moved at load, or means what it says.
+        Moved {
+            key: "/messages/tts/enabled",
+            releases: (Release::OLDEST, Release::new(2026, 4, 5)),
+            now: In("messages.tts.auto"),
+        },
+        false,
+    ),
 ];
+
+impl Moved {
+    fn applies_to(&self, release: Release) -> bool {
+        (self.releases.0..=self.releases.1).contains(&release)
+    }
+}
 
 /// Keys of older layouts that the release does not know.
 pub(in crate::config) fn check(release: Release, config: &Value, problems: &mut Problems) {
-    let applies = |releases: &str| {
-        releases.is_empty() || releases.parse::<ReleaseRange>().is_ok_and(|range| range.contains(release))
-    };
     let mut found = Vec::new();
-    for moved in MOVED.iter().filter(|moved| applies(moved.releases)) {
+    for moved in MOVED.iter().filter(|moved| moved.applies_to(release)) {
         let steps: Vec<&str> = moved.key.split('/').skip(1).collect();
         places(config, &steps, String::new(), &mut found);
         for pointer in found.drain(..).filter(|pointer| !is_known(release, pointer)) {
             say(&pointer, &moved.now, problems);
         }
     }
-    for (key, releases, now, only_text) in REFUSED {
-        let value = config.pointer(key).filter(|value| !only_text || value.is_string());
-        if value.is_some() && applies(releases) {
-            say(key, &In(now), problems);
+    for (refused, only_text) in REFUSED.iter().filter(|(refused, _)| refused.applies_to(release)) {
+        if config.pointer(refused.key).is_some_and(|value| !only_text || value.is_string()) {
+            say(refused.key, &refused.now, problems);
         }
     }
 }
@@ -229,9 +243,8 @@ mod tests {
 
     #[test]
     fn every_range_is_one() {
-        let ranges = MOVED.iter().map(|moved| moved.releases).chain(REFUSED.iter().map(|refused| refused.1));
-        for range in ranges.filter(|range| !range.is_empty()) {
-            range.parse::<ReleaseRange>().unwrap();
+        for moved in MOVED.iter().chain(REFUSED.iter().map(|(refused, _)| refused)) {
+            assert!(moved.releases.0 <= moved.releases.1, "{}", moved.key);
         }
     }
 }

@@ -41,6 +41,11 @@ pub const NEWEST: Release = Release::new(2026, 9, 6);
 pub const NEWER_STRUCTURE: Release = Release::new(2026, 8, 1);
 
 impl Release {
+    /// Before every release.
+    pub const OLDEST: Self = Self::new(0, 0, 0);
+    /// Behind every release.
+    pub const ENDLESS: Self = Self::new(u16::MAX, u8::MAX, u16::MAX);
+
     /// The release with these three numbers.
     #[must_use]
     pub const fn new(year: u16, month: u8, patch: u16) -> Self {
@@ -115,10 +120,8 @@ impl FromStr for ReleaseRange {
         if from.is_empty() && to.is_empty() {
             return Err(wrong());
         }
-        let from =
-            if from.is_empty() { Some(Release { year: 0, month: 0, patch: 0 }) } else { release(from, 0) };
-        let last = Release { year: u16::MAX, month: u8::MAX, patch: u16::MAX };
-        let to = if to.is_empty() { Some(last) } else { release(to, u16::MAX) };
+        let from = if from.is_empty() { Some(Release::OLDEST) } else { release(from, 0) };
+        let to = if to.is_empty() { Some(Release::ENDLESS) } else { release(to, u16::MAX) };
         match (from, to) {
             (Some(from), Some(to)) if from <= to => Ok(Self { text: text.to_owned(), from, to }),
             _ => Err(wrong()),

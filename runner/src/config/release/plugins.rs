@@ -24,10 +24,10 @@ const BUILT_IN: [&str; 9] =
 
 /// Other names for channels, accepted as a heartbeat target, with the first release that has them.
 const CHANNEL_ALIASES: [(&str, Release); 11] = [
-    ("imsg", OLDEST),
-    ("internet-relay-chat", OLDEST),
-    ("google-chat", OLDEST),
-    ("gchat", OLDEST),
+    ("imsg", Release::OLDEST),
+    ("internet-relay-chat", Release::OLDEST),
+    ("google-chat", Release::OLDEST),
+    ("gchat", Release::OLDEST),
     ("lark", CATALOGUE),
     ("teams", CATALOGUE),
     ("nc", CATALOGUE),
@@ -39,9 +39,6 @@ const CHANNEL_ALIASES: [(&str, Release); 11] = [
 
 /// Since then the names of all channels that are known of count, installed or not.
 const CATALOGUE: Release = Release::new(2026, 3, 22);
-
-/// Before every release.
-const OLDEST: Release = Release { year: 0, month: 0, patch: 0 };
 
 /// The plugins that come with each release: id, tab, and its range of releases. `tests/release-facts` makes it.
 const PLUGINS: &str = include_str!("plugins.tsv");
@@ -110,14 +107,20 @@ struct Found {
     open_ended: bool,
 }
 
-/// Checks the ids a config names.
-pub(in crate::config) fn check(release: Release, config: &Value, located: &Located, problems: &mut Problems) {
+/// Checks the ids a config names, where the layer is on.
+pub(in crate::config) fn check(
+    release: Release,
+    config: &Value,
+    located: &Located,
+    layer: Layer,
+    problems: &mut Problems,
+) {
+    if layer == Layer::Off {
+        return;
+    }
     let found = discover(release, config, located);
     let channels = config.get("channels").and_then(Value::as_object);
     let plugins = config.get("plugins");
-    if Layer::of(release, config, located) == Layer::Off {
-        return;
-    }
     for id in channels.into_iter().flat_map(serde_json::Map::keys) {
         if !js_trim(id).is_empty() && !found.is_channel(js_trim(id)) && !found.is_named(id, plugins) {
             let message =
@@ -129,7 +132,9 @@ pub(in crate::config) fn check(release: Release, config: &Value, located: &Locat
     if let Some(plugins) = plugins {
         plugin_ids(plugins, &found, problems);
         plugin_configs(plugins, &found, problems);
-        for (index, path) in missing_paths(config, located) {
+        // Of later releases the layer says that there are none.
+        let missing = Some(missing_paths(config, located)).filter(|_| release < OFF_SINCE);
+        for (index, path) in missing.into_iter().flatten() {
             let message = format!("The plugin path {} does not exist.", path.display());
             invalid(problems, format!("/plugins/load/paths/{index}"), message);
         }
@@ -216,9 +221,8 @@ fn plugin_ids(plugins: &Value, found: &Found, problems: &mut Problems) {
     };
     let message = "No plugin of this name is bundled or installed.";
     let memory = plugins.pointer("/slots/memory").and_then(Value::as_str).map(js_trim);
-    let never = Release::new(u16::MAX, 1, 0);
     if memory.is_some_and(|id| {
-        let warned_since = if id == "memory-lancedb" { LANCEDB_WARN } else { never };
+        let warned_since = if id == "memory-lancedb" { LANCEDB_WARN } else { Release::ENDLESS };
         !id.is_empty() && id != "none" && refused(id, warned_since)
     }) {
         invalid(problems, "/plugins/slots/memory", message);

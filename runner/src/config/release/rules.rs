@@ -38,7 +38,7 @@ const MAIN: &str = "main";
 
 /// A rule, and the releases in which it holds, both ends among them.
 struct Rule {
-    /// What it is called where people speak of it.
+    /// Its name, for whoever reads the table.
     #[allow(dead_code, reason = "names the rule for whoever reads the table, and for tests")]
     name: &'static str,
     since: Release,
@@ -46,12 +46,9 @@ struct Rule {
     check: fn(&mut Judge<'_>),
 }
 
-const OLDEST: Release = Release::new(0, 0, 0);
-const ENDLESS: Release = Release::new(u16::MAX, u8::MAX, u16::MAX);
-
 /// A rule of all releases.
 const fn always(name: &'static str, check: fn(&mut Judge<'_>)) -> Rule {
-    Rule { name, since: OLDEST, last: ENDLESS, check }
+    Rule { name, since: Release::OLDEST, last: Release::ENDLESS, check }
 }
 
 impl Rule {
@@ -68,7 +65,7 @@ impl Rule {
     }
 }
 
-/// All of them.
+/// All rules.
 const RULES: &[Rule] = &[
     // Agents, and what refers to them.
     always("roster-nonempty", roster::not_empty).since(2026, 8, 1),

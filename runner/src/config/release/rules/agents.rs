@@ -24,7 +24,7 @@ fn ids(judge: &Judge<'_>) -> HashSet<String> {
     judge.agents().filter_map(|agent| agent.text_of("id").map(normal_id)).collect()
 }
 
-/// What names an agent names one that is there.
+/// Settings that name an agent name one that is there.
 pub(super) fn targets(judge: &mut Judge<'_>) {
     let mut known = ids(judge);
     if known.is_empty() {
@@ -55,7 +55,7 @@ pub(super) fn bound(judge: &mut Judge<'_>) {
     }
 }
 
-/// What a binding may have by its type.
+/// A binding has no settings of another type, and one of acp type names its peer.
 pub(super) fn binding_types(judge: &mut Judge<'_>) {
     for binding in judge.root().items_of("bindings").filter(|binding| !binding.is_unknown_at("type")) {
         let is_acp = binding.is("type", "acp");
@@ -229,7 +229,7 @@ fn heartbeats<'a>(judge: &Judge<'a>) -> impl Iterator<Item = Spot<'a>> + use<'a>
     heartbeats.into_iter()
 }
 
-/// The interval of a heartbeat.
+/// The interval of a heartbeat is a duration.
 pub(super) fn heartbeat_interval(judge: &mut Judge<'_>) {
     let composed = judge.takes_composed_durations();
     for heartbeat in heartbeats(judge) {
@@ -241,7 +241,7 @@ pub(super) fn heartbeat_interval(judge: &mut Judge<'_>) {
     }
 }
 
-/// The hours of a heartbeat. Before the newer structure they are looked at only where there is an interval.
+/// The hours of a heartbeat are times of day. Before the newer structure they are looked at only where there is an interval.
 pub(super) fn heartbeat_hours(judge: &mut Judge<'_>) {
     let always = judge.release >= NEWER_STRUCTURE;
     for heartbeat in heartbeats(judge) {

@@ -57,7 +57,7 @@ const OPEN: [&str; 10] = [
     "slack",
 ];
 
-/// Open direct messages say so twice.
+/// Open direct messages need `"*"` in `allowFrom`, too.
 pub(super) fn open_needs_star(judge: &mut Judge<'_>) {
     for Section { channel, spot, .. } in sections(judge, &OPEN) {
         let dm = spot.get("dm");
@@ -90,7 +90,7 @@ pub(super) fn telegram_webhook(judge: &mut Judge<'_>) {
     }
 }
 
-/// Commands of one's own.
+/// A custom command of Telegram has a valid name and a description.
 pub(super) fn telegram_commands(judge: &mut Judge<'_>) {
     for command in sections(judge, &["telegram"]).flat_map(|section| section.spot.items_of("customCommands"))
     {
@@ -115,7 +115,7 @@ fn is_command(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// Slack over HTTP signs what it sends.
+/// Slack over HTTP needs a signing secret.
 pub(super) fn slack_http(judge: &mut Judge<'_>) {
     for section in sections(judge, &["slack"]) {
         let (spot, base) = (&section.spot, &section.base);
@@ -128,7 +128,7 @@ pub(super) fn slack_http(judge: &mut Judge<'_>) {
     }
 }
 
-/// What Discord shows that the bot does.
+/// The settings of the activity that Discord shows fit each other.
 pub(super) fn discord_activity(judge: &mut Judge<'_>) {
     /// The activity type that is a stream and has a URL.
     const STREAMING: u64 = 1;
@@ -167,7 +167,7 @@ fn ids_below(spot: &Spot<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-/// Registering a name asks for an address.
+/// Registering a name with IRC needs an e-mail address.
 pub(super) fn irc_register(judge: &mut Judge<'_>) {
     for nickserv in sections(judge, &["irc"]).filter_map(|section| section.spot.get("nickserv")) {
         if nickserv.is_true("register") && !nickserv.fills("registerEmail") {
@@ -176,7 +176,7 @@ pub(super) fn irc_register(judge: &mut Judge<'_>) {
     }
 }
 
-/// Programs, hosts and folders of phones.
+/// The program, the host and the folders of Signal and iMessage have safe names.
 pub(super) fn phones(judge: &mut Judge<'_>) {
     for Section { spot, .. } in sections(judge, &["signal", "imessage"]) {
         if spot.text_of("cliPath").is_some_and(|path| !is_safe_program(path)) {

@@ -53,7 +53,7 @@ pub(super) fn tailscale_auth(judge: &mut Judge<'_>) {
     }
 }
 
-/// The address that the gateway says it has.
+/// The public address of the gateway is that of a host alone.
 pub(super) fn public_origin(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("gateway/publicOrigin") else { return };
     let fits = |text: &str| origin(text).is_some_and(|url| is_private(&url));
@@ -65,7 +65,7 @@ pub(super) fn public_origin(judge: &mut Judge<'_>) {
     }
 }
 
-/// The address of the sandbox for apps.
+/// The address of the sandbox for apps is that of a host alone.
 pub(super) fn sandbox_origin(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("mcp/apps/sandboxOrigin") else { return };
     if spot.text().is_some_and(|text| origin(text).is_none()) {

@@ -28,7 +28,7 @@ fn servers<'a>(judge: &Judge<'a>) -> impl Iterator<Item = Spot<'a>> + use<'a> {
     servers.into_iter().map(|(_, server)| server)
 }
 
-/// Names of servers.
+/// The name of a node's server is not blank, and has no blanks around it.
 pub(super) fn names(judge: &mut Judge<'_>) {
     let of_nodes: Vec<_> =
         judge.at("nodeHost/mcp").into_iter().flat_map(|mcp| mcp.members_of("servers")).collect();
@@ -98,7 +98,7 @@ pub(super) fn per_requester(judge: &mut Judge<'_>) {
     }
 }
 
-/// The address of what a client says of itself.
+/// The address of a client's metadata is an https URL with a path.
 pub(super) fn client_metadata(judge: &mut Judge<'_>) {
     for server in servers(judge) {
         let Some(spot) = server.at("oauth/clientMetadataUrl") else { continue };

@@ -25,7 +25,7 @@ pub(super) fn providers(judge: &mut Judge<'_>) {
     }
 }
 
-/// Where the catalogue of models comes from.
+/// The catalogue of models comes over https, or from this machine.
 pub(super) fn catalog(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("models/catalogRefresh/url") else { return };
     if spot.text().is_some_and(|text| !url(text).is_some_and(|url| is_private(&url))) {
@@ -36,7 +36,7 @@ pub(super) fn catalog(judge: &mut Judge<'_>) {
 /// Names of models that were valid before names had a form.
 const OLD_NAMES: [&str; 2] = ["openrouter:auto", "openrouter:free"];
 
-/// What a policy allows are models.
+/// What a policy allows has the form of a model's name.
 pub(super) fn policies(judge: &mut Judge<'_>) {
     let shared = judge.at("agents/defaults");
     let aliases = |agent: &Spot<'_>| -> Vec<String> {
@@ -75,7 +75,7 @@ fn is_reference(text: &str) -> bool {
     first.iter().all(|part| is_part(part)) && (last == "*" || is_part(last))
 }
 
-/// The model that decides.
+/// The decision model has the form of a model's name.
 pub(super) fn decision(judge: &mut Judge<'_>) {
     let wrong: Vec<_> = judge
         .agents_and_defaults()

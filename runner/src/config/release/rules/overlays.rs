@@ -4,8 +4,8 @@ use crate::config::release::Release;
 use crate::target::js_trim;
 
 /// A release before all that are known, and one after them.
-const FIRST: Release = Release::new(0, 0, 0);
-const LAST: Release = Release::new(u16::MAX, u8::MAX, u16::MAX);
+const FIRST: Release = Release::OLDEST;
+const LAST: Release = Release::ENDLESS;
 
 /// Their entries only change what the gateway has: the name, and the first and the last release that was seen to take such an
 /// entry (run: 2026.5.28, 2026.7.35, 2026.8.2, 2026.9.3 and 2026.9.6; what lies between two of them counts as the older one).

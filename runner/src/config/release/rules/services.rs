@@ -8,7 +8,7 @@ use crate::config::rules::forms::{duration, is_http};
 use crate::config::rules::spot::Spot;
 use crate::target::js_trim;
 
-/// The provider of speech is one of those that the config has.
+/// `talk.provider` is one of `talk.providers`, and must be given where there are several.
 pub(super) fn talk(judge: &mut Judge<'_>) {
     let talk = judge.at("talk");
     let realtime = talk.as_ref().and_then(|talk| talk.get("realtime"));
@@ -33,7 +33,7 @@ pub(super) fn talk(judge: &mut Judge<'_>) {
 /// First release that has profiles without an address of their own.
 const ATTACHED_SINCE: Release = Release::new(2026, 3, 13);
 
-/// Profiles of the browser.
+/// A browser profile has a plain name, and the address that its driver needs.
 pub(super) fn browser_profiles(judge: &mut Judge<'_>) {
     let profiles: Vec<_> =
         judge.at("browser").into_iter().flat_map(|browser| browser.members_of("profiles")).collect();
@@ -68,7 +68,7 @@ fn profile_address(profile: &Spot<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-/// The webhook of jobs.
+/// `cron.webhook` is an address of the web.
 pub(super) fn cron_webhook(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("cron/webhook") else { return };
     if spot.text().is_some_and(|url| !is_http(url)) {
@@ -76,7 +76,7 @@ pub(super) fn cron_webhook(judge: &mut Judge<'_>) {
     }
 }
 
-/// The proxy.
+/// `proxy.proxyUrl` is an address of the web.
 pub(super) fn proxy(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("proxy/proxyUrl") else { return };
     if spot.text().is_some_and(|url| !is_http(url)) {
@@ -84,7 +84,7 @@ pub(super) fn proxy(judge: &mut Judge<'_>) {
     }
 }
 
-/// Paths that are absolute.
+/// `worktreeRoot` and `desktop.host.passwordFile` are absolute paths.
 pub(super) fn paths(judge: &mut Judge<'_>) {
     if let Some(root) = judge.at("worktreeRoot") {
         let fits = |path: &str| {
@@ -104,7 +104,7 @@ pub(super) fn paths(judge: &mut Judge<'_>) {
 /// Shortest time after which a worker may be suspended, in milliseconds.
 const LEAST_IDLE: f64 = 60_000.0;
 
-/// Workers elsewhere.
+/// Projects and profiles of `cloudWorkers` have plain names, and a profile is not suspended too soon.
 pub(super) fn cloud_workers(judge: &mut Judge<'_>) {
     let Some(workers) = judge.at("cloudWorkers") else { return };
     for (name, project) in workers.members_of("projectProfiles") {
@@ -135,7 +135,7 @@ pub(super) fn cloud_workers(judge: &mut Judge<'_>) {
     }
 }
 
-/// `host/owner/repository`.
+/// The name has the form `host/owner/repository`.
 fn is_repository(name: &str) -> bool {
     let mut parts = name.split('/');
     let host = parts.next().unwrap_or_default();

@@ -15,7 +15,7 @@ fn written(spot: &Spot<'_>) -> Option<String> {
     }
 }
 
-/// How long sessions are kept.
+/// Times that sessions are kept for are durations.
 pub(super) fn durations(judge: &mut Judge<'_>) {
     let Some(maintenance) = judge.at("session/maintenance") else { return };
     let composed = judge.takes_composed_durations();
@@ -40,7 +40,7 @@ pub(super) fn durations(judge: &mut Judge<'_>) {
 /// The first release of which it is not known that it judges `rotateBytes`.
 const ROTATE_FREE: Release = Release::new(2026, 4, 29);
 
-/// How much of sessions is kept.
+/// Limits on the size of sessions are sizes.
 pub(super) fn sizes(judge: &mut Judge<'_>) {
     let Some(maintenance) = judge.at("session/maintenance") else { return };
     for key in ["rotateBytes", "maxDiskBytes", "highWaterBytes"] {
@@ -53,7 +53,7 @@ pub(super) fn sizes(judge: &mut Judge<'_>) {
     }
 }
 
-/// How long sessions of jobs are kept.
+/// The time that sessions of jobs are kept for is a duration.
 pub(super) fn cron_retention(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("cron/sessionRetention") else { return };
     let composed = judge.takes_composed_durations();
@@ -62,7 +62,7 @@ pub(super) fn cron_retention(judge: &mut Judge<'_>) {
     }
 }
 
-/// Sizes at which a conversation is shortened.
+/// The size at which a conversation is shortened is a size.
 pub(super) fn compaction(judge: &mut Judge<'_>) {
     let Some(compaction) = judge.at("agents/defaults/compaction") else { return };
     for path in ["maxActiveTranscriptBytes", "memoryFlush/forceFlushTranscriptBytes"] {
