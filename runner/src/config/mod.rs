@@ -220,6 +220,7 @@ fn of_release(
     let redact::Redacted { copy: redacted, mut secrets, hidden_variables } =
         redact::redact(judged.release, &value, &references);
     secret_refs::check(&value, &secrets, &mut problems);
+    secret_refs::look_up(&value, &mut secrets, env);
     secrets.extend(secret::from_environment(env));
 
     let mut config = Config {
