@@ -471,6 +471,7 @@ impl sdk::Host for Native {
                 bytes: known.bytes,
                 padded: known.padded,
                 placeholder: known.placeholder,
+                well_known: known.well_known,
                 classes: known.classes,
                 fingerprint: known.fingerprint,
             }),

@@ -249,6 +249,24 @@ fn an_included_file_is_edited_where_the_value_stands() {
 }
 
 #[test]
+fn databases_and_what_lies_beside_them_are_closed() {
+    let home = Home::new();
+    fs::create_dir(home.path("state/state")).unwrap();
+    let databases = ["state/state/openclaw.sqlite", "state/agents/main/agent/openclaw-agent.sqlite"];
+    let beside = ["", "-wal", "-shm", "-journal"];
+    let mut places: Vec<String> =
+        databases.iter().flat_map(|database| beside.map(|end| format!("{database}{end}"))).collect();
+    places.extend(["", ".doctor-importing"].map(|end| format!("state/exec-approvals.json{end}")));
+    for place in &places {
+        home.file(place, 0o664, "");
+    }
+    home.run(&["fix", "--yes"]);
+    for place in &places {
+        assert_eq!(home.mode(place), 0o600, "{place}");
+    }
+}
+
+#[test]
 fn without_a_terminal_nothing_is_done_unasked() {
     let home = Home::new();
     let run = home.run(&["fix"]);

@@ -43,7 +43,7 @@ fn roster(config: &Node<'_>) -> Result<Option<Finding>, NotAssessed> {
         // A sole agent is the default one, marked or not; where each conversation has its owner, it must not be marked.
         (Err(reason), 1) if is_marked()? => return Err(reason),
         (Err(_), 1) => false,
-        // Two of them are wrong in either way, one and none in one way each.
+        // Two or more marked agents are always wrong. One is wrong with explicit ownership, none is wrong without.
         (Err(_), _) if marked.len() > 1 => true,
         (Err(reason), _) => return Err(reason),
     };

@@ -46,7 +46,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let switches =
         [elevated.is_false().map(|is_off| !is_off), webhooks.is_true(), internal_hooks(cx), has_browser(cx)];
     let [elevated_tools, web, inner, browsers] = switches.map(|switch| on_off(&mut answer, switch));
-    // A summary points at what is written down; the first place is the config as a whole. What is withheld is no place.
+    // The first place is the whole config, then each setting that is in it. A withheld one may not be named.
     let written = [&channels, &elevated, &webhooks, &internal, &browser_control]
         .into_iter()
         .filter(|node| matches!(node.is_nullish(), Ok(false)));

@@ -80,7 +80,7 @@ fn names_count(cx: &Context<'_>, answer: &mut Answer, channel: &Channel<'_>) {
             Ok(switch.is_true()?.then_some(switch))
         },
         |switch, sharing| {
-            // A few words more or less; where it cannot be told, they are not said.
+            // This only adds a few words, so a hidden value leaves them out and the check stays assessed.
             let names = sharing.iter().filter_map(|account| {
                 let known = names_of(cx, channel.id, &account.direct_list().ok()?).ok()?;
                 known.open.is_none().then_some(known)

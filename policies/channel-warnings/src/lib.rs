@@ -353,7 +353,7 @@ fn has_password(cx: &Context<'_>, account: &Account<'_>) -> Result<bool, NotAsse
     let variable =
         if account.is_default() { cx.env_secret(PASSWORD_VARIABLE).map(is_set) } else { Ok(false) };
     let password = account.member("nickserv", "password").and_then(|node| {
-        // A password that is withheld may be there, and may be none.
+        // Whether there is a withheld password is not known.
         if node.is_nullish()? { Ok(false) } else { cx.config_secret(&node).map(is_set) }
     });
     any([file, variable, password])

@@ -347,7 +347,7 @@ fn texts(channel: &str, list: &Node<'_>) -> Result<Vec<String>, NotAssessed> {
 fn told<'t, 'a: 't>(sharing: impl IntoIterator<Item = &'t Account<'a>>) -> (String, &'static str) {
     let sharing: Vec<&Account<'_>> = sharing.into_iter().collect();
     let (who, note) = channels::told(sharing.iter().copied());
-    // A note more or less; where it cannot be told, it is not said.
+    // This only adds a note, so a hidden value leaves it out and the check stays assessed.
     let is_off = |account: &Account<'_>| account.get("dm").and_then(|dm| dm.get("enabled").is_false());
     if sharing.iter().all(|account| is_off(account) == Ok(true)) {
         let note = " At present dm.enabled is false: this counts from the day it is true.";

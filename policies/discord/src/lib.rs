@@ -477,7 +477,7 @@ mod tests {
         ] {
             assert_eq!(host(&section, commands).ids(audit), expected, "{section} {commands}");
         }
-        // A name that is hidden is one all the same.
+        // A hidden entry still counts as an entry.
         let hidden = host(r#"{guilds: {"1": {}}, allowFrom: ["5"]}"#, "{}");
         assert_eq!(hidden.hide("/channels/discord/allowFrom/0", Hidden::Variable).ids(audit), NOTHING);
         let store = host(r#"{guilds: {"1": {}}}"#, "{}").deny("credentials", "discord-allowFrom.json");

@@ -26,7 +26,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     // No channel has an empty name, so nobody comes in by such an entry.
     for (channel, list) in lists.filter(|(channel, _)| !channel.is_empty()) {
         let ids = checks(channel);
-        // A list that is in order is so whether elevated tools are on or off.
+        // Look at the list first: where it is fine, the switch does not matter.
         let verdict = match too_many(cx, channel, &list) {
             Ok(Some(finding)) => is_off.clone().map(|_| Some(finding)),
             other => other,
@@ -77,7 +77,7 @@ fn sender(cx: &Context<'_>, item: &Node<'_>) -> Result<Sender, NotAssessed> {
         }
         Err(reason) => reason,
     };
-    // A hidden text that has not the length of the wildcard is not the wildcard.
+    // A hidden text can only be the wildcard where it has one character.
     match cx.measures(item, reason.clone())?.units {
         0 => Ok(Sender::Nobody),
         1 => Err(reason),

@@ -1,12 +1,20 @@
 //! Approvals of commands that allow more than they say.
 
+use chitin_policy_sdk::context::unseen;
 use chitin_policy_sdk::openclaw::agents;
 use chitin_policy_sdk::openclaw::exec::Approvals;
-use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, Verdict, any, js, listing, warn};
+use chitin_policy_sdk::{
+    Answer, Context, Finding, Node, NotAssessed, Path, StateError, Verdict, any, js, listing, warn,
+};
 use serde_json::Value;
 
 const SKILLS: &str = "tools.exec.auto_allow_skills_enabled";
 const INTERPRETER: &str = "tools.exec.allowlist_interpreter_without_strict_inline_eval";
+
+const LEFT: &str = "tools.exec.legacy_approvals_file";
+
+/// The file of older releases, and its name while it is taken over (reference: 2026.9-delta 2.8).
+const FILES: [&str; 2] = ["exec-approvals.json", "exec-approvals.json.doctor-importing"];
 
 /// The key that stands for all agents.
 const EVERYONE: &str = "*";
@@ -58,9 +66,10 @@ const INTERPRETERS: [&str; 43] = [
     "xargs",
 ];
 
-/// Judges the document of approvals.
+/// Judges the document of approvals, and looks for one that was left behind.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
+    answer.check(LEFT, left_behind(cx));
     match Approvals::read(cx) {
         Ok(approvals) => {
             skills(&approvals, &mut answer);
@@ -69,6 +78,32 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         Err(reason) => answer.checks(&[SKILLS, INTERPRETER], Err::<Vec<_>, _>(reason)),
     }
     Ok(answer)
+}
+
+/// Later releases have the document in their database, and end with an error while a file is there.
+fn left_behind(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
+    let mut found = Vec::new();
+    for name in FILES {
+        let path = Path::new("state", name);
+        match cx.host().stat(&path) {
+            Ok(_) => found.push(path),
+            Err(StateError::NotFound | StateError::NoStateDir) => {}
+            Err(error) => return Err(unseen(cx, "stat", &path, &error)),
+        }
+    }
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<String> = found.iter().map(|path| cx.display_path(path)).collect();
+    let finding = warn(LEFT, "Exec approvals of an older release were not taken over")
+        .detail(format!(
+            "This release keeps approvals in its database, and {} was left by an older one. What the file approves may be more or \
+             less than what the database does, and OpenClaw's own security audit ends with an error as long as it is there.",
+            listing::words(&names)
+        ))
+        .remediation("Run `openclaw doctor --fix`, and see by `openclaw approvals get` that what is approved is what you mean")
+        .at_objects(&found);
+    Ok(Some(finding))
 }
 
 fn skills(approvals: &Approvals, answer: &mut Answer) {
@@ -200,6 +235,24 @@ mod tests {
 
     fn approvals(document: &str) -> Vec<String> {
         host("{}", &format!("{{\"version\": 1, {document}}}")).ids(audit)
+    }
+
+    #[test]
+    fn a_file_that_was_left_behind_is_told() {
+        let host = MemoryHost::new("{}").release(2026, 9, 6).directory("state", "", 0o700);
+        let ids = |host: &MemoryHost| {
+            let ids = host.ids(audit).into_iter();
+            ids.filter(|id| id.starts_with(LEFT)).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&host), [""; 0]);
+        for name in FILES {
+            assert_eq!(
+                ids(&host.clone().file("state", name, 0o600, "{}")),
+                [format!("{LEFT}:warn")],
+                "{name}"
+            );
+            assert_eq!(ids(&host.clone().deny("state", name)), [format!("{LEFT}:not assessed")], "{name}");
+        }
     }
 
     #[test]

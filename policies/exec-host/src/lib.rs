@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_newer_generation_refuses_such_a_command() {
-        let host = MemoryHost::new(&format!("{{agents: {{entries: {{a: {{{SENT}}}}}}}}}"));
+        let host = MemoryHost::new(&format!(r#"{{agents: {{list: [{{id: "a", {SENT}}}]}}}}"#));
         assert!(host.findings(audit)[0].detail.ends_with("run on the gateway's host, unconfined."));
         let newer = host.release(2026, 9, 6).findings(audit);
         assert!(newer[0].detail.ends_with("the sandbox fail."));
@@ -212,16 +212,15 @@ mod tests {
     #[test]
     fn what_is_withheld_is_not_taken_for_absent() {
         let config = format!(
-            r#"{{{SENT}, agents: {{defaults: {{sandbox: {{mode: "all"}}}}, entries: {{a: {{{SENT}}}}}}}}}"#
+            r#"{{{SENT}, agents: {{defaults: {{sandbox: {{mode: "all"}}}}, list: [{{id: "a", {SENT}}}]}}}}"#
         );
         for (pointer, ids) in [
             ("/tools", NOTHING.as_slice()),
             ("/agents", &[DEFAULTS_OPEN, AGENTS_OPEN]),
             ("/agents/defaults", &[DEFAULTS_OPEN, AGENTS_OPEN]),
             ("/agents/list", &[AGENTS_OPEN]),
-            ("/agents/entries", &[AGENTS_OPEN]),
-            ("/agents/entries/a/tools", &[]),
-            ("/agents/entries/a/sandbox", &[AGENTS_OPEN]),
+            ("/agents/list/0/tools", &[]),
+            ("/agents/list/0/sandbox", &[AGENTS_OPEN]),
         ] {
             assert_eq!(MemoryHost::new(&config).withhold(pointer).ids(audit), ids, "{pointer}");
         }

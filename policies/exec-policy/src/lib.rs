@@ -107,7 +107,7 @@ fn full(answer: &mut Answer, scopes: &[Configured<'_>], open: &Found<'_>) {
     if full.is_empty() {
         return;
     }
-    // What is not shown decides how bad it is.
+    // The hidden value decides the severity.
     let is_open = match open.any() {
         Ok(is_open) => is_open,
         Err(reason) => return answer.leave_open(FULL, reason),
@@ -142,7 +142,7 @@ fn open_channels(answer: &mut Answer, scopes: &[Configured<'_>], open: &Found<'_
         Ok(false) => return,
         Err(reason) => return answer.leave_open(OPEN, reason),
     }
-    // What is not shown may make it worse, or more.
+    // A hidden value may raise the severity or add a scope.
     let unseen = scopes.iter().filter_map(|scope| scope.security.as_ref().err()).chain(&open.unseen);
     unseen.for_each(|reason| answer.leave_open(OPEN, reason.clone()));
     let running: Vec<&Configured<'_>> =

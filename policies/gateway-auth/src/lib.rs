@@ -2,17 +2,12 @@
 
 use chitin_policy_sdk::openclaw::gateway::{Credential, Gateway, MIN_TOKEN_UNITS, TOKEN_VARIABLE};
 use chitin_policy_sdk::{
-    Answer, Context, Facts, Finding, Hidden, Measures, NotAssessed, Verdict, all, any, critical, js, warn,
+    Answer, Context, Facts, Finding, Location, Measures, NotAssessed, Verdict, all, any, critical, js, warn,
 };
 
 /// The variable that says which process it is, and what the gateway's own service has there.
 const KIND_VARIABLE: &str = "OPENCLAW_SERVICE_KIND";
 const SERVICE: &str = "gateway";
-
-/// Texts that scripts write where they have no secret, in letters (2026.9.3 and 2026.9.6).
-const WORDS: [&str; 2] = ["undefined", "null"];
-/// Lower case alone (`wit/secrets.wit`).
-const LOWER: u8 = 1;
 
 /// One of the two secrets of a login, and what is said of it.
 struct Secret {
@@ -91,7 +86,7 @@ fn env_token(cx: &Context<'_>, gateway: &Gateway<'_>) -> Result<Option<Finding>,
     Ok(Some(finding))
 }
 
-/// The token of the config is that of the variable. Which variable a reference names is not shown.
+/// The token of the config is that of the variable. What a store gives is not known.
 fn is_same(own: &Credential<'_>, variable: Option<&Facts>) -> Result<bool, NotAssessed> {
     let fingerprint = |measures: Option<Measures>| measures.map(|measures| measures.fingerprint);
     let of_variable = variable.and_then(|facts| facts.measures);
@@ -103,42 +98,66 @@ fn is_in_force(cx: &Context<'_>, gateway: &Gateway<'_>, secret: &Secret) -> Resu
     Ok(gateway.mode(cx)? == secret.name)
 }
 
+/// What stands where a secret should.
+enum Placeholder {
+    /// White space, in the config.
+    Blank,
+    /// A text that everybody knows.
+    WellKnown(Location),
+}
+
 fn placeholder(
     cx: &Context<'_>,
     gateway: &Gateway<'_>,
     secret: &Secret,
 ) -> Result<Option<Finding>, NotAssessed> {
-    if !all([is_in_force(cx, gateway, secret), is_placeholder(cx, gateway, secret)])? {
+    let found = find_placeholder(cx, gateway, secret);
+    let is_there = found.as_ref().map(Option::is_some).map_err(Clone::clone);
+    if !all([is_in_force(cx, gateway, secret), is_there])? {
         return Ok(None);
     }
-    let name = secret.name;
-    let finding = critical(secret.placeholder, &format!("Gateway {name} is blank"))
-        .detail(format!(
-            "gateway.auth.{name} is there and holds nothing but white space: whatever was to write the {name} had none. A \
-             gateway does not start with it, and whoever makes it start may do so without any {name}.",
-        ))
-        .remediation(format!(
-            "Set gateway.auth.{name} to the output of: openssl rand -hex 32; or correct what writes it",
-        ))
-        .at(&gateway.node.at("auth").get(name));
-    Ok(Some(finding))
+    let Secret { name, variable, .. } = secret;
+    let finding = |title: String| critical(secret.placeholder, &title);
+    Ok(found?.map(|found| match found {
+        Placeholder::Blank => finding(format!("Gateway {name} is blank"))
+            .detail(format!(
+                "gateway.auth.{name} is there and holds nothing but white space: whatever was to write the {name} had none. A \
+                 gateway does not start with it, and whoever makes it start may do so without any {name}.",
+            ))
+            .remediation(format!(
+                "Set gateway.auth.{name} to the output of: openssl rand -hex 32; or correct what writes it",
+            ))
+            .at(&gateway.node.at("auth").get(name)),
+        Placeholder::WellKnown(place) => finding(format!("Gateway {name} is a placeholder"))
+            .detail(format!(
+                "The gateway {name} is no secret: it is \"null\" or \"undefined\", which a script writes that has none, or an \
+                 example from the documentation. Whoever tries these first is let in.",
+            ))
+            .remediation(format!(
+                "Replace the {name}, in gateway.auth.{name} or {variable}, by the output of: openssl rand -hex 32; and correct \
+                 what writes it",
+            ))
+            .at_location(&place),
+    }))
 }
 
-/// It is blank in the config and no other place gives it; that a text is one of the words cannot be seen.
-fn is_placeholder(cx: &Context<'_>, gateway: &Gateway<'_>, secret: &Secret) -> Result<bool, NotAssessed> {
+/// It is blank in the config and no other place gives it, or what counts is known to everybody.
+fn find_placeholder(
+    cx: &Context<'_>,
+    gateway: &Gateway<'_>,
+    secret: &Secret,
+) -> Result<Option<Placeholder>, NotAssessed> {
     let own = secret.own(cx, gateway)?;
     if own.unset {
-        return Ok(false);
+        return Ok(None);
     }
     let resolved = secret.resolved(cx, gateway)?;
     if !resolved.is_set() {
-        return own.node.map_or(Ok(false), |node| node.is_text());
+        let is_text = own.node.map_or(Ok(false), |node| node.is_text())?;
+        return Ok(is_text.then_some(Placeholder::Blank));
     }
-    let Some(measures) = resolved.measures()? else { return Ok(false) };
-    if measures.classes == LOWER && WORDS.iter().any(|word| js::units(word) == measures.units as usize) {
-        return Err(NotAssessed::hidden(Hidden::Secret, resolved.location()));
-    }
-    Ok(false)
+    let is_known = resolved.measures()?.is_some_and(|measures| measures.well_known);
+    Ok(is_known.then(|| Placeholder::WellKnown(resolved.location())))
 }
 
 fn too_short(
@@ -153,10 +172,12 @@ fn too_short(
     let credential = secret.resolved(cx, gateway)?;
     let Some(measures) = credential.measures()? else { return Ok(None) };
     let units = measures.units;
-    if units == 0 || units >= MIN_TOKEN_UNITS {
+    // From 2026.9.3 on there is a check of what everybody knows.
+    let is_placeholder = measures.well_known && cx.release().since(2026, 9, 3);
+    if units == 0 || units >= MIN_TOKEN_UNITS || is_placeholder {
         return Ok(None);
     }
-    // A short one is one to report only where it is what the gateway asks for.
+    // Report a short secret only where the gateway asks for it.
     is_in_force?;
     let Secret { name, variable, .. } = secret;
     let finding = warn(secret.short, &format!("Gateway {name} is short enough to be guessed"))
@@ -204,9 +225,9 @@ chitin_policy_sdk::policy!(audit);
 
 #[cfg(test)]
 mod tests {
+    use chitin_policy_sdk::Hidden;
     use chitin_policy_sdk::openclaw::gateway::{PASSWORD_VARIABLE, TOKEN_VARIABLE};
     use chitin_policy_sdk::testing::MemoryHost;
-    use chitin_policy_sdk::{Hidden, Location};
 
     use super::*;
 
@@ -401,15 +422,22 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_may_be_one_of_the_words_is_left_open() {
-        for (token, is_open) in
-            [("null", true), ("undefined", true), ("undefine", false), ("Null", false), ("nul1", false)]
-        {
-            let ids = new(&auth(&format!(r#"{{mode: "token", token: "{token}"}}"#)));
-            let expected: &[&str] = if is_open { &[SHORT[0], TOKEN_BLANK_OPEN] } else { &SHORT };
-            assert_eq!(ids, expected, "{token}");
+    fn a_text_that_everybody_knows_is_no_secret() {
+        for (token, expected) in [
+            ("null", TOKEN_BLANK),
+            (" undefined ", TOKEN_BLANK),
+            ("change-me-now", TOKEN_BLANK),
+            ("undefine", SHORT[0]),
+            ("Null", SHORT[0]),
+        ] {
+            let host = auth(&format!(r#"{{mode: "token", token: "{token}"}}"#));
+            assert_eq!(new(&host), [expected], "{token}");
+            assert_eq!(old(&host), SHORT, "{token}");
         }
-        assert_eq!(new(&auth(r#"{password: "null"}"#)), [PASSWORD_SHORT, PASSWORD_BLANK_OPEN]);
+        assert_eq!(new(&auth(r#"{password: "null"}"#)), [PASSWORD_BLANK]);
+        assert_eq!(new(&auth(r#"{mode: "none", token: "null"}"#)), NOTHING);
+        let variable = auth(r#"{mode: "token"}"#).variable(TOKEN_VARIABLE, "null").release(2026, 9, 6);
+        assert_eq!(variable.findings(audit)[0].locations, [Location::Env(TOKEN_VARIABLE.to_owned())]);
     }
 
     #[test]

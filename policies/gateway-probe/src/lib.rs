@@ -85,7 +85,7 @@ fn is_remote(cx: &Context<'_>) -> Result<bool, NotAssessed> {
 fn place<'a>(cx: &'a Context<'_>) -> Result<Node<'a>, NotAssessed> {
     let gateway = cx.config().get("gateway");
     let remote = gateway.at("remote.url");
-    // A URL that is hidden is one.
+    // A hidden URL counts as a URL.
     let is_said = remote.is_text()? && remote.trimmed() != Ok(None);
     let is_remote = is_said && gateway.get("mode").text()? == Some("remote");
     let place = if is_remote { remote } else { gateway.get("port") };

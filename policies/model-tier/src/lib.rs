@@ -4,6 +4,7 @@ mod tier;
 
 use std::collections::BTreeSet;
 
+use chitin_policy_sdk::openclaw::model_ids::ModelIds;
 use chitin_policy_sdk::openclaw::models::{self, Model};
 use chitin_policy_sdk::{Answer, Context, Finding, Node, Verdict, warn};
 
@@ -14,8 +15,9 @@ const WEAK_TIER: &str = "models.weak_tier";
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     let mut named = Vec::new();
-    for model in models::collect(&cx.config()) {
-        match model.id.clone() {
+    let ids = ModelIds::of(&cx.config(), cx.release());
+    for model in models::collect(&cx.config(), cx.release()) {
+        match model.id.clone().and_then(|id| ids.full(id)) {
             Ok(id) => named.push((id, model)),
             Err(reason) => {
                 answer.leave_open(LEGACY, reason.clone());
@@ -28,8 +30,8 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     Ok(answer)
 }
 
-/// A model with its id.
-type Named<'a> = (&'a str, Model<'a>);
+/// A model with its full id.
+type Named<'a> = (String, Model<'a>);
 
 fn legacy(models: &[Named<'_>]) -> Option<Finding> {
     let start = warn(LEGACY, "A model of a retired generation is in use").remediation(
@@ -120,6 +122,25 @@ mod tests {
         let finding = host.findings(audit).remove(0);
         assert!(finding.detail.ends_with("- and 138 more"));
         assert_eq!(finding.locations.len(), 100);
+    }
+
+    #[test]
+    fn an_alias_is_judged_as_the_model_that_it_stands_for() {
+        let host = agents(
+            r#"{defaults: {model: "fast", models: {"openai/gpt-4o": {alias: "Fast"}, "x/y": {alias: "gpt-4"}}},
+                list: [{id: "a", model: "gpt-4"}]}"#,
+        );
+        let detail = |host: &MemoryHost| host.findings(audit).remove(0).detail;
+        let later = host.clone().release(2026, 4, 29);
+        assert!(
+            detail(&later).ends_with("- openai/gpt-4o (agents.defaults.model): below GPT-5"),
+            "{}",
+            detail(&later)
+        );
+        let before = detail(&host.release(2026, 4, 22));
+        assert!(before.contains("- gpt-4 (agents.list.a.model)") && !before.contains("fast"), "{before}");
+        let hidden = later.hide("/agents/defaults/models/x~1y/alias", chitin_policy_sdk::Hidden::Variable);
+        assert_eq!(hidden.ids(audit), [WEAK, OPEN[0], OPEN[1]], "the other one may be an alias");
     }
 
     const OPEN: [&str; 2] = ["models.legacy:not assessed", "models.weak_tier:not assessed"];

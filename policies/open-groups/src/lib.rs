@@ -273,7 +273,7 @@ mod tests {
             ("{accounts: [{groupPolicy: HIDDEN}]}", &[UNSEEN]),
             (r#"{groupPolicy: "open", accounts: {a: {groupPolicy: HIDDEN}}}"#, &[OPEN[0], UNSEEN]),
             (r#"{groupPolicy: HIDDEN, accounts: {a: {groupPolicy: "open"}}}"#, &[OPEN[0], UNSEEN]),
-            // A text has no policy in it.
+            // A channel that is a text has no settings.
             ("HIDDEN", &[]),
             ("{accounts: HIDDEN}", &[]),
             ("{accounts: {a: HIDDEN}}", &[]),

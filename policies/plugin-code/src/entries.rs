@@ -174,7 +174,7 @@ pub fn defect(cx: &Context<'_>, path: &Path) -> Result<Option<String>, NotAssess
     let content = if is_link { through_link(cx, path) } else { cx.host().read(path, MAX_PACKAGE_BYTES) };
     match content {
         Ok(content) if content.bytes.len() as u64 > MAX_TAKEN_BYTES => Ok(Some(too_long())),
-        // What cannot be held here is JSON all the same.
+        // JSON that this program cannot hold is JSON for the gateway.
         Ok(content) => {
             let is_json = !matches!(js::json(&content.bytes), Ok(None));
             Ok((!is_json).then(|| "it is no JSON".to_owned()))

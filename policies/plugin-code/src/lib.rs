@@ -38,19 +38,17 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 }
 
 fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
-    let name = view.display.rsplit('/').next().unwrap_or_default();
+    let (name, is_id) = name(&view.display);
+    let removal = removal(name, is_id);
     answer.check(PACKAGE, manifest(cx, &Path::new(&view.name, "package.json"), name));
     let read = entries::read(cx, view);
-    let entries = read.entries.map(|entries| judge(&Path::new(&view.name, "package.json"), name, &entries));
+    let entries =
+        read.entries.map(|entries| judge(&Path::new(&view.name, "package.json"), name, &removal, &entries));
     answer.checks(&[HIDDEN, ESCAPING], entries);
     let mut scan = scan::folder(cx, &view.name, &read.starts);
     for (path, why) in read.unread {
         scan.leave_out(&path, why);
     }
-    let removal = match uninstall(name) {
-        Some(command) => format!("remove it with `{command}`"),
-        None => "remove its folder".to_owned(),
-    };
     scan::tell(cx, &scan, &Words { check: CODE, what: "Plugin", name, removal: &removal }, answer);
 }
 
@@ -70,7 +68,7 @@ fn manifest(cx: &Context<'_>, package: &Path, name: &str) -> Result<Option<Findi
 }
 
 /// The findings about the entries themselves: by their texts alone.
-fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
+fn judge(package: &Path, name: &str, removal: &str, entries: &[Entry]) -> Vec<Finding> {
     let hidden: Vec<&str> = entries
         .iter()
         .filter(|entry| entry.path.is_some() && entry.is_hidden())
@@ -103,19 +101,36 @@ fn judge(package: &Path, name: &str, entries: &[Entry]) -> Vec<Finding> {
                      an update of the plugin can point it anywhere.",
                     listing::words(&escaping)
                 ))
-                .remediation(format!(
-                    "Correct openclaw.extensions in its package.json, or {}",
-                    uninstall(name).map_or_else(|| "remove its folder".to_owned(), |command| format!("run: {command}"))
-                ))
+                .remediation(format!("Correct openclaw.extensions in its package.json, or {removal}"))
                 .at_object(package),
         );
     }
     findings
 }
 
-/// The command that takes a plugin away; none where its name cannot be written in one.
-fn uninstall(name: &str) -> Option<String> {
-    Some(format!("openclaw plugins uninstall {}", listing::shell_word(name)?))
+/// What a plugin is called here, and whether that is its id: one that npm or git brought has an id of its own, and is called by
+/// its package or its checkout.
+fn name(display: &str) -> (&str, bool) {
+    if let Some((project, package)) = display.rsplit_once("/node_modules/") {
+        let is_managed = project.ends_with("/npm")
+            || project.rsplit_once('/').is_some_and(|(above, _)| above.ends_with("/npm/projects"));
+        if is_managed {
+            return (package, false);
+        }
+    }
+    match display.rsplit_once("/git/") {
+        Some((_, checkout)) if checkout.ends_with("/repo") => (checkout, false),
+        _ => (display.rsplit('/').next().unwrap_or_default(), true),
+    }
+}
+
+/// How a plugin is taken away.
+fn removal(name: &str, is_id: bool) -> String {
+    match listing::shell_word(name) {
+        Some(id) if is_id => format!("remove it with `openclaw plugins uninstall {id}`"),
+        _ if is_id => "remove its folder".to_owned(),
+        _ => "remove it with `openclaw plugins uninstall`, by its id in `openclaw plugins list`,".to_owned(),
+    }
 }
 
 chitin_policy_sdk::policy!(audit);
@@ -227,6 +242,25 @@ mod tests {
     }
 
     #[test]
+    fn a_plugin_that_was_installed_is_called_by_its_place() {
+        for (place, title, uninstall) in [
+            ("/s/npm/node_modules/@s/b", "Plugin @s/b ", "uninstall`, by its id"),
+            ("/s/npm/projects/p/node_modules/b", "Plugin b ", "uninstall`, by its id"),
+            ("/s/git/c/repo", "Plugin c/repo ", "uninstall`, by its id"),
+            ("/s/git/c", "Plugin c ", "uninstall c`"),
+            ("/s/extensions/node_modules/e", "Plugin e ", "uninstall e`"),
+            ("/w/git/c/f", "Plugin f ", "uninstall f`"),
+        ] {
+            let host = MemoryHost::new("{}").view("plugin/0", place);
+            let host = host.directory("plugin/0", "", 0o755).file("plugin/0", "a.js", 0o644, "eval(x)");
+            let finding = host.findings(audit).remove(0);
+            assert!(finding.title.starts_with(title), "{}", finding.title);
+            let remediation = finding.remediation.unwrap();
+            assert!(remediation.contains(uninstall), "{remediation}");
+        }
+    }
+
+    #[test]
     fn a_hidden_entry_is_scanned() {
         let host = with_entries("[\".h/x.js\", \"../up.js\", \"/etc/y.js\"]")
             .file("plugin/0", ".h/x.js", 0o644, "eval(x)");
@@ -307,7 +341,7 @@ mod tests {
                 .file("plugin/0", "node_modules/x/lib/a.js", 0o644, "eval(x)");
             let expected = ["plugins.code_safety.entry_path:warn", "plugins.code_safety:critical"];
             assert_eq!(host.ids(audit), expected, "{entry}");
-            // However many ways lead there, it is one place.
+            // Two entries that lead to one file give one place.
             let findings = host.findings(audit);
             assert_eq!(findings.last().unwrap().locations.len(), 1, "{entry}");
         }

@@ -14,7 +14,7 @@ const PLUGINS: Installs = Installs {
         since: (2026, 4, 29),
         key: installs::PLUGIN_RECORDS,
         path: &["index", "installRecords"],
-        file: Some("plugins/installs.json"),
+        file: Some(installs::PLUGIN_FILE),
         is_in_npm: true,
     },
     checks: [

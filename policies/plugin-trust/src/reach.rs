@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chitin_policy_sdk::openclaw::tools;
+use chitin_policy_sdk::openclaw::tools::{Catalogue, Scope};
 use chitin_policy_sdk::{Answer, Context, Node, NotAssessed, all, any, js, listing, warn};
 
 use crate::installed::{self, Folder, Plugins};
@@ -31,8 +31,9 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         Ok(None) => return,
         Err(reason) => return answer.leave_open(CHECK, reason),
     };
+    let catalogue = Catalogue::of(cx.release());
     let (mut labels, mut nodes) = (Vec::new(), Vec::new());
-    match is_permissive(&config, None, None, &enabled) {
+    match is_permissive(catalogue, &config, &Scope::common(), &enabled) {
         Ok(true) => {
             labels.push("agents without settings of their own".to_owned());
             nodes.push(config.get("tools"));
@@ -40,18 +41,13 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
         Ok(false) => {}
         Err(reason) => answer.leave_open(CHECK, reason),
     }
-    let (list, keyed) = (config.at("agents.list"), config.at("agents.entries"));
-    let listed = list.items().map(|agents| agents.map(|agent| (None, agent)).collect());
-    let keyed = keyed.entries().map(|agents| agents.map(|(id, agent)| (Some(id), agent)).collect());
-    let mut agents: Vec<(Option<&str>, Node<'_>)> = Vec::new();
-    for known in [listed, keyed] {
-        match known {
-            Ok(mut known) => agents.append(&mut known),
-            Err(reason) => answer.leave_open(CHECK, reason),
-        }
-    }
-    for (key, agent) in agents {
-        match open_agent(&config, key, &agent, &enabled) {
+    let agents = config.at("agents.list").items().map(Iterator::collect);
+    let agents: Vec<Node<'_>> = agents.unwrap_or_else(|reason| {
+        answer.leave_open(CHECK, reason);
+        Vec::new()
+    });
+    for agent in agents {
+        match open_agent(catalogue, &config, &agent, &enabled) {
             Ok(Some(id)) => {
                 labels.push(if id.is_empty() { agent.dotted() } else { format!("agent \"{id}\"") });
                 nodes.push(agent.get("tools"));
@@ -83,18 +79,22 @@ pub fn permissive(cx: &Context<'_>, folder: &Folder, answer: &mut Answer) {
     );
 }
 
-/// The id of an agent to which plugins are open: its key where it has one.
+/// The id of an agent to which plugins are open.
 fn open_agent<'a>(
+    catalogue: Catalogue,
     config: &Node<'a>,
-    key: Option<&'a str>,
     agent: &Node<'a>,
     enabled: &Enabled,
 ) -> Result<Option<&'a str>, NotAssessed> {
-    if !agent.is_object()? || !is_permissive(config, key, Some(agent), enabled)? {
+    if !agent.is_object()? {
         return Ok(None);
     }
-    let id = key.map_or_else(|| agent.get("id").text(), |key| Ok(Some(key)))?;
-    Ok(Some(id.unwrap_or_default()))
+    let id = agent.get("id").text();
+    let scope = Scope { id: id.clone().transpose(), entry: Some(agent.clone()) };
+    if !is_permissive(catalogue, config, &scope, enabled)? {
+        return Ok(None);
+    }
+    Ok(Some(id?.unwrap_or_default()))
 }
 
 /// The texts of a list of ids, in lower case.
@@ -189,26 +189,21 @@ fn behind_link(cx: &Context<'_>, allow: &Node<'_>, answer: &mut Answer) -> Resul
     Ok(names)
 }
 
-/// The tools of plugins are open to an agent, or, without one, by the global settings.
+/// The tools of plugins are open in a scope.
 fn is_permissive(
+    catalogue: Catalogue,
     config: &Node<'_>,
-    key: Option<&str>,
-    entry: Option<&Node<'_>>,
+    scope: &Scope<'_>,
     enabled: &Enabled,
 ) -> Result<bool, NotAssessed> {
-    let (global, own) = (config.get("tools"), entry.map(|entry| entry.get("tools")));
+    let (global, own) = (config.get("tools"), scope.entry.as_ref().map(|entry| entry.get("tools")));
     // A profile that leaves only some tools leaves none of a plugin, whatever the lists say.
-    if tools::profile(&global, own.as_ref())?.is_some_and(|profile| !profile.allows(PROBE)) {
+    if catalogue.profile(&global, own.as_ref())?.is_some_and(|profile| !profile.allows(PROBE)) {
         return Ok(false);
     }
-    let is_broad = || {
-        let written = || entry.map_or(Ok(None), |entry| entry.get("id").text());
-        let id = key.map_or_else(written, |key| Ok(Some(key)))?;
-        let policies = tools::policies(config, id, own.as_ref())?;
-        Ok(policies.iter().all(|policy| policy.allows(PROBE)))
-    };
+    let is_broad = catalogue.stack(config, scope, None).allows(PROBE);
     let sections = [Some(&global), own.as_ref()].into_iter().flatten();
-    any([is_broad()].into_iter().chain(sections.map(|section| names_plugins(section, enabled))))
+    any([is_broad].into_iter().chain(sections.map(|section| names_plugins(section, enabled))))
 }
 
 /// A `tools` section, or what it says for one provider, lists a plugin by its id or all of them.
@@ -321,9 +316,15 @@ mod tests {
         assert!(detail(config).contains("open to agents without settings of their own and agents.list.2: "));
         let config = r#"{tools: {allow: ["foo"]}, agents: {list: [{id: "a", tools: {allow: ["read"]}}]}}"#;
         assert!(detail(config).contains(r#"their own and agent "a": "#), "a global entry counts for all");
-        let config =
-            r#"{tools: {profile: "minimal"}, agents: {entries: {a: {tools: {profile: "full"}}, b: {}}}}"#;
-        assert!(detail(config).contains(r#"open to agent "a": "#));
+    }
+
+    #[test]
+    fn what_a_profile_leaves_is_that_of_the_release() {
+        let config = r#"{tools: {profile: "coding", alsoAllow: ["*"]}}"#;
+        let host = MemoryHost::new(config).directory("state", "extensions", 0o755);
+        let host = host.directory("state", "extensions/foo", 0o755);
+        assert_eq!(verdict(&host.clone().release(2026, 7, 35)), CLEAN, "it adds nothing to a profile");
+        assert_eq!(verdict(&host.release(2026, 8, 1)), FOUND);
     }
 
     /// What is said of the check: "finding", "open", both, or neither.

@@ -13,13 +13,16 @@ const READABLE: &str = "fs.private_files.perms_readable";
 const CHECKS: [&str; 2] = [WRITABLE, READABLE];
 
 /// Files of the state directory itself that hold secrets, and the folder of the shared database (2026.6.1 and later). A
-/// database's log holds what was written last; the key makes what the journal of the config keeps readable.
+/// database's log holds what was written last; exec approvals have the token of their socket; the key makes what the journal of the
+/// config keeps readable.
 const FOLDERS: [&str; 1] = ["state"];
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "state/openclaw.sqlite",
     "state/openclaw.sqlite-wal",
     "state/openclaw.sqlite-shm",
     "state/openclaw.sqlite-journal",
+    "exec-approvals.json",
+    "exec-approvals.json.doctor-importing",
     "secrets.json",
     "config-journal-fingerprint.key",
 ];

@@ -234,7 +234,7 @@ impl<'h> Context<'h> {
         if !matches!(reason.reason, Reason::Hidden(_)) {
             return Err(reason);
         }
-        // A secret can stand where no manifest asks for one. That its facts are refused is then no decision of the operator.
+        // A value can turn out to be secret where the manifest expected none. Its facts are refused then, and the operator decided nothing.
         let facts = self.config_secret(node).ok().flatten();
         facts.and_then(|facts| facts.measures).ok_or(reason)
     }

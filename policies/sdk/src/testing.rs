@@ -482,6 +482,7 @@ fn facts(value: &str, source: SecretSource) -> Facts {
         bytes: u32::try_from(trimmed.len()).unwrap_or(u32::MAX),
         padded: trimmed.len() != value.len(),
         placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
+        well_known: ["undefined", "null", "change-me-now"].contains(&trimmed),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: hasher.finish(),
     };

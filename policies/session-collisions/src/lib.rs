@@ -383,7 +383,7 @@ impl Sessions {
         let mut number = 0;
         for ((agent, bucket), members) in counted {
             if members.least() < 2 {
-                // One who is not shown may be the one who is.
+                // A hidden person may be the same as one who is shown.
                 let reason = "somebody whose id is not shown may be the one whose id is";
                 answer.leave_open(SHARED, NotAssessed::absent(reason));
                 continue;

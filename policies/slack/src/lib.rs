@@ -200,7 +200,7 @@ mod tests {
             let host = host(&section, commands);
             assert_eq!(host.ids(audit), expected, "{section} {commands}");
         }
-        // A name that is hidden is one all the same.
+        // A hidden entry still counts as an entry.
         let hidden = host(&format!(r#"{{{on}, allowFrom: ["U1"]}}"#), "{}");
         assert_eq!(hidden.hide("/channels/slack/allowFrom/0", Hidden::Variable).ids(audit), NOTHING);
         let store = host(&format!("{{{on}}}"), "{}").deny("credentials", "slack-allowFrom.json");

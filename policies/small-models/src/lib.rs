@@ -106,9 +106,7 @@ fn scope<'a>(
             return Ok(Scope { id: Some(Ok(id)), entry: Some(entry) });
         }
     }
-    let entry = config.at("agents.entries").get(id);
-    let entry = entry.is_present()?.then_some(entry);
-    Ok(Scope { id: Some(Ok(id)), entry })
+    Ok(Scope { id: Some(Ok(id)), entry: None })
 }
 
 /// Looks at the sandbox and the web tools of every agent with a small model.
@@ -120,7 +118,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let share = facts::at(release, false, &SIZES_SHARE);
     let mut answer = Answer::new();
     let (mut lines, mut nodes, mut closed) = (Vec::new(), Vec::new(), Vec::new());
-    for Model { id, node, source, agent, is_image } in models::collect(&config) {
+    for Model { id, node, source, agent, is_image } in models::collect(&config, release) {
         if is_image {
             continue;
         }
@@ -136,17 +134,13 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         let mut is_closed = fence.is_closed();
         match size {
             Ok((id, billions)) => {
-                lines.push(format!(
-                    "{id} ({billions}B, {}): {}",
-                    place(&agent, &source, release),
-                    fence.words()
-                ));
+                lines.push(format!("{id} ({billions}B, {source}): {}", fence.words()));
                 nodes.push(node);
                 if let Err(reason) = &is_closed {
                     answer.leave_open(CHECK, reason.clone());
                 }
             }
-            // It may be small or not. Behind a closed fence, either makes the same of the finding.
+            // It may be small. Behind a closed fence that does not change the verdict.
             Err(reason) => {
                 answer.leave_open(CHECK, reason.clone());
                 is_closed = is_closed.and_then(|is_closed| if is_closed { Ok(true) } else { Err(reason) });
@@ -154,22 +148,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         }
         closed.push(is_closed);
     }
-    // What keeps this open has been noted with its model.
+    // Where this is open, the reason was noted with its model above.
     if let (false, Ok(all_closed)) = (lines.is_empty(), all(closed)) {
         let needs_sandbox = facts::at(release, true, &NEEDS_SANDBOX);
         answer.findings.push(report(all_closed, needs_sandbox, &lines, &nodes));
     }
     Ok(answer)
-}
-
-/// Where a model is named, by the words of the release.
-fn place(agent: &Result<Option<&str>, NotAssessed>, source: &str, release: Release) -> String {
-    let rest =
-        source.strip_prefix("agents.list.").filter(|_| matches!(agent, Ok(Some(id)) if !id.is_empty()));
-    match rest {
-        Some(rest) if release.since(2026, 8, 1) => format!("agents.entries.{rest}"),
-        _ => source.to_owned(),
-    }
 }
 
 fn report(all_closed: bool, needs_sandbox: bool, lines: &[String], nodes: &[Node<'_>]) -> Finding {

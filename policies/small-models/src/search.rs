@@ -7,8 +7,8 @@ use chitin_policy_sdk::{Context, Facts, Node, NotAssessed, any, js};
 #[derive(Clone, Copy)]
 struct Keys {
     settings: Settings,
-    /// Environment variables.
-    variables: &'static [&'static str],
+    /// Environment variables, in groups.
+    variables: &'static [&'static [&'static str]],
     /// A variable of nothing but white space counts.
     blank_counts: bool,
 }
@@ -25,7 +25,7 @@ enum Settings {
 /// Up to 2026.3.2 (reference: config-checks 12; run: 2026.2.26).
 const FIRST: Keys = Keys {
     settings: Settings::Named(&["apiKey", "perplexity.apiKey"]),
-    variables: &["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPENROUTER_API_KEY"],
+    variables: &[&["BRAVE_API_KEY", "PERPLEXITY_API_KEY", "OPENROUTER_API_KEY"]],
     blank_counts: true,
 };
 
@@ -35,7 +35,7 @@ const LATER: [(Number, Keys); 6] = [
         (2026, 3, 7),
         Keys {
             settings: Settings::Named(&["apiKey", "perplexity.apiKey"]),
-            variables: &["BRAVE_API_KEY", "PERPLEXITY_API_KEY"],
+            variables: &[&["BRAVE_API_KEY", "PERPLEXITY_API_KEY"]],
             blank_counts: true,
         },
     ),
@@ -44,91 +44,54 @@ const LATER: [(Number, Keys); 6] = [
         (2026, 3, 22),
         Keys {
             settings: Settings::Named(&[]),
-            variables: &["BRAVE_API_KEY", "PERPLEXITY_API_KEY"],
+            variables: &[&["BRAVE_API_KEY", "PERPLEXITY_API_KEY"]],
             blank_counts: true,
         },
     ),
     // Run: 2026.4.15, for the keys of Brave, OpenRouter and Gemini; the others as in 2026.5.12.
-    ((2026, 3, 31), Keys { settings: Settings::Any, variables: &WITH_BRAVE, blank_counts: false }),
+    (
+        (2026, 3, 31),
+        Keys { settings: Settings::Any, variables: &[BRAVE, GONE, BUNDLED], blank_counts: false },
+    ),
     // Run: 2026.5.12.
-    ((2026, 5, 12), Keys { settings: Settings::Any, variables: &WITH_CHATS, blank_counts: false }),
+    ((2026, 5, 12), Keys { settings: Settings::Any, variables: &[GONE, BUNDLED], blank_counts: false }),
     // Run: 2026.5.28.
-    ((2026, 5, 28), Keys { settings: Settings::Any, variables: &WITH_CLOUD, blank_counts: false }),
+    (
+        (2026, 5, 28),
+        Keys { settings: Settings::Any, variables: &[GONE, BUNDLED, CLOUD], blank_counts: false },
+    ),
     // Run: 2026.6.11, 2026.7.35, 2026.8.2 and 2026.9.6.
-    ((2026, 6, 1), Keys { settings: Settings::Any, variables: &BUNDLED, blank_counts: false }),
+    ((2026, 6, 1), Keys { settings: Settings::Any, variables: &[BUNDLED, CLOUD], blank_counts: false }),
 ];
 
-/// Those of the providers of 2026.4.15.
-const WITH_BRAVE: [&str; 16] = [
-    "BRAVE_API_KEY",
-    "PERPLEXITY_API_KEY",
-    "OPENROUTER_API_KEY",
+/// Those of the providers whose plugins are part of the package in all releases from 2026.4.15 on (2026.9-delta 4.12).
+const BUNDLED: &[&str] = &[
     "GEMINI_API_KEY",
     "GOOGLE_API_KEY",
+    "MINIMAX_CODE_PLAN_KEY",
+    "MINIMAX_CODING_API_KEY",
+    "MINIMAX_API_KEY",
+    "MINIMAX_OAUTH_TOKEN",
+    "OLLAMA_API_KEY",
     "XAI_API_KEY",
+];
+
+/// Those of the providers whose plugins left it with 2026.6.1.
+const GONE: &[&str] = &[
+    "PERPLEXITY_API_KEY",
+    "OPENROUTER_API_KEY",
     "KIMI_API_KEY",
     "MOONSHOT_API_KEY",
     "TAVILY_API_KEY",
     "FIRECRAWL_API_KEY",
     "EXA_API_KEY",
-    "OLLAMA_API_KEY",
-    "MINIMAX_API_KEY",
-    "MINIMAX_CODE_PLAN_KEY",
-    "MINIMAX_CODING_API_KEY",
-    "MINIMAX_OAUTH_TOKEN",
 ];
 
-/// Those of the providers of 2026.5.12.
-const WITH_CHATS: [&str; 15] = [
-    "PERPLEXITY_API_KEY",
-    "OPENROUTER_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "XAI_API_KEY",
-    "KIMI_API_KEY",
-    "MOONSHOT_API_KEY",
-    "TAVILY_API_KEY",
-    "FIRECRAWL_API_KEY",
-    "EXA_API_KEY",
-    "OLLAMA_API_KEY",
-    "MINIMAX_API_KEY",
-    "MINIMAX_CODE_PLAN_KEY",
-    "MINIMAX_CODING_API_KEY",
-    "MINIMAX_OAUTH_TOKEN",
-];
+/// That of a provider whose plugin left it before 2026.5.12.
+const BRAVE: &[&str] = &["BRAVE_API_KEY"];
 
-/// Those of the providers of 2026.5.28.
-const WITH_CLOUD: [&str; 16] = [
-    "PERPLEXITY_API_KEY",
-    "OPENROUTER_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "GOOGLE_CLOUD_API_KEY",
-    "XAI_API_KEY",
-    "KIMI_API_KEY",
-    "MOONSHOT_API_KEY",
-    "TAVILY_API_KEY",
-    "FIRECRAWL_API_KEY",
-    "EXA_API_KEY",
-    "OLLAMA_API_KEY",
-    "MINIMAX_API_KEY",
-    "MINIMAX_CODE_PLAN_KEY",
-    "MINIMAX_CODING_API_KEY",
-    "MINIMAX_OAUTH_TOKEN",
-];
-
-/// Those of the providers that are still part of the package (2026.9-delta 4.12).
-const BUNDLED: [&str; 9] = [
-    "GOOGLE_CLOUD_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "MINIMAX_CODE_PLAN_KEY",
-    "MINIMAX_CODING_API_KEY",
-    "MINIMAX_API_KEY",
-    "MINIMAX_OAUTH_TOKEN",
-    "OLLAMA_API_KEY",
-    "XAI_API_KEY",
-];
+/// One that counts from 2026.5.28 on.
+const CLOUD: &[&str] = &["GOOGLE_CLOUD_API_KEY"];
 
 /// Web search is on.
 pub fn is_on(cx: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
@@ -143,7 +106,8 @@ pub fn is_on(cx: &Context<'_>, config: &Node<'_>) -> Result<bool, NotAssessed> {
         Settings::Any => vec![says_something(cx, &search), a_plugin_says(cx, config)],
     };
     let counts: fn(&Facts) -> bool = if keys.blank_counts { Facts::is_truthy } else { Facts::is_set };
-    let variables = keys.variables.iter().map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(counts)));
+    let variables = keys.variables.iter().copied().flatten();
+    let variables = variables.map(|name| Ok(cx.env_secret(name)?.as_ref().is_some_and(counts)));
     any(settings.into_iter().chain(variables))
 }
 

@@ -230,7 +230,7 @@ fn shared<'a>(
         if let Some((_, members)) = known {
             members.push((account, place));
         } else {
-            // One that is not shown may be one that is.
+            // A hidden path may be the same as one that is shown.
             if let Some(reason) = unknown {
                 answer.leave_open(check, reason);
             }

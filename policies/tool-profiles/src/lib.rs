@@ -124,13 +124,6 @@ mod tests {
     }
 
     #[test]
-    fn agents_of_the_newer_generation_are_found_by_their_keys() {
-        let config =
-            r#"{tools: {profile: "minimal"}, agents: {entries: {main: {tools: {profile: "coding"}}}}}"#;
-        assert_eq!(MemoryHost::new(config).ids(audit), OVERRIDDEN);
-    }
-
-    #[test]
     fn what_is_no_list_has_no_agents() {
         for list in ["{}", "5", r#""full""#, "null"] {
             assert_eq!(host(r#""minimal""#, list).ids(audit), NOTHING, "{list}");
@@ -166,12 +159,12 @@ mod tests {
 
     #[test]
     fn what_is_withheld_is_not_taken_for_absent() {
-        for pointer in ["/tools", "/tools/profile", "/agents", "/agents/list", "/agents/entries"] {
+        for pointer in ["/tools", "/tools/profile", "/agents", "/agents/list"] {
             let ids = agent(r#""full""#).withhold(pointer).ids(audit);
             assert_eq!(ids, [OPEN], "{pointer}");
         }
-        let entries = r#"{tools: {profile: "minimal"}, agents: {entries: {a: {tools: {}}, b: {tools: {profile: "full"}}}}}"#;
-        let host = MemoryHost::new(entries).withhold("/agents/entries/a/tools/profile");
+        let list = r#"[{id: "a", tools: {}}, {id: "b", tools: {profile: "full"}}]"#;
+        let host = host(r#""minimal""#, list).withhold("/agents/list/0/tools/profile");
         assert_eq!(host.ids(audit), [OVERRIDDEN[0], OPEN]);
         assert_eq!(self::host(r#""full""#, "[]").withhold("/agents").ids(audit), NOTHING);
     }

@@ -75,7 +75,7 @@ fn leads(index: usize, routes: &[Result<Option<Route>, NotAssessed>]) -> Result<
         let fits = known.iter().filter(|(_, route)| route.fits(message));
         fits.min_by_key(|(index, route)| (route.tier(), *index)).is_some_and(|(winner, _)| *winner == index)
     });
-    // One that is not shown may come before.
+    // A hidden binding may come first.
     match open {
         Some(reason) if wins => Err(reason),
         _ => Ok(wins),

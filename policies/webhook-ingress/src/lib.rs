@@ -32,7 +32,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         ("hooks.request_session_key_enabled", request_session_key(&gateway, &hooks)),
         ("hooks.request_session_key_prefixes_missing", prefixes_missing(cx, &gateway, &hooks)),
     ] {
-        // What is in order is so whether webhooks are on or off.
+        // Look at the setting first: where it is fine, the switch does not matter.
         let verdict = match verdict {
             Ok(Some(finding)) => is_on.clone().map(|_| Some(finding)),
             other => other,

@@ -125,7 +125,7 @@ impl Search<'_, '_, '_> {
             folders += 1;
             match self.cx.host().list(&folder) {
                 Ok(entries) => entries.iter().for_each(|entry| self.entry(&folder, entry, &mut queue)),
-                // It went away.
+                // It was removed while the folders were read.
                 Err(StateError::NotFound) => {}
                 Err(error) => self.open(unseen(self.cx, "list", &folder, &error)),
             }

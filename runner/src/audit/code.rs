@@ -31,9 +31,11 @@ const MAX_LOOKS: usize = 200_000;
 /// The file that makes a folder a skill.
 const SKILL: &str = "SKILL.md";
 
+/// What a plugin says of itself.
+const MANIFEST: &str = "openclaw.plugin.json";
+
 /// What makes a folder a plugin, rather than a folder of plugins.
-const PLUGIN: [&str; 6] =
-    ["openclaw.plugin.json", "package.json", "index.ts", "index.js", "index.mjs", "index.cjs"];
+const PLUGIN: [&str; 6] = [MANIFEST, "package.json", "index.ts", "index.js", "index.mjs", "index.cjs"];
 
 /// A plugin or a skill.
 pub(super) struct Found {
@@ -93,6 +95,15 @@ pub(super) fn find(
     for (_, workspace) in workspaces {
         plugins.folder_of_plugins(&workspace.join(".openclaw/extensions"));
     }
+    // What the gateway has installed by itself (reference: 2026.9-delta 4.10; a checkout lies in a folder of its own).
+    let npm = located.state_dir.join("npm");
+    let projects = plugins.folders_in(&npm.join("projects"));
+    for project in [npm].iter().chain(&projects) {
+        plugins.packages(&project.join("node_modules"));
+    }
+    for checkout in plugins.folders_in(&located.state_dir.join("git")) {
+        plugins.plugin_or_folder(&checkout);
+    }
 
     let mut skills = Search::new("skill", only, is_over);
     let mut not_here = Folders::default();
@@ -112,6 +123,10 @@ pub(super) fn find(
         for name in [".agents/skills", "skills"] {
             skills.folder_of_skills(&workspace.join(name), &not_here);
         }
+    }
+    // What agents wrote for themselves (reference: 2026.9-delta 4.14).
+    for agent in skills.folders_in(&located.state_dir.join("agents")) {
+        skills.folder_of_skills(&agent.join("agent/workshop-skills"), &not_here);
     }
 
     let mut code = Code::default();
@@ -226,6 +241,35 @@ impl<'s> Search<'s> {
         self.searched.insert((device, inode))
     }
 
+    /// The folders in a folder that the gateway keeps, whatever they are. What cannot be listed is a gap.
+    fn folders_in(&mut self, path: &Path) -> Vec<PathBuf> {
+        if !self.may_look() {
+            return Vec::new();
+        }
+        let names = match Folder::open(path).and_then(|(folder, _)| folder.list(self)) {
+            Ok(names) => names,
+            Err(error) => {
+                self.not_listed(path, &error);
+                return Vec::new();
+            }
+        };
+        let folders = names.into_iter().filter(|(name, kind)| may_be_folder(name, *kind));
+        folders.map(|(name, _)| path.join(name)).collect()
+    }
+
+    /// Of packages of npm those are plugins that say so: the others are libraries.
+    fn packages(&mut self, path: &Path) {
+        for folder in self.folders_in(path) {
+            let is_scope = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(b"@"));
+            for package in if is_scope { self.folders_in(&folder) } else { vec![folder] } {
+                let Some((folder, metadata)) = self.place(&package) else { continue };
+                if metadata.kind == Kind::Directory && folder.end(OsStr::new(MANIFEST)).is_ok() {
+                    self.add(&package, &metadata);
+                }
+            }
+        }
+    }
+
     /// Each folder, and each file with code, is a plugin.
     fn folder_of_plugins(&mut self, path: &Path) {
         if let Some((folder, metadata)) = self.place(path) {
@@ -317,8 +361,7 @@ impl<'s> Search<'s> {
     }
 
     fn skill(&mut self, folder: &Folder, root: &Path, name: &OsStr, kind: FileType, not_here: &Folders) {
-        let is_folder = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
-        if !is_folder || name.as_bytes().starts_with(b".") || name == "node_modules" || !self.may_look() {
+        if !may_be_folder(name, kind) || name == "node_modules" || !self.may_look() {
             return;
         }
         let path = root.join(name);
@@ -363,6 +406,12 @@ impl<'s> Search<'s> {
             self.lacks(|| format!("{root} cannot be listed: {error}"));
         }
     }
+}
+
+/// It may be a folder, by what the file system says at once, and is not a hidden one.
+fn may_be_folder(name: &OsStr, kind: FileType) -> bool {
+    let kind = matches!(kind, FileType::Directory | FileType::Symlink | FileType::Unknown);
+    kind && !name.as_bytes().starts_with(b".")
 }
 
 /// The view belongs to the family: "plugin/3" to "plugin".
@@ -488,6 +537,32 @@ mod tests {
         let place =
             |found: &Found| format!("{} {}", found.view, found.path.strip_prefix(home).unwrap().display());
         (code.found.iter().map(place).collect(), code.gaps.into_values().collect())
+    }
+
+    #[test]
+    fn what_the_gateway_installed_or_agents_wrote_is_found() {
+        let home = home(&[
+            ".openclaw/npm/node_modules/a/openclaw.plugin.json",
+            ".openclaw/npm/node_modules/library/package.json",
+            ".openclaw/npm/node_modules/.bin/openclaw.plugin.json",
+            ".openclaw/npm/projects/p/node_modules/@s/b/openclaw.plugin.json",
+            ".openclaw/npm/projects/p/node_modules/@s/library/package.json",
+            ".openclaw/git/x/repo/index.js",
+            ".openclaw/git/y/package.json",
+            ".openclaw/agents/main/agent/workshop-skills/s/SKILL.md",
+            ".openclaw/agents/gone/agent/workshop-skills/t/SKILL.md",
+            ".openclaw/agents/gone/agent/other/u/SKILL.md",
+        ]);
+        let expected = [
+            "plugin/0 .openclaw/npm/node_modules/a",
+            "plugin/1 .openclaw/npm/projects/p/node_modules/@s/b",
+            "plugin/2 .openclaw/git/x/repo",
+            "plugin/3 .openclaw/git/y",
+            "skill/0 .openclaw/agents/gone/agent/workshop-skills/t",
+            "skill/1 .openclaw/agents/main/agent/workshop-skills/s",
+        ];
+        let expected = expected.map(str::to_owned).to_vec();
+        assert_eq!(seen(home.path(), false, &[], &json!({})), (expected, Vec::new()));
     }
 
     #[test]

@@ -571,6 +571,16 @@ fn is_text(config: &Config, pointer: &str) -> bool {
     config.effective.pointer(pointer).is_some_and(|value| value.is_string() || value.is_object())
 }
 
+/// Texts that stand where nobody chose a secret: what a script writes that had none, and the examples that the program's
+/// documentation gives and its gateway refuses (reference: 2026.9-delta 3.2).
+const WELL_KNOWN: [&str; 5] = [
+    "undefined",
+    "null",
+    "change-me-to-a-long-random-token",
+    "change-me-now",
+    "change-me-to-a-strong-password",
+];
+
 fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
     let trimmed = js_trim(value);
     let class = |c: char| match c {
@@ -585,10 +595,12 @@ fn facts(value: &str, source: Source, key: &[u8]) -> Facts {
         bytes: count(trimmed.len()),
         padded: trimmed.len() != value.len(),
         placeholder: trimmed.starts_with("${") && trimmed.ends_with('}'),
+        well_known: WELL_KNOWN.contains(&trimmed),
         classes: trimmed.chars().map(class).fold(0, |all, class| all | class),
         fingerprint: fingerprint(trimmed, key),
     };
-    Facts { source, measures: (source != Source::Reference).then(known) }
+    // Of what is kept elsewhere only the text of a variable is known.
+    Facts { source, measures: (source != Source::Reference || !value.is_empty()).then(known) }
 }
 
 /// Equal for equal texts; without the key it says nothing about the text.
@@ -682,6 +694,13 @@ mod tests {
         assert!(
             !placeholder("x${NAME}") && !placeholder("${NAME}x") && !placeholder("${") && !placeholder("")
         );
+    }
+
+    #[test]
+    fn what_everybody_knows_is_told_from_secrets() {
+        let known = |value: &str| facts(value, Source::Literal, b"k").measures.unwrap().well_known;
+        assert!(known(" null ") && known("undefined") && known("change-me-now"));
+        assert!(!known("Null") && !known("change-me") && !known(""));
     }
 
     #[test]

@@ -272,6 +272,7 @@ impl Source {
         let redact::Redacted { copy, mut secrets, hidden_variables } =
             redact::redact(judged.release, &value, &references);
         secret_refs::check(&value, &secrets, &mut problems);
+        secret_refs::look_up(&value, &mut secrets, env);
         secrets.extend(secret::from_environment(env));
 
         let mut config = Config {

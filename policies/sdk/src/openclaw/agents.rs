@@ -122,7 +122,7 @@ pub fn folders(cx: &Context<'_>) -> Folders {
         Err(StateError::NotFound) => (Vec::new(), None),
         Err(error) => (Vec::new(), Some(unseen(cx, "list", &path, &error))),
     };
-    // An agent whose id is not shown has a folder that the listing gives, or none.
+    // A hidden id does not matter: where the agent has a folder, the listing below has it.
     let mut names = ids(&cx.config()).unwrap_or_default();
     let known: BTreeSet<String> = names.iter().cloned().collect();
     for entry in listed {
@@ -133,8 +133,7 @@ pub fn folders(cx: &Context<'_>) -> Folders {
     Folders { names, open }
 }
 
-/// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is
-/// a text (2026.2), then those of `agents.entries` (2026.9).
+/// The agents that the config describes, each with its id as it is written: the entries of `agents.list` whose id is a text.
 ///
 /// # Errors
 /// Where an id is not shown.
@@ -153,7 +152,6 @@ pub fn each<'a>(config: &Node<'a>) -> Result<Vec<Described<'a>>, NotAssessed> {
             each.push((id, entry));
         }
     }
-    each.extend(keyed(config)?.into_iter().map(|(id, entry)| (Ok(id), entry)));
     Ok(each)
 }
 
@@ -168,24 +166,15 @@ pub fn entry<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAss
             return Ok(Some(entry));
         }
     }
-    Ok(keyed(config)?.into_iter().find(|(id, _)| is_normalised_to(id, &name)).map(|(_, entry)| entry))
+    Ok(None)
 }
 
-/// The entries of `agents.list` that are objects.
+/// The entries of `agents.list` that are objects. Every release has its agents there, whatever the file calls them.
 fn listed<'a>(config: &Node<'a>) -> Result<Vec<Node<'a>>, NotAssessed> {
-    objects(config.at("agents.list").items()?, |entry| entry)
-}
-
-/// Those of `agents.entries`, with their keys.
-fn keyed<'a>(config: &Node<'a>) -> Result<Vec<(&'a str, Node<'a>)>, NotAssessed> {
-    objects(config.at("agents.entries").entries()?, |(_, entry)| entry)
-}
-
-fn objects<'a, T>(all: impl Iterator<Item = T>, node: fn(&T) -> &Node<'a>) -> Result<Vec<T>, NotAssessed> {
     let mut objects = Vec::new();
-    for item in all {
-        if node(&item).is_object()? {
-            objects.push(item);
+    for entry in config.at("agents.list").items()? {
+        if entry.is_object()? {
+            objects.push(entry);
         }
     }
     Ok(objects)
@@ -278,11 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn agents_are_described_in_a_list_or_by_their_ids() {
-        let config = json!({"agents": {
-            "list": [{"id": "A"}, {"id": ""}, {"id": 5}, {}, null, "x"],
-            "entries": {"b": {}, "c": null},
-        }});
+    fn agents_are_described_in_a_list() {
+        let config =
+            json!({"agents": {"list": [{"id": "A"}, {"id": ""}, {"id": 5}, {}, null, "x", {"id": "b"}]}});
         let config = Node::root(&config);
         let seen: Vec<(&str, String)> = named(&config)
             .expect("shown")
@@ -292,11 +279,11 @@ mod tests {
         let place = |id, pointer: &str| (id, pointer.to_owned());
         assert_eq!(
             seen,
-            [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/entries/b")]
+            [place("A", "/agents/list/0"), place("", "/agents/list/1"), place("b", "/agents/list/6")]
         );
         let pointer = |id| entry(&config, id).expect("shown").map(|node| node.pointer().to_owned());
         assert_eq!(pointer("a").as_deref(), Some("/agents/list/0"));
-        assert_eq!(pointer("B").as_deref(), Some("/agents/entries/b"));
+        assert_eq!(pointer("B").as_deref(), Some("/agents/list/6"));
         assert_eq!(pointer("c"), None);
     }
 
@@ -324,14 +311,14 @@ mod tests {
     #[test]
     fn agents_that_are_withheld_are_not_taken_for_none() {
         for pointer in ["/agents", "/agents/list"] {
-            let host = MemoryHost::new("{agents: {list: [], entries: {}}}").withhold(pointer);
+            let host = MemoryHost::new("{agents: {list: []}}").withhold(pointer);
             host.with(|cx| {
                 let config = cx.config();
                 assert!(default_id(&config).is_err() && ids(&config).is_err(), "{pointer}");
                 assert!(named(&config).is_err() && entry(&config, "a").is_err(), "{pointer}");
             });
         }
-        let some = MemoryHost::new(r#"{agents: {entries: {a: {}, "$hidden": "withheld"}}}"#);
+        let some = MemoryHost::new(r#"{agents: {list: [{"$hidden": "withheld"}, {id: "a"}]}}"#);
         some.with(|cx| assert!(named(&cx.config()).is_err() && entry(&cx.config(), "a").is_err()));
     }
 

@@ -578,7 +578,7 @@ pub fn judge<'t, T, K: PartialEq>(
 /// they have names; and as a last sentence that none of them is in use at present, where that is so.
 pub fn told<'t, 'a: 't>(accounts: impl IntoIterator<Item = &'t Account<'a>>) -> (String, &'static str) {
     let accounts: Vec<&Account<'_>> = accounts.into_iter().collect();
-    // A note more or less; where it cannot be told, it is not said.
+    // This only adds a note, so a hidden value leaves it out and the check stays assessed.
     let note = if accounts.iter().all(|account| account.is_off() == Ok(true)) {
         " At present the channel or account is off (enabled is false): this counts from the day it is on."
     } else {

@@ -202,7 +202,7 @@ pub fn signals<'a>(cx: &Context<'_>, config: &Node<'a>) -> Found<'a> {
         }
         found.unseen.extend(unseen);
     }
-    // What a channel says is no second signal for each of its accounts.
+    // Accounts that inherit from their channel point at the same value, which is named once.
     let mut known = std::collections::BTreeSet::new();
     found.nodes.retain(|node| known.insert(node.pointer().to_owned()));
     found

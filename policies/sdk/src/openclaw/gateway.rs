@@ -141,7 +141,7 @@ impl<'a> Credential<'a> {
 /// # Errors
 /// Where that is not granted, and it is not known otherwise.
 pub fn is_unset(cx: &Context<'_>, node: &Node<'_>, facts: &Facts) -> Result<bool, NotAssessed> {
-    // What a variable has given, and what a store keeps, is no such text.
+    // Only a literal text can name a variable that is not set.
     if facts.source != SecretSource::Literal {
         return Ok(false);
     }
@@ -286,7 +286,7 @@ impl<'a> Gateway<'a> {
         if let Some(remote) = self.remote(cx, kind)? {
             return Ok(remote);
         }
-        // Nothing gives it. What the config says is the place to mend.
+        // Nothing gives it: point at the config where it has something to mend, else at the variable.
         let nothing = if is_absent { variable } else { own };
         Ok(Credential { facts: None, truthy: false, unset: false, ..nothing })
     }

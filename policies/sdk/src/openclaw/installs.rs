@@ -20,6 +20,8 @@ const MAX_PACKAGES: usize = 500;
 
 /// The state of plugins in the table `config_machine_state`.
 pub const PLUGIN_RECORDS: &str = "plugins.installedIndex";
+/// The file of the state directory that held it before there was a database, and the key of its row in the table.
+pub const PLUGIN_FILE: &str = "plugins/installs.json";
 /// The records of hooks in the table `config_machine_state`.
 pub const HOOK_RECORDS: &str = "hooks.internal.installs";
 
@@ -58,7 +60,7 @@ pub struct Stored {
     pub key: &'static str,
     /// The members on the way from the row's value to the records.
     pub path: &'static [&'static str],
-    /// The file of the state directory that held them before there was a database.
+    /// The file of the state directory that held them before there was a database, and the key of its row.
     pub file: Option<&'static str>,
     /// The managed folders of npm have records, too.
     pub is_in_npm: bool,
@@ -168,20 +170,17 @@ impl Record {
 /// The records of the state that come from npm, and those that npm's own folders make (reference: 2026.9-delta 4.10).
 fn stored_records(cx: &Context<'_>, installs: &Installs, answer: &mut Answer) -> Vec<Record> {
     let Stored { key, path, file, is_in_npm, .. } = installs.stored;
-    let stored = stored(cx, key).and_then(|row| match (row, file) {
-        (Value::Null, Some(file)) => only_in_database(cx, file),
-        (row, _) => Ok(row),
-    });
-    let stored = stored.unwrap_or_else(|reason| {
+    let found = stored_or_in_file(cx, key, file);
+    let (stored, place) = found.unwrap_or_else(|reason| {
         leave_open(installs, answer, &reason);
-        Value::Null
+        (Value::Null, DATABASE)
     });
     let records = path.iter().try_fold(&stored, |value, key| value.get(key)).and_then(Value::as_object);
-    let database = Location::Object(Path::new("state", DATABASE));
+    let place = Location::Object(Path::new("state", place));
     let mut found: Vec<(String, Value, Location)> = records
         .into_iter()
         .flatten()
-        .map(|(id, record)| (id.clone(), record.clone(), database.clone()))
+        .map(|(id, record)| (id.clone(), record.clone(), place.clone()))
         .collect();
     if is_in_npm {
         let recovered = recovered(cx, &mut |reason| leave_open(installs, answer, &reason));
@@ -264,14 +263,15 @@ fn unread(error: &RecordsError) -> NotAssessed {
     }
 }
 
-/// No records, unless a file holds them that no table gives.
-fn only_in_database(cx: &Context<'_>, file: &str) -> Result<Value, NotAssessed> {
-    let path = Path::new("state", file);
-    match cx.host().stat(&path) {
-        Ok(_) => Err(NotAssessed::not_understood(format!("{} is not read here", cx.display_path(&path)))
-            .at(Location::Object(path))),
-        Err(StateError::NotFound | StateError::NoStateDir) => Ok(Value::Null),
-        Err(error) => Err(unseen(cx, "stat", &path, &error)),
+/// A row as JSON, and the file of the state directory that it stands in. The database goes before the file.
+fn stored_or_in_file<'f>(
+    cx: &Context<'_>,
+    key: &str,
+    file: Option<&'f str>,
+) -> Result<(Value, &'f str), NotAssessed> {
+    match (stored(cx, key)?, file) {
+        (Value::Null, Some(file)) => Ok((stored(cx, file)?, file)),
+        (row, _) => Ok((row, DATABASE)),
     }
 }
 
@@ -313,8 +313,8 @@ fn package_of(
 /// `state/npm/**/package.json` and `state/npm/**/openclaw.plugin.json`.
 pub fn plugin_ids(cx: &Context<'_>, open: &mut dyn FnMut(NotAssessed)) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
-    match stored(cx, PLUGIN_RECORDS) {
-        Ok(row) => {
+    match stored_or_in_file(cx, PLUGIN_RECORDS, Some(PLUGIN_FILE)) {
+        Ok((row, _)) => {
             let records = row.pointer("/index/installRecords").and_then(Value::as_object);
             ids.extend(records.into_iter().flat_map(Map::keys).map(|id| id.to_lowercase()));
         }
@@ -472,7 +472,7 @@ fn missing_integrity(installs: &Installs, place: &str, records: &[Record], answe
 fn distinct(places: Vec<Location>) -> Vec<Location> {
     let mut distinct: Vec<Location> = Vec::new();
     for place in places {
-        // Those of one file follow each other.
+        // Places of one file are next to each other.
         if distinct.last() != Some(&place) {
             distinct.push(place);
         }
@@ -630,7 +630,7 @@ mod tests {
             since: (2026, 4, 29),
             key: PLUGIN_RECORDS,
             path: &["index", "installRecords"],
-            file: Some("plugins/installs.json"),
+            file: Some(PLUGIN_FILE),
             is_in_npm: true,
         },
         checks: ["unpinned", "integrity", "drift"],
@@ -855,6 +855,7 @@ mod tests {
     }
 
     const SPEC: &str = r#"spec: "c", integrity: "x""#;
+    const LOOSE: &str = r#""spec": "c", "integrity": "x""#;
     const OPEN: [&str; 3] = ["unpinned:not assessed", "integrity:not assessed", "drift:not assessed"];
 
     #[test]
@@ -910,10 +911,27 @@ mod tests {
         }
         let renamed = MemoryHost::new("{}").release(2026, 9, 6).table(TABLE, &["other"], Vec::new());
         assert_eq!(renamed.ids(plugins), OPEN);
-        let old =
-            MemoryHost::new("{}").release(2026, 5, 28).file("state", "plugins/installs.json", 0o600, "{}");
-        assert_eq!(old.ids(plugins), OPEN, "that file is not read");
-        assert_eq!(old.table(TABLE, &COLUMNS, Vec::new()).ids(plugins), OPEN);
+    }
+
+    #[test]
+    fn the_file_that_held_the_records_counts_where_the_database_has_none() {
+        let row = |key: &str, id: &str| {
+            let value =
+                format!(r#"{{"index": {{"installRecords": {{"{id}": {{"source": "npm", {LOOSE}}}}}}}}}"#);
+            [key, value.as_str()].map(|text| Cell::Text(text.to_owned())).to_vec()
+        };
+        let of_file = database(vec![row(PLUGIN_FILE, "a")]).release(2026, 5, 28);
+        assert_eq!(of_file.ids(plugins), ["unpinned:warn"]);
+        assert_eq!(
+            of_file.findings(plugins)[0].locations,
+            [Location::Object(Path::new("state", PLUGIN_FILE))]
+        );
+        let both = database(vec![row(PLUGIN_FILE, "a"), row(PLUGIN_RECORDS, "b")]);
+        let finding = both.findings(plugins).remove(0);
+        assert!(finding.detail.contains(" b from"), "{}", finding.detail);
+        assert_eq!(finding.locations, [Location::Object(Path::new("state", DATABASE))]);
+        let known = |host: &MemoryHost| host.with(|cx| plugin_ids(cx, &mut |_| ()));
+        assert_eq!(known(&of_file).into_iter().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

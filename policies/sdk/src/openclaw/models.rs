@@ -1,6 +1,7 @@
 //! Which models the config gives to agents (reference: config-checks 1.8).
 
-use crate::{Node, NotAssessed};
+use crate::openclaw::agents;
+use crate::{Node, NotAssessed, Release};
 
 /// A model that an agent uses, or falls back to.
 #[derive(Clone, Debug)]
@@ -9,7 +10,7 @@ pub struct Model<'a> {
     pub id: Result<&'a str, NotAssessed>,
     /// Where it is named.
     pub node: Node<'a>,
-    /// The same place in words, with the agent's id instead of its number, where that is shown.
+    /// The same place in the words of the release, with the agent's id instead of its number, where that is shown.
     pub source: String,
     /// The id of the agent's entry as it is written ("" where it has none); none for what holds for all agents.
     pub agent: Result<Option<&'a str>, NotAssessed>,
@@ -20,7 +21,7 @@ pub struct Model<'a> {
 /// All models, those for all agents first. Where it is not shown whether there are any, one without an id stands for
 /// them, so that it costs no other model its verdict.
 #[must_use]
-pub fn collect<'a>(config: &Node<'a>) -> Vec<Model<'a>> {
+pub fn collect<'a>(config: &Node<'a>, release: Release) -> Vec<Model<'a>> {
     let mut models = Vec::new();
     for (key, is_image) in [("model", false), ("imageModel", true)] {
         let node = config.at("agents.defaults").get(key);
@@ -31,29 +32,20 @@ pub fn collect<'a>(config: &Node<'a>) -> Vec<Model<'a>> {
         let (source, agent) = (place.dotted(), Err(reason.clone()));
         Model { id: Err(reason), node: place, source, agent, is_image: false }
     };
-    let (list, keyed) = (config.at("agents.list"), config.at("agents.entries"));
+    let list = config.at("agents.list");
     match list.items() {
-        Ok(entries) => entries.for_each(|entry| add_listed(&mut models, &entry)),
+        Ok(entries) => entries.for_each(|entry| add_listed(&mut models, &entry, release)),
         Err(reason) => models.push(unknown(list, reason)),
-    }
-    match keyed.entries() {
-        Ok(entries) => {
-            for (id, entry) in entries {
-                let (node, source) = (entry.get("model"), format!("agents.entries.{id}.model"));
-                add(&mut models, &Model { id: Ok(""), node, source, agent: Ok(Some(id)), is_image: false });
-            }
-        }
-        Err(reason) => models.push(unknown(keyed, reason)),
     }
     models
 }
 
 /// Adds the models of an entry of `agents.list`.
-fn add_listed<'a>(models: &mut Vec<Model<'a>>, entry: &Node<'a>) {
+fn add_listed<'a>(models: &mut Vec<Model<'a>>, entry: &Node<'a>, release: Release) {
     let node = entry.get("model");
     let id = entry.get("id").text().map(Option::unwrap_or_default);
     let named = id.as_ref().ok().filter(|id| !id.is_empty());
-    let source = named.map_or_else(|| node.dotted(), |id| format!("agents.list.{id}.model"));
+    let source = named.map_or_else(|| node.dotted(), |id| format!("{}.model", agents::section(release, id)));
     add(models, &Model { id: Ok(""), node, source, agent: id.map(Some), is_image: false });
 }
 
@@ -65,7 +57,7 @@ fn add<'a>(models: &mut Vec<Model<'a>>, setting: &Model<'a>) {
         }
     };
     push(setting.node.clone(), "");
-    // What is not shown as a whole is one open question, not three.
+    // A setting that is hidden as a whole is reported once, not for each of its parts.
     if setting.node.hidden().is_some() {
         return;
     }
@@ -84,6 +76,8 @@ mod tests {
     use super::*;
     use crate::testing::MemoryHost;
 
+    const OLD: Release = Release { year: 2026, month: 7, patch: 35 };
+
     #[test]
     fn models_are_collected_in_order_with_their_places() {
         let config = json!({"agents": {
@@ -92,10 +86,12 @@ mod tests {
                 "imageModel": {"primary": "d"},
                 "models": {"no/model": {}},
             },
-            "list": [{"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h"],
-            "entries": {"y": {"model": "i"}, "z": null},
+            "list": [
+                {"id": "x", "model": "e"}, {"model": {"primary": "f", "fallbacks": ["g"]}}, null, "h",
+                {"id": "y", "model": "i"},
+            ],
         }});
-        let models = collect(&Node::root(&config));
+        let models = collect(&Node::root(&config), OLD);
         let seen: Vec<(&str, &str, &str, Option<&str>)> = models
             .iter()
             .map(|model| {
@@ -114,10 +110,12 @@ mod tests {
                 ("e", "agents.list.x.model", "/agents/list/0/model", Some("x")),
                 ("f", "agents.list.1.model.primary", "/agents/list/1/model/primary", Some("")),
                 ("g", "agents.list.1.model.fallbacks", "/agents/list/1/model/fallbacks/0", Some("")),
-                ("i", "agents.entries.y.model", "/agents/entries/y/model", Some("y")),
+                ("i", "agents.list.y.model", "/agents/list/4/model", Some("y")),
             ]
         );
         assert!(models.iter().all(|model| model.is_image == (model.id == Ok("d"))));
+        let newer = collect(&Node::root(&config), Release { year: 2026, month: 8, patch: 1 });
+        assert_eq!(newer[4].source, "agents.entries.x.model");
     }
 
     #[test]
@@ -128,7 +126,7 @@ mod tests {
             json!({"defaults": [{"model": "x"}], "list": [["x"], {"model": ["x"]}]}),
         ] {
             let config = json!({"agents": agents});
-            assert!(collect(&Node::root(&config)).is_empty(), "{config}");
+            assert!(collect(&Node::root(&config), OLD).is_empty(), "{config}");
         }
     }
 
@@ -160,7 +158,6 @@ mod tests {
                     "? at agents.defaults.model of all",
                     "? at agents.defaults.imageModel of all",
                     "? at agents.list of ?",
-                    "? at agents.entries of ?",
                 ],
             ),
             (
@@ -176,7 +173,7 @@ mod tests {
                     let agent = model.agent.clone().map_or("?", |agent| agent.unwrap_or("all"));
                     format!("{id} at {} of {agent}", model.source)
                 };
-                collect(&cx.config()).iter().map(show).collect()
+                collect(&cx.config(), cx.release()).iter().map(show).collect()
             });
             assert_eq!(seen, expected, "{agents}");
         }

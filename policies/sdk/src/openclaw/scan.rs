@@ -130,7 +130,7 @@ impl Scan {
                 self.files += 1;
                 let length = content.bytes.len() as u64;
                 let scanned = code::scan_by(Rules::of(cx.release()), content.bytes);
-                // What is gone through more than once is as much work as so many files.
+                // A text that is gone through twice counts twice: it is as much work.
                 self.bytes = self.bytes.saturating_add(length.saturating_mul(scanned.passes));
                 self.add(path, scanned.hits);
             }
@@ -266,7 +266,7 @@ impl Scan {
             (Target::Inside, Some(end), Some(metadata)) => match metadata.kind {
                 Kind::Directory => self.start_folder(cx, end),
                 Kind::File if !code::is_script(name(end)) => self.not_a_script(path),
-                // Elsewhere it is met on the way.
+                // Everything else is found by the walk.
                 Kind::File if is_passed(end) => self.file(cx, end, metadata.size),
                 Kind::File | Kind::Symlink => {}
                 Kind::Other => self.leave_out(path, unreadable("it is no regular file")),

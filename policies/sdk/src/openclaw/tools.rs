@@ -138,39 +138,12 @@ const GROUPS_OF_ENTRIES: [Named; 12] = [
 
 /// What the profile `minimal` leaves (config-checks 1.7).
 const MINIMAL: &[&str] = &["session_status"];
-/// The same later (2026.9-delta 2.6; run: `gateway` is not in it in 2026.9.3).
-const MINIMAL_LATER: [(Number, &[&str]); 1] = [((2026, 9, 6), &["session_status", "gateway"])];
 
 /// What the profile `messaging` leaves (config-checks 1.7).
 const MESSAGING: &[&str] =
     &["group:messaging", "sessions_list", "sessions_history", "sessions_send", "session_status"];
-/// The same later (2026.9-delta 2.6; run: `gateway` is not in it in 2026.9.3).
-const MESSAGING_LATER: [(Number, &[&str]); 2] = [
-    (ENTRIES, MESSAGING_OF_ENTRIES),
-    (
-        (2026, 9, 6),
-        &[
-            "secrets",
-            "sessions",
-            "sessions_list",
-            "sessions_history",
-            "sessions_search",
-            "conversations_list",
-            "conversations_send",
-            "conversations_turn",
-            "sessions_send",
-            "sessions_spawn",
-            "sessions_yield",
-            "subagents",
-            "session_status",
-            "theme",
-            "message",
-            "gateway",
-            "ask_user",
-            "bundle-mcp",
-        ],
-    ),
-];
+/// The same later (2026.9-delta 2.6).
+const MESSAGING_LATER: [(Number, &[&str]); 1] = [(ENTRIES, MESSAGING_OF_ENTRIES)];
 const MESSAGING_OF_ENTRIES: &[&str] = &[
     "secrets",
     "sessions",
@@ -193,40 +166,10 @@ const MESSAGING_OF_ENTRIES: &[&str] = &[
 
 /// What the profile `coding` leaves (config-checks 1.7).
 const CODING: &[&str] = &["group:fs", "group:runtime", "group:sessions", "group:memory", "image"];
-/// The same later (run: web tools are not in it in 2026.3.8 and are in 2026.3.11; 2026.9-delta 2.6, and run:
-/// `gateway` and `plugins` are not in it in 2026.9.3).
-const CODING_LATER: [(Number, &[&str]); 3] = [
+/// The same later (run: web tools are not in it in 2026.3.8 and are in 2026.3.11; 2026.9-delta 2.6).
+const CODING_LATER: [(Number, &[&str]); 2] = [
     ((2026, 3, 11), &["group:fs", "group:runtime", "group:web", "group:sessions", "group:memory", "image"]),
     (ENTRIES, CODING_OF_ENTRIES),
-    (
-        (2026, 9, 6),
-        &[
-            "group:fs",
-            "group:runtime",
-            "group:web",
-            "group:memory",
-            "group:sessions",
-            "screen",
-            "theme",
-            "dashboard",
-            "terminal",
-            "portal",
-            "automations",
-            "gateway",
-            "plugins",
-            "get_goal",
-            "create_goal",
-            "update_goal",
-            "progress_card",
-            "ask_user",
-            "skill_workshop",
-            "view_image",
-            "image_generate",
-            "music_generate",
-            "video_generate",
-            "bundle-mcp",
-        ],
-    ),
 ];
 const CODING_OF_ENTRIES: &[&str] = &[
     "group:fs",
@@ -252,6 +195,12 @@ const CODING_OF_ENTRIES: &[&str] = &[
     "video_generate",
     "bundle-mcp",
 ];
+
+/// What profiles leave besides (2026.9-delta 2.6; run: none of it in 2026.9.3).
+const CONTROL: [(Number, &[Named]); 1] = [(
+    (2026, 9, 6),
+    &[("minimal", &["gateway"]), ("messaging", &["gateway"]), ("coding", &["gateway", "plugins"])],
+)];
 
 /// What a sandbox allows where the config does not say (config-checks 1.7).
 const SANDBOX_ALLOW: &[&str] = &[
@@ -427,8 +376,12 @@ impl Catalogue {
         {
             name = own;
         }
-        let Some(allow) = name.text()?.and_then(|name| self.profile_tools(name)) else { return Ok(None) };
+        let Some(name) = name.text()? else { return Ok(None) };
+        let Some(allow) = self.profile_tools(name) else { return Ok(None) };
         let mut policy = self.policy(self.expand(allow), Vec::new());
+        let control: &[Named] = facts::at(self.release, &[][..], &CONTROL);
+        let control = control.iter().find(|(profile, _)| *profile == name);
+        policy.allow.extend(control.map(|(_, tools)| self.expand(tools)).unwrap_or_default());
         if facts::at(self.release, false, &PROFILE_ADDS) {
             for section in section.into_iter().chain([global]) {
                 let also = section.get("alsoAllow");
@@ -444,7 +397,7 @@ impl Catalogue {
     /// The tools that a profile leaves; `full`, and every name that is unknown, leaves all.
     fn profile_tools(self, name: &str) -> Option<&'static [&'static str]> {
         Some(match name {
-            "minimal" => facts::at(self.release, MINIMAL, &MINIMAL_LATER),
+            "minimal" => MINIMAL,
             "messaging" => facts::at(self.release, MESSAGING, &MESSAGING_LATER),
             "coding" => facts::at(self.release, CODING, &CODING_LATER),
             _ => return None,
@@ -529,30 +482,7 @@ impl Catalogue {
         found.into_iter().flatten().next().map(|value| self.pick(&value)).transpose()
     }
 
-    /// All policies that hold for an agent; a tool has to pass each. `section` is the agent's own `tools`, absent where
-    /// only the global ones count.
-    ///
-    /// # Errors
-    /// As [`Catalogue::pick`].
-    pub fn policies(
-        self,
-        config: &Node<'_>,
-        agent: Option<&str>,
-        section: Option<&Node<'_>>,
-    ) -> Result<Vec<Policy>, NotAssessed> {
-        let global = config.get("tools");
-        let mut policies: Vec<Policy> = self.profile(&global, section)?.into_iter().collect();
-        policies.push(self.pick(&global)?);
-        if let Some(section) = section {
-            policies.push(self.pick(section)?);
-        }
-        if Mode::of(config, agent)?.is_all()? {
-            policies.push(self.sandbox(config, agent)?);
-        }
-        Ok(policies)
-    }
-
-    /// The same, each of them known or not by itself, and with what `byProvider` says for a model.
+    /// All policies that hold in a scope, each of them known or not by itself, and with what `byProvider` says for a model.
     #[must_use]
     pub fn stack(
         self,
@@ -732,28 +662,6 @@ impl Stack {
     }
 }
 
-/// [`Catalogue::policies`] of the oldest releases.
-///
-/// # Errors
-/// As there.
-pub fn policies(
-    config: &Node<'_>,
-    agent: Option<&str>,
-    section: Option<&Node<'_>>,
-) -> Result<Vec<Policy>, NotAssessed> {
-    OLDEST.policies(config, agent, section)
-}
-
-/// [`Catalogue::profile`] of the oldest releases.
-///
-/// # Errors
-/// As there.
-pub fn profile(global: &Node<'_>, section: Option<&Node<'_>>) -> Result<Option<Policy>, NotAssessed> {
-    OLDEST.profile(global, section)
-}
-
-const OLDEST: Catalogue = Catalogue { release: Release { year: 2026, month: 1, patch: 30 } };
-
 fn has_items(list: &Node<'_>) -> Result<bool, NotAssessed> {
     Ok(list.items()?.next().is_some())
 }
@@ -788,6 +696,8 @@ mod tests {
 
     use super::*;
     use crate::testing::MemoryHost;
+
+    const OLDEST: Catalogue = Catalogue { release: Release { year: 2026, month: 1, patch: 30 } };
 
     #[test]
     fn a_pattern_names_the_whole_tool() {
@@ -867,8 +777,9 @@ mod tests {
 
     #[test]
     fn a_profile_is_named_exactly() {
-        let policy =
-            |name: Value| profile(&Node::root(&json!({"profile": name})), None).expect("nothing is hidden");
+        let policy = |name: Value| {
+            OLDEST.profile(&Node::root(&json!({"profile": name})), None).expect("nothing is hidden")
+        };
         assert!(policy(json!("minimal")).is_some_and(|policy| !policy.allows("read")));
         assert!(policy(json!("coding")).is_some_and(|policy| policy.allows("exec")));
         assert!(policy(json!("messaging")).is_some_and(|policy| policy.allows("message")));
@@ -905,15 +816,14 @@ mod tests {
             "agents": {"defaults": {"sandbox": {"mode": "all"}}, "list": [{"id": "a", "tools": {"profile": "full"}}]},
         });
         let config = Node::root(&config);
-        let section = agents::entry(&config, "a").expect("shown").map(|entry| entry.get("tools"));
-        let passes = |section: Option<&Node<'_>>, tool| {
-            let policies = policies(&config, Some("a"), section).expect("nothing is hidden");
-            policies.iter().all(|policy| policy.allows(tool))
+        let agent = Scope::agents(&config).expect("shown").remove(0);
+        let passes = |scope: &Scope<'_>, tool| {
+            OLDEST.stack(&config, scope, None).allows(tool).expect("nothing is hidden")
         };
-        assert!(passes(section.as_ref(), "read"), "the agent's own profile goes before");
-        assert!(!passes(None, "read"));
-        assert!(!passes(section.as_ref(), "exec"));
-        assert!(!passes(section.as_ref(), "web_fetch"), "not in the sandbox");
+        assert!(passes(&agent, "read"), "the agent's own profile goes before");
+        assert!(!passes(&Scope { entry: None, ..agent.clone() }, "read"));
+        assert!(!passes(&agent, "exec"));
+        assert!(!passes(&agent, "web_fetch"), "not in the sandbox");
     }
 
     #[test]
@@ -948,9 +858,10 @@ mod tests {
             let config = format!("{{tools: {tools}, agents: {agents}}}").replace("HIDDEN", hidden);
             MemoryHost::new(&config).with(|cx| {
                 let config = cx.config();
-                let section = agents::entry(&config, "a").expect("shown").map(|entry| entry.get("tools"));
-                let policies = policies(&config, Some("a"), section.as_ref());
-                assert_eq!(policies.is_ok(), is_shown, "{tools} {sandbox} {own}");
+                let agent = Scope::agents(&config).expect("shown").remove(0);
+                // A tool that no sandbox has by itself.
+                let allowed = OLDEST.stack(&config, &agent, None).allows("web_fetch");
+                assert_eq!(allowed.is_ok(), is_shown, "{tools} {sandbox} {own}");
             });
         }
     }

@@ -59,7 +59,7 @@ pub enum SecretSource {
     Literal,
     /// An environment variable, directly or by `${NAME}`.
     Environment,
-    /// A SecretRef: the config only says where it is kept, and the value is empty here.
+    /// A SecretRef: the config only says where it is kept.
     Reference,
 }
 
@@ -68,7 +68,7 @@ pub enum SecretSource {
 pub struct Secret {
     /// What it belongs to. A pointer occurs more than once when a text holds several secrets (a URL).
     pub subject: SecretSubject,
-    /// The value; empty for a reference. May be blank.
+    /// The value; of a reference that of the variable which it names, else it is empty. May be blank.
     pub value: SecretString,
     /// Where the value came from.
     pub source: SecretSource,

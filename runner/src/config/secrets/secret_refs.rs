@@ -1,11 +1,13 @@
-//! References to secrets that are kept elsewhere: whether what keeps them is defined. Nothing is resolved, and nothing run.
+//! References to secrets that are kept elsewhere: whether what keeps them is defined. Only a variable is looked up; nothing is read,
+//! and nothing run.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::config::pointer::readable;
-use crate::config::{Problem, ProblemKind, Problems, Secret, SecretSource, SecretSubject};
+use crate::config::{Problem, ProblemKind, Problems, Secret, SecretSource, SecretString, SecretSubject};
+use crate::target::Environment;
 
 /// The sources of a reference.
 pub(in crate::config) const SOURCES: [&str; 4] = ["env", "file", "exec", "store"];
@@ -22,6 +24,20 @@ pub(in crate::config) fn is_secret_ref(value: &Value) -> bool {
         && text("source").is_some_and(|source| SOURCES.contains(&source))
         && text("provider").is_some()
         && text("id").is_some()
+}
+
+/// Gives references the value of the variable that they name, where that is set.
+pub(in crate::config) fn look_up(config: &Value, secrets: &mut [Secret], env: &Environment) {
+    for secret in secrets.iter_mut().filter(|secret| secret.source == SecretSource::Reference) {
+        let SecretSubject::Pointer(pointer) = &secret.subject else { continue };
+        let text = |key: &str| config.pointer(pointer)?.get(key)?.as_str();
+        let (Some("env"), Some(provider), Some(id)) = (text("source"), text("provider"), text("id")) else {
+            continue;
+        };
+        if let Some(value) = env.non_blank(id).filter(|_| is_defined(config, "env", provider)) {
+            secret.value = SecretString::new(value);
+        }
+    }
 }
 
 /// Notes each provider that references name and `secrets.providers` does not define, once.
@@ -61,7 +77,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::SecretString;
 
     fn check_at(pointer: &str, reference: &Value, secrets: &Value) -> Vec<Problem> {
         let config = json!({"x": reference, "secrets": secrets});
@@ -82,6 +97,28 @@ mod tests {
             (Some("/x"), ["/x".to_owned()].as_slice())
         );
         assert!(check_at("/x", &exec, &json!({"providers": {"kc": {"source": "exec"}}})).is_empty());
+    }
+
+    #[test]
+    fn only_a_variable_is_looked_up() {
+        let env: Environment = [("A", " t0p "), ("B", " ")].into_iter().collect();
+        let value = |reference: Value| {
+            let subject = SecretSubject::Pointer("/x".to_owned());
+            let mut secrets =
+                [Secret { subject, value: SecretString::new(""), source: SecretSource::Reference }];
+            look_up(&json!({"x": reference}), &mut secrets, &env);
+            secrets[0].value.expose().to_owned()
+        };
+        let reference = |source: &str, provider: &str, id: &str| json!({"source": source, "provider": provider, "id": id});
+        assert_eq!(value(reference("env", "default", "A")).trim(), "t0p");
+        for (source, provider, id) in [
+            ("env", "default", "B"),
+            ("env", "default", "C"),
+            ("env", "mine", "A"),
+            ("store", "default", "A"),
+        ] {
+            assert_eq!(value(reference(source, provider, id)), "", "{source} {provider} {id}");
+        }
     }
 
     #[test]

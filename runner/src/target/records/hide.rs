@@ -70,6 +70,19 @@ pub(super) fn index_of_records(text: &str, mask: &Mask) -> Result<String, Record
     Ok(index_of(Some(parse(text, "the index of plugins")?), mask))
 }
 
+/// The same from the index as a file: each of its plugins has its record where the records do not stand by themselves.
+pub(super) fn index_of_file(text: &str, mask: &Mask) -> Result<String, RecordsError> {
+    let mut index = parse(text, "the index of plugins")?;
+    let records = index.get_mut("installRecords").map(Value::take);
+    let of_plugin = |plugin: &Value| {
+        let id = plugin.get("pluginId")?.as_str()?.to_owned();
+        Some((id, plugin.get("installRecord").filter(|record| record.is_object())?.clone()))
+    };
+    let plugins = || index.get("plugins").and_then(Value::as_array).into_iter().flatten();
+    let records = records.unwrap_or_else(|| Value::Object(plugins().filter_map(of_plugin).collect()));
+    Ok(index_of(Some(records), mask))
+}
+
 fn index_of(records: Option<Value>, mask: &Mask) -> String {
     let mut index = Map::new();
     if let Some(records) = records {

@@ -35,8 +35,8 @@ const APPROVALS: &str = "exec_approvals_config";
 const CURRENT: &str = "current";
 /// The key of the file's document where the database has one that counts.
 const LEGACY: &str = "legacy";
-/// The file that holds it in older releases.
-const APPROVALS_FILE: &str = "exec-approvals.json";
+/// The file that holds it in older releases, and its name while a newer one takes it over (reference: 2026.9-delta 2.8).
+const APPROVALS_FILES: [&str; 2] = ["exec-approvals.json", "exec-approvals.json.doctor-importing"];
 
 /// What the gateway remembers by itself.
 const MACHINE_STATE: &str = "config_machine_state";
@@ -44,6 +44,9 @@ const MACHINE_STATE: &str = "config_machine_state";
 const INDEX: &str = "plugins.installedIndex";
 /// The key of the hooks that were installed.
 const HOOKS: &str = "hooks.internal.installs";
+
+/// The file that holds the index in 2026.4.29 to 2026.5.28, and the key of its row (reference: releases/changes).
+const INDEX_FILE: &str = "plugins/installs.json";
 
 /// The index of plugins as releases before 2026.8.1 keep it.
 const OLD_INDEX: &str = "installed_plugin_index";
@@ -253,35 +256,48 @@ impl Tables {
         Ok(rows)
     }
 
-    /// The document of the database, and that of the file behind it.
+    /// The document of the database, and those of the files behind it.
     fn approvals(&self, origin: &Origin<'_>) -> Rows {
         let own = self.database_rows(origin, APPROVALS)?;
-        let file = self.approvals_file(origin.snapshot)?;
-        let (has_table, mut rows) = (own.is_some() || file.is_some(), Vec::new());
+        let (mut has_table, mut rows) = (own.is_some(), Vec::new());
         for row in own.into_iter().flatten() {
             let text = row.get(1).and_then(Cell::text).unwrap_or_default();
             rows.push([CURRENT.to_owned(), hide::approvals(text, &self.mask)?].map(Cell::Text).to_vec());
         }
-        if let Some(document) = file {
+        for name in APPROVALS_FILES {
+            let Some(text) = self.file(origin.snapshot, name)? else { continue };
+            has_table = true;
             let key = if rows.is_empty() { CURRENT } else { LEGACY };
-            rows.push([key.to_owned(), document].map(Cell::Text).to_vec());
+            rows.push([key.to_owned(), hide::approvals(&text, &self.mask)?].map(Cell::Text).to_vec());
         }
         if has_table { Ok(rows) } else { Err(RecordsError::NoTable) }
     }
 
-    fn approvals_file(&self, snapshot: &Snapshot) -> Result<Option<String>, RecordsError> {
-        let content = match snapshot.read(self.state, Path::new(APPROVALS_FILE)) {
+    /// The text of a file of the state directory; none where there is none.
+    fn file(&self, snapshot: &Snapshot, name: &str) -> Result<Option<String>, RecordsError> {
+        let content = match snapshot.read(self.state, Path::new(name)) {
             Err(LookError::NotFound) => return Ok(None),
             other => other?,
         };
         if content.len() > MAX_FILE_BYTES {
             return Err(RecordsError::Limit(format!("{MAX_FILE_BYTES} bytes of one file")));
         }
-        hide::approvals(&String::from_utf8_lossy(&content), &self.mask).map(Some)
+        Ok(Some(String::from_utf8_lossy(&content).into_owned()))
     }
 
-    /// What the gateway remembers of what was installed.
+    /// What the gateway remembers of what was installed. The file counts where the database has no index.
     fn machine_state(&self, origin: &Origin<'_>) -> Rows {
+        let own = self.own_machine_state(origin)?;
+        let has_index =
+            own.iter().flatten().any(|row| row.first().and_then(Cell::text).is_some_and(|key| key == INDEX));
+        let file = if has_index { None } else { self.file(origin.snapshot, INDEX_FILE)? };
+        let Some(text) = file else { return own.ok_or(RecordsError::NoTable) };
+        let row = [INDEX_FILE.to_owned(), hide::index_of_file(&text, &self.mask)?].map(Cell::Text);
+        Ok(own.into_iter().flatten().chain([row.to_vec()]).collect())
+    }
+
+    /// The same by the database alone; none where it does not say.
+    fn own_machine_state(&self, origin: &Origin<'_>) -> Result<Option<Vec<Row>>, RecordsError> {
         let of_row = |row: Row| {
             let (key, text) = (row.first().and_then(Cell::text), row.get(1).and_then(Cell::text));
             let (key, text) = (key.unwrap_or_default(), text.unwrap_or_default());
@@ -290,14 +306,14 @@ impl Tables {
             Ok([key.to_owned(), text?].map(Cell::Text).to_vec())
         };
         if let Some(rows) = self.database_rows(origin, MACHINE_STATE)? {
-            return rows.into_iter().map(of_row).collect();
+            return rows.into_iter().map(of_row).collect::<Rows>().map(Some);
         }
-        let rows = self.database_rows(origin, OLD_INDEX)?.ok_or(RecordsError::NoTable)?;
+        let Some(rows) = self.database_rows(origin, OLD_INDEX)? else { return Ok(None) };
         let of_row = |row: Row| {
             let text = row.first().and_then(Cell::text).unwrap_or_default();
             Ok([INDEX.to_owned(), hide::index_of_records(text, &self.mask)?].map(Cell::Text).to_vec())
         };
-        rows.into_iter().map(of_row).collect()
+        rows.into_iter().map(of_row).collect::<Rows>().map(Some)
     }
 
     fn pairing_rows(&self, snapshot: &Snapshot, go_on: &dyn Fn() -> bool) -> Result<Vec<Row>, RecordsError> {
@@ -465,7 +481,7 @@ mod tests {
     #[test]
     fn the_databases_approvals_lead_and_the_files_follow() {
         let home = home();
-        let file = home.path().join(APPROVALS_FILE);
+        let file = home.path().join(APPROVALS_FILES[0]);
         let columns = ["config_key", "raw_json"];
         fs::write(&file, r#"{"socket": {"token": "t0p"}}"#).unwrap();
         let legacy = r#"{"socket":{"token":{"$hidden":"secret"}}}"#;
@@ -474,7 +490,10 @@ mod tests {
         let found = Ok(database(home.path(), &[(APPROVALS, vec![texts(&["current", r#"{"version": 1}"#])])]));
         let read = rows(&tables(), home.path(), APPROVALS, &columns, &found);
         assert_eq!(read, Ok(vec![texts(&["current", r#"{"version":1}"#]), texts(&["legacy", legacy])]));
-        fs::remove_file(file).unwrap();
+        fs::rename(file, home.path().join(APPROVALS_FILES[1])).unwrap();
+        let read = rows(&tables(), home.path(), APPROVALS, &columns, &Ok(Vec::new()));
+        assert_eq!(read, Ok(vec![texts(&["current", legacy])]), "it is being taken over");
+        fs::remove_file(home.path().join(APPROVALS_FILES[1])).unwrap();
         let empty = Ok(database(home.path(), &[(APPROVALS, Vec::new())]));
         assert_eq!(rows(&tables(), home.path(), APPROVALS, &columns, &empty), Ok(Vec::new()));
     }
@@ -486,6 +505,34 @@ mod tests {
         let expected = texts(&[INDEX, r#"{"index":{"installRecords":{"a":{"source":"npm"}}}}"#]);
         let read = rows(&tables(), home.path(), MACHINE_STATE, &["state_key", "value_json"], &found);
         assert_eq!(read, Ok(vec![expected]));
+    }
+
+    #[test]
+    fn the_file_of_the_index_counts_where_the_database_has_none() {
+        let home = home();
+        fs::create_dir(home.path().join("plugins")).unwrap();
+        let write = |text: &str| fs::write(home.path().join(INDEX_FILE), text).unwrap();
+        let columns = ["state_key", "value_json"];
+        let read = |found: &FoundRows| rows(&tables(), home.path(), MACHINE_STATE, &columns, found);
+        let none = Ok(Vec::new());
+        write(r#"{"version": 1, "installRecords": {"a": {"source": "npm"}}, "plugins": []}"#);
+        let of_file = texts(&[INDEX_FILE, r#"{"index":{"installRecords":{"a":{"source":"npm"}}}}"#]);
+        assert_eq!(read(&none), Ok(vec![of_file.clone()]));
+        write(
+            r#"{"plugins": [{"pluginId": "a", "installRecord": {"source": "npm"}}, {"pluginId": "b"}, 5]}"#,
+        );
+        assert_eq!(read(&none), Ok(vec![of_file.clone()]), "as its first releases wrote it");
+        let hooks = texts(&[HOOKS, "{}"]);
+        let found = Ok(database(home.path(), &[(MACHINE_STATE, vec![hooks.clone()])]));
+        assert_eq!(read(&found), Ok(vec![hooks, of_file]));
+        let index = texts(&[INDEX, r#"{"index":{}}"#]);
+        let found = Ok(database(home.path(), &[(MACHINE_STATE, vec![index.clone()])]));
+        assert_eq!(read(&found), Ok(vec![index]));
+        fs::remove_file(home.path().join(DATABASE)).unwrap();
+        write("{nope");
+        assert!(matches!(read(&none), Err(RecordsError::NotUnderstood(_))));
+        write(&" ".repeat(MAX_FILE_BYTES + 1));
+        assert!(matches!(read(&none), Err(RecordsError::Limit(_))));
     }
 
     #[test]

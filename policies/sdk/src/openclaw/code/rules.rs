@@ -209,6 +209,10 @@ impl<'t> Search<'t> {
         let both = |rule, at: Option<usize>, other: Option<usize>| {
             at.zip(other).map(|(at, other)| Match { rule, at, other: Some(other), on_line: true })
         };
+        let (environment, network) = match &self.near {
+            Some(near) => near.found.unzip(),
+            None => (self.environment, self.network),
+        };
         let base64 = || self.base64_lines.map(|at| Match { rule: &BASE64, at, other: None, on_line: false });
         [
             both(&DANGEROUS_EXEC, self.exec, self.child_process),
@@ -218,12 +222,7 @@ impl<'t> Search<'t> {
             both(&EXFILTRATION, self.read_file, self.network),
             on_line(&HEX, self.hex),
             on_line(&BASE64, self.base64).or_else(base64),
-            match &self.near {
-                Some(near) => {
-                    both(&ENV_HARVESTING, near.found.map(|found| found.0), near.found.map(|found| found.1))
-                }
-                None => both(&ENV_HARVESTING, self.environment, self.network),
-            },
+            both(&ENV_HARVESTING, environment, network),
         ]
         .into_iter()
         .flatten()
@@ -263,13 +262,13 @@ impl<'t> Search<'t> {
             Word::Process if self.environment.is_none() && after(8).starts_with(b"env") => {
                 self.environment = Some(at);
             }
-            Word::Fetch if self.network.is_none() || self.near.is_some() => {
+            Word::Fetch if self.wants_network() => {
                 self.look_at_network(at, self.is_word(at, after(5)), after(5));
             }
-            Word::Post if self.network.is_none() || self.near.is_some() => {
+            Word::Post if self.wants_network() => {
                 self.look_at_network(at, self.is_word(at, after(4)), after(4));
             }
-            Word::Http if self.network.is_none() || self.near.is_some() => {
+            Word::Http if self.wants_network() => {
                 self.look_at_network(at, starts(after(8), b"uest"), after(12));
             }
             Word::Escape if self.hex.is_none() && at >= self.counted => self.look_at_escape(at),
@@ -281,6 +280,11 @@ impl<'t> Search<'t> {
             }
             _ => {}
         }
+    }
+
+    /// Where something is sent still counts: once, or at each place that is near to another.
+    fn wants_network(&self) -> bool {
+        self.network.is_none() || self.near.is_some()
     }
 
     fn before(&self, at: usize) -> &'t [u8] {
