@@ -1,7 +1,7 @@
 //! Where it is not sure which release a target is of, the checks of two run, and of each check the worse verdict counts.
 
 use crate::audit::evaluate::{Evaluation, Outcome};
-use crate::audit::finding::Finding;
+use crate::audit::finding::{Finding, Location};
 use crate::audit::open::{Kind, Open};
 use crate::config::release::Release;
 use crate::policy::manifest::{Check, Severity};
@@ -57,7 +57,8 @@ fn add(run: &mut Outcome, other: Outcome) {
     }
 }
 
-/// Of each check the findings of the side that has the worst one, or else more of them.
+/// Of each check the findings of the side that has the worst one, or else more of them; where they are alike, ours with the
+/// places of both.
 fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Finding> {
     let weight = |findings: &[Finding], id: &str| -> (Option<Severity>, usize) {
         let of_check = || findings.iter().filter(|finding| finding.check == id);
@@ -67,6 +68,14 @@ fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Find
     let taken: Vec<&str> = checks.iter().map(|check| check.id.as_str()).filter(|id| is_worse(id)).collect();
     let is_taken = |finding: &Finding| taken.contains(&finding.check.as_str());
     let mut all: Vec<Finding> = ours.into_iter().filter(|finding| !is_taken(finding)).collect();
-    all.extend(theirs.into_iter().filter(|finding| is_taken(finding)));
+    for other in theirs {
+        if is_taken(&other) {
+            all.push(other);
+        } else if let Some(same) = all.iter_mut().find(|ours| (&ours.check_id, &ours.title) == (&other.check_id, &other.title)) {
+            let known = |place: &Location| same.locations.contains(place);
+            let more: Vec<Location> = other.locations.into_iter().filter(|place| !known(place)).collect();
+            same.locations.extend(more);
+        }
+    }
     all
 }

@@ -128,7 +128,7 @@ impl<'p> Loader<'p> {
 
     /// The same tree with every include in place.
     pub(in crate::config) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
-        let version = detect::stamp(&tree);
+        let version = detect::stamp(&tree).and_then(Release::of_stamp);
         if !self.more_roots.is_empty() && version.is_some_and(|version| version < ROOTS_SINCE) {
             self.roots_too_new = std::mem::take(&mut self.more_roots);
         }

@@ -2,10 +2,7 @@
 //!
 //! What the operator says settles it. Else the greeting of the gateway that runs tells it, else the installed package, else the
 //! stamp of the last program that wrote the config, else what keys and state directory have in common, else it is the newest
-//! one. What does not fit is evidence of another release. Where that one is of another structure, or more than one thing
-//! speaks for it, the checks of both run: a stamp that lies hides no check.
-
-use std::cmp::Reverse;
+//! one. What does not fit is evidence of another release, and the checks of both run: a stamp that lies hides no check.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -172,6 +169,8 @@ pub struct Word {
 pub(in crate::config) struct Signs {
     evidence: Vec<Evidence>,
     stamp: Option<Release>,
+    /// A stamp that names no release.
+    odd_stamp: Option<String>,
     /// The package of the caller's own program.
     callers: Option<Installed>,
     /// The package in the state directory.
@@ -183,9 +182,12 @@ impl Signs {
     pub(in crate::config) fn gather(config: &Tree, located: &Located, env: &Environment) -> Self {
         let mut evidence = evidence::of_keys(config);
         evidence.extend(evidence::of_state(&located.state_dir));
+        let text = stamp(config);
+        let stamp = text.and_then(Release::of_stamp);
         Self {
             evidence,
-            stamp: stamp(config),
+            stamp,
+            odd_stamp: text.filter(|_| stamp.is_none()).map(str::to_owned),
             callers: installed::callers(located, env),
             in_state: installed::in_state(located),
         }
@@ -194,7 +196,7 @@ impl Signs {
 
 /// Tells the release of a target.
 pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems) -> Judged {
-    let Signs { evidence, stamp, callers, in_state } = signs;
+    let Signs { evidence, stamp, odd_stamp, callers, in_state } = signs;
     let mut judged = Judged { evidence, ..Judged::newest() };
     if let Some(release) = word.asked {
         (judged.release, judged.source, judged.sure) = (release, Source::Asked, Sure::Settled);
@@ -213,7 +215,7 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
         judged.told_by = readable(STAMP);
     } else if let Some(release) = common(&judged.evidence) {
         (judged.release, judged.source, judged.sure) = (release, Source::Evidence, Sure::Likely);
-        "what the config and the state directory hold".clone_into(&mut judged.told_by);
+        judged.told_by = format!("what the config and the state directory hold: {}", some(&judged.evidence, release));
     }
     if let Some(Installed { release, .. }) = callers.filter(|_| word.greeted.is_some()) {
         judged.evidence.push(Evidence::new("the installed package", Some(release), Some(release), FIRM));
@@ -222,11 +224,14 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
         // A program writes its own version: whatever runs now is rarely older than that.
         judged.evidence.push(Evidence::new(readable(STAMP), Some(stamp), None, 1));
     }
-    if judged.sure != Sure::Settled
-        && let Some(other) = doubt(&judged)
-    {
-        (judged.other, judged.sure) = (Some(other), Sure::Unsure);
-        problems.push(unsure(&judged, other));
+    if judged.sure != Sure::Settled {
+        if let Some(other) = doubt(&judged) {
+            (judged.other, judged.sure) = (Some(other), Sure::Unsure);
+            problems.push(unsure(&judged, other));
+        }
+        if let Some(stamp) = odd_stamp {
+            problems.push(no_release(&stamp, judged.release));
+        }
     }
     if let Some(release) = [Some(judged.release), stamp].into_iter().flatten().find(|known| *known > NEWEST) {
         problems.push(newer(release));
@@ -234,11 +239,21 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
     judged
 }
 
-/// The release that the stamp of the last writer names.
-pub(in crate::config) fn stamp(config: &Tree) -> Option<Release> {
+/// What the last program that wrote the config says of itself.
+pub(in crate::config) fn stamp(config: &Tree) -> Option<&str> {
     match &config.get("meta")?.get("lastTouchedVersion")?.node {
-        Node::Leaf(Value::String(stamp)) => Release::of_stamp(stamp),
+        Node::Leaf(Value::String(stamp)) => Some(stamp),
         _ => None,
+    }
+}
+
+/// Some of what fits a release, for people.
+fn some(evidence: &[Evidence], release: Release) -> String {
+    let fitting: Vec<&str> =
+        evidence.iter().filter(|one| one.fits(release)).map(|one| one.what.as_str()).collect();
+    match fitting.get(..3) {
+        Some(first) if fitting.len() > 3 => format!("{} and {} more", first.join(", "), fitting.len() - 3),
+        _ => fitting.join(", "),
     }
 }
 
@@ -252,20 +267,10 @@ fn common(evidence: &[Evidence]) -> Option<Release> {
     (score(evidence, best) > score(evidence, NEWEST) + 1).then_some(best)
 }
 
-/// The release that something speaks for that does not fit the one that was told: one of the other structure, where anything
-/// does, and else one that more than one piece speaks for.
+/// The release that speaks against the one that was told: of those of the other structure, where evidence is of that, and
+/// else of all, the newest one that most of the evidence fits. One that is older than all that are known may be a lie.
 fn doubt(judged: &Judged) -> Option<Release> {
     let Judged { release, evidence, .. } = judged;
-    let here = score(evidence, *release);
-    let place = |release: Release| known().partition_point(|known| *known < release);
-    let distance = |other: Release| place(other).abs_diff(place(*release));
-    let best = |is_other: bool| {
-        let all = known()
-            .iter()
-            .copied()
-            .filter(|other| (other.is_newer_structure() != release.is_newer_structure()) == is_other);
-        all.max_by_key(|other| (score(evidence, *other), Reverse(distance(*other)), *other))
-    };
     let is_foreign = |one: &Evidence| {
         !one.fits(*release)
             && if release.is_newer_structure() {
@@ -274,10 +279,18 @@ fn doubt(judged: &Judged) -> Option<Release> {
                 one.from >= NEWER_STRUCTURE
             }
     };
-    if evidence.iter().any(is_foreign) {
-        return best(true);
+    let other_structure = evidence.iter().any(is_foreign);
+    let is_candidate = |other: &Release| {
+        other_structure == (other.is_newer_structure() != release.is_newer_structure())
+    };
+    let best = |all: &dyn Fn(&Release) -> bool| {
+        known().iter().copied().filter(|other| all(other)).max_by_key(|other| (score(evidence, *other), *other))
+    };
+    if known().first().is_some_and(|oldest| release < oldest) {
+        return best(&|_| true);
     }
-    best(false).filter(|other| score(evidence, *other) > here + 1)
+    let other = best(&is_candidate)?;
+    (other_structure || score(evidence, other) > score(evidence, *release)).then_some(other)
 }
 
 fn unsure(judged: &Judged, other: Release) -> Problem {
@@ -291,10 +304,25 @@ fn unsure(judged: &Judged, other: Release) -> Problem {
     };
     let named: Vec<&str> = against.iter().take(PIECES).map(String::as_str).collect();
     let Judged { release, told_by, .. } = judged;
+    let why = match known().first().filter(|oldest| release < *oldest) {
+        Some(oldest) => format!("this audit knows no release before {oldest}"),
+        None => format!("this does not fit it: {}{more}", named.join(", ")),
+    };
+    let said = match judged.source {
+        Source::Newest => format!("{release} is assumed, the newest release that is known"),
+        _ => format!("{told_by} says {release}"),
+    };
     let message = format!(
-        "{release} was told by {told_by}, but this does not fit it: {}{more}. The checks of {release} and of {other} were run, and the worse \
-         verdict counts.",
-        named.join(", ")
+        "{said}, but {why}. The checks of {release} and of {other} were run, and the worse \
+         verdict counts."
+    );
+    Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
+}
+
+fn no_release(stamp: &str, release: Release) -> Problem {
+    let message = format!(
+        "\"{}\" is no release of OpenClaw. The checks of {release} were run.",
+        crate::audit::visible::visible(stamp).chars().take(40).collect::<String>()
     );
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
@@ -305,4 +333,57 @@ fn newer(release: Release) -> Problem {
          that came later are not known here."
     );
     Problem::new(ProblemKind::NewerVersion, message).at(STAMP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(text: &str) -> Release {
+        text.parse().unwrap()
+    }
+
+    /// What a stamp and pieces of evidence, each with the first and the last release that have it, make of a target.
+    fn judged(stamp: &str, evidence: &[(&str, &str)]) -> (String, Option<String>, Vec<String>) {
+        let end = |text: &str| (!text.is_empty()).then(|| release(text));
+        let evidence = evidence.iter().map(|(since, until)| Evidence::new("x", end(since), end(until), 1));
+        let signs = Signs {
+            evidence: evidence.collect(),
+            stamp: Release::of_stamp(stamp),
+            odd_stamp: (!stamp.is_empty() && Release::of_stamp(stamp).is_none()).then(|| stamp.to_owned()),
+            callers: None,
+            in_state: None,
+        };
+        let mut problems = Problems::default();
+        let judged = judge(signs, Word::default(), &mut problems);
+        let told = problems.finish().into_iter().map(|problem| problem.message).collect();
+        (judged.release.to_string(), judged.other.map(|other| other.to_string()), told)
+    }
+
+    #[test]
+    fn a_stamp_that_does_not_fit_hides_no_check() {
+        for (stamp, evidence, release, other) in [
+            ("2026.2.19", vec![], "2026.2.19", None),
+            ("2026.2.19", vec![("", "2026.7.35")], "2026.2.19", None),
+            // Of the releases that fit the newest one has most checks.
+            ("2026.2.19", vec![("2026.8.1", "")], "2026.2.19", Some("2026.9.6")),
+            ("2026.2.19", vec![("2026.5.28", "")], "2026.2.19", Some("2026.7.35")),
+            ("2026.9.6", vec![("", "2026.7.35")], "2026.9.6", Some("2026.7.35")),
+            ("2026.9.6", vec![("", "2026.4.5"), ("2026.3.2", "2026.6.1")], "2026.9.6", Some("2026.4.5")),
+            ("", vec![("", "2026.7.35")], "2026.9.6", Some("2026.7.35")),
+            ("2026.8", vec![], "2026.8.2", None),
+            ("2023.1.1", vec![], "2023.1.1", Some("2026.9.6")),
+        ] {
+            let (judged, found, told) = judged(stamp, &evidence);
+            assert_eq!((judged.as_str(), found.as_deref()), (release, other), "{stamp} {evidence:?}");
+            assert_eq!(told.len(), usize::from(other.is_some()), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_that_is_no_release_is_told() {
+        let (release, other, told) = judged("banana\u{1b}[31m", &[]);
+        assert_eq!((release.as_str(), other), ("2026.9.6", None));
+        assert!(told[0].contains("is no release of OpenClaw") && !told[0].contains('\u{1b}'), "{told:?}");
+    }
 }

@@ -58,13 +58,16 @@ impl Release {
         self >= NEWER_STRUCTURE
     }
 
-    /// The release that a version stamp names: `2026.5.18`, with anything behind it that begins with "-" or "+". The third
-    /// number may be missing.
+    /// The release that a version stamp names: `2026.5.18`, with anything behind it that begins with "-" or "+". A month
+    /// stands for the newest release of it that is known.
     #[must_use]
     pub fn of_stamp(stamp: &str) -> Option<Self> {
         let stamp = stamp.trim();
         let stamp = stamp.strip_prefix('v').unwrap_or(stamp);
-        release(stamp.split(['-', '+']).next()?, 0)
+        let stamp = stamp.split(['-', '+']).next()?;
+        let (first, last) = (release(stamp, 0)?, release(stamp, u16::MAX)?);
+        let known = schema::releases().iter().rev().find(|known| (first..=last).contains(*known));
+        Some(if first == last { first } else { known.copied().unwrap_or(first) })
     }
 }
 
@@ -163,6 +166,22 @@ mod tests {
     #[test]
     fn the_newest_release_is_the_last_of_the_table() {
         assert_eq!(schema::releases().last(), Some(&NEWEST));
+    }
+
+    #[test]
+    fn a_month_stands_for_its_newest_release() {
+        for (stamp, release) in [
+            ("2026.8", Some((2026, 8, 2))),
+            ("v2026.2-beta.1", Some((2026, 2, 26))),
+            ("2026.8.1", Some((2026, 8, 1))),
+            ("2027.1", Some((2027, 1, 0))),
+            ("2026.13", None),
+            ("2026.2.19.1", None),
+            ("", None),
+        ] {
+            let release = release.map(|(year, month, patch)| Release::new(year, month, patch));
+            assert_eq!(Release::of_stamp(stamp), release, "{stamp}");
+        }
     }
 
     #[test]
