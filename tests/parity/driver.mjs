@@ -355,8 +355,9 @@ async function command(request) {
   return { findings: findings(JSON.parse(out.slice(start))), audited: bundled, configured: bundled };
 }
 
+/** Nothing is on its path: later releases ask `npm` for plugins that are missing, and `docker` for containers. */
 function environment(request) {
-  const env = { PATH: "/usr/bin:/bin", HOME: request.home, LANG: "C.UTF-8", npm_config_offline: "true" };
+  const env = { PATH: "/nonexistent", HOME: request.home, LANG: "C.UTF-8", npm_config_offline: "true" };
   for (const [name, value] of Object.entries(request.env)) env[name] = value.replaceAll("$HOME", request.home);
   return env;
 }
@@ -366,6 +367,8 @@ async function inThisProcess(request) {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, environment(request));
   Object.assign(process.env, { OPENCLAW_CONFIG_CACHE_MS: "0", OPENCLAW_PLUGIN_MANIFEST_CACHE_MS: "60000" });
+  // Later releases start threads for each installation, which load much code.
+  process.env.NODE_COMPILE_CACHE = path.resolve(process.argv[2], "compiled");
   process.chdir(request.home);
   try {
     await forget();

@@ -71,7 +71,9 @@ fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Find
     for other in theirs {
         if is_taken(&other) {
             all.push(other);
-        } else if let Some(same) = all.iter_mut().find(|ours| (&ours.check_id, &ours.title) == (&other.check_id, &other.title)) {
+        } else if let Some(same) =
+            all.iter_mut().find(|ours| (&ours.check_id, &ours.title) == (&other.check_id, &other.title))
+        {
             let known = |place: &Location| same.locations.contains(place);
             let more: Vec<Location> = other.locations.into_iter().filter(|place| !known(place)).collect();
             same.locations.extend(more);

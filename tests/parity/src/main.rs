@@ -134,7 +134,7 @@ fn generated(root: &Path, installed: &Installed, count: u64, seed: u64, kind: fn
         let both = pair.look(&generator.installation(seed, number, kind(number)));
         let found = differences(&both, pair.ours.checks());
         tally.lock().unwrap().add(&both, &found, &format!("parity-{release}-{seed}-{number}"));
-        if number % 500 == 499 {
+        if number % 100 == 99 {
             eprintln!("  {} of {count}", number + 1);
         }
         true

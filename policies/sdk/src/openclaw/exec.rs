@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::openclaw::facts::{self, Number};
+use crate::openclaw::records;
 use crate::openclaw::tools::Scope;
 use crate::{Cell, Context, Node, NotAssessed, RecordsError, Release};
 
@@ -147,6 +148,10 @@ pub fn host<'a>(config: &Node<'a>, scope: &Scope<'a>, release: Release) -> Resul
 
 /// The table of approvals, and its column.
 const TABLE: &str = "exec_approvals_config";
+/// What it holds, for people.
+const WHAT: &str = "the exec approvals";
+/// Documents of approvals: the database's, that of a file, and that of a file that is being taken over.
+const MAX_DOCUMENTS: u32 = 3;
 const COLUMN: &str = "raw_json";
 
 /// What the owner approved: a document of the state.
@@ -159,18 +164,21 @@ pub struct Approvals {
 }
 
 impl Approvals {
-    /// Reads them. Needs the capability `records` on `exec_approvals_config.raw_json`. There are none where the store has
+    /// Reads those that the release goes by. Needs the capability `records` on `exec_approvals_config.raw_json`. There are none where the store has
     /// no document, or one that the gateway does not understand either: it then denies everything.
     ///
     /// # Errors
     /// Where they cannot be read.
     pub fn read(cx: &Context<'_>) -> Result<Self, NotAssessed> {
-        let rows = match cx.host().rows(TABLE, &[COLUMN], 0, 1) {
+        let mut rows = match cx.host().rows(TABLE, &[COLUMN], 0, MAX_DOCUMENTS) {
             Ok(page) => page.rows,
             Err(RecordsError::NoTable | RecordsError::NoColumn(_)) => Vec::new(),
-            Err(error) => return Err(unread(&error)),
+            Err(error) => return Err(records::unread(&error, WHAT, &format!("{TABLE}.{COLUMN}"))),
         };
-        // Of several documents the first one leads.
+        // The database's document comes before those of files. Releases before 2026.8.1 read the file.
+        if !cx.release().since(2026, 8, 1) {
+            rows.drain(..rows.len().saturating_sub(1));
+        }
         let text = match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
             Some(Cell::Text(text)) => text,
             Some(Cell::Hidden) => return Err(NotAssessed::unreadable("the exec approvals are not shown")),
@@ -236,17 +244,6 @@ fn merge(known: &mut Value, other: Value) {
             (Some(_), _) => {}
             (None, value) => drop(known.insert(key, value)),
         }
-    }
-}
-
-fn unread(error: &RecordsError) -> NotAssessed {
-    let capability = format!("records:{TABLE}.{COLUMN}");
-    match error {
-        RecordsError::NotGranted => NotAssessed::withheld(capability),
-        RecordsError::Limit(name) => NotAssessed::limit(name.clone()),
-        RecordsError::NotUnderstood(why) => NotAssessed::not_understood(format!("the exec approvals: {why}")),
-        RecordsError::Changed => NotAssessed::unreadable("the exec approvals changed while they were read"),
-        _ => NotAssessed::unreadable("the operating system refused the exec approvals"),
     }
 }
 
@@ -379,17 +376,16 @@ mod tests {
     }
 
     #[test]
-    fn approvals_that_cannot_be_read_are_no_empty_ones() {
-        for error in [
-            RecordsError::NotGranted,
-            RecordsError::Denied,
-            RecordsError::Changed,
-            RecordsError::Limit("x".to_owned()),
-            RecordsError::NotUnderstood("x".to_owned()),
-        ] {
-            let reason = unread(&error);
-            let withheld = reason == NotAssessed::withheld("records:exec_approvals_config.raw_json");
-            assert_eq!(withheld, matches!(error, RecordsError::NotGranted));
+    fn a_release_goes_by_its_own_document() {
+        let [strict, lax] = ["deny", "full"].map(|word| {
+            vec![Cell::Text(format!("{{\"version\": 1, \"defaults\": {{\"security\": \"{word}\"}}}}"))]
+        });
+        let host = MemoryHost::new("{}").table(TABLE, &[COLUMN], vec![strict, lax]);
+        for (release, word) in [((2026, 7, 35), "full"), ((2026, 8, 1), "deny")] {
+            let (year, month, patch) = release;
+            let host = host.clone().release(year, month, patch);
+            let approvals = host.with(Approvals::read).expect("they can be read");
+            assert_eq!(approvals.defaults["security"], word, "{release:?}");
         }
     }
 }

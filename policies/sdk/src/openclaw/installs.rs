@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::context::unseen;
+use crate::openclaw::records::{self, DATABASE};
 use crate::{
     Answer, Cell, Context, Kind, Location, Node, NotAssessed, Path, RecordsError, StateError, Target,
     Verdict, js, listing, warn,
@@ -202,8 +203,8 @@ fn is_replaced(known: &Value, recovered: &Value) -> bool {
     same("installPath") && !same("version")
 }
 
-/// Where the tables of the state lie.
-const DATABASE: &str = "state/openclaw.sqlite";
+/// What the table holds, for people.
+const WHAT: &str = "the records of installed plugins and hooks";
 
 /// A row of the table `config_machine_state` as JSON; null where there is none. Needs the capabilities `records` on
 /// `config_machine_state.state_key` and `.value_json`.
@@ -214,13 +215,12 @@ pub fn stored(cx: &Context<'_>, key: &str) -> Result<Value, NotAssessed> {
     for column in COLUMNS {
         cx.granted(&format!("records:{TABLE}.{column}"))?;
     }
-    let place = || Location::Object(Path::new("state", DATABASE));
     let mut start = 0;
     loop {
         let page = match cx.host().rows(TABLE, &COLUMNS, start, BATCH) {
             Ok(page) => page,
             Err(RecordsError::NoTable) => return Ok(Value::Null),
-            Err(error) => return Err(unread(&error)),
+            Err(error) => return Err(records::unread(&error, WHAT, &format!("{TABLE}.{}", COLUMNS[1]))),
         };
         for row in &page.rows {
             let [Cell::Text(name), value] = row.as_slice() else { continue };
@@ -232,7 +232,7 @@ pub fn stored(cx: &Context<'_>, key: &str) -> Result<Value, NotAssessed> {
                 Cell::Blob(bytes) => bytes.as_slice(),
                 _ => return Ok(Value::Null),
             };
-            let unheld = || NotAssessed::not_understood(format!("the row {key} of {TABLE}")).at(place());
+            let unheld = || NotAssessed::not_understood(format!("{WHAT} in {DATABASE}: the row {key}"));
             return js::json(bytes).ok().flatten().ok_or_else(unheld);
         }
         let read = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
@@ -240,26 +240,6 @@ pub fn stored(cx: &Context<'_>, key: &str) -> Result<Value, NotAssessed> {
             return Ok(Value::Null);
         }
         start = start.saturating_add(read);
-    }
-}
-
-/// Why the table could not be read.
-fn unread(error: &RecordsError) -> NotAssessed {
-    let place = Location::Object(Path::new("state", DATABASE));
-    match error {
-        RecordsError::NotGranted => NotAssessed::withheld(format!("records:{TABLE}.{}", COLUMNS[1])),
-        RecordsError::NoTable => NotAssessed::unreadable(format!("there is no table {TABLE}")),
-        RecordsError::NoColumn(name) => {
-            NotAssessed::not_understood(format!("{TABLE} has no column {name}")).at(place)
-        }
-        RecordsError::Denied => {
-            NotAssessed::unreadable(format!("cannot read {TABLE}: permission denied")).at(place)
-        }
-        RecordsError::Changed => {
-            NotAssessed::unreadable(format!("{TABLE} changed while it was read")).at(place)
-        }
-        RecordsError::Limit(name) => NotAssessed::limit(name).at(place),
-        RecordsError::NotUnderstood(why) => NotAssessed::not_understood(why).at(place),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod model_ids;
 pub mod models;
 pub mod pairing;
 pub mod plugins;
+pub mod records;
 pub mod sandbox;
 pub mod scan;
 pub mod senders;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::context::unseen;
 use crate::openclaw::agents;
 use crate::openclaw::channels::{self, Account, Channel};
+use crate::openclaw::records;
 use crate::{
     Cell, Context, Finding, Location, NotAssessed, Path, RecordsError, Release, StateError, Target, js,
 };
@@ -18,6 +19,8 @@ const MAX_STORE_BYTES: u32 = 1 << 20;
 /// The table that holds the stores from 2026.8.1 on, and its columns that are read.
 const TABLE: &str = "channel_pairing_allow_entries";
 const COLUMNS: [&str; 3] = ["channel_key", "account_id", "entry"];
+/// What it holds, for people.
+const WHAT: &str = "those who were let in by pairing";
 /// So many rows are asked for at once.
 const BATCH: u32 = 1024;
 /// More people than this are not judged.
@@ -174,7 +177,7 @@ fn rows(cx: &Context<'_>, channel: &str) -> Result<Vec<(String, String)>, NotAss
         let page = match cx.host().rows(TABLE, &COLUMNS, start, BATCH) {
             Ok(page) => page,
             Err(RecordsError::NoTable) => return Ok(entries),
-            Err(error) => return Err(unread(&error)),
+            Err(error) => return Err(records::unread(&error, WHAT, &format!("{TABLE}.{}", COLUMNS[2]))),
         };
         for row in &page.rows {
             let [Cell::Text(key), account, Cell::Text(entry)] = row.as_slice() else { continue };
@@ -191,19 +194,6 @@ fn rows(cx: &Context<'_>, channel: &str) -> Result<Vec<(String, String)>, NotAss
             return Err(NotAssessed::limit(format!("{MAX_ROWS} rows of {TABLE}")));
         }
         start = start.saturating_add(u32::try_from(page.rows.len()).unwrap_or(u32::MAX));
-    }
-}
-
-/// Why the table is not known.
-fn unread(error: &RecordsError) -> NotAssessed {
-    match error {
-        RecordsError::NotGranted => NotAssessed::withheld(format!("records:{TABLE}.{}", COLUMNS[2])),
-        RecordsError::NoTable => NotAssessed::unreadable(format!("there is no table {TABLE}")),
-        RecordsError::NoColumn(name) => NotAssessed::not_understood(format!("{TABLE} has no column {name}")),
-        RecordsError::Denied => NotAssessed::unreadable(format!("cannot read {TABLE}: permission denied")),
-        RecordsError::Changed => NotAssessed::unreadable(format!("{TABLE} changed while it was read")),
-        RecordsError::Limit(name) => NotAssessed::limit(name),
-        RecordsError::NotUnderstood(why) => NotAssessed::not_understood(why),
     }
 }
 
@@ -351,19 +341,6 @@ mod tests {
             let channel = channels::find(cx, "telegram").expect("it can be seen").expect("it takes part");
             assert!(read(cx, &channel).is_err(), "a column is missing");
         });
-    }
-
-    #[test]
-    fn why_rows_are_not_known_is_told() {
-        for error in [
-            RecordsError::NotGranted,
-            RecordsError::Denied,
-            RecordsError::Changed,
-            RecordsError::Limit("size".to_owned()),
-            RecordsError::NotUnderstood("a page".to_owned()),
-        ] {
-            assert_ne!(unread(&error), unread(&RecordsError::NoTable));
-        }
     }
 
     #[test]

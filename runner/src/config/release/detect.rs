@@ -215,7 +215,8 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
         judged.told_by = readable(STAMP);
     } else if let Some(release) = common(&judged.evidence) {
         (judged.release, judged.source, judged.sure) = (release, Source::Evidence, Sure::Likely);
-        judged.told_by = format!("what the config and the state directory hold: {}", some(&judged.evidence, release));
+        judged.told_by =
+            format!("what the config and the state directory hold: {}", some(&judged.evidence, release));
     }
     if let Some(Installed { release, .. }) = callers.filter(|_| word.greeted.is_some()) {
         judged.evidence.push(Evidence::new("the installed package", Some(release), Some(release), FIRM));
@@ -280,11 +281,14 @@ fn doubt(judged: &Judged) -> Option<Release> {
             }
     };
     let other_structure = evidence.iter().any(is_foreign);
-    let is_candidate = |other: &Release| {
-        other_structure == (other.is_newer_structure() != release.is_newer_structure())
-    };
+    let is_candidate =
+        |other: &Release| other_structure == (other.is_newer_structure() != release.is_newer_structure());
     let best = |all: &dyn Fn(&Release) -> bool| {
-        known().iter().copied().filter(|other| all(other)).max_by_key(|other| (score(evidence, *other), *other))
+        known()
+            .iter()
+            .copied()
+            .filter(|other| all(other))
+            .max_by_key(|other| (score(evidence, *other), *other))
     };
     if known().first().is_some_and(|oldest| release < oldest) {
         return best(&|_| true);
