@@ -46,7 +46,9 @@ fn secret(cx: &Context<'_>, node: &Node<'_>) -> Result<Option<Facts>, NotAssesse
     if !node.is_text()? {
         return Ok(None);
     }
-    let is_there = |facts: &Facts| facts.measures.is_some_and(|text| text.units > 0);
+    let is_there = |facts: &Facts| {
+        facts.source != SecretSource::Reference && facts.measures.is_some_and(|text| text.units > 0)
+    };
     let Some(facts) = cx.config_secret(node)?.filter(is_there) else { return Ok(None) };
     let is_empty = if cx.release().since(2026, 8, 1) {
         is_unset(cx, node, &facts)?
