@@ -29,7 +29,8 @@ const ABSENT = /^(libsignal|@vector-im\/matrix-bot-sdk)(\/|$)/;
 /** What the program remembers of an installation, and forgets by these. Each release has some of them. */
 const FORGET = [
   "resetConfigGuardStateForTests", "resetPluginCache", "clearConfigCache", "clearRuntimeConfigSnapshot",
-  "resetConfigRuntimeState", "resetConfigOverrides", "resetPublishedConfigRuntimeEnv", "closeOpenClawStateDatabase",
+  "resetConfigRuntimeState", "resetConfigOverrides", "resetPublishedConfigRuntimeEnv", "closeOpenClawStateDatabaseAsync",
+  "closeOpenClawStateDatabase",
   "closeOpenClawAgentDatabases", "closeOpenClawAgentDatabasesForTest", "closeAuthProfileReadPool",
   "clearOpenClawAgentDatabaseValidationCache", "clearBundledDiscoveryModeMemo", "clearPluginMetadataLifecycleCaches",
   "clearCurrentPluginMetadataSnapshot", "clearLoadInstalledPluginIndexInstallRecordsCache", "clearExecutablePathCache",
@@ -355,9 +356,9 @@ async function command(request) {
   return { findings: findings(JSON.parse(out.slice(start))), audited: bundled, configured: bundled };
 }
 
-/** Nothing is on its path: later releases ask `npm` for plugins that are missing, and `docker` for containers. */
+/** Nothing but an `npm` without packages is on its path: later releases ask for plugins that are missing. */
 function environment(request) {
-  const env = { PATH: "/nonexistent", HOME: request.home, LANG: "C.UTF-8", npm_config_offline: "true" };
+  const env = { PATH: new URL("bin", import.meta.url).pathname, HOME: request.home, LANG: "C.UTF-8", npm_config_offline: "true" };
   for (const [name, value] of Object.entries(request.env)) env[name] = value.replaceAll("$HOME", request.home);
   return env;
 }
@@ -374,6 +375,8 @@ async function inThisProcess(request) {
     await forget();
     return await audit(request);
   } catch (error) {
+    // The thread of the last installation was not done with its database.
+    if (/worker owner is active/.test(String(error))) return await command(request);
     return { refused: "crash", message: error instanceof Exit ? err.slice(-2000) : String(error?.stack ?? error) };
   } finally {
     await forget().catch(() => {});

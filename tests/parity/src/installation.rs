@@ -103,10 +103,7 @@ impl Installation {
     /// # Errors
     /// What the file system says.
     pub fn place(&self, home: &Path) -> io::Result<()> {
-        match fs::remove_dir_all(home) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        empty(home)?;
         fs::create_dir_all(home)?;
         let root = home.to_string_lossy();
         for object in &self.tree {
@@ -202,6 +199,21 @@ impl Installation {
             case.insert("env".to_owned(), json!(self.env));
         }
         case
+    }
+}
+
+/// Removes a folder. A program that has just ended may still write there.
+fn empty(folder: &Path) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && tries < 20 => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => return Ok(()),
+        }
     }
 }
 

@@ -144,10 +144,27 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "native-skills",
-        reason: "the gateway switches native skills on for Discord and Telegram; the reference's command loads no channel",
+        reason: "the gateway switches native skills on for Discord and Telegram, whichever account has the login; the reference's \
+                 command loads no channel, or looks at the default account",
         holds: |seen, text| {
-            !seen.installation.registry && text[1..].starts_with("plugins.extensions_no_allowlist:")
+            let looks = seen.installation.registry && !seen.release.since(2, 21);
+            !looks
+                && ["+plugins.extensions_no_allowlist:critical", "-plugins.extensions_no_allowlist:warn"]
+                    .contains(&text)
         },
+    },
+    Known {
+        name: "escaped-text",
+        reason: "a text that is escaped with a second dollar is a secret like any other, and no reference",
+        holds: |seen, text| {
+            ["gateway.", "config.secrets.", "hooks.token"].iter().any(|start| text[1..].starts_with(start))
+                && documents(seen).any(|text| text.contains("\"$${"))
+        },
+    },
+    Known {
+        name: "unset-variable",
+        reason: "a variable without a value is told; the reference only prints a warning, from 2026.3.7 on",
+        holds: |seen, text| seen.release.since(3, 7) && text.starts_with("+config.unset_variable:"),
     },
     Known {
         name: "every-account",

@@ -46,8 +46,8 @@ const DEFAULT: Release = Release::new(2026, 9, 6);
 /// Of this many installations, one is odd.
 const ODD: u64 = 8;
 
-/// Steps towards a smaller installation; each runs both programs.
-const TRIES: usize = 40;
+/// Steps towards a smaller installation where `TRIES` says nothing; each runs both programs.
+const TRIES: u64 = 40;
 
 /// Both programs, and a home directory for them.
 struct Pair {
@@ -169,7 +169,7 @@ fn share(pairs: &mut [Pair], work: impl Fn(&mut Pair) -> bool + Sync) {
 
 /// The smallest installation that shows the same unknown difference, as a recorded case.
 fn shrunk(pair: &mut Pair, installation: &Installation, difference: &str, name: &str) -> String {
-    let mut tries = TRIES;
+    let mut tries = number("TRIES", TRIES);
     let small = shrink(installation, |smaller| {
         let Some(left) = tries.checked_sub(1) else { return false };
         tries = left;

@@ -35,9 +35,14 @@ const SET_UP_PERCENT: usize = 70;
 
 /// Makes the config one that the reference takes.
 pub fn config(config: &mut Value, release: Release, rng: &mut Rng) {
-    pairs(config, rng);
+    pairs(config, release, rng);
     if release.since(8, 1) {
         roster(config, rng);
+    }
+    for provider in members(config.pointer_mut("/models/providers")) {
+        if provider.is_object() && rng.chance(MENDED) {
+            provider["baseUrl"] = "https://models.example/v1".into();
+        }
     }
     for pointer in ["/tools", "/tools/sandbox/tools"] {
         if let Some(section) = config.pointer_mut(pointer) {
@@ -178,6 +183,15 @@ fn roster(config: &mut Value, rng: &mut Rng) {
         one_allow_list(&mut entry["tools"], rng);
         clean.entry(id).or_insert(entry);
     }
+    let known = agents.shift_remove("ownership");
+    if rng.chance(MENDED) {
+        owned(agents, &mut clean, rng);
+        if clean.is_empty() {
+            return;
+        }
+    } else if let Some(known) = known {
+        agents.insert("ownership".to_owned(), known);
+    }
     if !rng.chance(15) {
         agents.insert("entries".to_owned(), Value::Object(clean));
         return;
@@ -187,6 +201,22 @@ fn roster(config: &mut Value, rng: &mut Rng) {
         entry
     });
     agents.insert("list".to_owned(), list.collect());
+}
+
+/// Several agents are owned by what the config says, or by the one that is the default.
+fn owned(agents: &mut Map<String, Value>, entries: &mut Map<String, Value>, rng: &mut Rng) {
+    for entry in entries.values_mut().filter_map(Value::as_object_mut) {
+        entry.shift_remove("default");
+    }
+    if entries.len() > 1 {
+        if rng.chance(30) {
+            if let Some(Value::Object(first)) = entries.values_mut().next() {
+                first.insert("default".to_owned(), true.into());
+            }
+        } else {
+            agents.insert("ownership".to_owned(), "explicit".into());
+        }
+    }
 }
 
 /// The id that the program makes of a name.
@@ -203,7 +233,7 @@ fn clean_id(name: &str) -> String {
 }
 
 /// Values that only together say something, and would rarely meet.
-fn pairs(config: &mut Value, rng: &mut Rng) {
+fn pairs(config: &mut Value, release: Release, rng: &mut Rng) {
     let text =
         |config: &Value, pointer: &str| config.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     if let Some(token) = text(config, "/hooks/token").filter(|_| rng.chance(30)) {
@@ -215,7 +245,7 @@ fn pairs(config: &mut Value, rng: &mut Rng) {
         config["tools"]["profile"] = "minimal".into();
         config["agents"]["list"][0]["tools"]["profile"] = rng.text(&["minimal", "full", "coding"]).into();
     }
-    if config.get("channels").is_some() && rng.chance(15) {
+    if config.get("channels").is_some() && !release.since(8, 1) && rng.chance(15) {
         config["commands"]["useAccessGroups"] = false.into();
     }
 }

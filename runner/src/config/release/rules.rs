@@ -140,6 +140,7 @@ const RULES: &[Rule] = &[
     always("cloud", services::cloud_workers).since(2026, 8, 1),
     // Channels.
     always("channel-open", channels::open_needs_star).until(2026, 3, 24),
+    always("channel-list", channels::list_needs_sender).since(2026, 2, 26).until(2026, 3, 24),
     always("channel-webhook", channels::telegram_webhook).until(2026, 3, 24),
     always("channel-command", channels::telegram_commands).until(2026, 3, 24),
     always("channel-http", channels::slack_http).until(2026, 3, 24),

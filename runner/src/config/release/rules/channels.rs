@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::config::release::Release;
 use crate::config::rules::Judge;
 use crate::config::rules::forms::is_safe_program;
 use crate::config::rules::spot::Spot;
@@ -57,24 +58,57 @@ const OPEN: [&str; 10] = [
     "slack",
 ];
 
+/// Who may write to a section, and the key of its list.
+fn direct<'a>(section: &Section<'a>, inherits: bool) -> (Option<Spot<'a>>, Option<Spot<'a>>, &'static str) {
+    let dm = |spot: &Spot<'a>, key: &str| spot.get("dm").and_then(|dm| dm.get(key));
+    let Section { channel, spot, base, is_account } = section;
+    let own = (spot.get("dmPolicy"), spot.get("allowFrom"));
+    let base = Some(base).filter(|_| inherits && *is_account);
+    match *channel {
+        "googlechat" => (dm(spot, "policy"), dm(spot, "allowFrom"), "dm"),
+        "discord" | "slack" => {
+            let of = |key: &str, in_dm: &str| {
+                let own = spot.get(key).or_else(|| dm(spot, in_dm));
+                own.or_else(|| base.and_then(|base| base.get(key).or_else(|| dm(base, in_dm))))
+            };
+            (of("dmPolicy", "policy"), of("allowFrom", "allowFrom"), "allowFrom")
+        }
+        // An account without a policy has the default one, whatever its channel says.
+        _ => (own.0, own.1.or_else(|| base?.get("allowFrom")), "allowFrom"),
+    }
+}
+
 /// Open direct messages need `"*"` in `allowFrom`, too.
 pub(super) fn open_needs_star(judge: &mut Judge<'_>) {
-    for Section { channel, spot, .. } in sections(judge, &OPEN) {
-        let dm = spot.get("dm");
-        let in_dm = |key: &str| dm.as_ref().and_then(|dm| dm.get(key));
-        let own = (spot.get("dmPolicy"), spot.get("allowFrom"));
-        let (policy, list, key) = match channel {
-            "googlechat" => (in_dm("policy"), in_dm("allowFrom"), "dm"),
-            "discord" | "slack" => {
-                (own.0.or_else(|| in_dm("policy")), own.1.or_else(|| in_dm("allowFrom")), "allowFrom")
-            }
-            _ => (own.0, own.1, "allowFrom"),
-        };
+    let inherits = judge.release >= LISTS_SINCE;
+    for section in sections(judge, &OPEN) {
+        let (policy, list, key) = direct(&section, inherits);
         let star = |item: Spot<'_>| item.is_unknown() || item.text().is_some_and(|text| js_trim(text) == "*");
         let has_star = list.is_some_and(|list| list.items().any(star));
         if policy.is_some_and(|policy| policy.text() == Some("open")) && !has_star {
             let message = "The gateway accepts open direct messages only with \"*\" in allowFrom.";
-            judge.refuse(spot.below(key), message);
+            judge.refuse(section.spot.below(key), message);
+        }
+    }
+}
+
+/// From this release on a list of senders needs one, and an account has the list of its channel (measured on 2026.2.26 and
+/// 2026.3.13).
+const LISTS_SINCE: Release = Release::new(2026, 2, 26);
+
+/// Direct messages from a list need a sender in it.
+pub(super) fn list_needs_sender(judge: &mut Judge<'_>) {
+    for section in sections(judge, &OPEN) {
+        let (policy, list, key) = direct(&section, true);
+        let sender = |item: Spot<'_>| {
+            item.is_unknown()
+                || item.value.is_number()
+                || item.text().is_some_and(|text| !js_trim(text).is_empty())
+        };
+        let has_sender = list.is_some_and(|list| list.items().any(sender));
+        if policy.is_some_and(|policy| policy.text() == Some("allowlist")) && !has_sender {
+            let message = "The gateway accepts direct messages from a list only with a sender in allowFrom.";
+            judge.refuse(section.spot.below(key), message);
         }
     }
 }
