@@ -130,15 +130,15 @@ fn an_audit_always_answers() {
     let (seed, count) = (number("CHITIN_SEED", 1), number("CHITIN_COUNT", 500));
     let world = World::new();
     let generators = RELEASES.map(|release| {
-        let word = Word { asked: Some(release.to_string().parse().unwrap()), greeted: None };
-        (release, word, Generator::new(release))
+        let asked = Word { asked: Some(release.to_string().parse().unwrap()), greeted: None };
+        (release, asked, Generator::new(release))
     });
-    for (number, (release, word, generator)) in (0..count).zip(generators.iter().cycle()) {
+    for (number, (release, asked, generator)) in (0..count).zip(generators.iter().cycle()) {
         let kind = if number % 2 == 0 { Kind::Ordinary } else { Kind::Odd };
         let installation = generator.installation(seed, number, kind);
-        let Some(complaint) = world.complaint(&installation, *word) else { continue };
+        let Some(complaint) = world.complaint(&installation, *asked) else { continue };
         let small =
-            shrink(&installation, |smaller| world.complaint(smaller, *word).as_ref() == Some(&complaint));
+            shrink(&installation, |smaller| world.complaint(smaller, *asked).as_ref() == Some(&complaint));
         let case = Value::Object(small.case(&format!("property-{release}-{seed}-{number}")));
         panic!("CHITIN_SEED={seed}, number {number}, release {release}: {complaint}\n{case}");
     }

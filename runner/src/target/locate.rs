@@ -424,7 +424,8 @@ fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Proble
     let mut others = STATE_NAMES.iter().map(|name| home.join(name));
     let other = others.find(|other| other != state_dir && exists(other) && !is_same(other, state_dir))?;
     let mode = std::fs::symlink_metadata(&other).map_or(0, |found| found.permissions().mode());
-    let open = if mode & 0o077 == 0 { "" } else { ", and other accounts of this machine can enter it" };
+    let is_open = mode & 0o077 != 0;
+    let open = if is_open { ", and other accounts of this machine can enter it" } else { "" };
     let message = format!(
         "{}, the state directory of an earlier version, exists beside {}{open}. This audit did not look into it; \
          credentials in it may still be valid.",

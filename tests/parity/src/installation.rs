@@ -142,7 +142,7 @@ impl Installation {
         let deep = case["args"].as_array().is_some_and(|args| args.iter().any(|arg| arg == "--deep"));
         let mut installation = Self { registry: case["mode"] == "registry", deep, ..Self::default() };
         if let Some(rows) = case["rows"].as_object() {
-            installation.rows = rows.clone();
+            installation.rows.clone_from(rows);
         }
         for (name, value) in case["env"].as_object().into_iter().flatten() {
             installation.env.insert(name.clone(), text(value).unwrap());
