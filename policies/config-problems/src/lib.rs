@@ -124,7 +124,7 @@ const TABLE: [Row; 28] = [
         id: "config.unknown_key",
         severity: Warn,
         title: "Gateway does not start: config has a key that OpenClaw does not know",
-        remediation: "Correct the spelling of the key, or remove it",
+        remediation: "Correct the spelling of the key, or remove it; where the detail names releases that know it, say by --openclaw-version which one runs",
     },
     Row {
         kind: "invalid-value",

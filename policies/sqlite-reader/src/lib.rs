@@ -67,14 +67,24 @@ fn tables(pages: &mut Pages<'_>, requests: &[Request]) -> Result<BTreeMap<String
     let mut tree = Tree::new(pages, 1)?;
     while let Some(row) = tree.next(pages)? {
         let mut reading = Reading::new(pages, &mut tree, row, SCHEMA_COLUMNS)?;
-        if reading.text(0, 16)?.as_deref() != Some("table") {
-            continue;
-        }
+        let kind = reading.text(0, 16)?;
+        let kind = kind.as_deref().filter(|kind| KINDS.contains(kind));
+        let kind = kind.ok_or_else(|| Error::damaged("it lists what it has by kinds that there are not"))?;
         // No table that is asked for has a longer name.
         let Some(name) = reading.text(1, 256)?.map(|name| name.to_ascii_lowercase()) else { continue };
-        if tables.contains_key(&name)
-            || !requests.iter().any(|request| request.table.eq_ignore_ascii_case(&name))
-        {
+        let is_asked = requests.iter().any(|request| request.table.eq_ignore_ascii_case(&name));
+        if is_asked && kind == "view" {
+            return Err(Error::unknown("a view stands where a table should be"));
+        }
+        if kind != "table" {
+            continue;
+        }
+        // A table that is listed by another name than it was made by would count as one that is not there.
+        let made = reading.text(4, MAX_SQL_BYTES)?.and_then(|sql| schema::made(&sql));
+        if made.is_some_and(|made| !made.eq_ignore_ascii_case(&name)) {
+            return Err(Error::damaged("a table is listed by another name than it was made by"));
+        }
+        if tables.contains_key(&name) || !is_asked {
             continue;
         }
         let Cell::Integer(root) = reading.cell(3, false)? else {
@@ -88,6 +98,9 @@ fn tables(pages: &mut Pages<'_>, requests: &[Request]) -> Result<BTreeMap<String
     }
     Ok(tables)
 }
+
+/// What a database lists.
+const KINDS: [&str; 4] = ["table", "index", "view", "trigger"];
 
 /// The rows of a table.
 fn of_table(
@@ -116,10 +129,12 @@ fn of_table(
             }
             let cell = reading.of_column(*place, column)?;
             if let (0, Some(only)) = (number, &request.only) {
+                // A column may be made to compare without case, or without blanks at the end.
                 let Cell::Text(text) = &cell else { continue 'next };
-                if !only.contains(text) {
-                    continue 'next;
-                }
+                let same = |key: &&String| key.eq_ignore_ascii_case(text.trim_end());
+                let Some(key) = only.iter().find(same) else { continue 'next };
+                cells.push(Cell::Text(key.clone()));
+                continue;
             }
             cells.push(cell);
         }

@@ -60,6 +60,13 @@ const CONSTRAINTS: [&str; 11] = [
 /// Words that begin what is no column.
 const RULES: [&str; 5] = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"];
 
+/// The name by which a table was made; none where that is not understood.
+pub(crate) fn made(sql: &str) -> Option<String> {
+    let tokens = tokens(sql);
+    let at = tokens.iter().position(|token| token.is("TABLE"))?;
+    tokens.get(at + 1)?.name().map(str::to_owned)
+}
+
 /// The columns of a table, in the order that its rows have them in.
 pub(crate) fn columns(sql: &str) -> Result<Vec<Column>, Error> {
     let not_understood = || Error::unknown("the words that made the table are not understood");
@@ -226,6 +233,19 @@ mod tests {
 
     fn names(sql: &str) -> Vec<String> {
         columns(sql).unwrap().into_iter().map(|column| column.name).collect()
+    }
+
+    #[test]
+    fn a_table_was_made_by_a_name() {
+        for (sql, name) in [
+            ("CREATE TABLE t(a)", Some("t")),
+            ("create table \"t u\" (a)", Some("t u")),
+            ("CREATE VIRTUAL TABLE v USING fts5(a)", Some("v")),
+            ("CREATE", None),
+            ("", None),
+        ] {
+            assert_eq!(made(sql).as_deref(), name, "{sql}");
+        }
     }
 
     #[test]

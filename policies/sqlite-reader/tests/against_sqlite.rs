@@ -352,6 +352,32 @@ fn rows_are_chosen_by_their_first_cell() {
 }
 
 #[test]
+fn what_hides_a_table_is_told() {
+    let read = |sql: &str, from: &[u8], to: &[u8], only: Option<&[&str]>| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made.sqlite");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let mut bytes = Bytes::of(&path);
+        let at = bytes.database.windows(from.len().max(1)).position(|window| window == from);
+        if let Some(at) = at.filter(|_| !from.is_empty()) {
+            bytes.database[at..at + to.len()].copy_from_slice(to);
+        }
+        let only = only.map(|only| only.iter().map(|text| (*text).to_owned()).collect());
+        rows(&mut bytes, &[Request { table: "t".to_owned(), columns: vec!["k".to_owned()], only }])
+    };
+    let table = "CREATE TABLE t(k TEXT); INSERT INTO t VALUES ('a')";
+    assert_eq!(read(table, b"", b"", None), Ok(vec![Ok(vec![vec![Cell::Text("a".to_owned())]])]));
+    let view = "CREATE TABLE u(k TEXT); INSERT INTO u VALUES ('a'); CREATE VIEW t AS SELECT * FROM u";
+    assert!(matches!(read(view, b"", b"", None), Err(Error::NotUnderstood(_))));
+    // The list says that the table is another one, or no table.
+    assert!(read(table, b"tablett", b"tableut", None).is_err());
+    assert!(read(table, b"tablett", b"tablxtt", None).is_err());
+    let lenient = "CREATE TABLE t(k TEXT COLLATE NOCASE); INSERT INTO t VALUES ('CURRENT'), ('x')";
+    let found = vec![Ok(vec![vec![Cell::Text("current".to_owned())]])];
+    assert_eq!(read(lenient, b"", b"", Some(&["current"])), Ok(found));
+}
+
+#[test]
 fn what_is_no_database_is_told() {
     let told = |bytes: &[u8]| {
         let mut bytes = Bytes { database: bytes.to_vec(), log: Vec::new(), read: 0 };

@@ -313,7 +313,10 @@ impl Report {
             let (one, other) = (a.locations.first(), b.locations.first());
             severity.then_with(id).then_with(|| one.map(Location::order).cmp(&other.map(Location::order)))
         });
-        let honours = terms.honour_suppressions || subject.honours_suppressions();
+        let Judged { release, other, .. } = &subject.config.judged;
+        let has_list =
+            [Some(*release), *other].into_iter().flatten().any(|release| release >= suppress::SINCE);
+        let honours = has_list && (terms.honour_suppressions || subject.honours_suppressions());
         let (findings, suppressed) = if honours {
             let clean = |text: &str| outlet::clean_reason(subject, text);
             suppress::apply(&subject.config.effective, &clean, findings)

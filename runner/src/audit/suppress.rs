@@ -5,10 +5,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::finding::Finding;
+use crate::config::release::Release;
 use crate::target::js_trim;
 
 /// Where the list stands.
 const LIST: &str = "/security/audit/suppressions";
+/// The first release that knows the list: before, nobody honours it.
+pub(super) const SINCE: Release = Release::new(2026, 5, 18);
 /// The finding on the list itself, which no list takes out.
 const ACTIVE: &str = "security.audit.suppressions.active";
 

@@ -34,7 +34,23 @@ fn within(mut run: Outcome, release: Release) -> Outcome {
     run
 }
 
-fn add(run: &mut Outcome, other: Outcome) {
+/// What only the schema of a release says: of a config that may be of another one it counts where both say so.
+const OF_SCHEMA: [&str; 3] = ["config.unknown_key", "config.invalid_value", "config.legacy_key"];
+
+fn add(run: &mut Outcome, mut other: Outcome) {
+    if let (Ok(ours), Ok(theirs)) = (&mut run.verdict, &mut other.verdict) {
+        let same = |one: &Finding, all: &[Finding]| {
+            all.iter().any(|other| {
+                OF_SCHEMA.contains(&other.check.as_str()) && one.locations.first() == other.locations.first()
+            })
+        };
+        let both = |finding: &Finding, others: &[Finding]| {
+            !OF_SCHEMA.contains(&finding.check.as_str()) || same(finding, others)
+        };
+        let [known, others] = [ours.clone(), theirs.clone()];
+        ours.retain(|finding| both(finding, &others));
+        theirs.retain(|finding| both(finding, &known));
+    }
     let checks = &run.manifest.checks;
     match (&mut run.verdict, other.verdict) {
         (Ok(ours), Ok(theirs)) => *ours = worse(checks, std::mem::take(ours), theirs),

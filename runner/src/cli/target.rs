@@ -31,8 +31,8 @@ pub(super) struct TargetArguments {
     /// The profile "dev"
     #[arg(long)]
     dev: bool,
-    /// The release of OpenClaw that it is judged by, such as 2026.5.18 [default: told by the installed package, the config
-    /// and the state directory]
+    /// The release of OpenClaw that it is judged by, such as 2026.5.18; 2026.5 stands for the newest of that month [default:
+    /// told by the installed package, the config and the state directory]
     #[arg(long, value_name = "RELEASE")]
     openclaw_version: Option<Release>,
     /// What your site has decided [default: `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, if it exists]

@@ -8,6 +8,7 @@ use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
 use crate::audit::{Deep, Exit, Report, Suppressed};
+use crate::config::release::Source;
 use crate::policy::catalog;
 use crate::policy::manifest::Severity;
 use crate::probe::Gateway;
@@ -34,7 +35,14 @@ impl Format for Text {
         let also = also.map_or(String::new(), |also| format!(" or {also}"));
         writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
         if let Some(release) = release {
-            writeln!(out, "{DIM}release {}, told by {}{DIM:#}", release.sure.as_str(), release.from)?;
+            let sure = release.sure.as_str();
+            match release.source {
+                Source::Newest => writeln!(
+                    out,
+                    "{DIM}release {sure}: it is the newest that is known, for nothing says which one runs; say it with --openclaw-version{DIM:#}"
+                )?,
+                _ => writeln!(out, "{DIM}release {sure}, told by {}{DIM:#}", release.from)?,
+            }
         }
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
         if let Some(Deep { gateway }) = &report.deep {

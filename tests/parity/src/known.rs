@@ -126,6 +126,20 @@ pub const KNOWN: &[Known] = &[
         holds: |seen, text| seen.release.since(4, 5) && text.starts_with("+browser."),
     },
     Known {
+        name: "telegram-looked-at",
+        reason: "from 2026.8.1 on the reference's command loads a view of Telegram without its checks; what they look for is as open",
+        holds: |seen, text| seen.release.since(8, 1) && text.starts_with("+channels.telegram."),
+    },
+    Known {
+        name: "seeded-origins",
+        reason: "2026.4.15 puts this machine's origins into the config as it reads it; the file that is audited has none",
+        holds: |seen, text| {
+            seen.release.since(4, 5)
+                && !seen.release.since(5, 28)
+                && text.starts_with("+gateway.control_ui.allowed_origins_required:")
+        },
+    },
+    Known {
         name: "older-claude",
         reason: "claude-3-5-sonnet is older than 4.5; the reference takes its 5 for a major version",
         holds: |seen, text| {

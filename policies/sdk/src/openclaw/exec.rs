@@ -188,7 +188,8 @@ impl Approvals {
     }
 
     fn of(mut document: Value) -> Option<Self> {
-        if document.get("version")?.as_u64()? != 1 {
+        // 1 and 1.0 are the same number there.
+        if document.get("version")?.as_f64() != Some(1.0) {
             return None;
         }
         let mut agents = BTreeMap::new();
@@ -363,7 +364,14 @@ mod tests {
 
     #[test]
     fn a_store_without_a_document_that_is_understood_approves_nothing() {
-        for document in ["", "{", "[]", "{}", r#"{"version": 2, "defaults": {"security": "deny"}}"#] {
+        for document in [
+            "",
+            "{",
+            "[]",
+            "{}",
+            r#"{"version": "1", "defaults": {"security": "deny"}}"#,
+            r#"{"version": 2, "defaults": {"security": "deny"}}"#,
+        ] {
             let known = approvals(document).expect("shown");
             assert!(known.agents.is_empty() && known.defaults.is_null(), "{document}");
         }

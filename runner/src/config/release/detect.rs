@@ -223,7 +223,7 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
     }
     if let Some(stamp) = stamp.filter(|_| judged.source != Source::Stamp) {
         // A program writes its own version: whatever runs now is rarely older than that.
-        judged.evidence.push(Evidence::new(readable(STAMP), Some(stamp), None, 1));
+        judged.evidence.push(Evidence::new(format!("a config that {stamp} wrote"), Some(stamp), None, 1));
     }
     if judged.sure != Sure::Settled {
         if let Some(other) = doubt(&judged) {
@@ -233,6 +233,11 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
         if let Some(stamp) = odd_stamp {
             problems.push(no_release(&stamp, judged.release));
         }
+    }
+    if judged.sure == Sure::Settled
+        && let Some(oldest) = known().first().filter(|oldest| judged.release < **oldest)
+    {
+        problems.push(older(judged.release, *oldest));
     }
     if let Some(release) = [Some(judged.release), stamp].into_iter().flatten().find(|known| *known > NEWEST) {
         problems.push(newer(release));
@@ -316,8 +321,9 @@ fn unsure(judged: &Judged, other: Release) -> Problem {
         Source::Newest => format!("{release} is assumed, the newest release that is known"),
         _ => format!("{told_by} says {release}"),
     };
+    let first = known().first().map_or(*release, |oldest| (*release).max(*oldest));
     let message = format!(
-        "{said}, but {why}. The checks of {release} and of {other} were run, and the worse \
+        "{said}, but {why}. The checks of {first} and of {other}, the newest that fits all of it best, were run, and the worse \
          verdict counts."
     );
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
@@ -327,6 +333,14 @@ fn no_release(stamp: &str, release: Release) -> Problem {
     let message = format!(
         "\"{}\" is no release of OpenClaw. The checks of {release} were run.",
         crate::audit::visible::visible(stamp).chars().take(40).collect::<String>()
+    );
+    Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
+}
+
+fn older(release: Release, oldest: Release) -> Problem {
+    let message = format!(
+        "{release} is older than any release that this audit knows: the checks of {oldest} were run. What came later is not \
+         assessed."
     );
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }

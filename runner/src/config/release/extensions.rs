@@ -35,6 +35,8 @@ pub(in crate::config) struct Extensions {
     pub cut: bool,
     /// What is wrong with one of them, if anything is: the gateway refuses a config that makes it read its plugins.
     pub broken: Option<String>,
+    /// Folders whose package names an entry that is not there, and what is wrong with them.
+    pub without_entry: Vec<(String, String)>,
 }
 
 /// Looks at all of them; what describes them is read through no link.
@@ -107,7 +109,7 @@ impl Extensions {
             roots.extend(entries.into_iter().map(|entry| entry.path()));
         }
         let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
-        let broken = self.broken.take();
+        let (broken, without_entry) = (self.broken.take(), std::mem::take(&mut self.without_entry));
         for folder in roots.iter().flat_map(|root| packages(root, &reader)) {
             if work.is_over() {
                 self.cut = true;
@@ -115,7 +117,7 @@ impl Extensions {
             }
             self.folder(&folder, &reader, &mut work);
         }
-        self.broken = broken;
+        (self.broken, self.without_entry) = (broken, without_entry);
     }
 
     /// A folder is a plugin by the entries that its package names, else by an index file.
@@ -138,7 +140,9 @@ impl Extensions {
             if real.as_deref().is_some_and(|folder| lies_in(folder, &source)) {
                 self.candidate(folder, &source, reader, &mut known);
             } else {
-                self.breaks(folder, &format!("names the entry {entry}, which is missing or lies elsewhere"));
+                let reason = format!("names the entry {entry}, which is missing or lies elsewhere");
+                let told = self.told(folder, &reason);
+                self.without_entry.push(told);
             }
         }
     }
@@ -161,9 +165,16 @@ impl Extensions {
 
     /// One complaint is enough: the id that the folder was to have is not reported as unknown, too.
     fn breaks(&mut self, folder: &Path, reason: &str) {
+        let (_, message) = self.told(folder, reason);
+        self.broken.get_or_insert(message);
+    }
+
+    /// Takes the name of a folder for an id, and says what is wrong with it.
+    fn told(&mut self, folder: &Path, reason: &str) -> (String, String) {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.broken.get_or_insert_with(|| format!("The extension folder {name} {reason}."));
-        self.ids.insert(name);
+        self.ids.insert(name.clone());
+        let message = format!("The extension folder {name} {reason}.");
+        (name, message)
     }
 }
 

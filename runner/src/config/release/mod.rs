@@ -66,8 +66,8 @@ impl Release {
         let stamp = stamp.strip_prefix('v').unwrap_or(stamp);
         let stamp = stamp.split(['-', '+']).next()?;
         let (first, last) = (release(stamp, 0)?, release(stamp, u16::MAX)?);
-        let known = schema::releases().iter().rev().find(|known| (first..=last).contains(*known));
-        Some(if first == last { first } else { known.copied().unwrap_or(first) })
+        let known = || schema::releases().iter().rev().find(|known| (first..=last).contains(*known));
+        if first == last { Some(first) } else { known().copied() }
     }
 }
 
@@ -75,8 +75,13 @@ impl FromStr for Release {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::of_stamp(text)
-            .ok_or_else(|| format!("\"{text}\" is no release of OpenClaw, such as \"{NEWEST}\""))
+        let number = text.trim().strip_prefix("OpenClaw ").unwrap_or(text);
+        Self::of_stamp(number).ok_or_else(|| {
+            let oldest = schema::releases().first().copied().unwrap_or(NEWEST);
+            format!(
+                "\"{text}\" is no release of OpenClaw: say YEAR.MONTH.NUMBER, such as \"{NEWEST}\"; {oldest} to {NEWEST} are known"
+            )
+        })
     }
 }
 
@@ -174,7 +179,7 @@ mod tests {
             ("2026.8", Some((2026, 8, 2))),
             ("v2026.2-beta.1", Some((2026, 2, 26))),
             ("2026.8.1", Some((2026, 8, 1))),
-            ("2027.1", Some((2027, 1, 0))),
+            ("2027.1", None),
             ("2026.13", None),
             ("2026.2.19.1", None),
             ("", None),

@@ -141,9 +141,9 @@ pub(in crate::config) fn check(
     }
     // Only a config that makes the gateway look at its plugins makes it stumble over a broken one.
     let foreign = channels.is_some_and(|channels| channels.keys().any(|id| !BUILT_IN.contains(&js_trim(id))));
-    if let (Some(broken), true) =
-        (&found.installed.broken, release < NEWER_STRUCTURE && (plugins.is_some() || foreign))
-    {
+    let without_entry = found.installed.without_entry.first().filter(|_| release < ENTRIES_PASSED_OVER);
+    let broken = found.installed.broken.as_ref().or(without_entry.map(|(_, message)| message));
+    if let (Some(broken), true) = (broken, release < NEWER_STRUCTURE && (plugins.is_some() || foreign)) {
         let pointer = if plugins.is_some() { "/plugins" } else { "/channels" };
         let message = format!(
             "{broken} This config makes the gateway read its plugins, so it refuses to start; complete or remove the \
@@ -151,6 +151,32 @@ pub(in crate::config) fn check(
         );
         invalid(problems, pointer, message);
     }
+    if release >= ENTRIES_NEEDED {
+        for (id, message) in &found.installed.without_entry {
+            if let Some(pointer) = plugins.and_then(|plugins| named_at(plugins, id)) {
+                invalid(
+                    problems,
+                    pointer,
+                    format!("{message} This config names the plugin, so the gateway refuses to start."),
+                );
+            }
+        }
+    }
+}
+
+/// A plugin whose package names an entry that is not there: passed over from the first of these releases on, refused from the
+/// second one on where the config names it (run: 2026.3.13, 2026.4.15, 2026.5.28, 2026.7.35, 2026.8.2 and 2026.9.6).
+const ENTRIES_PASSED_OVER: Release = Release::new(2026, 4, 15);
+const ENTRIES_NEEDED: Release = Release::new(2026, 5, 28);
+
+/// Where a plugin is named: in its settings or in the list of those that may run.
+fn named_at(plugins: &Value, id: &str) -> Option<String> {
+    if plugins.get("entries").is_some_and(|entries| entries.get(id).is_some()) {
+        return Some(join("/plugins/entries", id));
+    }
+    let allow = plugins.get("allow").and_then(Value::as_array)?;
+    let place = allow.iter().position(|item| item.as_str().map(js_trim) == Some(id))?;
+    Some(format!("/plugins/allow/{place}"))
 }
 
 /// The entries of `plugins.load.paths` that are not there.

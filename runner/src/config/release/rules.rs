@@ -99,6 +99,7 @@ const RULES: &[Rule] = &[
     always("docker-env", sandbox::environment).since(2026, 8, 1),
     // Models.
     always("provider-custom", models::providers).since(2026, 5, 2),
+    always("request-form", models::requests).since(2026, 4, 5),
     always("catalog-url", models::catalog).since(2026, 8, 1),
     always("model-policy", models::policies).since(2026, 8, 1),
     always("decision-model", models::decision).since(2026, 9, 6),

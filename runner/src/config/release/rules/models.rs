@@ -25,6 +25,38 @@ pub(super) fn providers(judge: &mut Judge<'_>) {
     }
 }
 
+/// A mode of a request's part, the other keys that it takes, and those that it needs (measured on 2026.4.15 and 2026.9.6).
+const FORMS: [(&str, &str, &[&str], &[&str]); 5] = [
+    ("auth", "provider-default", &[], &[]),
+    ("auth", "authorization-bearer", &["token"], &["token"]),
+    ("auth", "header", &["headerName", "value", "prefix"], &["headerName", "value"]),
+    ("proxy", "env-proxy", &["tls"], &[]),
+    ("proxy", "explicit-proxy", &["tls", "url"], &["url"]),
+];
+
+/// How requests to providers are made: the mode decides about the keys beside it.
+pub(super) fn requests(judge: &mut Judge<'_>) {
+    let providers = judge.at("models").into_iter().flat_map(|models| models.members_of("providers"));
+    let mut owners: Vec<Spot<'_>> = providers.map(|(_, provider)| provider).collect();
+    for (_, kind) in judge.at("tools/media").into_iter().flat_map(|media| media.members()) {
+        // The list of models for all kinds stands among the kinds.
+        owners.extend(kind.items().chain(kind.items_of("models")));
+        owners.push(kind);
+    }
+    for request in owners.iter().filter_map(|owner| owner.get("request")) {
+        for (part, mode, takes, needs) in FORMS {
+            let Some(part) = request.get(part).filter(|part| part.is("mode", mode)) else { continue };
+            for key in needs.iter().filter(|key| !part.has(key)) {
+                judge.refuse(part.below(key), format!("The mode {mode} needs {key}."));
+            }
+            let keys = part.value.as_object().into_iter().flat_map(serde_json::Map::keys);
+            for key in keys.filter(|key| *key != "mode" && !takes.contains(&key.as_str())) {
+                judge.refuse(part.below(key), format!("The mode {mode} takes no {key}."));
+            }
+        }
+    }
+}
+
 /// The catalogue of models comes over https, or from this machine.
 pub(super) fn catalog(judge: &mut Judge<'_>) {
     let Some(spot) = judge.at("models/catalogRefresh/url") else { return };
