@@ -98,7 +98,7 @@ fn is_in_force(cx: &Context<'_>, gateway: &Gateway<'_>, secret: &Secret) -> Resu
     Ok(gateway.mode(cx)? == secret.name)
 }
 
-/// What stands where a secret should.
+/// A value of a secret that is no secret.
 enum Placeholder {
     /// White space, in the config.
     Blank,

@@ -108,8 +108,8 @@ fn judge(package: &Path, name: &str, removal: &str, entries: &[Entry]) -> Vec<Fi
     findings
 }
 
-/// What a plugin is called here, and whether that is its id: one that npm or git brought has an id of its own, and is called by
-/// its package or its checkout.
+/// The name of a plugin in findings, and whether it is the plugin's id. A plugin from npm or git has the name of its package or
+/// its checkout, which need not be its id.
 fn name(display: &str) -> (&str, bool) {
     if let Some((project, package)) = display.rsplit_once("/node_modules/") {
         let is_managed = project.ends_with("/npm")

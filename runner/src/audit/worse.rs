@@ -39,17 +39,7 @@ const OF_SCHEMA: [&str; 3] = ["config.unknown_key", "config.invalid_value", "con
 
 fn add(run: &mut Outcome, mut other: Outcome) {
     if let (Ok(ours), Ok(theirs)) = (&mut run.verdict, &mut other.verdict) {
-        let same = |one: &Finding, all: &[Finding]| {
-            all.iter().any(|other| {
-                OF_SCHEMA.contains(&other.check.as_str()) && one.locations.first() == other.locations.first()
-            })
-        };
-        let both = |finding: &Finding, others: &[Finding]| {
-            !OF_SCHEMA.contains(&finding.check.as_str()) || same(finding, others)
-        };
-        let [known, others] = [ours.clone(), theirs.clone()];
-        ours.retain(|finding| both(finding, &others));
-        theirs.retain(|finding| both(finding, &known));
+        agreed(ours, theirs);
     }
     let checks = &run.manifest.checks;
     match (&mut run.verdict, other.verdict) {
@@ -71,6 +61,21 @@ fn add(run: &mut Outcome, mut other: Outcome) {
             run.denied.push(name);
         }
     }
+}
+
+/// Drops what the schema of only one of the releases says of a place.
+fn agreed(ours: &mut Vec<Finding>, theirs: &mut Vec<Finding>) {
+    let is_of_schema = |finding: &Finding| OF_SCHEMA.contains(&finding.check.as_str());
+    let places = |findings: &[Finding]| -> Vec<Option<Location>> {
+        findings
+            .iter()
+            .filter(|finding| is_of_schema(finding))
+            .map(|finding| finding.locations.first().cloned())
+            .collect()
+    };
+    let (here, there) = (places(ours), places(theirs));
+    ours.retain(|finding| !is_of_schema(finding) || there.contains(&finding.locations.first().cloned()));
+    theirs.retain(|finding| !is_of_schema(finding) || here.contains(&finding.locations.first().cloned()));
 }
 
 /// Of each check the findings of the side that has the worst one, or else more of them; where they are alike, ours with the

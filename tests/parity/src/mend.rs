@@ -49,10 +49,10 @@ pub fn config(config: &mut Value, release: Release, rng: &mut Rng) {
             one_allow_list(section, rng);
         }
     }
-    exec_modes(config, rng);
+    everywhere(config, rng, one_exec_mode);
     known_owners(config, release, rng);
     if release.since(2, 26) {
-        no_joined_network(config, rng);
+        everywhere(config, rng, no_joined_network);
     }
     if release.since(3, 22) && rng.chance(90) {
         // A provider of searches is there where its plugin is.
@@ -98,8 +98,8 @@ pub fn config(config: &mut Value, release: Release, rng: &mut Rng) {
 }
 
 /// `mode` stands for what `security` and `ask` say: both may not be there.
-fn exec_modes(value: &mut Value, rng: &mut Rng) {
-    if let Some(Value::Object(exec)) = value.get_mut("exec")
+fn one_exec_mode(section: &mut Value, rng: &mut Rng) {
+    if let Some(Value::Object(exec)) = section.get_mut("exec")
         && exec.contains_key("mode")
         && rng.chance(MENDED)
     {
@@ -110,10 +110,15 @@ fn exec_modes(value: &mut Value, rng: &mut Rng) {
             exec.shift_remove("ask");
         }
     }
+}
+
+/// Mends a value and all that lies in it.
+fn everywhere(value: &mut Value, rng: &mut Rng, mend: fn(&mut Value, &mut Rng)) {
+    mend(value, rng);
     for member in members(Some(value)) {
-        exec_modes(member, rng);
+        everywhere(member, rng, mend);
     }
-    value.as_array_mut().into_iter().flatten().for_each(|element| exec_modes(element, rng));
+    value.as_array_mut().into_iter().flatten().for_each(|element| everywhere(element, rng, mend));
 }
 
 /// What is bound to an agent that there is not, is not bound.
@@ -137,17 +142,13 @@ fn known_owners(config: &mut Value, release: Release, rng: &mut Rng) {
 }
 
 /// A sandbox may not share the network of another container, unless that is asked for.
-fn no_joined_network(value: &mut Value, rng: &mut Rng) {
-    if let Some(docker) = value.get_mut("docker")
+fn no_joined_network(section: &mut Value, rng: &mut Rng) {
+    if let Some(docker) = section.get_mut("docker")
         && docker["network"].as_str().is_some_and(|network| network.starts_with("container:"))
         && rng.chance(MENDED)
     {
         docker["network"] = "none".into();
     }
-    for member in members(Some(value)) {
-        no_joined_network(member, rng);
-    }
-    value.as_array_mut().into_iter().flatten().for_each(|element| no_joined_network(element, rng));
 }
 
 fn remove(config: &mut Value, section: &str, key: &str) {

@@ -148,7 +148,7 @@ pub fn host<'a>(config: &Node<'a>, scope: &Scope<'a>, release: Release) -> Resul
 
 /// The table of approvals, and its column.
 const TABLE: &str = "exec_approvals_config";
-/// What it holds, for people.
+/// The table's content, in words for reports.
 const WHAT: &str = "the exec approvals";
 /// Documents of approvals: the database's, that of a file, and that of a file that is being taken over.
 const MAX_DOCUMENTS: u32 = 3;

@@ -203,7 +203,7 @@ fn is_replaced(known: &Value, recovered: &Value) -> bool {
     same("installPath") && !same("version")
 }
 
-/// What the table holds, for people.
+/// The table's content, in words for reports.
 const WHAT: &str = "the records of installed plugins and hooks";
 
 /// A row of the table `config_machine_state` as JSON; null where there is none. Needs the capabilities `records` on

@@ -19,7 +19,7 @@ const MAX_STORE_BYTES: u32 = 1 << 20;
 /// The table that holds the stores from 2026.8.1 on, and its columns that are read.
 const TABLE: &str = "channel_pairing_allow_entries";
 const COLUMNS: [&str; 3] = ["channel_key", "account_id", "entry"];
-/// What it holds, for people.
+/// The table's content, in words for reports.
 const WHAT: &str = "those who were let in by pairing";
 /// So many rows are asked for at once.
 const BATCH: u32 = 1024;

@@ -282,7 +282,7 @@ impl<'t> Search<'t> {
         }
     }
 
-    /// Where something is sent still counts: once, or at each place that is near to another.
+    /// The next call that sends something must still be recorded: the first one, or all where one near a place is looked for.
     fn wants_network(&self) -> bool {
         self.network.is_none() || self.near.is_some()
     }
