@@ -25,3 +25,4 @@ pub mod random;
 pub mod sandbox;
 pub mod settings;
 pub mod target;
+pub mod wording;

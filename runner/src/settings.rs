@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::target::{Environment, ReadError, read_regular};
+use crate::wording::of_toml;
 
 /// The largest settings file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -150,7 +151,7 @@ impl Settings {
         let malformed = |reason: String| SettingsError::Malformed { path: path.to_owned(), reason };
         let text = String::from_utf8(read_regular(path, MAX_BYTES)?)
             .map_err(|_| malformed("it is not UTF-8".to_owned()))?;
-        let settings: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let settings: Self = toml::from_str(&text).map_err(|error| malformed(of_toml(&text, &error)))?;
         settings.accepted.iter().try_for_each(Accepted::check).map_err(malformed)?;
         Ok(settings)
     }
@@ -223,6 +224,7 @@ mod tests {
         for mode in ["\"0070\"", "\"0400\"", "\"rwx\"", "\"17770\"", "770", "\"\""] {
             assert!(read(&format!("[permissions]\nfile = {mode}\n")).is_err(), "{mode}");
         }
-        assert!(read("[permission]\n").unwrap_err().contains("unknown field"));
+        let error = read("\n[permission]\n").unwrap_err();
+        assert!(error.contains("line 2: unknown field") && !error.contains('\n'), "{error}");
     }
 }

@@ -47,15 +47,19 @@ fn root() -> &'static Path {
 
 fn checks() -> String {
     let mut text = "# Checks\n\nWritten by `make docs` from the policies' manifests. `chitin explain CHECK-ID` prints a \
-                    check's page.\n\n| check | severity | policy | what it finds |\n| --- | --- | --- | --- |\n"
+                    check's page. A check that names releases looks for nothing in others.\n\n\
+                    | check | severity | releases | policy | what it finds |\n| --- | --- | --- | --- | --- |\n"
         .to_owned();
     let policies = policies();
     let mut rows: Vec<String> = Vec::new();
     for (manifest, _) in &policies {
         let id = &manifest.policy.id;
         let row = |check: &chitin::policy::manifest::Check| {
+            let releases: Vec<String> =
+                check.releases.iter().map(|range| format!("`{}`", range.as_str())).collect();
+            let releases = if releases.is_empty() { "all".to_owned() } else { releases.join(", ") };
             format!(
-                "| `{}` | {} | [{id}](../policies/{id}/README.md) | {} |",
+                "| `{}` | {} | {releases} | [{id}](../policies/{id}/README.md) | {} |",
                 check.id, check.severity, check.summary
             )
         };

@@ -814,11 +814,17 @@ fn the_env_file_of_a_state_directory_is_its_own() {
     assert_eq!(auth(|port| dotenv(port).named()), all);
     assert_eq!(auth(|port| dotenv(port).named().config_named()), all);
     assert_eq!(shown(|port| dotenv(port).config_named()).0.get("auth"), None, "it is not the config's");
-    let block = |port: u16| {
-        let env = json!({"OPENCLAW_GATEWAY_TOKEN": "block-token", "vars": {"OPENCLAW_GATEWAY_PASSWORD": "${SECRET}"}});
-        Target::new(json!({"env": env, "gateway": {"port": port}})).env("SECRET", "of-this-process").named()
+    let block = |release: Release| {
+        move |port: u16| {
+            let env = json!({"OPENCLAW_GATEWAY_TOKEN": "block-token", "vars": {"OPENCLAW_GATEWAY_PASSWORD": "${SECRET}"}});
+            let target = Target::new(json!({"env": env, "gateway": {"port": port}}));
+            Target { release: Some(release), ..target.env("SECRET", "of-this-process").named() }
+        }
     };
-    assert_eq!(auth(block), json!({"token": "block-token", "password": "${SECRET}"}), "as it is written");
+    let as_written = json!({"token": "block-token", "password": "${SECRET}"});
+    assert_eq!(auth(block(Release::new(2026, 2, 19))), as_written);
+    let without = json!({"token": "block-token"});
+    assert_eq!(auth(block(Release::new(2026, 7, 35))), without, "it sets no variable to such a text");
 }
 
 /// RFC 8032, section 7.1, test 1.

@@ -125,7 +125,8 @@ async function load() {
     "ensureConfigReady", "readConfigFileSnapshot", "loadDotEnv", "loadCliDotEnv", "normalizeEnv", "loadConfig",
     "setActivePluginRegistry", "createEmptyPluginRegistry",
   ];
-  if (since(2026, 5, 1) > 0) names.push("setRuntimeConfigSnapshot");
+  if (since(2026, 5, 1) > 0) names.push("setRuntimeConfigSnapshot", "listReadOnlyChannelPluginsForConfig");
+  else if (since(2026, 4, 5) >= 0) names.push("listChannelPlugins");
   if (since(2026, 4, 5) < 0) {
     names.push("applyPluginAutoEnable", "normalizePluginsConfig", "loadOpenClawPlugins");
     names.push(since(2026, 2, 21) < 0 ? "resolveEnableState" : "resolveEffectiveEnableState");
@@ -239,7 +240,23 @@ async function audit(request) {
   }
   out = "";
   await modules.command({ json: true, deep: request.args.includes("--deep") });
+  if (!everyChannel) [audited, configured] = await channelsOfTheCommand(request);
   return { findings: findings(report(out)), audited, configured };
+}
+
+/** The channels that the command itself looked at, from 2026.4.5 on, and those of them that have a login. */
+async function channelsOfTheCommand(request) {
+  const config = modules.loadConfig();
+  const plugins = modules.listReadOnlyChannelPluginsForConfig?.(config, {
+    activationSourceConfig: config,
+    env: process.env,
+    stateDir: process.env.OPENCLAW_STATE_DIR ?? path.join(request.home, ".openclaw"),
+    includePersistedAuthState: true,
+    includeSetupFallbackPlugins: true,
+  }) ?? modules.listChannelPlugins();
+  // Some are there by name alone, without checks.
+  const audited = plugins.filter((plugin) => plugin.security);
+  return [audited.map((plugin) => plugin.id), await withLogin(audited.map((plugin) => ({ plugin })), config)];
 }
 
 /**
@@ -353,7 +370,9 @@ async function command(request) {
     const message = (err + out).slice(-4000);
     return { refused: /Config invalid|Invalid config|config is invalid/.test(message) ? "invalid" : "crash", message };
   }
-  return { findings: findings(JSON.parse(out.slice(start))), audited: bundled, configured: bundled };
+  // Before 2026.4.5 the command itself loads no channels.
+  const ids = everyChannel ? [] : bundled;
+  return { findings: findings(JSON.parse(out.slice(start))), audited: ids, configured: ids };
 }
 
 /** Nothing but an `npm` without packages is on its path: later releases ask for plugins that are missing. */

@@ -102,9 +102,8 @@ fn name(location: &Location) -> String {
 }
 
 fn no_auth(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
-    let gateway = Gateway::read(cx);
-    let has_token = gateway.token(cx).map(|token| token.is_set());
-    let has_password = gateway.password(cx).map(|password| password.is_set());
+    let gateway = Gateway::read(cx).with_old_variables();
+    let (has_token, has_password) = (gateway.has_own_token(cx), gateway.has_own_password(cx));
     let is_off = browser::is_on(cx).map(|is_on| !is_on);
     let mode = gateway.node.at("auth.mode").text();
     let is_without = mode.map(|mode| mode.is_some_and(|mode| WITHOUT_SECRET.contains(&mode)));
@@ -278,6 +277,20 @@ mod tests {
     fn a_browser_that_is_off_needs_no_secret() {
         assert_eq!(MemoryHost::new("{browser: {enabled: false}}").ids(audit), NOTHING);
         assert_eq!(MemoryHost::new(r#"{browser: {enabled: "false"}}"#).ids(audit), [NO_AUTH]);
+    }
+
+    #[test]
+    fn the_variables_of_the_earlier_name_count_where_they_are_read() {
+        let host = auth("{}").variable("CLAWDBOT_GATEWAY_TOKEN", "t");
+        assert_eq!(host.clone().release(2026, 3, 13).ids(audit), NOTHING);
+        assert_eq!(host.release(2026, 9, 6).ids(audit), [NO_AUTH]);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_gives_no_secret_from_2026_8_1_on() {
+        let host = auth(r#"{token: "${NONE}"}"#).problem("unset-variable", "x", Some("/gateway/auth/token"));
+        assert_eq!(host.clone().release(2026, 7, 35).ids(audit), NOTHING);
+        assert_eq!(host.release(2026, 8, 1).ids(audit), [NO_AUTH]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn dangerous(release: Release) -> impl Iterator<Item = &'static str> {
 
 /// Looks at which tools and endpoints HTTP callers get, and what they must show.
 pub fn audit(cx: &Context<'_>) -> Verdict {
-    let gateway = Gateway::for_requests(cx);
+    let gateway = Gateway::read(cx);
     let mut answer = Answer::new();
     let allowed = allowed_tools(&mut answer, &gateway.node);
     answer.check(DANGEROUS, dangerous_tools(cx, &gateway, &allowed));

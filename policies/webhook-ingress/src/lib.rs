@@ -22,7 +22,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     if is_on == Ok(false) {
         return Ok(answer);
     }
-    let gateway = Gateway::for_requests(cx).with_old_variables();
+    let gateway = Gateway::read(cx).with_old_variables();
     for (id, verdict) in [
         ("hooks.token_too_short", token_too_short(cx, &hooks)),
         ("hooks.token_reuse_gateway_token", token_reuse(cx, &gateway, &hooks)),

@@ -1,6 +1,7 @@
 //! `chitin explain`: the page of the policy that a check belongs to.
 
 use chitin::policy::catalog::BUILTIN;
+use chitin::wording::nearest;
 use clap::Args;
 
 use super::{show, user_error};
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     for builtin in BUILTIN {
         known.extend(builtin.manifest()?.checks.into_iter().map(|check| check.id));
     }
-    let help = super::nearest(id, known).map_or_else(
+    let help = nearest(id, known).map_or_else(
         || "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
         |nearest| format!("did you mean `chitin explain {nearest}`?"),
     );

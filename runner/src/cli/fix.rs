@@ -17,6 +17,7 @@ use chitin::fix::{
 };
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
+use chitin::wording::nearest;
 
 use chitin::probe;
 use chitin::sandbox::Sandbox;
@@ -657,7 +658,7 @@ fn journal_error(error: &JournalError) -> anyhow::Error {
 fn unknown_check(check: &str) -> anyhow::Error {
     let manifests = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok());
     let ids = manifests.flat_map(|manifest| manifest.checks).map(|check| check.id);
-    let help = super::nearest(check, ids).map_or_else(
+    let help = nearest(check, ids).map_or_else(
         || "`chitin policy list` names the policies, `chitin policy inspect ID` the checks of one".to_owned(),
         |nearest| format!("did you mean --only {nearest}?"),
     );

@@ -151,13 +151,6 @@ fn listen(budget: &Budget) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The known name that was probably meant.
-fn nearest(name: &str, known: impl IntoIterator<Item = String>) -> Option<String> {
-    let scored = known.into_iter().map(|known| (strsim::jaro(name, &known), known));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.8).then_some(best.1)
-}
-
 /// Writes to standard output what was done, and gives the exit code. It was done, whether it can be told or not: what keeps
 /// it from being told goes to standard error, and only where the exit code would say that all went well, it says so, too.
 fn show_done(code: u8, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> u8 {

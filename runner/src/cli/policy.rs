@@ -15,6 +15,7 @@ use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::view::Grants;
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
+use chitin::wording::nearest;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -311,7 +312,7 @@ fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
 /// There is no such policy.
 pub(super) fn unknown(name: &str) -> anyhow::Error {
     let ids = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).map(|manifest| manifest.policy.id);
-    let help = super::nearest(name, ids).map_or_else(
+    let help = nearest(name, ids).map_or_else(
         || {
             "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm"
                 .to_owned()

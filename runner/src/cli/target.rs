@@ -215,17 +215,18 @@ impl TargetArguments {
         let (located, mut environment, problems) = self.locate()?;
         found(&located);
         let mut word = Word { asked: self.openclaw_version, greeted: None };
-        let written = Written::read(&located, &environment, preview);
+        let written = Written::read(&located, &environment, preview, self.openclaw_version);
         // The gateway may tell another release yet, of what was read once.
-        let again = (probe.is_some() && word.asked.is_none()).then(|| written.clone());
+        let again = (probe.is_some() && word.asked.is_none()).then(|| (written.clone(), environment.clone()));
         let mut config = written.judge(&located, &mut environment, word);
         let present = located.state_exists || config.present;
         let probe =
             probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
-        if let Some(written) = again {
+        if let Some((written, untouched)) = again {
             let greeting = probe.as_ref().and_then(|probe| probe.within(GREETING));
             word.greeted = greeting.and_then(|gateway| gateway.release);
             if word.greeted.is_some() {
+                environment = untouched;
                 config = written.judge(&located, &mut environment, word);
             }
         }

@@ -34,7 +34,7 @@ use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
 use read::{include, scan, source, substitute, tree};
 use release::{
     Judged, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema, schema_type,
-    validate,
+    validate, workspace,
 };
 use secrets::{credentials, lexical, mask, masked, redact, secret, secret_refs, sensitive, shown};
 
@@ -180,7 +180,7 @@ pub fn load(located: &Located, env: &mut Environment) -> Config {
 
 /// The same as [`load`], as if files had other texts, and with what is known of the release.
 pub fn load_preview(located: &Located, env: &mut Environment, preview: &Preview, word: Word) -> Config {
-    Written::read(located, env, preview).judge(located, env, word)
+    Written::read(located, env, preview, word.asked).judge(located, env, word)
 }
 
 /// A config as it is written, before it is known by which release it is judged.
@@ -204,13 +204,19 @@ struct Source {
 }
 
 impl Written {
-    /// Reads the config of a located target, as if files had other texts.
+    /// Reads the config of a located target, as if files had other texts. The release that the operator `asked` for says
+    /// from where files may be included; else the stamp of the config does.
     #[must_use]
-    pub fn read(located: &Located, env: &Environment, preview: &Preview) -> Self {
+    pub fn read(
+        located: &Located,
+        env: &Environment,
+        preview: &Preview,
+        asked: Option<release::Release>,
+    ) -> Self {
         let mut problems = Problems::default();
         // Only the operator's own environment says from where else files may be included.
         let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
-        let loader = |main| Loader::new(main, located.territory, roots, preview);
+        let loader = |main| Loader::new(main, located.territory, roots, asked, preview);
         let (tree, understood, read) =
             read(&located.config_load, loader(&located.config_load), &mut problems);
         let include::Read { files, mut includes, mut objects } = read;
@@ -233,32 +239,39 @@ impl Written {
     pub fn judge(self, located: &Located, env: &mut Environment, word: Word) -> Config {
         let Self { value, signs, source, mut problems } = self;
         let judged = detect::judge(signs, word, &mut problems);
+        // Both share one environment: it has no variable that one of them lacks.
+        let newer = judged.other.map_or(judged.release, |other| other.max(judged.release));
+        workspace::apply(newer, located, env, &mut problems);
         let other = judged.other.map(|release| {
             let judged = Judged { release, other: None, ..judged.clone() };
-            let other = source.of_release(value.clone(), judged, located, env, Problems::default());
+            let other = source.of_release(value.clone(), judged, newer, located, env, Problems::default());
             Box::new(Config { redacted: Mutex::default(), ..other })
         });
-        Config { other, ..source.of_release(value, judged, located, env, problems) }
+        Config { other, ..source.of_release(value, judged, newer, located, env, problems) }
     }
 }
 
 impl Source {
-    /// The config as a release has it.
+    /// The config as a release has it. Its `env` block is read as `env_by` reads one.
     fn of_release(
         &self,
         mut value: Value,
         judged: Judged,
+        env_by: release::Release,
         located: &Located,
         env: &mut Environment,
         mut problems: Problems,
     ) -> Config {
         let mut roster = roster::Roster::default();
         // Names first, values after: a reference may name a variable that the block itself sets.
-        substitute::apply_env_block(&value, env, &mut problems);
+        substitute::apply_env_block(&value, env, env_by, &mut problems);
         let mut references = substitute::substitute(&mut value, located, env, judged.release, &mut problems);
         if self.understood {
             roster = roster::Roster::load(&mut value, judged.release);
             references.rename(|pointer| roster.of_loader(pointer));
+            if !references.substituted.contains_key(legacy::BIND) {
+                legacy::read(judged.release, &mut value);
+            }
             check(judged.release, &value, located, &references.unset, &mut problems);
             value = defaults::schema_order(schema::get(judged.release), value);
             roster.canonical(&mut value);
@@ -266,7 +279,7 @@ impl Source {
             rules::check(judged.release, &value, located, &roster, &references.unset, &mut problems);
             defaults::runtime(judged.release, &mut value, env);
             defaults::expand_tilde(&mut value, &located.home);
-            substitute::apply_env_block(&value, env, &mut Problems::default());
+            substitute::apply_env_block(&value, env, env_by, &mut Problems::default());
         }
         substitute::note_shell_env(&value, env, &mut problems);
         let redact::Redacted { copy, mut secrets, hidden_variables } =

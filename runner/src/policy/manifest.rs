@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::config::release::{Release, ReleaseRange};
+use crate::wording::of_toml;
 
 /// The largest manifest that is parsed.
 pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
@@ -261,7 +262,7 @@ impl FromStr for Manifest {
             return Err(ManifestError::TooLarge(text.len()));
         }
         let manifest: Self =
-            toml::from_str(text).map_err(|error| ManifestError::Syntax(one_line(text, &error)))?;
+            toml::from_str(text).map_err(|error| ManifestError::Syntax(of_toml(text, &error)))?;
         manifest.check().map_err(ManifestError::Wrong)?;
         Ok(manifest)
     }
@@ -357,13 +358,6 @@ fn is_name(text: &str, letters: &str) -> bool {
 
 fn is_pointer(text: &str) -> bool {
     text.is_empty() || text.starts_with('/')
-}
-
-/// The first line that says something, with the line number that TOML gave.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(String::new(), |before| format!("line {}: ", before.matches('\n').count() + 1));
-    line + &error.message().lines().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

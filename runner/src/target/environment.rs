@@ -39,6 +39,8 @@ pub struct Environment {
     variables: BTreeMap<String, (String, Origin)>,
     /// Variables up to this origin are not the target's: what is its own goes before them.
     others: Option<Origin>,
+    /// What the state directory's `.env` says of variables that the one of the current directory set before it.
+    behind: BTreeMap<String, String>,
 }
 
 impl Environment {
@@ -69,9 +71,28 @@ impl Environment {
     /// `.env` files). Says whether it was set.
     pub fn insert_missing(&mut self, name: &str, value: &str, origin: Origin) -> bool {
         if self.own(name).is_some() {
+            if self.origin(name) == Some(Origin::CwdDotenv) && origin == Origin::StateDotenv {
+                self.behind.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+            }
             return false;
         }
         self.insert(name, value, origin)
+    }
+
+    /// The names of variables that the current directory's `.env` sets, in byte order.
+    pub fn of_current_directory(&self) -> Vec<String> {
+        let of_cwd = self.variables.iter().filter(|(_, (_, origin))| *origin == Origin::CwdDotenv);
+        of_cwd.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Takes away what the current directory's `.env` says of a variable: what the state directory's says counts then.
+    pub fn forget_of_current_directory(&mut self, name: &str) {
+        if self.origin(name) == Some(Origin::CwdDotenv) {
+            self.variables.remove(name);
+            if let Some(value) = self.behind.remove(name) {
+                self.insert(name, &value, Origin::StateDotenv);
+            }
+        }
     }
 
     /// Sets a variable that is missing or blank (the rule of the config's `env` block). Says whether it was set.
@@ -110,7 +131,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let variables =
             pairs.into_iter().map(|(name, value)| (name.into(), (value.into(), Origin::Process))).collect();
-        Self { variables, others: None }
+        Self { variables, ..Self::default() }
     }
 }
 

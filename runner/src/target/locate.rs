@@ -37,14 +37,11 @@ const REDIRECTS: [&str; 9] = [
     "USERPROFILE",
 ];
 
-/// Variables whose presence decides whether the gateway has authentication.
-const GATEWAY_CREDENTIALS: [&str; 2] = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
-
 /// Largest `.env` that is read, in bytes: a few hundred times an ordinary one.
 pub const MAX_DOTENV_BYTES: u64 = 1024 * 1024;
 
 /// The name of a file with variables.
-const DOTENV: &str = ".env";
+pub(crate) const DOTENV: &str = ".env";
 
 /// Longest profile name, in characters (the gateway's own limit).
 const MAX_PROFILE_CHARS: usize = 64;
@@ -493,11 +490,8 @@ fn read_dotenv(
                     problems.push(redirect_ignored(&name, file));
                     read.ignored.push(name);
                 }
-            } else if env.insert_missing(&name, &value, file.origin)
-                && file.origin == Origin::CwdDotenv
-                && GATEWAY_CREDENTIALS.contains(&name.as_str())
-            {
-                problems.push(cwd_credentials(&name, file));
+            } else {
+                env.insert_missing(&name, &value, file.origin);
             }
         }
     }
@@ -516,13 +510,4 @@ fn redirect_ignored(name: &str, file: &Dotenv) -> Problem {
         file.path().display()
     );
     Problem::new(ProblemKind::RedirectIgnored, message).on(file.path())
-}
-
-fn cwd_credentials(name: &str, file: &Dotenv) -> Problem {
-    let message = format!(
-        "{name} comes from {}, which only programs read that are started in that directory. A gateway that is started \
-         elsewhere has another value, or none.",
-        file.path().display()
-    );
-    Problem::new(ProblemKind::CwdCredentials, message).on(file.path())
 }

@@ -26,6 +26,7 @@ pub use account::name_of as account_name;
 pub use clock::processor_time;
 pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
+pub(crate) use locate::DOTENV;
 pub(crate) use locate::is_redirect;
 pub use locate::{CONFIG_NAMES, INCLUDE_ROOTS, LocateError, Located, MAX_DOTENV_BYTES, Request, locate};
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};

@@ -155,7 +155,7 @@ fn dotenv_files_add_and_never_move_the_target() {
     let (located, problems, env) = home.default(&[("E", "")]);
     assert_eq!(located.state_dir, home.at(".openclaw"));
     assert_eq!(located.credentials_dir, home.at("oa"));
-    assert_eq!(kinds(&problems), ["redirect-ignored", "cwd-credentials", "redirect-ignored"]);
+    assert_eq!(kinds(&problems), ["redirect-ignored", "redirect-ignored"]);
     assert_eq!((env.get("A"), env.origin("A")), (Some("cwd"), Some(Origin::CwdDotenv)));
     assert_eq!((env.get("B"), env.origin("B")), (Some("state"), Some(Origin::StateDotenv)));
     assert_eq!(env.get("E"), Some(""), "an existing empty variable stays");

@@ -232,7 +232,7 @@ fn a_refused_include_is_one_finding_and_nothing_else() {
 
 #[test]
 fn includes_from_elsewhere_are_the_operators_to_allow() {
-    let found = |version: &str, environment: Option<&str>, dotenv: &str| {
+    let found_by = |asked: Option<&str>, version: &str, environment: Option<&str>, dotenv: &str| {
         let home = Home::new();
         let shared = home.path().join("shared");
         let config = format!(
@@ -249,8 +249,13 @@ fn includes_from_elsewhere_are_the_operators_to_allow() {
         );
         home.file("shared/site.json", 0o600, Some(b"{defaults: {model: 'anthropic/claude-opus-4-6'}}"));
         home.settle();
+        // Nothing but `asked` and the stamp says which release it is.
+        home.release = None;
         let mut command = home.command();
         command.args(["audit", "--json"]);
+        if let Some(asked) = asked {
+            command.args(["--openclaw-version", asked]);
+        }
         if let Some(roots) = environment {
             command.env("OPENCLAW_INCLUDE_ROOTS", roots.replace("$SHARED", shared.to_str().unwrap()));
         }
@@ -260,7 +265,11 @@ fn includes_from_elsewhere_are_the_operators_to_allow() {
         found.retain(|id| id.starts_with("config.include") || id == "config.redirect_ignored");
         (found, answer.stdout.contains("from OpenClaw 2026.5 on"))
     };
+    let found = |version: &str, environment, dotenv: &str| found_by(None, version, environment, dotenv);
     let refused = vec!["config.include_escape".to_owned()];
+    // What the operator says settles it.
+    assert_eq!(found_by(Some("2026.9.6"), "2026.2.19", Some("$SHARED"), ""), (Vec::new(), false));
+    assert_eq!(found_by(Some("2026.2.19"), "2026.7.1", Some("$SHARED"), ""), (refused.clone(), true));
     assert_eq!(found("2026.7.1", Some("/nowhere:$SHARED"), ""), (Vec::new(), false));
     assert_eq!(found("2026.7.1", None, ""), (refused.clone(), false));
     assert_eq!(found("2026.7.1", Some("/nowhere:shared"), ""), (refused.clone(), false));

@@ -72,7 +72,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "says-more",
         reason: "what the reference passes over: ambiguous text, credentials of the current directory, a newer version, a .env that is \
-                 no file, two rules for one path, a login shell",
+                 no file, two rules for one path, a login shell, a secret provider that nothing defines",
         holds: |_, text| {
             [
                 "+config.ambiguous:",
@@ -81,6 +81,7 @@ pub const KNOWN: &[Known] = &[
                 "+config.not_a_file:",
                 "+config.paths_disagree:",
                 "+config.shell_env_skipped:",
+                "+config.undefined_provider:",
             ]
             .iter()
             .any(|start| text.starts_with(start))
@@ -172,7 +173,8 @@ pub const KNOWN: &[Known] = &[
         reason: "a text that is escaped with a second dollar is a secret like any other, and no reference",
         holds: |seen, text| {
             ["gateway.", "config.secrets.", "hooks.token"].iter().any(|start| text[1..].starts_with(start))
-                && documents(seen).any(|text| text.contains("\"$${"))
+                && (documents(seen).any(|text| text.contains("\"$${"))
+                    || seen.installation.env.values().any(|value| value.contains("${")))
         },
     },
     Known {
@@ -203,12 +205,12 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "newer-names",
-        reason: "dmPolicy and allowFrom go before dm.policy and dm.allowFrom, as in the gateway",
+        reason: "dm.policy and dm.allowFrom count, and dmPolicy and allowFrom go before them, as in the gateway",
         holds: |seen, text| {
             ["discord", "slack", "googlechat"].iter().any(|id| channel(text) == Some(id))
-                && sections(seen, text)
-                    .iter()
-                    .any(|section| section.get("dmPolicy").is_some() || section.get("allowFrom").is_some())
+                && sections(seen, text).iter().any(|section| {
+                    ["dmPolicy", "allowFrom", "dm"].iter().any(|key| section.get(key).is_some())
+                })
         },
     },
     Known {
@@ -262,19 +264,74 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "unscanned-is-told",
+        reason: "code that was not looked at is told, such as an entry point that by its name is no script",
+        holds: |_, text| text.contains(".code_safety.scan_failed:") && text.starts_with('+'),
+    },
+    Known {
         name: "all-plugins",
-        reason: "linked plugins, single scripts and plugins of load paths are scanned, too",
+        reason: "linked plugins, single scripts, what all plugins can load and plugins of load paths are looked at, too",
         holds: |seen, text| {
+            let has = |part: &str| seen.installation.tree.iter().any(|object| object.path.contains(part));
             let linked = |path: &str| path.contains("/extensions/") && path.matches('/').count() == 2;
-            text.starts_with("+plugins.code_safety")
-                && (seen
-                    .installation
-                    .tree
-                    .iter()
-                    .any(|object| object.path.ends_with("/extensions/single.js"))
-                    || links(seen).any(|(path, _)| linked(path))
-                    || documents(seen).any(|text| text.contains("\"paths\"")))
+            let is_linked = || links(seen).any(|(path, _)| linked(path));
+            let is_code = text.starts_with("+plugins.code_safety")
+                && (has("/extensions/single.js")
+                    || has("/extensions/node_modules/")
+                    || has("/extensions/.")
+                    || documents(seen).any(|text| text.contains("\"paths\"")));
+            let are = ["+plugins.extensions_no_allowlist:", "+plugins.tools_reachable_permissive_policy:"];
+            let is_there = are.iter().any(|start| text.starts_with(start));
+            is_code || (is_there || text.starts_with("+plugins.code_safety")) && is_linked()
         },
+    },
+    Known {
+        name: "bundled-plugins",
+        reason: "a plugin that comes with the program is there, and a blank name lets nobody in; 2026.4.15 counts the channels that \
+                 it has loaded",
+        holds: |seen, text| {
+            let blank = |document: &Value| {
+                let allow = document.pointer("/plugins/allow").or_else(|| document.get("allow"));
+                allow.and_then(Value::as_array).is_some_and(|allow| {
+                    allow.iter().any(|id| id.as_str().is_some_and(|id| id.trim().is_empty()))
+                })
+            };
+            text.starts_with("-plugins.allow_phantom_entries:")
+                && (!seen.release.since(4, 29) || seen.installation.json_documents().any(blank))
+        },
+    },
+    Known {
+        name: "all-interpreters",
+        reason: "an interpreter is one in every release, with a version behind its name, too; those before 2026.7.1 know fewer",
+        holds: |seen, text| {
+            text.starts_with("+tools.exec.allowlist_interpreter_without_strict_inline_eval:")
+                && !seen.release.since(7, 1)
+        },
+    },
+    Known {
+        name: "references-count",
+        reason: "a reference gives a secret once the gateway runs; the reference's command leaves those of passwords open",
+        holds: |seen, text| {
+            ["gateway.", "browser.control_no_auth:"].iter().any(|start| text[1..].starts_with(start))
+                && documents(seen).any(|text| text.contains("\"source\":\""))
+        },
+    },
+    Known {
+        name: "env-block",
+        reason: "the gateway puts values into its env block before it sets variables; the reference's command, from 2026.5.28 on, \
+                 sets none of those",
+        holds: |seen, text| {
+            let block =
+                |document: &Value| document.get("env").is_some_and(|env| env.to_string().contains("${"));
+            seen.release.since(5, 28)
+                && text[1..].starts_with("gateway.")
+                && seen.installation.json_documents().any(block)
+        },
+    },
+    Known {
+        name: "synology-words",
+        reason: "what keeps Synology Chat from working is no danger; how grave the reference finds it hangs on a word of its text",
+        holds: |_, text| text[1..].starts_with("channels.synology-chat.warning:"),
     },
     Known {
         name: "all-skills",

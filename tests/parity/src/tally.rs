@@ -1,6 +1,6 @@
 //! What was seen, counted and printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chitin_parity::installation::Installation;
@@ -25,6 +25,7 @@ pub struct Tally {
     refused: BTreeMap<String, usize>,
     by_check: BTreeMap<String, Count>,
     missing: BTreeMap<String, usize>,
+    /// In how many installations a decision explains something.
     known: BTreeMap<&'static str, usize>,
     disagreements: BTreeMap<String, Disagreement>,
 }
@@ -87,6 +88,9 @@ impl Tally {
         self.agreement.same += usize::from(differences.is_empty());
         self.agreement.explained +=
             usize::from(differences.iter().all(|difference| difference.known.is_some()));
+        for name in differences.iter().filter_map(|difference| difference.known).collect::<BTreeSet<_>>() {
+            *self.known.entry(name).or_default() += 1;
+        }
         for (verdict, (reference, ours)) in balance(seen, &self.checks) {
             self.agreement.findings += reference;
             self.agreement.found += reference.min(ours);
@@ -99,10 +103,7 @@ impl Tally {
             let verdict = verdict.split(" (").next().unwrap_or_default();
             let count = self.by_check.entry(family(verdict, &self.checks)).or_default();
             match (difference.known, difference.text.starts_with('+')) {
-                (Some(name), _) => {
-                    count.known += 1;
-                    *self.known.entry(name).or_default() += 1;
-                }
+                (Some(_), _) => count.known += 1,
                 (None, is_ours) => {
                     *if is_ours { &mut count.ours_alone } else { &mut count.reference_alone } += 1;
                     let disagreement = self.disagreements.entry(difference.text.clone()).or_default();
@@ -183,14 +184,15 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {check:56} {count:9}")?;
             }
         }
+        let all = self.audited + refused;
         if !self.known.is_empty() {
-            writeln!(f, "\nknown differences:")?;
+            writeln!(f, "\nknown differences, in this share of the installations ({}):", self.known.len())?;
             for known in KNOWN.iter().filter(|known| self.known.contains_key(known.name)) {
-                writeln!(f, "  {:22} {:6}  {}", known.name, self.known[known.name], known.reason)?;
+                let part = share(self.known[known.name], all);
+                writeln!(f, "  {:22} {part:>7}  {}", known.name, known.reason)?;
             }
         }
         let Agreement { findings, found, same, explained } = self.agreement;
-        let all = self.audited + refused;
         writeln!(
             f,
             "\nfindings of the reference that we have, too: {found} of {findings} ({})",

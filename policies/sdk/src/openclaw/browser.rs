@@ -94,14 +94,48 @@ fn since(release: Release, (year, month, patch): (u16, u8, u16)) -> bool {
 }
 
 /// Agents can control a browser, and from 2026.4.5 on, when browser control became a plugin, the plugin is let load. Needs
-/// what [`is_enabled`] and [`is_loaded`] need.
+/// what [`is_enabled`] and [`is_loaded`] need, and `/tools/allow`, `/tools/alsoAllow` and the same of each agent.
 ///
 /// # Errors
 /// Where that is not shown.
 pub fn is_on(cx: &Context<'_>) -> Result<bool, NotAssessed> {
     let config = cx.config();
     let is_on = is_enabled(&config);
-    if since(cx.release(), BROWSER_IS_PLUGIN) { all([is_on, is_loaded(&config)]) } else { is_on }
+    if !since(cx.release(), BROWSER_IS_PLUGIN) {
+        return is_on;
+    }
+    all([is_on, any([is_loaded(&config), all([is_not_off(&config), is_asked_for(&config)])])])
+}
+
+/// The gateway adds the plugin to the list of those that may load where the config has a section for it, or names its tool
+/// (run: 2026.4.15; read: 2026.9.6).
+fn is_asked_for(config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let is_there = |node: &Node<'_>| node.is_nullish().map(|is_absent| !is_absent);
+    let by_tools = |tools: &Node<'_>| any([names_it(&tools.get("allow")), names_it(&tools.get("alsoAllow"))]);
+    let by_agents = || any(config.at("agents.list").items()?.map(|agent| by_tools(&agent.get("tools"))));
+    any([
+        is_there(&config.get("browser")),
+        is_there(&config.at("plugins.entries").get(PLUGIN)),
+        by_tools(&config.get("tools")),
+        by_agents(),
+    ])
+}
+
+/// A list has the name of the plugin, which is that of its tool.
+fn names_it(list: &Node<'_>) -> Result<bool, NotAssessed> {
+    let is_browser = |id: Node<'_>| Ok(id.trimmed()?.is_some_and(|id| id.eq_ignore_ascii_case(PLUGIN)));
+    any(list.items()?.map(is_browser))
+}
+
+/// Nothing switches plugins off, or this one.
+fn is_not_off(config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let plugins = config.get("plugins");
+    let is_not = |node: &Node<'_>| node.is_false().map(|is_off| !is_off);
+    all([
+        is_not(&plugins.get("enabled")),
+        is_not(&plugins.get("entries").get(PLUGIN).get("enabled")),
+        names_it(&plugins.get("deny")).map(|is_denied| !is_denied),
+    ])
 }
 
 /// Agents can control a browser (reference: config-checks 1.4): unless `browser.enabled` says otherwise.
@@ -119,19 +153,9 @@ pub fn is_enabled(config: &Node<'_>) -> Result<bool, NotAssessed> {
 /// # Errors
 /// Where what decides it is not shown.
 pub fn is_loaded(config: &Node<'_>) -> Result<bool, NotAssessed> {
-    let plugins = config.get("plugins");
-    let is_not = |node: &Node<'_>| node.is_false().map(|is_off| !is_off);
-    let names = |list: &str| -> Result<bool, NotAssessed> {
-        let is_browser = |id: Node<'_>| Ok(id.trimmed()?.is_some_and(|id| id.eq_ignore_ascii_case(PLUGIN)));
-        any(plugins.get(list).items()?.map(is_browser))
-    };
-    let allows_all = || Ok(plugins.get("allow").items()?.next().is_none());
-    all([
-        is_not(&plugins.get("enabled")),
-        is_not(&plugins.get("entries").get(PLUGIN).get("enabled")),
-        names("deny").map(|is_denied| !is_denied),
-        any([allows_all(), names("allow")]),
-    ])
+    let allow = config.at("plugins.allow");
+    let allows_all = || Ok(allow.items()?.next().is_none());
+    all([is_not_off(config), any([allows_all(), names_it(&allow)])])
 }
 
 /// The profiles of the config in its order, and the one that exists without it. Needs the config values

@@ -25,10 +25,8 @@ const CONFIGURED: (u16, u8, u16) = (2026, 3, 2);
 /// From this release on a variable that is not set gives nothing, and a proxy that authenticates counts on loopback, too
 /// (2026.7.35 and 2026.8.1).
 const FACTS: (u16, u8, u16) = (2026, 8, 1);
-/// From this release on requests are judged by credentials of `gateway.remote`, too, where there are no others (2026.7.35
-/// and 2026.8.1), and later so is all else (2026.9.1 and 2026.9.3).
-const REMOTE_FOR_REQUESTS: (u16, u8, u16) = (2026, 8, 1);
-const REMOTE: (u16, u8, u16) = (2026, 9, 3);
+/// From this release on credentials of `gateway.remote` count, too, where there are no others (2026.7.35 and 2026.8.1).
+const REMOTE: (u16, u8, u16) = (2026, 8, 1);
 
 fn since(release: Release, (year, month, patch): (u16, u8, u16)) -> bool {
     release.since(year, month, patch)
@@ -156,8 +154,6 @@ pub struct Gateway<'a> {
     /// `gateway`.
     pub node: Node<'a>,
     release: Release,
-    /// From which release on `gateway.remote` counts where nothing else is set.
-    remote: (u16, u8, u16),
     old_variables: bool,
 }
 
@@ -166,13 +162,7 @@ impl<'a> Gateway<'a> {
     #[must_use]
     pub fn read(cx: &'a Context<'_>) -> Self {
         let node = cx.config().get("gateway");
-        Self { node, release: cx.release(), remote: REMOTE, old_variables: false }
-    }
-
-    /// The same, for what judges requests: webhooks and HTTP endpoints.
-    #[must_use]
-    pub fn for_requests(cx: &'a Context<'_>) -> Self {
-        Self { remote: REMOTE_FOR_REQUESTS, ..Self::read(cx) }
+        Self { node, release: cx.release(), old_variables: false }
     }
 
     /// Reads the variables of the earlier name, too, in the releases that do. Needs the secrets `env:CLAWDBOT_GATEWAY_TOKEN`
@@ -303,7 +293,7 @@ impl<'a> Gateway<'a> {
     /// The credential for remote use, where it counts and is set.
     fn remote(&self, cx: &Context<'_>, kind: Kind) -> Result<Option<Credential<'a>>, NotAssessed> {
         let is_delegated = || self.is_delegated();
-        if !self.is_since(self.remote) || (kind == Kind::Password && is_delegated()?) {
+        if !self.is_since(REMOTE) || (kind == Kind::Password && is_delegated()?) {
             return Ok(None);
         }
         let remote = Credential::of(cx, self.node.get("remote").get(kind.name()), kind.variable())?;
@@ -357,6 +347,22 @@ impl<'a> Gateway<'a> {
             Ok(self.counts(&remote))
         };
         any([self.is_configured(cx, Kind::Token), remote()])
+    }
+
+    /// A value, a reference or a variable gives the token, and not one for remote use.
+    ///
+    /// # Errors
+    /// Where one of them is not granted.
+    pub fn has_own_token(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        self.is_configured(cx, Kind::Token)
+    }
+
+    /// The same of the password.
+    ///
+    /// # Errors
+    /// Where one of them is not granted.
+    pub fn has_own_password(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
+        self.is_configured(cx, Kind::Password)
     }
 
     /// A value, a reference or a variable gives it.
@@ -600,18 +606,16 @@ mod tests {
     }
 
     #[test]
-    fn credentials_for_remote_use_come_last_and_not_in_every_question() {
+    fn credentials_for_remote_use_come_last() {
         let host = MemoryHost::new(r#"{gateway: {remote: {password: "p"}}}"#);
-        let modes = |(year, month, patch)| {
-            host.clone().release(year, month, patch).with(|cx| {
-                let mode = |gateway: Gateway<'_>| gateway.mode(cx).map(str::to_owned);
-                (mode(Gateway::read(cx)), mode(Gateway::for_requests(cx)))
-            })
+        let mode = |(year, month, patch)| {
+            let host = host.clone().release(year, month, patch);
+            host.with(|cx| Gateway::read(cx).mode(cx).map(str::to_owned))
         };
         let text = |text: &str| Ok(text.to_owned());
-        assert_eq!(modes((2026, 7, 35)), (text("token"), text("token")));
-        assert_eq!(modes((2026, 8, 1)), (text("token"), text("password")));
-        assert_eq!(modes((2026, 9, 3)), (text("password"), text("password")));
+        assert_eq!(mode((2026, 7, 35)), text("token"));
+        assert_eq!(mode((2026, 8, 1)), text("password"));
+        assert_eq!(mode((2026, 9, 6)), text("password"));
     }
 
     #[test]

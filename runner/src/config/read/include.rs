@@ -32,6 +32,8 @@ pub(in crate::config) struct Loader<'p> {
     more_roots: Vec<PathBuf>,
     /// The same, where the config's release does not know them yet.
     roots_too_new: Vec<PathBuf>,
+    /// The release that the operator asked for.
+    asked: Option<Release>,
     files: Vec<SourceFile>,
     /// Every include that was opened as one, each once, in the order in which they were met.
     includes: Vec<PathBuf>,
@@ -67,11 +69,12 @@ pub(in crate::config) struct Read {
 }
 
 impl<'p> Loader<'p> {
-    /// `include_roots` is what the operator says of other directories with includes.
+    /// `include_roots` is what the operator says of other directories with includes, `asked` of the release.
     pub(in crate::config) fn new(
         main: &Path,
         territory: Territory,
         include_roots: Option<&str>,
+        asked: Option<Release>,
         preview: &'p Preview,
     ) -> Self {
         let roots = include_roots.unwrap_or_default().split(':').map(Path::new);
@@ -81,6 +84,7 @@ impl<'p> Loader<'p> {
             root: main.parent().unwrap_or(Path::new("/")).to_owned(),
             more_roots: roots.filter(|root| root.is_absolute()).map(normalise).collect(),
             roots_too_new: Vec::new(),
+            asked,
             files: Vec::new(),
             includes: Vec::new(),
             objects: Vec::new(),
@@ -128,7 +132,7 @@ impl<'p> Loader<'p> {
 
     /// The same tree with every include in place.
     pub(in crate::config) fn resolve(&mut self, tree: Tree, path: &Path, problems: &mut Problems) -> Tree {
-        let version = detect::stamp(&tree).and_then(Release::of_stamp);
+        let version = self.asked.or_else(|| detect::stamp(&tree).and_then(Release::of_stamp));
         if !self.more_roots.is_empty() && version.is_some_and(|version| version < ROOTS_SINCE) {
             self.roots_too_new = std::mem::take(&mut self.more_roots);
         }
@@ -304,7 +308,7 @@ impl<'p> Loader<'p> {
         let Some(root) = roots().find(|root| is_inside(root, &path)).cloned() else {
             let ignored = if self.roots_too_new.iter().any(|root| is_inside(root, &path)) {
                 format!(
-                    " {INCLUDE_ROOTS} would allow it from OpenClaw 2026.5 on; an older one wrote this config."
+                    " {INCLUDE_ROOTS} would allow it from OpenClaw 2026.5 on; this installation is older."
                 )
             } else {
                 String::new()

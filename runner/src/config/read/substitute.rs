@@ -36,29 +36,39 @@ pub(in crate::config) const SHELL_VARIABLES: [&str; 16] = [
 const KEPT_SINCE: Release = Release::new(2026, 3, 7);
 
 /// Adds the `env` block to the environment: its own keys before those of `env.vars`, and neither over a variable that
-/// has a value already.
-pub(in crate::config) fn apply_env_block(config: &Value, env: &mut Environment, problems: &mut Problems) {
+/// has a value already. Releases that keep a text without a value set no variable to it.
+pub(in crate::config) fn apply_env_block(
+    config: &Value,
+    env: &mut Environment,
+    release: Release,
+    problems: &mut Problems,
+) {
+    let mut set = |name: &str, text: &str, base: &str| {
+        if is_redirect(name) {
+            redirected(name, base, env, problems);
+        } else if release < KEPT_SINCE || !names_variable(text) {
+            env.insert_blank(name, text, Origin::Config);
+        }
+    };
     let Some(block) = config.get("env").and_then(Value::as_object) else { return };
     // Whoever comes first wins, so the stronger keys go first.
     for (name, value) in block {
         let text = value.as_str().filter(|text| !js_trim(text).is_empty());
         if let (Some(text), false) = (text, name == "vars" || name == "shellEnv") {
-            set(name, text, "/env", env, problems);
+            set(name, text, "/env");
         }
     }
     if let Some(vars) = block.get("vars").and_then(Value::as_object) {
         for (name, value) in vars {
             if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
-                set(name, text, "/env/vars", env, problems);
+                set(name, text, "/env/vars");
             }
         }
     }
 }
 
-fn set(name: &str, value: &str, base: &str, env: &mut Environment, problems: &mut Problems) {
-    if !is_redirect(name) {
-        env.insert_blank(name, value, Origin::Config);
-    } else if env.non_blank(name).is_none() {
+fn redirected(name: &str, base: &str, env: &Environment, problems: &mut Problems) {
+    if env.non_blank(name).is_none() {
         let message = format!(
             "The config sets {name} to a place that is not the one audited here; this audit ignored the entry. Once the \
              gateway has read it, it looks for its own files, those that it audits among them, there."
@@ -252,6 +262,19 @@ impl Work<'_> {
         );
         self.problems.push(Problem::new(ProblemKind::TooLarge, message).at(pointer));
     }
+}
+
+/// The text names a variable, by `${NAME}` that is not escaped.
+fn names_variable(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('$') {
+        match after.strip_prefix('$').and_then(reference) {
+            Some((_, after)) => rest = after,
+            None if reference(after).is_some() => return true,
+            None => rest = after,
+        }
+    }
+    false
 }
 
 /// `{NAME}` at the start of `text`: the name and what follows. Looks no further than a name can go, because a

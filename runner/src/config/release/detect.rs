@@ -200,7 +200,10 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
     let mut judged = Judged { evidence, ..Judged::newest() };
     if let Some(release) = word.asked {
         (judged.release, judged.source, judged.sure) = (release, Source::Asked, Sure::Settled);
-        "--openclaw-version".clone_into(&mut judged.told_by);
+        judged.told_by = match stamp.filter(|stamp| *stamp > release) {
+            Some(stamp) => format!("--openclaw-version; {stamp} wrote the config"),
+            None => "--openclaw-version".to_owned(),
+        };
     } else if let Some(release) = word.greeted {
         (judged.release, judged.source, judged.sure) = (release, Source::Gateway, Sure::Known);
         "the greeting of the gateway".clone_into(&mut judged.told_by);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::release::Release;
 use crate::target::{Territory, absolute, js_trim, processor_time, real_path};
 
 /// Name of a plugin's manifest in its folder.
@@ -24,6 +25,14 @@ const CODE: [&str; 6] = ["ts", "js", "mts", "cts", "mjs", "cjs"];
 /// The code of a folder whose package names none, the first that is there.
 const INDEX: [&str; 4] = ["index.ts", "index.js", "index.mjs", "index.cjs"];
 
+/// The folder of a package's own dependencies, and the first release that passes over it (run: 2026.3.13 and 2026.4.15).
+const MODULES: &str = "node_modules";
+const WITHOUT_MODULES: Release = Release::new(2026, 4, 15);
+/// The first release that passes over single scripts (run: 2026.5.28 and 2026.6.11).
+const WITHOUT_SCRIPTS: Release = Release::new(2026, 6, 1);
+/// From this release on an entry of a package is a file (programs 2026.2.19 and 2026.2.26).
+const ENTRY_IS_FILE: Release = Release::new(2026, 2, 26);
+
 /// What the extensions directory declares.
 #[derive(Default)]
 pub(in crate::config) struct Extensions {
@@ -33,16 +42,37 @@ pub(in crate::config) struct Extensions {
     pub channels: HashSet<String>,
     /// They could not all be looked at: an unknown id proves nothing.
     pub cut: bool,
-    /// What is wrong with one of them, if anything is: the gateway refuses a config that makes it read its plugins.
-    pub broken: Option<String>,
-    /// Folders whose package names an entry that is not there, and what is wrong with them.
-    pub without_entry: Vec<(String, String)>,
+    /// Those that the gateway cannot take.
+    pub broken: Vec<Broken>,
+}
+
+/// A plugin that the gateway cannot take.
+pub(in crate::config) struct Broken {
+    /// The folder's name, which stands for the id of its plugin.
+    pub id: String,
+    /// What is wrong, in words for people.
+    pub message: String,
+    /// The same as the releases tell it apart.
+    pub fault: Fault,
+}
+
+/// What can be wrong with a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Fault {
+    /// It has no manifest, or one that says too little.
+    Manifest,
+    /// An entry that its package names is not there.
+    EntryMissing,
+    /// An entry lies outside of the folder, or is no file.
+    EntryOutside,
+    /// The list of entries has none, or holds what is no text.
+    EntriesMalformed,
 }
 
 /// Looks at all of them; what describes them is read through no link.
-pub(in crate::config) fn discover(directory: &Path, territory: Territory) -> Extensions {
+pub(in crate::config) fn discover(directory: &Path, territory: Territory, release: Release) -> Extensions {
     let mut found = Extensions::default();
-    let reader = Reader { directory, territory };
+    let reader = Reader { directory, territory, release };
     let Ok(entries) = std::fs::read_dir(directory) else { return found };
     let mut entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
     found.cut = entries.len() > MAX_EXTENSIONS;
@@ -56,8 +86,12 @@ pub(in crate::config) fn discover(directory: &Path, territory: Territory) -> Ext
         }
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.folder(&path, &reader, &mut work),
-            Ok(kind) if kind.is_file() && is_code(&path) => {
+            Ok(kind) if kind.is_dir() => {
+                if release < WITHOUT_MODULES || entry.file_name() != MODULES {
+                    found.folder(&path, &reader, &mut work);
+                }
+            }
+            Ok(kind) if kind.is_file() && is_code(&path) && release < WITHOUT_SCRIPTS => {
                 found.candidate(directory, &path, &reader, &mut own);
             }
             _ => {} // a link is no plugin
@@ -100,8 +134,13 @@ type Manifest = Result<(String, Vec<String>), String>;
 impl Extensions {
     /// Adds the plugins that the gateway got from npm: the dependencies of `npm/` and of each of `npm/projects/*`. What is
     /// broken there is not said: the gateway passes over it.
-    pub(in crate::config) fn discover_packages(&mut self, directory: &Path, territory: Territory) {
-        let reader = Reader { directory, territory };
+    pub(in crate::config) fn discover_packages(
+        &mut self,
+        directory: &Path,
+        territory: Territory,
+        release: Release,
+    ) {
+        let reader = Reader { directory, territory, release };
         let mut roots = vec![directory.to_owned()];
         if let Ok(entries) = std::fs::read_dir(directory.join("projects")) {
             let entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
@@ -109,7 +148,7 @@ impl Extensions {
             roots.extend(entries.into_iter().map(|entry| entry.path()));
         }
         let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
-        let (broken, without_entry) = (self.broken.take(), std::mem::take(&mut self.without_entry));
+        let broken = std::mem::take(&mut self.broken);
         for folder in roots.iter().flat_map(|root| packages(root, &reader)) {
             if work.is_over() {
                 self.cut = true;
@@ -117,12 +156,16 @@ impl Extensions {
             }
             self.folder(&folder, &reader, &mut work);
         }
-        (self.broken, self.without_entry) = (broken, without_entry);
+        self.broken = broken;
     }
 
     /// A folder is a plugin by the entries that its package names, else by an index file.
     fn folder(&mut self, folder: &Path, reader: &Reader<'_>, work: &mut Work) {
-        let entries = package_entries(folder, reader);
+        let (entries, malformed) = package_entries(folder, reader);
+        if malformed {
+            let reason = "has a package.json whose list of extensions holds no path, or what is none";
+            self.breaks(folder, Fault::EntriesMalformed, reason);
+        }
         if entries.is_empty() {
             if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
                 self.candidate(folder, &index, reader, &mut None);
@@ -137,12 +180,15 @@ impl Extensions {
                 return;
             }
             let source = absolute(folder, Path::new(&entry));
-            if real.as_deref().is_some_and(|folder| lies_in(folder, &source)) {
-                self.candidate(folder, &source, reader, &mut known);
-            } else {
-                let reason = format!("names the entry {entry}, which is missing or lies elsewhere");
-                let told = self.told(folder, &reason);
-                self.without_entry.push(told);
+            match reader.fault(folder, real.as_deref(), &source) {
+                None => self.candidate(folder, &source, reader, &mut known),
+                Some(fault @ Fault::EntryMissing) => {
+                    self.breaks(folder, fault, &format!("names the entry {entry}, which is missing"));
+                }
+                Some(fault) => {
+                    let reason = format!("names the entry {entry}, which lies elsewhere or is no file");
+                    self.breaks(folder, fault, &reason);
+                }
             }
         }
     }
@@ -159,22 +205,17 @@ impl Extensions {
                 self.channels.extend(channels.iter().cloned());
             }
             Ok(_) => {}
-            Err(reason) => self.breaks(folder, reason),
+            Err(reason) if first => self.breaks(folder, Fault::Manifest, reason),
+            Err(_) => {}
         }
     }
 
-    /// One complaint is enough: the id that the folder was to have is not reported as unknown, too.
-    fn breaks(&mut self, folder: &Path, reason: &str) {
-        let (_, message) = self.told(folder, reason);
-        self.broken.get_or_insert(message);
-    }
-
-    /// Takes the name of a folder for an id, and says what is wrong with it.
-    fn told(&mut self, folder: &Path, reason: &str) -> (String, String) {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.ids.insert(name.clone());
-        let message = format!("The extension folder {name} {reason}.");
-        (name, message)
+    /// Notes what is wrong with a folder. One complaint is enough: the id that it was to have is not reported as unknown, too.
+    fn breaks(&mut self, folder: &Path, fault: Fault, reason: &str) {
+        let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.ids.insert(id.clone());
+        let message = format!("The extension folder {id} {reason}.");
+        self.broken.push(Broken { id, message, fault });
     }
 }
 
@@ -193,20 +234,37 @@ fn manifest(folder: &Path, reader: &Reader<'_>) -> Manifest {
     Ok((id.to_owned(), channels.filter_map(Value::as_str).map(|name| js_trim(name).to_owned()).collect()))
 }
 
-fn package_entries(folder: &Path, reader: &Reader<'_>) -> Vec<String> {
+/// The entries that a package names, and whether its list holds anything else, or nothing.
+fn package_entries(folder: &Path, reader: &Reader<'_>) -> (Vec<String>, bool) {
     let package = reader.json(&folder.join("package.json")).unwrap_or_default();
-    let entries = package.pointer("/openclaw/extensions").and_then(Value::as_array).into_iter().flatten();
-    let entries = entries.filter_map(Value::as_str).map(js_trim).filter(|entry| !entry.is_empty());
-    entries.map(str::to_owned).collect()
+    let Some(list) = package.pointer("/openclaw/extensions").and_then(Value::as_array) else {
+        return (Vec::new(), false);
+    };
+    let entries = list.iter().filter_map(Value::as_str).map(js_trim).filter(|entry| !entry.is_empty());
+    let entries: Vec<String> = entries.map(str::to_owned).collect();
+    let malformed = list.is_empty() || entries.len() < list.len();
+    (entries, malformed)
 }
 
 /// Reads what lies below the extensions directory.
 struct Reader<'d> {
     directory: &'d Path,
     territory: Territory,
+    release: Release,
 }
 
 impl Reader<'_> {
+    /// What is wrong with an entry: it must be there, lie in the folder, all links resolved, and be a file where the release
+    /// asks for one. `real` is where the folder itself lies, if that is known.
+    fn fault(&self, folder: &Path, real: Option<&Path>, source: &Path) -> Option<Fault> {
+        let Ok(found) = real_path(source) else {
+            return Some(if source.starts_with(folder) { Fault::EntryMissing } else { Fault::EntryOutside });
+        };
+        let is_inside = real.is_some_and(|real| found.starts_with(real));
+        let fits = is_inside && (self.release < ENTRY_IS_FILE || found.is_file());
+        (!fits).then_some(Fault::EntryOutside)
+    }
+
     fn json(&self, path: &Path) -> Option<Value> {
         let rel = path.strip_prefix(self.directory).ok()?;
         let content = self.territory.read_beneath(self.directory, rel, MAX_MANIFEST_BYTES).ok()?;
@@ -217,11 +275,6 @@ impl Reader<'_> {
 fn is_code(path: &Path) -> bool {
     let ending = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
     CODE.contains(&ending) && !path.to_string_lossy().ends_with(".d.ts")
-}
-
-/// It exists, and all links resolved it is in the folder.
-fn lies_in(folder: &Path, source: &Path) -> bool {
-    real_path(source).is_ok_and(|source| source.starts_with(folder))
 }
 
 fn is_world_writable(path: &Path) -> bool {

@@ -6,6 +6,7 @@ use crate::config::pointer::{escape, readable, segments};
 use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema;
 use crate::config::{Problem, ProblemKind, Problems};
+use crate::target::js_trim;
 
 /// A key that moved or went. Where the release still knows it, nothing is said of it.
 struct Moved {
@@ -46,6 +47,28 @@ const fn older(key: &'static str, now: Now) -> Moved {
 
 const fn newer(key: &'static str, now: Now) -> Moved {
     Moved { key, releases: NEWER, now }
+}
+
+/// The releases that read an address as the mode that it stands for (programs 2026.3.31 to 2026.4.29; 2026.3.13 and 2026.5.28
+/// refuse the config).
+const ADDRESSES: std::ops::RangeInclusive<Release> = Release::new(2026, 3, 31)..=Release::new(2026, 4, 29);
+/// Addresses in place of a mode of `gateway.bind`.
+const TO_ALL: [&str; 4] = ["0.0.0.0", "::", "[::]", "*"];
+const TO_ITSELF: [&str; 4] = ["127.0.0.1", "localhost", "::1", "[::1]"];
+
+/// Where the mode stands.
+pub(in crate::config) const BIND: &str = "/gateway/bind";
+
+/// Reads what an older layout has as the release does that still takes it.
+pub(in crate::config) fn read(release: Release, config: &mut Value) {
+    let Some(bind) = config.pointer_mut(BIND).filter(|_| ADDRESSES.contains(&release)) else { return };
+    let address = bind.as_str().map(|text| js_trim(text).to_ascii_lowercase()).unwrap_or_default();
+    let mode = [("lan", TO_ALL), ("loopback", TO_ITSELF)]
+        .into_iter()
+        .find(|(_, all)| all.contains(&address.as_str()));
+    if let Some((mode, _)) = mode {
+        *bind = mode.into();
+    }
 }
 
 /// Checked in this order, the first of two at one key counts.

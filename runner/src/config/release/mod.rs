@@ -14,6 +14,7 @@ pub(in crate::config) mod rules;
 pub(in crate::config) mod schema;
 pub(in crate::config) mod schema_type;
 pub(in crate::config) mod validate;
+pub(in crate::config) mod workspace;
 
 use std::fmt;
 use std::str::FromStr;

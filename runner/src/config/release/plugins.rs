@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config::extensions::{self, Extensions};
+use crate::config::extensions::{self, Broken, Extensions, Fault};
 use crate::config::pointer::join;
 use crate::config::release::{NEWER_STRUCTURE, Release, ReleaseRange};
 use crate::config::rules::invalid;
@@ -140,43 +140,104 @@ pub(in crate::config) fn check(
         }
     }
     // Only a config that makes the gateway look at its plugins makes it stumble over a broken one.
-    let foreign = channels.is_some_and(|channels| channels.keys().any(|id| !BUILT_IN.contains(&js_trim(id))));
-    let without_entry = found.installed.without_entry.first().filter(|_| release < ENTRIES_PASSED_OVER);
-    let broken = found.installed.broken.as_ref().or(without_entry.map(|(_, message)| message));
-    if let (Some(broken), true) = (broken, release < NEWER_STRUCTURE && (plugins.is_some() || foreign)) {
+    let broken = &found.installed.broken;
+    let of_all = broken.iter().find(|broken| refused(release, broken.fault) == Refused::Always);
+    if let (Some(Broken { message, .. }), true) = (of_all, reads_plugins(release, config)) {
         let pointer = if plugins.is_some() { "/plugins" } else { "/channels" };
         let message = format!(
-            "{broken} This config makes the gateway read its plugins, so it refuses to start; complete or remove the \
+            "{message} This config makes the gateway read its plugins, so it refuses to start; complete or remove the \
              folder."
         );
         invalid(problems, pointer, message);
     }
-    if release >= ENTRIES_NEEDED {
-        for (id, message) in &found.installed.without_entry {
-            if let Some(pointer) = plugins.and_then(|plugins| named_at(plugins, id)) {
-                invalid(
-                    problems,
-                    pointer,
-                    format!("{message} This config names the plugin, so the gateway refuses to start."),
-                );
-            }
+    for one in broken.iter().filter(|one| refused(release, one.fault) == Refused::WhereNamed) {
+        if let Some(pointer) = plugins.and_then(|plugins| named_at(plugins, &one.id)) {
+            let message =
+                format!("{} This config names the plugin, so the gateway refuses to start.", one.message);
+            invalid(problems, pointer, message);
         }
     }
 }
 
-/// A plugin whose package names an entry that is not there: passed over from the first of these releases on, refused from the
-/// second one on where the config names it (run: 2026.3.13, 2026.4.15, 2026.5.28, 2026.7.35, 2026.8.2 and 2026.9.6).
-const ENTRIES_PASSED_OVER: Release = Release::new(2026, 4, 15);
-const ENTRIES_NEEDED: Release = Release::new(2026, 5, 28);
+/// Where a broken plugin keeps the gateway from starting.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// Nowhere: it is passed over.
+    Never,
+    /// Wherever plugins are read.
+    Always,
+    /// Where the config names the plugin.
+    WhereNamed,
+}
 
-/// Where a plugin is named: in its settings or in the list of those that may run.
-fn named_at(plugins: &Value, id: &str) -> Option<String> {
-    if plugins.get("entries").is_some_and(|entries| entries.get(id).is_some()) {
-        return Some(join("/plugins/entries", id));
+/// What a release does with a broken plugin (run: 2026.2.19, 2026.3.13, 2026.4.15, 2026.5.28, 2026.7.35, 2026.8.2 and 2026.9.6).
+fn refused(release: Release, fault: Fault) -> Refused {
+    /// From here on an entry that is not there is passed over.
+    const PASSED_OVER: Release = Release::new(2026, 4, 15);
+    /// From here on the config has to name a plugin with a wrong entry.
+    const NAMED: Release = Release::new(2026, 5, 28);
+    match fault {
+        Fault::EntryMissing if (PASSED_OVER..NAMED).contains(&release) => Refused::Never,
+        Fault::EntryMissing | Fault::EntryOutside if release < NAMED => Refused::Always,
+        Fault::EntriesMalformed if release < NAMED => Refused::Never,
+        Fault::Manifest | Fault::EntriesMalformed if release < NEWER_STRUCTURE => Refused::Always,
+        _ => Refused::WhereNamed,
     }
-    let allow = plugins.get("allow").and_then(Value::as_array)?;
-    let place = allow.iter().position(|item| item.as_str().map(js_trim) == Some(id))?;
-    Some(format!("/plugins/allow/{place}"))
+}
+
+/// A config makes the gateway look at its plugins (run: 2026.4.15, 2026.5.28, 2026.6.11 and 2026.7.35).
+fn reads_plugins(release: Release, config: &Value) -> bool {
+    /// From here on any channel does.
+    const ANY_CHANNEL: Release = Release::new(2026, 4, 15);
+    /// From here on a model does.
+    const ANY_MODEL: Release = Release::new(2026, 5, 28);
+    /// From here on the section of plugins does only where it names one.
+    const NAMES_ONE: Release = Release::new(2026, 6, 1);
+    let section = |name: &str| config.get(name).and_then(Value::as_object);
+    let is_read = |id: &String| {
+        let id = js_trim(id);
+        if release < ANY_CHANNEL { !BUILT_IN.contains(&id) } else { !SECTIONS.contains(&id) }
+    };
+    let by_channel = section("channels").is_some_and(|channels| channels.keys().any(is_read));
+    let by_plugins = section("plugins").is_some_and(|plugins| {
+        let is_filled = |key: &str| {
+            plugins.get(key).is_some_and(|value| match value {
+                Value::Array(list) => !list.is_empty(),
+                Value::Object(map) => !map.is_empty(),
+                _ => false,
+            })
+        };
+        release < NAMES_ONE || ["entries", "allow", "deny"].into_iter().any(is_filled)
+    });
+    // Only one release was seen to do so.
+    let by_model = (ANY_MODEL..NAMES_ONE).contains(&release) && names_model(config);
+    by_channel || by_plugins || by_model
+}
+
+/// Some agent has a model, or there is a list of models.
+fn names_model(config: &Value) -> bool {
+    const KEYS: [&str; 3] = ["model", "models", "imageModel"];
+    let names = |agent: &Value| KEYS.iter().any(|key| agent.get(key).is_some());
+    let list = config.pointer("/agents/list").and_then(Value::as_array);
+    config.pointer("/agents/defaults").is_some_and(names) || list.into_iter().flatten().any(names)
+}
+
+/// Where a plugin is named: in its settings, in a list of those that may or may not run, or for a task.
+fn named_at(plugins: &Value, id: &str) -> Option<String> {
+    let keys = |section: &str| plugins.get(section).and_then(Value::as_object);
+    let is_id = |name: &str| js_trim(name).eq_ignore_ascii_case(id);
+    if let Some(key) = keys("entries").and_then(|entries| entries.keys().find(|key| is_id(key))) {
+        return Some(join("/plugins/entries", key));
+    }
+    let is_it = |value: &Value| value.as_str().is_some_and(is_id);
+    for list in ["allow", "deny"] {
+        let place = plugins.get(list).and_then(Value::as_array).and_then(|list| list.iter().position(is_it));
+        if let Some(place) = place {
+            return Some(format!("/plugins/{list}/{place}"));
+        }
+    }
+    let slot = keys("slots").and_then(|slots| slots.iter().find(|(_, value)| is_it(value)));
+    slot.map(|(slot, _)| join("/plugins/slots", slot))
 }
 
 /// The entries of `plugins.load.paths` that are not there.
@@ -294,8 +355,9 @@ fn plugin_configs(plugins: &Value, found: &Found, problems: &mut Problems) {
 
 fn discover(release: Release, config: &Value, located: &Located) -> Found {
     let load_paths = config.pointer("/plugins/load/paths").and_then(Value::as_array);
-    let mut installed = extensions::discover(&located.state_dir.join("extensions"), located.territory);
-    installed.discover_packages(&located.state_dir.join("npm"), located.territory);
+    let mut installed =
+        extensions::discover(&located.state_dir.join("extensions"), located.territory, release);
+    installed.discover_packages(&located.state_dir.join("npm"), located.territory, release);
     Found {
         release,
         schema: schema::get(release),

@@ -105,6 +105,7 @@ const RULES: &[Rule] = &[
     always("decision-model", models::decision).since(2026, 9, 6),
     always("model-map", models::entries).since(2026, 8, 1),
     // The gateway.
+    always("message-width", gateway::message_width).since(2026, 5, 2).until(2026, 7, 35),
     always("public-origin", gateway::public_origin).since(2026, 8, 1),
     always("portals", gateway::portals).since(2026, 9, 6),
     always("roles", gateway::roles).since(2026, 8, 1),
@@ -149,6 +150,8 @@ const RULES: &[Rule] = &[
     always("channel-ids", channels::discord_ids).until(2026, 3, 24),
     always("channel-register", channels::irc_register).until(2026, 3, 24),
     always("channel-phone", channels::phones).until(2026, 3, 24),
+    always("channel-twitch-none", channels::no_twitch).since(2026, 3, 31).until(2026, 4, 29),
+    always("channel-twitch", channels::twitch_accounts).since(2026, 5, 2).until(2026, 7, 35),
     always("channel-acp", channels::own_bindings).since(2026, 3, 31),
     // Settings of plugins.
     always("wiki", plugins::wiki).since(2026, 8, 1),
@@ -199,8 +202,11 @@ impl<'a> Judge<'a> {
     /// There are plugins in the folder of extensions.
     fn has_extensions(&self) -> bool {
         *self.extensions.get_or_init(|| {
-            let found =
-                extensions::discover(&self.located.state_dir.join("extensions"), self.located.territory);
+            let found = extensions::discover(
+                &self.located.state_dir.join("extensions"),
+                self.located.territory,
+                self.release,
+            );
             found.cut || !found.ids.is_empty()
         })
     }

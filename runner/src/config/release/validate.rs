@@ -10,6 +10,7 @@ use crate::config::release::{NEWER_STRUCTURE, Release};
 use crate::config::schema::{self, History, Id, Schema};
 use crate::config::schema_type::{Kind, Rest, Type, accepted, describe};
 use crate::config::{MAX_PROBLEMS, Problem, ProblemKind, Problems, plugins};
+use crate::wording::nearest;
 
 /// Reports what the gateway's schema would refuse. Strings at the pointers `skip` are not judged: they hold a
 /// reference that could not be resolved.
@@ -97,8 +98,12 @@ impl Walk<'_> {
                     }
                 }
                 (None, Rest::Refused) => {
-                    let told = self.history(&below).and_then(|history| history.told(self.release));
-                    let told = told.map(|told| format!(" ({told})")).unwrap_or_default();
+                    let told = self.history(&below).map(|history| history.told(self.release));
+                    let told = match told {
+                        Some(Some(told)) => format!(" ({told})"),
+                        Some(None) => self.meant(key, node, map),
+                        None => String::new(),
+                    };
                     let message = format!(
                         "The gateway of this release does not know the key {}{told}.",
                         readable(&below)
@@ -149,6 +154,12 @@ impl Walk<'_> {
             kind_of(kinds, value)
         );
         self.problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
+    }
+
+    /// What to say of a key that no release knows: one that is spelt like it and is not there yet.
+    fn meant(&self, key: &str, node: &schema::Node, map: &Map<String, Value>) -> String {
+        let known = node.keys.iter().map(|(known, _)| *known).filter(|known| !map.contains_key(*known));
+        nearest(key, known).map(|known| format!("; it knows {known}")).unwrap_or_default()
     }
 
     /// What other releases say of a key. Nobody reads hundreds of problems.

@@ -189,6 +189,43 @@ fn a_broken_plugin_breaks_a_config_that_looks_at_plugins() {
 }
 
 #[test]
+fn a_broken_plugin_is_refused_as_each_release_does_it() {
+    let refused = |release: &str, list: &str, manifest: &str, config: &str| {
+        let package = format!("{{\"openclaw\":{{\"extensions\":{list}}}}}");
+        let mut home = Home::new(&[
+            ("openclaw.json", config),
+            ("extensions/a/openclaw.plugin.json", manifest),
+            ("extensions/a/package.json", &package),
+            ("extensions/a/index.js", ""),
+        ]);
+        home.release = Some(release.parse().unwrap());
+        !home.load(&[]).0.problems.is_empty()
+    };
+    let good = "{\"id\":\"a\",\"configSchema\":{}}";
+    // Whether a config is refused that names the plugin, and one that only names another.
+    for (list, manifest, release, expected) in [
+        ("[\"index.js\"]", good, "2026.9.6", [false, false]),
+        ("[\"index.js\",\"no.js\"]", good, "2026.3.13", [true, true]),
+        ("[\"index.js\",\"no.js\"]", good, "2026.4.15", [false, false]),
+        ("[\"index.js\",\"no.js\"]", good, "2026.5.28", [true, false]),
+        ("[\"index.js\",\"../up.js\"]", good, "2026.4.15", [true, true]),
+        ("[\"index.js\",\"../up.js\"]", good, "2026.9.6", [true, false]),
+        ("[\"index.js\",\".\"]", good, "2026.2.19", [false, false]),
+        ("[\"index.js\",\".\"]", good, "2026.3.13", [true, true]),
+        ("[\"index.js\",\" \"]", good, "2026.4.15", [false, false]),
+        ("[\"index.js\",\" \"]", good, "2026.7.35", [true, true]),
+        ("[\"index.js\",5]", good, "2026.9.6", [true, false]),
+        ("[]", good, "2026.5.28", [true, true]),
+        ("[\"index.js\"]", "{", "2026.7.35", [true, true]),
+        ("[\"index.js\"]", "{", "2026.9.6", [true, false]),
+    ] {
+        let found = ["{plugins:{deny:['a']}}", "{plugins:{deny:['telegram']}}"]
+            .map(|config| refused(release, list, manifest, config));
+        assert_eq!(found, expected, "{release} {list} {manifest}");
+    }
+}
+
+#[test]
 fn messages_never_hold_values() {
     let config = load_text(
         "{gateway:{bind:'hunter2',auth:{token:['hunter2'],mode:'hunter2'}},browser:{profiles:{p:{cdpUrl:'hunter2',color:'hunter2'}}},\

@@ -61,6 +61,27 @@ fn env_block() {
 }
 
 #[test]
+fn a_text_without_its_value_sets_no_variable_in_later_releases() {
+    let text = "{env:{A:'${B}',C:'$${B}',vars:{D:'x${B}',OPENCLAW_STATE_DIR:'${B}/x'}}}";
+    for (release, given, expected) in [
+        ("2026.3.2", None, [Some("${B}"), Some("$${B}"), Some("x${B}")]),
+        ("2026.3.7", None, [None, Some("$${B}"), None]),
+        ("2026.9.6", Some("b"), [Some("b"), Some("$${B}"), Some("xb")]),
+    ] {
+        let mut home = Home::new(&[("openclaw.json", text)]);
+        home.release = Some(release.parse().unwrap());
+        let variables: Vec<(&str, &str)> = given.map(|value| ("B", value)).into_iter().collect();
+        let (config, env) = home.load(&variables);
+        assert_eq!(["A", "C", "D"].map(|name| env.get(name)), expected, "{release}");
+        assert!(
+            kinds(&config).contains(&"redirect-ignored"),
+            "{release}: it would move the target where B is set"
+        );
+        assert_eq!(env.get("OPENCLAW_STATE_DIR"), None);
+    }
+}
+
+#[test]
 fn env_block_cannot_move_the_target() {
     let home = Home::new(&[(
         "openclaw.json",

@@ -317,7 +317,11 @@ impl Tables {
     }
 
     fn pairing_rows(&self, snapshot: &Snapshot, go_on: &dyn Fn() -> bool) -> Result<Vec<Row>, RecordsError> {
-        let listing: Arc<Listing> = snapshot.list_while(self.credentials, Path::new(""), go_on)?;
+        let listing: Arc<Listing> = match snapshot.list_while(self.credentials, Path::new(""), go_on) {
+            // No store lies below what is no folder.
+            Err(LookError::WrongKind) => return Err(RecordsError::NoTable),
+            other => other?,
+        };
         let mut rows = Vec::new();
         for entry in listing.iter() {
             let Some((channel, account)) = entry.as_ref().to_str().and_then(owner_of) else { continue };
@@ -474,8 +478,10 @@ mod tests {
         let read = rows(&tables(), home.path(), PAIRING, &["entry"], &found);
         assert_eq!(read, Ok(vec![texts(&["4"]), texts(&["5"]), texts(&["6"])]));
         fs::remove_dir_all(home.path().join("credentials")).unwrap();
-        let read = rows(&tables(), home.path(), PAIRING, &["entry"], &found);
-        assert_eq!(read, Ok(vec![texts(&["4"]), texts(&["5"])]));
+        let read = || rows(&tables(), home.path(), PAIRING, &["entry"], &found);
+        assert_eq!(read(), Ok(vec![texts(&["4"]), texts(&["5"])]));
+        fs::write(home.path().join("credentials"), "no folder").unwrap();
+        assert_eq!(read(), Ok(vec![texts(&["4"]), texts(&["5"])]));
     }
 
     #[test]

@@ -286,3 +286,27 @@ fn bindings_below(spot: &Spot<'_>, judge: &mut Judge<'_>) {
         bindings_below(&member, judge);
     }
 }
+
+/// The schema of Twitch is one that nothing fits: what one half asks for, the other refuses (programs 2026.3.31, 2026.4.15
+/// and 2026.4.29).
+pub(super) fn no_twitch(judge: &mut Judge<'_>) {
+    let Some(twitch) = judge.at("channels/twitch") else { return };
+    judge.refuse(twitch.pointer, "This release refuses every section of Twitch, whatever it holds.");
+}
+
+/// Twitch has one account in its section, or accounts by name; not both, and not neither.
+pub(super) fn twitch_accounts(judge: &mut Judge<'_>) {
+    const ACCOUNT: [&str; 3] = ["username", "accessToken", "channel"];
+    const COMMON: [&str; 5] = ["name", "enabled", "markdown", "defaultAccount", "accounts"];
+    let Some(twitch) = judge.at("channels/twitch") else { return };
+    let Some(section) = twitch.value.as_object() else { return };
+    let fits = if section.contains_key("accounts") {
+        section.keys().all(|key| COMMON.contains(&key.as_str()))
+    } else {
+        ACCOUNT.iter().all(|key| section.contains_key(*key))
+    };
+    if !fits {
+        let message = "Twitch needs username, accessToken and channel here, or beneath accounts alone.";
+        judge.refuse(twitch.pointer, message);
+    }
+}

@@ -6,6 +6,13 @@ use url::{Host, Url};
 
 use crate::target::js_trim;
 
+/// The words and units of a width in CSS (program 2026.5.28).
+const CSS_KEYWORDS: [&str; 3] = ["none", "min-content", "max-content"];
+const CSS_FUNCTIONS: [&str; 5] = ["calc", "clamp", "fit-content", "max", "min"];
+const CSS_UNITS: [&str; 8] = ["ch", "em", "rem", "vh", "vmax", "vmin", "vw", "px"];
+/// More characters than this have no width.
+const MAX_CSS_WIDTH: usize = 96;
+
 /// Largest whole number that the gateway takes.
 const MAX_SAFE: f64 = 9_007_199_254_740_991.0;
 
@@ -169,6 +176,49 @@ pub(super) fn is_safe_program(path: &str) -> bool {
     !path.contains(SHELL) && (is_path || bare)
 }
 
+/// A width as CSS has it: a word, a length, or a function of lengths.
+pub(super) fn is_css_width(text: &str) -> bool {
+    let text = js_trim(text).split(char::is_whitespace).filter(|part| !part.is_empty());
+    let text = text.collect::<Vec<_>>().join(" ").to_ascii_lowercase();
+    if text.is_empty() || text.len() > MAX_CSS_WIDTH {
+        return false;
+    }
+    CSS_KEYWORDS.contains(&text.as_str()) || is_css_length(&text) || is_css_function(&text)
+}
+
+fn is_css_length(text: &str) -> bool {
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    let (whole, part) = number.split_once('.').map_or((number, None), |(whole, part)| (whole, Some(part)));
+    let has_digits = part.map_or(!whole.is_empty(), |part| !part.is_empty() && !part.contains('.'));
+    has_digits && (unit == "%" || CSS_UNITS.contains(&unit))
+}
+
+fn is_css_function(text: &str) -> bool {
+    let is_known = |word: &str| {
+        [CSS_FUNCTIONS.as_slice(), &CSS_KEYWORDS, &CSS_UNITS].iter().any(|words| words.contains(&word))
+    };
+    let mut depth = 0_usize;
+    for c in text.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ if c.is_ascii_alphanumeric() || ".%+-*/, ".contains(c) => {}
+            _ => return false,
+        }
+    }
+    // A word begins with a letter: `100px` holds `px`.
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let mut words = words.map(|word| word.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
+    let begins = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with('('));
+    depth == 0
+        && words.all(|word| word.is_empty() || is_known(word))
+        && CSS_FUNCTIONS
+            .iter()
+            .any(|name| begins(&name) && text.ends_with(')') && text.len() > name.len() + 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +236,43 @@ mod tests {
         assert_eq!(size("7"), Some(7.0));
         for wrong in ["", "big", "1h", "1 kb", "9999999999tb", "-1"] {
             assert_eq!(size(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn widths_of_css() {
+        for width in [
+            "960px",
+            "82%",
+            "min(1280px, 82%)",
+            "calc(100% - 2rem)",
+            "NONE",
+            "1.5em",
+            ".5vw",
+            "  960px ",
+            "calc( )",
+            "max(1px,calc(2px + 3vmin))",
+            "calc(1px) max(2px)",
+            "calc(5--px)",
+        ] {
+            assert!(is_css_width(width), "{width}");
+        }
+        for wrong in [
+            "",
+            "12",
+            "1.px",
+            "1.2.3px",
+            "calc()",
+            "calc(1px))",
+            "(1px)",
+            "url(x)",
+            "1e3px",
+            "calc(1px);x",
+            "-5px",
+            "calc(a-b)",
+            "1 px",
+        ] {
+            assert!(!is_css_width(wrong), "{wrong}");
         }
     }
 

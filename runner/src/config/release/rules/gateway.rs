@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde_json::Value;
 
 use crate::config::rules::Judge;
-use crate::config::rules::forms::{is_label, is_private, origin, url};
+use crate::config::rules::forms::{is_css_width, is_label, is_private, origin, url};
 use crate::config::rules::roster::is_id;
 use crate::config::rules::spot::Spot;
 use crate::target::js_trim;
@@ -50,6 +50,15 @@ pub(super) fn tailscale_auth(judge: &mut Judge<'_>) {
     if auth.text() == Some("none") {
         let message = format!("auth.mode \"none\" and tailscale.mode \"{mode}\" exclude each other.");
         judge.refuse(auth.pointer, message);
+    }
+}
+
+/// The width of messages in the control UI is one of CSS.
+pub(super) fn message_width(judge: &mut Judge<'_>) {
+    let Some(spot) = judge.at("gateway/controlUi/chatMessageMaxWidth") else { return };
+    if spot.text().is_some_and(|text| !is_css_width(text)) {
+        let message = "A width is one of CSS, such as \"960px\", \"82%\" or \"min(1280px, 82%)\".";
+        judge.refuse(spot.pointer, message);
     }
 }
 
