@@ -280,6 +280,28 @@ mod tests {
     }
 
     #[test]
+    fn the_plugin_loads_where_a_list_leaves_it_out_and_the_config_asks_for_it() {
+        let ids = |config: &str| MemoryHost::new(config).release(2026, 9, 6).ids(audit);
+        assert_eq!(ids(r#"{plugins: {allow: ["other"]}}"#), NOTHING);
+        for config in [
+            r#"{plugins: {allow: [" "]}}"#,
+            r#"{plugins: {allow: ["other"]}, browser: {}}"#,
+            r#"{plugins: {allow: ["other"], entries: {browser: {}}}}"#,
+            r#"{plugins: {allow: ["other"]}, tools: {alsoAllow: [" Browser "]}}"#,
+            r#"{plugins: {allow: ["other"]}, agents: {list: [{id: "a", tools: {allow: ["browser"]}}]}}"#,
+        ] {
+            assert_eq!(ids(config), [NO_AUTH], "{config}");
+        }
+        for config in [
+            r#"{plugins: {allow: ["other"], deny: ["browser"]}, browser: {}}"#,
+            r#"{plugins: {allow: ["other"], enabled: false}, browser: {}}"#,
+            r#"{plugins: {allow: ["other"], entries: {browser: {enabled: false}}}, browser: {}}"#,
+        ] {
+            assert_eq!(ids(config), NOTHING, "{config}");
+        }
+    }
+
+    #[test]
     fn the_variables_of_the_earlier_name_count_where_they_are_read() {
         let host = auth("{}").variable("CLAWDBOT_GATEWAY_TOKEN", "t");
         assert_eq!(host.clone().release(2026, 3, 13).ids(audit), NOTHING);

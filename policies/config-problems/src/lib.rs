@@ -165,8 +165,8 @@ const TABLE: [Row; 28] = [
         kind: "cwd-credentials",
         id: "config.cwd_credentials",
         severity: Warn,
-        title: "Gateway credentials came from the current directory",
-        remediation: "Move the line to the .env of the state directory, and audit again",
+        title: "Gateway credentials stand in the .env of the current directory",
+        remediation: "Keep them in one place: the .env of the state directory, or the config; and remove the line",
     },
     Row {
         kind: "other-state-dir",

@@ -5,7 +5,8 @@ mod known;
 mod native_skills;
 mod reach;
 
-use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Severity, Verdict, finding, listing, warn};
+use chitin_policy_sdk::openclaw::plugins::has_allowlist;
+use chitin_policy_sdk::{Answer, Context, Finding, Severity, Verdict, finding, listing, warn};
 
 use installed::{Folder, Plugins};
 use known::Known;
@@ -26,7 +27,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         Ok(None) => return Ok(answer),
         Err(reason) => {
             // An allowlist without entries names nothing that is not there.
-            if has_allowlist(cx) != Ok(false) {
+            if has_allowlist(&cx.config()) != Ok(false) {
                 answer.leave_open(PHANTOM, reason.clone());
             }
             answer.checks(&CHECKS, Err::<Option<Finding>, _>(reason));
@@ -44,7 +45,7 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
 }
 
 fn no_allowlist(cx: &Context<'_>, folder: &Folder, known: &Known<'_, '_>, answer: &mut Answer) {
-    let is_chosen = has_allowlist(cx);
+    let is_chosen = has_allowlist(&cx.config());
     if is_chosen == Ok(true) {
         return;
     }
@@ -101,10 +102,6 @@ fn phantoms(cx: &Context<'_>, known: &Known<'_, '_>, answer: &mut Answer) {
             .remediation("Remove from plugins.allow what you do not use, and add a plugin when you install it")
             .at_all(&nodes),
     );
-}
-
-fn has_allowlist(cx: &Context<'_>) -> Result<bool, NotAssessed> {
-    Ok(cx.config().at("plugins.allow").items()?.next().is_some())
 }
 
 fn unlisted(cx: &Context<'_>, folder: &Folder, chats: &[Chat<'_>]) -> Finding {
@@ -187,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn any_item_in_the_list_is_an_allowlist() {
+    fn any_item_that_is_not_blank_is_an_allowlist() {
         for (allow, ids) in [
             ("null", vec![UNCHOSEN, REACHABLE]),
             ("[]", vec![UNCHOSEN, REACHABLE]),
             (r#""foo""#, vec![UNCHOSEN, REACHABLE]),
-            (r#"["  "]"#, vec![REACHABLE]),
+            (r#"["  "]"#, vec![UNCHOSEN, REACHABLE]),
             ("[5]", vec![REACHABLE]),
             (r#"["foo"]"#, vec![REACHABLE]),
             (r#"["other"]"#, vec![]),

@@ -79,7 +79,7 @@ fn agreed(ours: &mut Vec<Finding>, theirs: &mut Vec<Finding>) {
 }
 
 /// Of each check the findings of the side that has the worst one, or else more of them; where they are alike, ours with the
-/// places of both.
+/// places of both. Of several findings with one title each keeps its own places.
 fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Finding> {
     let weight = |findings: &[Finding], id: &str| -> (Option<Severity>, usize) {
         let of_check = || findings.iter().filter(|finding| finding.check == id);
@@ -92,12 +92,18 @@ fn worse(checks: &[Check], ours: Vec<Finding>, theirs: Vec<Finding>) -> Vec<Find
     for other in theirs {
         if is_taken(&other) {
             all.push(other);
-        } else if let Some(same) =
-            all.iter_mut().find(|ours| (&ours.check_id, &ours.title) == (&other.check_id, &other.title))
-        {
+            continue;
+        }
+        let is_alike = |ours: &&mut Finding| (&ours.check_id, &ours.title) == (&other.check_id, &other.title);
+        let mut alike: Vec<&mut Finding> = all.iter_mut().filter(is_alike).collect();
+        let at = alike.iter().position(|ours| ours.locations.first() == other.locations.first());
+        let at = at.or_else(|| (alike.len() == 1).then_some(0));
+        if let Some(same) = at.and_then(|at| alike.get_mut(at)) {
             let known = |place: &Location| same.locations.contains(place);
             let more: Vec<Location> = other.locations.into_iter().filter(|place| !known(place)).collect();
             same.locations.extend(more);
+        } else if !alike.is_empty() {
+            all.push(other);
         }
     }
     all

@@ -1,5 +1,6 @@
 //! `chitin explain`: the page of the policy that a check belongs to.
 
+use chitin::config::release::ReleaseRange;
 use chitin::policy::catalog::BUILTIN;
 use chitin::wording::nearest;
 use clap::Args;
@@ -23,7 +24,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         show(|out| {
             if let Some(check) = check {
-                writeln!(out, "{} ({}): {}\n", id, check.severity, check.summary)?;
+                let releases: Vec<&str> = check.releases.iter().map(ReleaseRange::as_str).collect();
+                let releases =
+                    if releases.is_empty() { String::new() } else { format!(" [{}]", releases.join(", ")) };
+                writeln!(out, "{} ({}){releases}: {}\n", id, check.severity, check.summary)?;
             }
             write!(out, "{}", builtin.page)
         })?;

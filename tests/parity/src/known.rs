@@ -301,6 +301,21 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        name: "blank-allowlist",
+        reason: "the gateway passes over blank entries, so that a list of nothing else lets every plugin load",
+        holds: |seen, text| {
+            let blank = |document: &Value| {
+                let allow = document.pointer("/plugins/allow").or_else(|| document.get("allow"));
+                allow.and_then(Value::as_array).is_some_and(|allow| {
+                    !allow.is_empty()
+                        && allow.iter().all(|id| id.as_str().is_some_and(|id| id.trim().is_empty()))
+                })
+            };
+            ["+plugins.extensions_no_allowlist:", "+browser."].iter().any(|start| text.starts_with(start))
+                && seen.installation.json_documents().any(blank)
+        },
+    },
+    Known {
         name: "all-interpreters",
         reason: "an interpreter is one in every release, with a version behind its name, too; those before 2026.7.1 know fewer",
         holds: |seen, text| {

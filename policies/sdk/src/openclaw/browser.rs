@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::openclaw::plugins::has_allowlist;
 use crate::url::{Host, HttpUrl};
 use crate::{Context, Location, Node, NotAssessed, Release, all, any, js};
 
@@ -153,9 +154,8 @@ pub fn is_enabled(config: &Node<'_>) -> Result<bool, NotAssessed> {
 /// # Errors
 /// Where what decides it is not shown.
 pub fn is_loaded(config: &Node<'_>) -> Result<bool, NotAssessed> {
-    let allow = config.at("plugins.allow");
-    let allows_all = || Ok(allow.items()?.next().is_none());
-    all([is_not_off(config), any([allows_all(), names_it(&allow)])])
+    let allows_all = has_allowlist(config).map(|has_list| !has_list);
+    all([is_not_off(config), any([allows_all, names_it(&config.at("plugins.allow"))])])
 }
 
 /// The profiles of the config in its order, and the one that exists without it. Needs the config values

@@ -7,6 +7,7 @@
 
 use crate::answer::{all as all_of, any as any_of};
 use crate::openclaw::agents;
+use crate::openclaw::plugins::has_allowlist;
 use crate::{Answer, Context, Finding, Kind as ObjectKind, Node, NotAssessed, Path, StateError, context, js};
 
 /// The account of a channel that has none by name.
@@ -147,7 +148,7 @@ impl<'i> Candidate<'i> {
     /// Its plugin is allowed and switched on.
     fn is_on_by_name(&self, config: &Node<'_>) -> Result<bool, NotAssessed> {
         let allowed = config.at("plugins.allow").texts()?;
-        Ok((allowed.is_empty() || allowed.contains(&self.id))
+        Ok((!has_allowlist(config)? || allowed.contains(&self.id))
             && self.plugin(config).get("enabled").is_true()?)
     }
 

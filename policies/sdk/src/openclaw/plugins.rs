@@ -1,6 +1,19 @@
-//! Which plugins come with OpenClaw itself (reference: releases/keys, the plugins of each release).
+//! The list of plugins that may load, and which ones come with OpenClaw itself (reference: releases/keys, the plugins of each release).
 
-use crate::Release;
+use crate::{Node, NotAssessed, Release, any};
+
+/// `plugins.allow` names something. The gateway passes over blank entries: a list of nothing else lets every plugin load.
+///
+/// # Errors
+/// Where the list is not shown.
+pub fn has_allowlist(config: &Node<'_>) -> Result<bool, NotAssessed> {
+    let names = |item: Node<'_>| match item.trimmed() {
+        Ok(text) => Ok(text.is_some() || !item.is_text()?),
+        // What is hidden is not blank; what is withheld may be.
+        Err(_) => item.is_truthy(),
+    };
+    any(config.at("plugins.allow").items()?.map(names))
+}
 
 /// Plugins that came with the same releases.
 struct Bundle {

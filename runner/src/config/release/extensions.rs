@@ -86,10 +86,8 @@ pub(in crate::config) fn discover(directory: &Path, territory: Territory, releas
         }
         let path = entry.path();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => {
-                if release < WITHOUT_MODULES || entry.file_name() != MODULES {
-                    found.folder(&path, &reader, &mut work);
-                }
+            Ok(kind) if kind.is_dir() && (release < WITHOUT_MODULES || entry.file_name() != MODULES) => {
+                found.folder(&path, &reader, &mut work);
             }
             Ok(kind) if kind.is_file() && is_code(&path) && release < WITHOUT_SCRIPTS => {
                 found.candidate(directory, &path, &reader, &mut own);
@@ -204,9 +202,8 @@ impl Extensions {
                 self.ids.insert(id.clone());
                 self.channels.extend(channels.iter().cloned());
             }
-            Ok(_) => {}
             Err(reason) if first => self.breaks(folder, Fault::Manifest, reason),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 

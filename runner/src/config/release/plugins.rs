@@ -13,6 +13,7 @@ use crate::config::rules::invalid;
 use crate::config::schema::{self, Schema};
 use crate::config::{Problem, ProblemKind, Problems};
 use crate::target::{Located, absolute, expand_home, js_trim};
+use crate::wording::nearest;
 
 /// Sections of `channels` that are no channel.
 const SECTIONS: [&str; 2] = ["defaults", "modelByChannel"];
@@ -123,8 +124,13 @@ pub(in crate::config) fn check(
     let plugins = config.get("plugins");
     for id in channels.into_iter().flat_map(serde_json::Map::keys) {
         if !js_trim(id).is_empty() && !found.is_channel(js_trim(id)) && !found.is_named(id, plugins) {
-            let message =
-                format!("No channel \"{}\" is built in or declared by an installed plugin.", js_trim(id));
+            let known = found.schema.find(&["channels".to_owned()]);
+            let meant = known.and_then(|known| nearest(js_trim(id), known.names()));
+            let meant = meant.map(|known| format!(" There is \"{known}\".")).unwrap_or_default();
+            let message = format!(
+                "No channel \"{}\" is built in or declared by an installed plugin.{meant}",
+                js_trim(id)
+            );
             problems.push(Problem::new(ProblemKind::UnknownKey, message).at(join("/channels", id)));
         }
     }
@@ -229,14 +235,15 @@ fn named_at(plugins: &Value, id: &str) -> Option<String> {
     if let Some(key) = keys("entries").and_then(|entries| entries.keys().find(|key| is_id(key))) {
         return Some(join("/plugins/entries", key));
     }
-    let is_it = |value: &Value| value.as_str().is_some_and(is_id);
+    let names_it = |value: &Value| value.as_str().is_some_and(is_id);
     for list in ["allow", "deny"] {
-        let place = plugins.get(list).and_then(Value::as_array).and_then(|list| list.iter().position(is_it));
+        let place =
+            plugins.get(list).and_then(Value::as_array).and_then(|list| list.iter().position(names_it));
         if let Some(place) = place {
             return Some(format!("/plugins/{list}/{place}"));
         }
     }
-    let slot = keys("slots").and_then(|slots| slots.iter().find(|(_, value)| is_it(value)));
+    let slot = keys("slots").and_then(|slots| slots.iter().find(|(_, value)| names_it(value)));
     slot.map(|(slot, _)| join("/plugins/slots", slot))
 }
 

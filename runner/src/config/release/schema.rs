@@ -65,6 +65,11 @@ impl Node {
         self.keys.iter().chain(&self.named).find(|(name, _)| *name == key).map(|(_, id)| *id)
     }
 
+    /// The names of members that the table has.
+    pub(in crate::config) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().chain(&self.named).map(|(name, _)| *name)
+    }
+
     /// True when the type can only be one of finitely many values: it can't hold a secret.
     pub(in crate::config) fn is_closed(&self) -> bool {
         let closed = |kind: &Kind| matches!(kind, Kind::Literal(_) | Kind::Bool | Kind::Number { .. });

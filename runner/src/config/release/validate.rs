@@ -101,7 +101,7 @@ impl Walk<'_> {
                     let told = self.history(&below).map(|history| history.told(self.release));
                     let told = match told {
                         Some(Some(told)) => format!(" ({told})"),
-                        Some(None) => self.meant(key, node, map),
+                        Some(None) => meant(key, node),
                         None => String::new(),
                     };
                     let message = format!(
@@ -156,17 +156,16 @@ impl Walk<'_> {
         self.problems.push(Problem::new(ProblemKind::InvalidValue, message).at(pointer));
     }
 
-    /// What to say of a key that no release knows: one that is spelt like it and is not there yet.
-    fn meant(&self, key: &str, node: &schema::Node, map: &Map<String, Value>) -> String {
-        let known = node.keys.iter().map(|(known, _)| *known).filter(|known| !map.contains_key(*known));
-        nearest(key, known).map(|known| format!("; it knows {known}")).unwrap_or_default()
-    }
-
     /// What other releases say of a key. Nobody reads hundreds of problems.
     fn history(&mut self, pointer: &str) -> Option<History> {
         self.histories = self.histories.checked_sub(1)?;
         Some(schema::history(&segments(pointer)?))
     }
+}
+
+/// What to say of a key that no release knows: one that is spelt like it.
+fn meant(key: &str, node: &schema::Node) -> String {
+    nearest(key, node.names()).map(|known| format!("; it knows {known}")).unwrap_or_default()
 }
 
 /// The kind of a value for people.

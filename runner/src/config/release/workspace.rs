@@ -54,11 +54,12 @@ pub(in crate::config) fn apply(
 ) {
     for name in env.of_current_directory() {
         let is_taken = is_taken(release, &name);
-        if GATEWAY_CREDENTIALS.contains(&name.as_str()) {
-            problems.push(credentials(&name, is_taken, located));
-        }
         if !is_taken {
             env.forget_of_current_directory(&name);
+        }
+        // Where the state directory's own says it, nothing is missing.
+        if GATEWAY_CREDENTIALS.contains(&name.as_str()) && (is_taken || env.get(&name).is_none()) {
+            problems.push(credentials(&name, is_taken, located));
         }
     }
 }

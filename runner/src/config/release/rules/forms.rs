@@ -211,12 +211,10 @@ fn is_css_function(text: &str) -> bool {
     // A word begins with a letter: `100px` holds `px`.
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     let mut words = words.map(|word| word.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
-    let begins = |name: &&str| text.strip_prefix(*name).is_some_and(|rest| rest.starts_with('('));
+    let begins = |name: &str| text.strip_prefix(name).is_some_and(|rest| rest.starts_with('('));
     depth == 0
         && words.all(|word| word.is_empty() || is_known(word))
-        && CSS_FUNCTIONS
-            .iter()
-            .any(|name| begins(&name) && text.ends_with(')') && text.len() > name.len() + 2)
+        && CSS_FUNCTIONS.iter().any(|name| begins(name) && text.ends_with(')') && text.len() > name.len() + 2)
 }
 
 #[cfg(test)]
