@@ -290,29 +290,16 @@ pub const KNOWN: &[Known] = &[
         reason: "a plugin that comes with the program is there, and a blank name lets nobody in; 2026.4.15 counts the channels that \
                  it has loaded",
         holds: |seen, text| {
-            let blank = |document: &Value| {
-                let allow = document.pointer("/plugins/allow").or_else(|| document.get("allow"));
-                allow.and_then(Value::as_array).is_some_and(|allow| {
-                    allow.iter().any(|id| id.as_str().is_some_and(|id| id.trim().is_empty()))
-                })
-            };
             text.starts_with("-plugins.allow_phantom_entries:")
-                && (!seen.release.since(4, 29) || seen.installation.json_documents().any(blank))
+                && (!seen.release.since(4, 29) || allowlists(seen).any(|list| list.iter().any(is_blank)))
         },
     },
     Known {
         name: "blank-allowlist",
         reason: "the gateway passes over blank entries, so that a list of nothing else lets every plugin load",
         holds: |seen, text| {
-            let blank = |document: &Value| {
-                let allow = document.pointer("/plugins/allow").or_else(|| document.get("allow"));
-                allow.and_then(Value::as_array).is_some_and(|allow| {
-                    !allow.is_empty()
-                        && allow.iter().all(|id| id.as_str().is_some_and(|id| id.trim().is_empty()))
-                })
-            };
             ["+plugins.extensions_no_allowlist:", "+browser."].iter().any(|start| text.starts_with(start))
-                && seen.installation.json_documents().any(blank)
+                && allowlists(seen).any(|list| !list.is_empty() && list.iter().all(is_blank))
         },
     },
     Known {
@@ -399,6 +386,20 @@ fn texts_at(seen: &Seen, key: &str) -> Vec<String> {
     let mut texts = Vec::new();
     seen.installation.json_documents().for_each(|document| collect(document, key, &mut texts));
     texts
+}
+
+/// The lists `plugins.allow`, which may be in an include.
+fn allowlists(seen: &Seen) -> impl Iterator<Item = &Vec<Value>> {
+    let lists = |document| {
+        let list = Value::pointer(document, "/plugins/allow").or_else(|| Value::get(document, "allow"))?;
+        list.as_array()
+    };
+    seen.installation.json_documents().filter_map(lists)
+}
+
+/// A text of white space alone, or of nothing.
+fn is_blank(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 /// All JSON documents as texts.

@@ -109,6 +109,8 @@ fn spawn([node, driver, installed, home]: &[PathBuf; 4]) -> (Child, ChildStdin, 
         .env_clear()
         .envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")])
         .env("HOME", home)
+        // What it names by a relative path must not come to lie in this work tree.
+        .current_dir(std::env::temp_dir())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
