@@ -174,6 +174,7 @@ pub const KNOWN: &[Known] = &[
         holds: |seen, text| {
             ["gateway.", "config.secrets.", "hooks.token"].iter().any(|start| text[1..].starts_with(start))
                 && (documents(seen).any(|text| text.contains("\"$${"))
+                    || odd_texts(seen).any(|text| text.contains("\"$${"))
                     || seen.installation.env.values().any(|value| value.contains("${")))
         },
     },
@@ -215,9 +216,10 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         name: "teams-and-feishu",
-        reason: "direct messages of Microsoft Teams and Feishu are looked at, too",
+        reason: "direct messages of Microsoft Teams and Feishu are looked at, too, and that Teams goes by names",
         holds: |_, text| {
-            text.starts_with("+channels.msteams.dm.") || text.starts_with("+channels.feishu.dm.")
+            let more = ["msteams.dm.", "msteams.allowFrom.dangerous_name_matching", "feishu.dm."];
+            more.iter().any(|more| text.starts_with(&format!("+channels.{more}")))
         },
     },
     Known {

@@ -18,6 +18,7 @@ mod gateway;
 mod install;
 mod known;
 mod ours;
+mod plugins;
 mod recorded;
 mod reference;
 mod tally;
@@ -72,8 +73,14 @@ impl Pair {
 
     /// Runs both. Ours goes first: it writes nothing.
     fn look(&mut self, installation: &Installation) -> Seen {
+        self.look_at(installation, |_| {})
+    }
+
+    /// The same on an installation that something is added to.
+    fn look_at(&mut self, installation: &Installation, add: impl FnOnce(&Path)) -> Seen {
         self.reference.ready();
         installation.place(&self.home).expect("an installation can be made");
+        add(&self.home);
         self.reference.prepare(&self.home, installation);
         let installation = Installation { deep: installation.deep && self.ours.deep, ..installation.clone() };
         let ours = self.ours.audit(&self.home, &installation);
@@ -93,13 +100,14 @@ fn main() -> ExitCode {
     let [count, seed] = [number("N", 1000), number("SEED", fresh_seed())];
     match std::env::args().nth(1).as_deref() {
         Some("gateway") => gateway::run(&root, &installed),
+        Some("plugins") => plugins::run(&root, &installed),
         Some("recorded") => recorded::run(&root, &installed),
         Some("case") => case(&root, &installed),
         Some("keys") => generated(&root, &installed, count, seed, |_| Kind::Keys),
         None | Some("") => generated(&root, &installed, count, seed, |number| {
             if number % ODD == ODD - 1 { Kind::Odd } else { Kind::Ordinary }
         }),
-        Some(other) => panic!("ARGS={other}: there are keys, case, gateway and recorded"),
+        Some(other) => panic!("ARGS={other}: there are keys, case, gateway, plugins and recorded"),
     }
 }
 

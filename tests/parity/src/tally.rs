@@ -37,6 +37,8 @@ struct Agreement {
     findings: usize,
     /// Those that are ours as well.
     found: usize,
+    /// Those that are not ours, and are meant not to be.
+    meant: usize,
     /// Installations of which both say the same: the same findings, or both that the config is refused.
     same: usize,
     /// Installations where what differs is meant.
@@ -103,7 +105,11 @@ impl Tally {
             let verdict = verdict.split(" (").next().unwrap_or_default();
             let count = self.by_check.entry(family(verdict, &self.checks)).or_default();
             match (difference.known, difference.text.starts_with('+')) {
-                (Some(_), _) => count.known += 1,
+                (Some(_), _) => {
+                    count.known += 1;
+                    let is_finding = matches!(seen.reference, Verdict::Findings { .. });
+                    self.agreement.meant += usize::from(is_finding && difference.text.starts_with('-'));
+                }
                 (None, is_ours) => {
                     *if is_ours { &mut count.ours_alone } else { &mut count.reference_alone } += 1;
                     let disagreement = self.disagreements.entry(difference.text.clone()).or_default();
@@ -192,11 +198,13 @@ impl fmt::Display for Tally {
                 writeln!(f, "  {:22} {part:>7}  {}", known.name, known.reason)?;
             }
         }
-        let Agreement { findings, found, same, explained } = self.agreement;
+        let Agreement { findings, found, meant, same, explained } = self.agreement;
         writeln!(
             f,
-            "\nfindings of the reference that we have, too: {found} of {findings} ({})",
-            share(found, findings)
+            "\nfindings of the reference that we have, too: {found} of {findings} ({}); with what is meant: {} ({})",
+            share(found, findings),
+            found + meant,
+            share(found + meant, findings)
         )?;
         writeln!(
             f,
