@@ -130,7 +130,9 @@ impl<'i> Candidate<'i> {
     /// The gateway runs the channel, or would as soon as it is given what is kept elsewhere.
     fn takes_part(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let config = cx.config();
-        if !self.may_load(&config)? || (self.id == "whatsapp" && config.at("web.enabled").is_false()?) {
+        // Programs 2026.2.26 and 2026.3.13: from then on WhatsApp is looked at whether the web is on or not.
+        let asks_web = self.id == "whatsapp" && !cx.release().since(2026, 3, 2);
+        if !self.may_load(&config)? || (asks_web && config.at("web.enabled").is_false()?) {
             return Ok(false);
         }
         if self.has_section(&config)? {
@@ -174,9 +176,13 @@ impl<'i> Candidate<'i> {
 
     /// Another channel that does the same stands in for it.
     fn gives_way(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
-        let config = &cx.config();
-        // BlueBubbles is part of OpenClaw up to 2026.5.7 (reference: releases/changes).
-        if cx.release().since(2026, 5, 8) {
+        let (config, release) = (&cx.config(), cx.release());
+        // Programs 2026.3.13 and 2026.4.15: from then on both are looked at.
+        if release.since(2026, 3, 22) {
+            return Ok(false);
+        }
+        // Programs 2026.2.19 and 2026.2.26: from then on a channel that says itself that it is on does not give way.
+        if release.since(2026, 2, 26) && self.section(config).get("enabled").is_true()? {
             return Ok(false);
         }
         let Some(other) = KINDS.iter().find(|kind| self.id == "imessage" && kind.id == "bluebubbles") else {
@@ -517,7 +523,8 @@ impl<'a> Account<'a> {
             return Ok((own, name));
         }
         let default = cx.config().at("channels.defaults.groupPolicy");
-        if !default.is_nullish()? {
+        // BlueBubbles does not look there (run: 2026.4.15).
+        if self.kind.id != "bluebubbles" && !default.is_nullish()? {
             let name = default.text()?.unwrap_or("?");
             return Ok((default, name));
         }
@@ -667,6 +674,14 @@ mod tests {
         let by_name = "plugins: {entries: {imessage: {enabled: true}}}";
         assert_eq!(parts(&format!("{{{both}, {by_name}}}")), ["imessage", "bluebubbles"]);
         assert_eq!(parts(&format!(r#"{{{both}, plugins: {{deny: ["bluebubbles"]}}}}"#)), ["imessage"]);
+        let at = |config: &str, (year, month, patch): (u16, u8, u16)| {
+            ids(&MemoryHost::new(config).release(year, month, patch))
+        };
+        let is_on = "{channels: {imessage: {enabled: true}, bluebubbles: {}}}";
+        assert_eq!(at(is_on, (2026, 2, 19)), ["bluebubbles"]);
+        assert_eq!(at(is_on, (2026, 2, 26)), ["imessage", "bluebubbles"]);
+        assert_eq!(at(&format!("{{{both}}}"), (2026, 3, 13)), ["bluebubbles"]);
+        assert_eq!(at(&format!("{{{both}}}"), (2026, 4, 15)), ["imessage", "bluebubbles"]);
     }
 
     #[test]
@@ -715,7 +730,9 @@ mod tests {
 
     #[test]
     fn whatsapp_that_is_switched_off_is_left_out() {
-        assert_eq!(parts("{channels: {whatsapp: {}}, web: {enabled: false}}"), NOTHING);
+        let web_is_off = MemoryHost::new("{channels: {whatsapp: {}}, web: {enabled: false}}");
+        assert_eq!(ids(&web_is_off), NOTHING);
+        assert_eq!(ids(&web_is_off.release(2026, 3, 13)), ["whatsapp"]);
         let ids =
             accounts("whatsapp", "{accounts: {a: {enabled: false}, b: {}}}", |account| account.id.to_owned());
         assert_eq!(ids, ["b"]);
@@ -799,6 +816,11 @@ mod tests {
                 "channels.irc.groupPolicy disabled",
             ),
             (r#"{defaults: {groupPolicy: "open"}, irc: {}}"#, "irc", "channels.defaults.groupPolicy open"),
+            (
+                r#"{bluebubbles: {}, defaults: {groupPolicy: "open"}}"#,
+                "bluebubbles",
+                "channels.bluebubbles.groupPolicy allowlist",
+            ),
             ("{irc: {groupPolicy: 5}}", "irc", "channels.irc.groupPolicy ?"),
             ("{}", "discord", "channels.discord.groupPolicy open"),
             ("{discord: {}}", "discord", "channels.discord.groupPolicy allowlist"),

@@ -23,6 +23,9 @@ const SECTIONS: [&str; 2] = ["defaults", "modelByChannel"];
 const BUILT_IN: [&str; 9] =
     ["defaults", "telegram", "whatsapp", "discord", "irc", "googlechat", "slack", "signal", "imessage"];
 
+/// A channel for tests, which the schema describes for longer than its plugin comes along (run: 2026.4.15 refuses it).
+const TEST_CHANNEL: &str = "qa-channel";
+
 /// Other names for channels, accepted as a heartbeat target, with the first release that has them.
 const CHANNEL_ALIASES: [(&str, Release); 11] = [
     ("imsg", Release::OLDEST),
@@ -260,8 +263,13 @@ fn missing_paths(config: &Value, located: &Located) -> impl Iterator<Item = (usi
 
 impl Found {
     fn is_channel(&self, id: &str) -> bool {
-        let described =
-            || self.schema.find(&["channels".to_owned()]).is_some_and(|node| node.own_member(id).is_some());
+        let described = || {
+            id != TEST_CHANNEL
+                && self
+                    .schema
+                    .find(&["channels".to_owned()])
+                    .is_some_and(|node| node.own_member(id).is_some())
+        };
         // Channels of bundled plugins had no keys in the table for a while.
         let bundled = || {
             self.bundled.contains(id) && schema::history(&["channels".to_owned(), id.to_owned()]).is_known()

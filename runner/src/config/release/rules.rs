@@ -151,7 +151,7 @@ const RULES: &[Rule] = &[
     always("channel-register", channels::irc_register).until(2026, 3, 24),
     always("channel-phone", channels::phones).until(2026, 3, 24),
     always("channel-twitch-none", channels::no_twitch).since(2026, 3, 31).until(2026, 4, 29),
-    always("channel-twitch", channels::twitch_accounts).since(2026, 5, 2).until(2026, 7, 35),
+    always("channel-twitch", channels::twitch_accounts).since(2026, 5, 2),
     always("channel-acp", channels::own_bindings).since(2026, 3, 31),
     // Settings of plugins.
     always("wiki", plugins::wiki).since(2026, 8, 1),

@@ -68,10 +68,15 @@ pub(super) fn unconfined(judge: &mut Judge<'_>) {
     }
 }
 
+/// The first release that looks at the mounts of the browser's container, too (programs 2026.5.18 and 2026.5.20).
+const BROWSER_SINCE: Release = Release::new(2026, 5, 20);
+
 /// A mount begins with an absolute path.
 pub(super) fn binds(judge: &mut Judge<'_>) {
     let on_drive = judge.release >= DRIVES_SINCE;
-    for part in ["docker", "browser"] {
+    let parts_with_mounts: &[&str] =
+        if judge.release >= BROWSER_SINCE { &["docker", "browser"] } else { &["docker"] };
+    for part in parts_with_mounts {
         for bind in parts(judge, part).flat_map(|part| part.items_of("binds")) {
             let Some(text) = bind.text() else { continue };
             let text = if judge.release >= EXACT_SINCE { text } else { js_trim(text) };
