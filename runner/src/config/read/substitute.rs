@@ -35,6 +35,21 @@ pub(in crate::config) const SHELL_VARIABLES: [&str; 16] = [
 /// (`changes.md`).
 const KEPT_SINCE: Release = Release::new(2026, 3, 7);
 
+/// From here on the name of a variable is trimmed, and has to be one that a shell can have, too (programs 2026.2.19 and 2026.2.26).
+const TRIMMED_SINCE: Release = Release::new(2026, 2, 26);
+
+/// The variable that a key of the `env` block names; none where the release passes over it.
+fn variable(key: &str, release: Release) -> Option<&str> {
+    if release < TRIMMED_SINCE {
+        return Some(key);
+    }
+    let name = js_trim(key);
+    let is_portable = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_portable.then_some(name)
+}
+
 /// Adds the `env` block to the environment: its own keys before those of `env.vars`, and neither over a variable that
 /// has a value already. Releases that keep a text without a value set no variable to it.
 pub(in crate::config) fn apply_env_block(
@@ -43,23 +58,24 @@ pub(in crate::config) fn apply_env_block(
     release: Release,
     problems: &mut Problems,
 ) {
-    let mut set = |name: &str, text: &str, base: &str| {
+    let mut set = |key: &str, text: &str, base: &str| {
+        let Some(name) = variable(key, release) else { return };
         if is_redirect(name) {
-            redirected(name, base, env, problems);
+            redirected(name, join(base, key), env, problems);
         } else if release < KEPT_SINCE || !names_variable(text) {
             env.insert_blank(name, text, Origin::Config);
         }
     };
     let Some(block) = config.get("env").and_then(Value::as_object) else { return };
-    // Whoever comes first wins, so the stronger keys go first.
-    for (name, value) in block {
+    // Whoever comes first wins, so the stronger keys go first: of two that name the same variable that is the last one.
+    for (name, value) in block.iter().rev() {
         let text = value.as_str().filter(|text| !js_trim(text).is_empty());
         if let (Some(text), false) = (text, name == "vars" || name == "shellEnv") {
             set(name, text, "/env");
         }
     }
     if let Some(vars) = block.get("vars").and_then(Value::as_object) {
-        for (name, value) in vars {
+        for (name, value) in vars.iter().rev() {
             if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
                 set(name, text, "/env/vars");
             }
@@ -67,13 +83,13 @@ pub(in crate::config) fn apply_env_block(
     }
 }
 
-fn redirected(name: &str, base: &str, env: &Environment, problems: &mut Problems) {
+fn redirected(name: &str, pointer: String, env: &Environment, problems: &mut Problems) {
     if env.non_blank(name).is_none() {
         let message = format!(
             "The config sets {name} to a place that is not the one audited here; this audit ignored the entry. Once the \
              gateway has read it, it looks for its own files, those that it audits among them, there."
         );
-        problems.push(Problem::new(ProblemKind::RedirectIgnored, message).at(join(base, name)));
+        problems.push(Problem::new(ProblemKind::RedirectIgnored, message).at(pointer));
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::config::release::Release;
-use crate::target::{Territory, absolute, js_trim, processor_time, real_path};
+use crate::target::{ReadError, Territory, absolute, js_trim, processor_time, real_path};
 
 /// Name of a plugin's manifest in its folder.
 const MANIFEST: &str = "openclaw.plugin.json";
@@ -99,8 +99,8 @@ pub(in crate::config) fn discover(directory: &Path, territory: Territory, releas
 }
 
 /// The folders of packages that one `package.json` asks for.
-fn packages(root: &Path, reader: &Reader<'_>) -> Vec<PathBuf> {
-    let package = reader.json(&root.join("package.json")).unwrap_or_default();
+fn packages(root: &Path, reader: &Reader<'_>) -> Result<Vec<PathBuf>, Unread> {
+    let package = reader.json(&root.join("package.json"))?.unwrap_or_default();
     let names = package.get("dependencies").and_then(Value::as_object).into_iter().flatten();
     let is_name = |name: &&str| {
         let parts: Vec<&str> = name.split('/').collect();
@@ -108,7 +108,7 @@ fn packages(root: &Path, reader: &Reader<'_>) -> Vec<PathBuf> {
             && parts.iter().all(|part| !part.is_empty() && !part.starts_with('.'))
     };
     let names = names.map(|(name, _)| name.as_str()).filter(is_name).take(MAX_EXTENSIONS);
-    names.map(|name| root.join("node_modules").join(name)).collect()
+    Ok(names.map(|name| root.join("node_modules").join(name)).collect())
 }
 
 /// What may still be looked at.
@@ -126,8 +126,11 @@ impl Work {
     }
 }
 
-/// Id and channels of a plugin; otherwise why it has none.
-type Manifest = Result<(String, Vec<String>), String>;
+/// Id and channels of a plugin, none where nobody could look; otherwise why it has none.
+type Manifest = Result<Option<(String, Vec<String>)>, String>;
+
+/// A document is there and could not be looked at: it is too large, is closed, or lies behind a link.
+struct Unread;
 
 impl Extensions {
     /// Adds the plugins that the gateway got from npm: the dependencies of `npm/` and of each of `npm/projects/*`. What is
@@ -147,7 +150,14 @@ impl Extensions {
         }
         let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
         let broken = std::mem::take(&mut self.broken);
-        for folder in roots.iter().flat_map(|root| packages(root, &reader)) {
+        let mut folders = Vec::new();
+        for root in &roots {
+            match packages(root, &reader) {
+                Ok(found) => folders.extend(found),
+                Err(Unread) => self.cut = true,
+            }
+        }
+        for folder in folders {
             if work.is_over() {
                 self.cut = true;
                 break;
@@ -159,7 +169,10 @@ impl Extensions {
 
     /// A folder is a plugin by the entries that its package names, else by an index file.
     fn folder(&mut self, folder: &Path, reader: &Reader<'_>, work: &mut Work) {
-        let (entries, malformed) = package_entries(folder, reader);
+        let Ok((entries, malformed)) = package_entries(folder, reader) else {
+            self.cut = true;
+            return;
+        };
         if malformed {
             let reason = "has a package.json whose list of extensions holds no path, or what is none";
             self.breaks(folder, Fault::EntriesMalformed, reason);
@@ -198,7 +211,8 @@ impl Extensions {
         }
         let first = known.is_none();
         match known.get_or_insert_with(|| manifest(folder, reader)) {
-            Ok((id, channels)) if first => {
+            Ok(None) => self.cut = true,
+            Ok(Some((id, channels))) if first => {
                 self.ids.insert(id.clone());
                 self.channels.extend(channels.iter().cloned());
             }
@@ -221,26 +235,31 @@ fn manifest(folder: &Path, reader: &Reader<'_>) -> Manifest {
     if !path.exists() {
         return Err(format!("has no {MANIFEST}"));
     }
-    let manifest = reader.json(&path).ok_or_else(|| format!("has an {MANIFEST} that is no JSON document"))?;
+    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(format!("has an {MANIFEST} that is no file of its own"));
+    }
+    let Ok(manifest) = reader.json(&path) else { return Ok(None) };
+    let manifest = manifest.ok_or_else(|| format!("has an {MANIFEST} that is no JSON document"))?;
     let id = manifest.get("id").and_then(Value::as_str).map(js_trim).filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| format!("has an {MANIFEST} without an id"))?;
     if !manifest.get("configSchema").is_some_and(Value::is_object) {
         return Err(format!("has an {MANIFEST} without a configSchema"));
     }
     let channels = manifest.get("channels").and_then(Value::as_array).into_iter().flatten();
-    Ok((id.to_owned(), channels.filter_map(Value::as_str).map(|name| js_trim(name).to_owned()).collect()))
+    let channels = channels.filter_map(Value::as_str).map(|name| js_trim(name).to_owned());
+    Ok(Some((id.to_owned(), channels.collect())))
 }
 
 /// The entries that a package names, and whether its list holds anything else, or nothing.
-fn package_entries(folder: &Path, reader: &Reader<'_>) -> (Vec<String>, bool) {
-    let package = reader.json(&folder.join("package.json")).unwrap_or_default();
+fn package_entries(folder: &Path, reader: &Reader<'_>) -> Result<(Vec<String>, bool), Unread> {
+    let package = reader.json(&folder.join("package.json"))?.unwrap_or_default();
     let Some(list) = package.pointer("/openclaw/extensions").and_then(Value::as_array) else {
-        return (Vec::new(), false);
+        return Ok((Vec::new(), false));
     };
     let entries = list.iter().filter_map(Value::as_str).map(js_trim).filter(|entry| !entry.is_empty());
     let entries: Vec<String> = entries.map(str::to_owned).collect();
     let malformed = list.is_empty() || entries.len() < list.len();
-    (entries, malformed)
+    Ok((entries, malformed))
 }
 
 /// Reads what lies below the extensions directory.
@@ -262,10 +281,14 @@ impl Reader<'_> {
         (!fits).then_some(Fault::EntryOutside)
     }
 
-    fn json(&self, path: &Path) -> Option<Value> {
-        let rel = path.strip_prefix(self.directory).ok()?;
-        let content = self.territory.read_beneath(self.directory, rel, MAX_MANIFEST_BYTES).ok()?;
-        serde_json::from_slice(&content.bytes).ok()
+    /// The document in a file below the directory; none where there is no file, or it holds something else.
+    fn json(&self, path: &Path) -> Result<Option<Value>, Unread> {
+        let rel = path.strip_prefix(self.directory).map_err(|_| Unread)?;
+        match self.territory.read_beneath(self.directory, rel, MAX_MANIFEST_BYTES) {
+            Ok(content) => Ok(serde_json::from_slice(&content.bytes).ok()),
+            Err(ReadError::NotFound(_) | ReadError::NotRegular { .. }) => Ok(None),
+            Err(_) => Err(Unread),
+        }
     }
 }
 

@@ -82,6 +82,22 @@ fn a_text_without_its_value_sets_no_variable_in_later_releases() {
 }
 
 #[test]
+fn names_of_the_env_block_are_trimmed_in_later_releases() {
+    let text =
+        "{env:{' A ':'first',' A':'last','B-C':'x','1D':'x',vars:{'E ':'v',' OPENCLAW_STATE_DIR':'/x'}}}";
+    for (release, expected, moved) in [
+        ("2026.2.19", [None, Some("x"), Some("x"), None], false),
+        ("2026.2.26", [Some("last"), None, None, Some("v")], true),
+    ] {
+        let mut home = Home::new(&[("openclaw.json", text)]);
+        home.release = Some(release.parse().unwrap());
+        let (config, env) = home.load(&[]);
+        assert_eq!(["A", "B-C", "1D", "E"].map(|name| env.get(name)), expected, "{release}");
+        assert_eq!(kinds(&config).contains(&"redirect-ignored"), moved, "{release}");
+    }
+}
+
+#[test]
 fn env_block_cannot_move_the_target() {
     let home = Home::new(&[(
         "openclaw.json",
