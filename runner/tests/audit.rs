@@ -72,6 +72,56 @@ fn ids(report: &Value) -> Vec<String> {
     findings.iter().map(|finding| finding["checkId"].as_str().unwrap().to_owned()).collect()
 }
 
+/// What the `.env` of the current directory gives a gateway, by the release that reads it.
+#[test]
+fn a_token_in_the_current_directory_counts_where_the_release_takes_it_from_there() {
+    const OPEN: &str = "gateway.loopback_no_auth";
+    for (release, at_work, in_state, open, told) in [
+        ("2026.3.28", true, false, false, true),
+        ("2026.3.31", true, false, true, true),
+        ("2026.9.6", true, false, true, true),
+        ("2026.9.6", true, true, false, false),
+        ("2026.9.6", false, true, false, false),
+    ] {
+        let home = Home::new("{gateway: {}}");
+        let token = b"OPENCLAW_GATEWAY_TOKEN=0123456789abcdef0123456789ABCDEF\n";
+        for (rel, is_there) in [("work/.env", at_work), (".openclaw/.env", in_state)] {
+            home.file(rel, 0o600, if is_there { token } else { b"" });
+        }
+        let mut command = home.command(&["--json", "--openclaw-version", release]);
+        let output = command.current_dir(home.path("work")).output().unwrap();
+        let ids = ids(&serde_json::from_slice(&output.stdout).unwrap());
+        let has = |id: &str| ids.iter().any(|found| found == id);
+        let case = format!("{release} {at_work} {in_state}: {ids:?}");
+        assert_eq!((has(OPEN), has("config.cwd_credentials")), (open, told), "{case}");
+        assert!(!text(&output.stdout).contains("0123456789abcdef"), "{case}");
+    }
+}
+
+/// Nobody has looked at 2026.5.13.
+#[test]
+fn a_release_between_two_says_which_one_stands_in() {
+    let home = Home::new("{}");
+    for (release, stand_in) in [("2026.5.13", Some("2026.5.12")), ("2026.5.12", None)] {
+        let arguments = ["--openclaw-version", release];
+        let (report, _) = home.report(&arguments);
+        assert_eq!(report["target"]["release"]["judgedAs"].as_str(), stand_in);
+        let told = text(&home.audit(&arguments).stdout).contains("; judged as 2026.5.12,");
+        assert_eq!(told, stand_in.is_some(), "{release}");
+    }
+}
+
+/// A variable can put a secret where a program's stamp is expected.
+#[test]
+fn a_stamp_that_is_a_secret_is_not_shown() {
+    let home = Home::new(r#"{meta: {lastTouchedVersion: "${STAMP}"}}"#);
+    for arguments in [["--json"].as_slice(), &[]] {
+        let output = home.command(arguments).env("STAMP", SECRET).output().unwrap();
+        assert!(text(&output.stdout).contains("release.unsure"), "{}", text(&output.stdout));
+        assert!(!text(&output.stdout).contains(SECRET), "{}", text(&output.stdout));
+    }
+}
+
 /// Every object below a folder, with all that an audit could have changed.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, (u64, u32, u64, i64, i64)> {
     let mut found = BTreeMap::new();

@@ -223,7 +223,7 @@ fn a_fix_changes_what_it_shows_and_undo_takes_it_back() {
     let done = home.run(&["fix", "--yes"]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     home.is_fixed();
-    assert!(text(&home.run(&["fix", "--yes"]).stdout).contains("nothing to fix"));
+    assert!(text(&home.run(&["fix", "--yes"]).stdout).contains("nothing that a fix can change"));
     let undone = home.run(&["undo"]);
     assert_eq!(undone.status.code(), Some(0), "{}", text(&undone.stderr));
     home.is_untouched();

@@ -166,6 +166,9 @@ pub struct Target {
 pub struct JudgedBy {
     /// The release.
     pub version: String,
+    /// The known release whose facts stand in, where nobody has looked at this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judged_as: Option<String>,
     /// What told it.
     pub source: Source,
     /// The same in words.
@@ -184,6 +187,7 @@ impl JudgedBy {
     fn new(judged: &Judged) -> Self {
         Self {
             version: judged.release.to_string(),
+            judged_as: judged.judged_as().map(|release| release.to_string()),
             source: judged.source,
             from: visible(&judged.told_by),
             sure: judged.sure,
@@ -200,6 +204,11 @@ pub struct Exit {
     pub code: u8,
     /// Why.
     pub reason: String,
+}
+
+impl Exit {
+    /// The code where there is nothing to audit.
+    pub const NOTHING: u8 = 4;
 }
 
 /// How a check ended.
@@ -604,7 +613,7 @@ fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], f
     let worst = findings.iter().filter(|finding| finding.severity >= fail_on).count();
     let (code, reason) = if nothing {
         (
-            4,
+            Exit::NOTHING,
             format!(
                 "nothing to audit: neither {} nor {} exists",
                 visible::path(&located.state_dir),

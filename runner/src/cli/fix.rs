@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstyle::Style;
-use chitin::audit::{Planned, Report, Subject, Terms, evaluate, visible};
+use chitin::audit::finding::Finding;
+use chitin::audit::{Exit, Planned, Report, Subject, Terms, evaluate, visible};
 use chitin::budget::{self, Budget, Cut, GRACE};
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::{
@@ -17,6 +18,7 @@ use chitin::fix::{
 };
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
+use chitin::policy::manifest::Severity;
 use chitin::wording::nearest;
 
 use chitin::probe;
@@ -121,12 +123,16 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
                 show::write_plan(&subject, &proven, out)?;
                 match count {
                     0 if left != 0 => writeln!(out, "nothing was changed"),
-                    0 => writeln!(out, "nothing to fix"),
+                    0 => writeln!(out, "{}", work.nothing_to_fix(&report)),
                     _ => writeln!(out, "{}; nothing was changed", changes(count, "would be made")),
                 }
             })?;
         }
-        return Ok(if arguments.options.dry_run { 0 } else { left });
+        return Ok(match report.exit.code {
+            Exit::NOTHING => Exit::NOTHING,
+            _ if arguments.options.dry_run => 0,
+            _ => left,
+        });
     }
     if !arguments.json {
         print(|out| show::write_plan(&subject, &proven, out))?;
@@ -183,7 +189,7 @@ pub(super) fn run_in_audit(
         let count = proven.plan.count();
         show::write_plan(&subject, &proven, out)?;
         match &applied {
-            _ if count == 0 => writeln!(out, "nothing to fix\n")?,
+            _ if count == 0 => writeln!(out, "{}\n", work.nothing_to_fix(&after))?,
             Some(applied) => {
                 write_applied(applied, out)?;
                 writeln!(out)?;
@@ -478,6 +484,20 @@ impl<'a> Work<'a> {
 
     fn wants(&self, check: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == check)
+    }
+
+    /// What to say where no change is proposed: what is left has no cure here, or there is nothing at all.
+    fn nothing_to_fix(&self, report: &Report) -> String {
+        if report.exit.code == Exit::NOTHING {
+            return report.exit.reason.clone();
+        }
+        let graver = |finding: &&Finding| finding.severity != Severity::Info && self.wants(&finding.check);
+        let left = report.findings.iter().filter(graver).count();
+        let findings = if left == 1 { "finding that is" } else { "findings that are" };
+        match left {
+            0 => "nothing to fix".to_owned(),
+            _ => format!("nothing that a fix can change: {left} {findings} left to you; see `chitin audit`"),
+        }
     }
 
     /// One fix at a time, from before the target is read until it is changed. What only shows needs no lock; nor does one

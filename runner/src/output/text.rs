@@ -16,11 +16,12 @@ use crate::probe::Gateway;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Exit code where there is nothing to audit.
-const NOTHING: u8 = 4;
-
-/// Where prose is broken. Places and commands are not: they are copied.
+/// Where prose is broken, in columns; earlier in a terminal that is narrower. Places and commands are not: they are copied.
 const WIDTH: usize = 100;
+/// The most that stands before it.
+const INDENT: usize = 6;
+/// However narrow a terminal is, prose has as much.
+const MIN_WIDTH: usize = 40;
 
 /// Text with colours; the stream takes them out where they are not wanted.
 pub struct Text;
@@ -41,7 +42,13 @@ impl Format for Text {
                     out,
                     "{DIM}release {sure}: it is the newest that is known, for nothing says which one runs; say it with --openclaw-version{DIM:#}"
                 )?,
-                _ => writeln!(out, "{DIM}release {sure}, told by {}{DIM:#}", release.from)?,
+                _ => {
+                    let stand_in = release.judged_as.as_ref();
+                    let stand_in = stand_in.map_or(String::new(), |known| {
+                        format!("; judged as {known}, the nearest that is known")
+                    });
+                    writeln!(out, "{DIM}release {sure}, told by {}{stand_in}{DIM:#}", release.from)?;
+                }
             }
         }
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
@@ -138,7 +145,9 @@ fn write_suppressed(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// Breaks prose between words; a path stays whole.
 fn wrap(line: &str) -> Vec<std::borrow::Cow<'_, str>> {
-    let options = textwrap::Options::new(WIDTH)
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    let width = terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).saturating_sub(INDENT));
+    let options = textwrap::Options::new(width.clamp(MIN_WIDTH, WIDTH))
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(false);
@@ -196,7 +205,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(first) = report.findings.iter().find(is_known) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
-    if !report.is_deep && *code != NOTHING {
+    if !report.is_deep && *code != Exit::NOTHING {
         writeln!(
             out,
             "{DIM}the code of plugins and skills, and the live gateway: chitin audit --deep{DIM:#}"
