@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
-use crate::audit::{Deep, Exit, Report, Suppressed};
+use crate::audit::{Deep, Exit, JudgedBy, Report, Suppressed};
 use crate::config::release::Source;
 use crate::policy::catalog;
 use crate::policy::manifest::Severity;
@@ -36,20 +36,7 @@ impl Format for Text {
         let also = also.map_or(String::new(), |also| format!(" or {also}"));
         writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
         if let Some(release) = release {
-            let sure = release.sure.as_str();
-            match release.source {
-                Source::Newest => writeln!(
-                    out,
-                    "{DIM}release {sure}: it is the newest that is known, for nothing says which one runs; say it with --openclaw-version{DIM:#}"
-                )?,
-                _ => {
-                    let stand_in = release.judged_as.as_ref();
-                    let stand_in = stand_in.map_or(String::new(), |known| {
-                        format!("; judged as {known}, the nearest that is known")
-                    });
-                    writeln!(out, "{DIM}release {sure}, told by {}{stand_in}{DIM:#}", release.from)?;
-                }
-            }
+            writeln!(out, "{DIM}{}{DIM:#}", told(release))?;
         }
         writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
         if let Some(Deep { gateway }) = &report.deep {
@@ -94,6 +81,19 @@ impl Format for Text {
         write_suppressed(report, out)?;
         write_summary(report, out)
     }
+}
+
+/// How the release is known, and which release's facts stand in.
+fn told(release: &JudgedBy) -> String {
+    let sure = release.sure.as_str();
+    if release.source == Source::Newest {
+        return format!(
+            "release {sure}: it is the newest that is known, for nothing says which one runs; say it with --openclaw-version"
+        );
+    }
+    let stand_in = release.judged_as.as_ref();
+    let stand_in = stand_in.map(|known| format!("; judged as {known}, the nearest that is known"));
+    format!("release {sure}, told by {}{}", release.from, stand_in.unwrap_or_default())
 }
 
 /// The checks that this audit cannot judge, by nature or by the operator's decision: those with the same reason together.

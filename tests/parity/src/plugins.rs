@@ -19,7 +19,6 @@ const PLUGINS: &str = include_str!("../plugins.txt");
 pub fn run(root: &Path, installed: &Installed) -> ExitCode {
     let packages = root.join("target/parity/plugins");
     fs::create_dir_all(&packages).expect("target/ can be written");
-    let mut pair = Pair::new(root, installed, 0);
     let (mut scanned, mut differ) = (0, 0);
     for plugin in PLUGINS.lines() {
         let Some(archive) = fetch(&packages, plugin) else {
@@ -29,6 +28,8 @@ pub fn run(root: &Path, installed: &Installed) -> ExitCode {
         let mut installation = Installation { deep: true, ..Installation::default() };
         installation.directory(STATE, 0o700);
         installation.json(CONFIG, 0o600, json!({}));
+        // A process of its own for each: the reference keeps some of what it knew of the one before.
+        let mut pair = Pair::new(root, installed, 0);
         let name = plugin.rsplit_once('@').map_or(plugin, |(name, _)| name).replace('/', "-");
         let seen = pair.look_at(&installation, |home| {
             let folder = home.join(STATE).join("extensions").join(name.trim_start_matches('@'));
