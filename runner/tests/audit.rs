@@ -98,6 +98,78 @@ fn a_token_in_the_current_directory_counts_where_the_release_takes_it_from_there
     }
 }
 
+/// What stands in the environment, and a config puts into places that findings tell of.
+#[test]
+fn what_a_variable_gives_is_not_told_where_it_may_be_a_secret() {
+    const TOKEN: &str = "8f14e45fceea167a5a36dedd4bea2543";
+    for (release, config) in [
+        ("2026.9.6", r#"{gateway: {auth: {token: {source: "env", provider: "${FOO}", id: "X"}}}}"#),
+        ("2026.9.6", r#"{gateway: {auth: {token: {source: "exec", provider: "a", id: "${FOO}"}}}}"#),
+        (
+            "2026.9.6",
+            r#"{agents: {defaults: {sandbox: {mode: "all", docker: {binds: ["${FOO}:/x", "/etc:/${FOO}"]}}}}}"#,
+        ),
+        ("2026.7.35", r#"{plugins: {load: {paths: ["${FOO}"]}}}"#),
+        ("2026.2.19", r#"{plugins: {load: {paths: ["~/${FOO}"]}}}"#),
+    ] {
+        let home = Home::new(config);
+        for arguments in [["--json"].as_slice(), &[]] {
+            let arguments = [arguments, &["--openclaw-version", release]].concat();
+            let output = home.command(&arguments).env("FOO", TOKEN).output().unwrap();
+            assert!(!text(&output.stdout).contains(TOKEN), "{config}: {}", text(&output.stdout));
+            assert!(!output.stdout.is_empty(), "{}", text(&output.stderr));
+        }
+    }
+}
+
+/// More problems than are told: what a text names may be among the rest.
+#[test]
+fn variables_that_are_not_told_any_more_hide_no_missing_token() {
+    let others: Vec<String> = (0..120).map(|number| format!("\"${{A{number:03}}}\"")).collect();
+    let config = format!(
+        r#"{{gateway: {{bind: "lan", auth: {{mode: "token", token: "${{ZZ}}"}}}},
+        mcp: {{servers: {{s: {{command: "x", args: [{}]}}}}}}}}"#,
+        others.join(", ")
+    );
+    let home = Home::new(&config);
+    let (report, code) = home.report(&["--openclaw-version", "2026.9.6"]);
+    let open = report["assessment"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|check| check["checkId"] == "gateway.bind_no_auth");
+    assert_eq!((open.unwrap()["status"].as_str(), code), (Some("not-assessed"), 3), "{open:?}");
+}
+
+/// Each of the two releases that it may be of refuses another half of it.
+#[test]
+fn a_config_that_no_release_starts_with_says_so() {
+    let home = Home::new(
+        r#"{meta: {lastTouchedVersion: "2026.8.1"},
+        agents: {list: [{id: "main"}, {id: "work"}], entries: {main: {}}}}"#,
+    );
+    let (report, _) = home.report(&[]);
+    let ids = ids(&report);
+    for id in ["release.unsure", "config.legacy_key", "config.unknown_key"] {
+        assert!(ids.iter().any(|found| found == id), "{id}: {ids:?}");
+    }
+}
+
+/// The older state directory has the config that the gateway reads.
+#[test]
+fn an_older_directory_with_the_config_in_use_is_not_to_be_deleted() {
+    let home = Home::new("{}");
+    fs::remove_file(home.path(".openclaw/openclaw.json")).unwrap();
+    home.file(".clawdbot/clawdbot.json", 0o600, b"{}");
+    let (report, _) = home.report(&[]);
+    let findings = report["findings"].as_array().unwrap();
+    let other = findings.iter().find(|finding| finding["checkId"] == "config.other_state_dir").unwrap();
+    assert!(
+        other["detail"].as_str().unwrap().contains(".clawdbot/clawdbot.json, which is in use"),
+        "{other}"
+    );
+}
+
 /// Nobody has looked at 2026.5.13.
 #[test]
 fn a_release_between_two_says_which_one_stands_in() {
@@ -106,7 +178,7 @@ fn a_release_between_two_says_which_one_stands_in() {
         let arguments = ["--openclaw-version", release];
         let (report, _) = home.report(&arguments);
         assert_eq!(report["target"]["release"]["judgedAs"].as_str(), stand_in);
-        let told = text(&home.audit(&arguments).stdout).contains("; judged as 2026.5.12,");
+        let told = text(&home.audit(&arguments).stdout).contains(": judged as 2026.5.12\n");
         assert_eq!(told, stand_in.is_some(), "{release}");
     }
 }

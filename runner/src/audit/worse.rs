@@ -34,7 +34,8 @@ fn within(mut run: Outcome, release: Release) -> Outcome {
     run
 }
 
-/// What only the schema of a release says: of a config that may be of another one it counts where both say so.
+/// What only the schema of a release says: of a config that may be of another one it counts where both say so, of whatever
+/// place.
 const OF_SCHEMA: [&str; 3] = ["config.unknown_key", "config.invalid_value", "config.legacy_key"];
 
 fn add(run: &mut Outcome, mut other: Outcome) {
@@ -63,7 +64,8 @@ fn add(run: &mut Outcome, mut other: Outcome) {
     }
 }
 
-/// Drops what the schema of only one of the releases says of a place.
+/// Drops what the schema of only one of the releases says of a place. Where each refuses the config for another place, no
+/// gateway of either starts, and all of it stays.
 fn agreed(ours: &mut Vec<Finding>, theirs: &mut Vec<Finding>) {
     let is_of_schema = |finding: &Finding| OF_SCHEMA.contains(&finding.check.as_str());
     let places = |findings: &[Finding]| -> Vec<Option<Location>> {
@@ -74,6 +76,9 @@ fn agreed(ours: &mut Vec<Finding>, theirs: &mut Vec<Finding>) {
             .collect()
     };
     let (here, there) = (places(ours), places(theirs));
+    if !here.is_empty() && !there.is_empty() && !here.iter().any(|place| there.contains(place)) {
+        return;
+    }
     ours.retain(|finding| !is_of_schema(finding) || there.contains(&finding.locations.first().cloned()));
     theirs.retain(|finding| !is_of_schema(finding) || here.contains(&finding.locations.first().cloned()));
 }

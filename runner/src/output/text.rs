@@ -92,7 +92,7 @@ fn told(release: &JudgedBy) -> String {
         );
     }
     let stand_in = release.judged_as.as_ref();
-    let stand_in = stand_in.map(|known| format!("; judged as {known}, the nearest that is known"));
+    let stand_in = stand_in.map(|known| format!("; nobody has looked at it: judged as {known}"));
     format!("release {sure}, told by {}{}", release.from, stand_in.unwrap_or_default())
 }
 
@@ -205,7 +205,15 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(first) = report.findings.iter().find(is_known) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
-    if !report.is_deep && *code != Exit::NOTHING {
+    if report.findings.iter().any(|finding| !finding.fixes.is_empty()) {
+        writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{DIM:#}")?;
+    }
+    if *code == Exit::NOTHING {
+        writeln!(
+            out,
+            "{DIM}another place: chitin audit --state-dir DIR, --config FILE or --profile NAME{DIM:#}"
+        )?;
+    } else if !report.is_deep {
         writeln!(
             out,
             "{DIM}the code of plugins and skills, and the live gateway: chitin audit --deep{DIM:#}"

@@ -168,7 +168,7 @@ pub fn locate(
     let found = Found { home: &home, cwd, state_dir: &state_dir, config: &config_load };
     let ReadDotenv { files: dotenv, ignored } = read_dotenv(&files, &found, territory, env, &mut problems);
     let dotenv_path = files.last().map(Dotenv::path).unwrap_or_default();
-    problems.extend(other_state_dir(&state_dir, &origin, &home));
+    problems.extend(other_state_dir(&state_dir, &config_load, &origin, &home));
     // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
     problems.extend(git_work_tree([&state_dir, &config_load]).filter(|_| !config_alone));
     let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
@@ -414,7 +414,7 @@ impl Found<'_> {
 }
 
 /// A state directory under another of the gateway's names, which a default audit passes over.
-fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Problem> {
+fn other_state_dir(state_dir: &Path, config: &Path, origin: &str, home: &Path) -> Option<Problem> {
     if origin != "default" {
         return None;
     }
@@ -423,9 +423,19 @@ fn other_state_dir(state_dir: &Path, origin: &str, home: &Path) -> Option<Proble
     let mode = std::fs::symlink_metadata(&other).map_or(0, |found| found.permissions().mode());
     let is_open = mode & 0o077 != 0;
     let open = if is_open { ", and other accounts of this machine can enter it" } else { "" };
+    let looked_into = if config.starts_with(&other) {
+        format!(
+            "The gateway's config is {}, which is in use: move it into {} before anything there is deleted. This audit looked \
+             at nothing else in it",
+            config.display(),
+            state_dir.display()
+        )
+    } else {
+        "This audit did not look into it".to_owned()
+    };
     let message = format!(
-        "{}, the state directory of an earlier version, exists beside {}{open}. This audit did not look into it; \
-         credentials in it may still be valid.",
+        "{}, the state directory of an earlier version, exists beside {}{open}. {looked_into}; credentials in it may still be \
+         valid.",
         other.display(),
         state_dir.display()
     );

@@ -272,7 +272,10 @@ fn listed_groups<'a>(place: &Place<'_, 'a>) -> Result<Option<Node<'a>>, NotAsses
     let mut unseen = None;
     for key in ["groups", "guilds", "channels", "rooms"] {
         let node = place.get(key)?;
-        match node.entries().map(|mut entries| entries.next().is_some()) {
+        // IRC has a list of them.
+        let has_member = node.entries().map(|mut entries| entries.next().is_some());
+        let has_item = node.items().map(|mut items| items.next().is_some());
+        match any([has_member, has_item]) {
             Ok(true) => groups = groups.or(Some(node)),
             Ok(false) => {}
             Err(reason) => unseen = unseen.or(Some(reason)),
@@ -362,6 +365,7 @@ mod tests {
             (r#"{groupPolicy: "open"}"#, "groupPolicy"),
             (r#"{groupPolicy: "allowlist", groups: {"-5": {}}}"#, "groups"),
             (r#"{groupPolicy: "allowlist", guilds: {x: 1}}"#, "guilds"),
+            (r##"{groupPolicy: "allowlist", channels: ["#x"]}"##, "channels"),
             (r#"{groupPolicy: "allowlist", channels: {x: 1}}"#, "channels"),
             (r#"{groupPolicy: "allowlist", rooms: {x: 1}}"#, "rooms"),
             (r#"{dmPolicy: "open"}"#, "dmPolicy"),

@@ -137,15 +137,22 @@ impl<'a> Credential<'a> {
 /// The text names a variable that has no value here. Needs `problems`.
 ///
 /// # Errors
-/// Where that is not granted, and it is not known otherwise.
+/// Where that is not granted, or there are more problems than are told, and it is not known otherwise.
 pub fn is_unset(cx: &Context<'_>, node: &Node<'_>, facts: &Facts) -> Result<bool, NotAssessed> {
     // Only a literal text can name a variable that is not set.
     if facts.source != SecretSource::Literal {
         return Ok(false);
     }
     cx.granted("problems")?;
+    let problems = cx.problems();
     let names = |pointers: &[String]| pointers.iter().any(|pointer| pointer == node.pointer());
-    Ok(cx.problems().iter().any(|problem| problem.kind == "unset-variable" && names(&problem.pointers)))
+    let is_named =
+        problems.iter().any(|problem| problem.kind == "unset-variable" && names(&problem.pointers));
+    // It may be among those that are left out.
+    if !is_named && problems.iter().any(|problem| problem.kind == "truncated") {
+        return Err(NotAssessed::limit("problems of the config that are told").at(node.location()));
+    }
+    Ok(is_named)
 }
 
 /// The gateway section.
@@ -570,6 +577,17 @@ mod tests {
         }
         let unread = MemoryHost::new("{}").variable(OLD_TOKEN_VARIABLE, "t").release(2026, 1, 30);
         assert_eq!(unread.with(|cx| Gateway::read(cx).has_secret(cx)), Ok(false), "nobody asked for it");
+    }
+
+    #[test]
+    fn what_names_a_variable_is_open_where_not_all_problems_are_told() {
+        let host = MemoryHost::new(r#"{gateway: {auth: {token: "${NONE}"}}}"#).release(2026, 9, 6);
+        let secret = |host: &MemoryHost| host.with(|cx| Gateway::read(cx).has_secret(cx));
+        assert_eq!(secret(&host), Ok(true));
+        let cut = host.problem("truncated", "100 more", None);
+        assert!(secret(&cut).is_err());
+        let named = cut.problem("unset-variable", "it is not set", Some("/gateway/auth/token"));
+        assert_eq!(secret(&named), Ok(false));
     }
 
     #[test]

@@ -246,8 +246,10 @@ pub(in crate::config) fn judge(signs: Signs, word: Word, problems: &mut Problems
     if judged.sure == Sure::Settled && judged.release < oldest() {
         problems.push(older(judged.release));
     }
-    if let Some(release) = [Some(judged.release), stamp].into_iter().flatten().find(|known| *known > NEWEST) {
-        problems.push(newer(release));
+    if judged.release > NEWEST {
+        problems.push(newer(&format!("The release is {}", judged.release)));
+    } else if let Some(stamp) = stamp.filter(|stamp| *stamp > NEWEST) {
+        problems.push(newer(&format!("A program of {stamp} wrote the config")));
     }
     judged
 }
@@ -337,15 +339,18 @@ fn unsure(judged: &Judged, other: Release) -> Problem {
     };
     let first = oldest.max(*release);
     let message = format!(
-        "{said}, but {why}. The checks of {first} and of {other}, the newest that fits all of it best, were run, and the worse \
-         verdict counts."
+        "{said}, but {why}. The checks of {first} and of {other}, the newest of those that it fits best, were run, and the \
+         worse verdict counts."
     );
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
 
 /// What stands there is not shown: a variable can have put a secret in.
 fn no_release(release: Release) -> Problem {
-    let message = format!("This is no release of OpenClaw. The checks of {release} were run.");
+    let message = format!(
+        "The text in {} is no release of OpenClaw, and tells nothing. The checks of {release} were run.",
+        readable(STAMP)
+    );
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
 
@@ -357,10 +362,9 @@ fn older(release: Release) -> Problem {
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
 
-fn newer(release: Release) -> Problem {
+fn newer(what: &str) -> Problem {
     let message = format!(
-        "The release is {release}, or a program of {release} wrote the config; the newest one that this audit knows is {NEWEST}. Settings and checks \
-         that came later are not known here."
+        "{what}; the newest release that this audit knows is {NEWEST}. Settings and checks that came later are not known here."
     );
     Problem::new(ProblemKind::NewerVersion, message).at(STAMP)
 }

@@ -132,6 +132,10 @@ const RULES: &[Rule] = &[
     always("session-durations", session::durations),
     always("session-sizes", session::sizes),
     always("cron-retention", session::cron_retention).since(2026, 2, 21),
+    // Run: refused by 2026.2.19, 2026.2.26, 2026.3.13, 2026.5.28, 2026.6.11 and 2026.7.35, and taken by 2026.4.15.
+    always("audio-command", services::transcriber).until(2026, 3, 13),
+    always("audio-command-again", services::transcriber).since(2026, 5, 28).until(2026, 7, 35),
+    always("cron-run-log", session::cron_log).since(2026, 2, 23),
     always("byte-size", session::compaction).since(2026, 3, 2),
     // Talk, browsers, workers, paths, addresses.
     always("talk-provider", services::talk).since(2026, 3, 2),

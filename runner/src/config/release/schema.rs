@@ -381,6 +381,13 @@ impl Trail {
                 found.extend(lines("*").into_iter().map(|(id, set)| (id, set & !named)));
             }
             next.extend(found.into_iter().filter(|(_, set)| *set != 0));
+            // The entry of a plugin has the keys of any other entry.
+            if index.types(id).any(|(column, _)| column == LIKE_OTHERS) {
+                let any = index.below(index.parent(id)).filter(|child| index.name(*child) == "*");
+                let lines = any.flat_map(|any| index.below(any)).filter(|child| index.name(*child) == step);
+                let shared = lines.map(|child| (child, set & known(index, child) & !named));
+                next.extend(shared.filter(|(_, set)| *set != 0));
+            }
             // An account has the keys of its channel.
             if index.name(id) == "*" && index.name(index.parent(id)) == "accounts" {
                 let channel = index.parent(index.parent(id));

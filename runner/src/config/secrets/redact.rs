@@ -16,7 +16,7 @@ use crate::config::sensitive::{
     self, Sensitivity, is_address_key, is_command_key, is_pattern_key, is_public, is_secret_list,
     is_secret_map, is_url_key, looks_like_token, names_paths, of_key, wide_key,
 };
-use crate::config::shown::is_shown;
+use crate::config::shown::{is_plain_path, is_shown};
 use crate::config::substitute::References;
 use crate::config::{HIDDEN, REDACTED, Secret, SecretSource, SecretString, SecretSubject};
 use crate::target::js_trim;
@@ -176,6 +176,7 @@ impl<'a> Work<'a> {
             Value::Object(map) => {
                 if is_secret_ref(value) {
                     self.add(pointer, String::new(), SecretSource::Reference);
+                    self.add_given_parts(map, pointer);
                     return mark("reference");
                 }
                 let pair = is_secret_pair(map);
@@ -293,7 +294,8 @@ impl<'a> Work<'a> {
         if is_unset {
             return mark("variable");
         }
-        if !from_env || (path && !is_secret_name) || (!is_secret_name && is_shown(context.key, text)) {
+        let is_shape = || if path { is_plain_path(text) } else { is_shown(context.key, text) };
+        if !from_env || (!is_secret_name && is_shape()) {
             return json!(text);
         }
         self.add(pointer, text.to_owned(), SecretSource::Environment);
@@ -302,6 +304,16 @@ impl<'a> Work<'a> {
         }
         self.hidden_variables.insert(pointer.to_owned());
         mark("variable")
+    }
+
+    /// What variables put into a reference: it is no part of what it refers to, and may be a secret itself.
+    fn add_given_parts(&mut self, reference: &Map<String, Value>, pointer: &str) {
+        for (key, value) in reference {
+            let place = join(pointer, key);
+            if let (Value::String(text), true) = (value, self.references.substituted.contains_key(&place)) {
+                self.add(&place, text.clone(), SecretSource::Environment);
+            }
+        }
     }
 
     fn node(&self, id: Option<Id>) -> Option<&'static schema::Node> {

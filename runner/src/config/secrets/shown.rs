@@ -131,6 +131,14 @@ pub(in crate::config) fn is_random(text: &str) -> bool {
     count >= RANDOM_CHARACTERS && (bits(text, count) >= RANDOM_BITS || is_mixed())
 }
 
+/// A path, or several with a colon between them, and no part of it may be a secret. What does not begin as a path may be one as a
+/// whole, too: some secrets have a slash.
+pub(in crate::config) fn is_plain_path(text: &str) -> bool {
+    let is_plain = |part: &str| (!is_random(part) || is_of_words(part)) && !looks_like_token(part);
+    text.split(':')
+        .all(|path| (path.starts_with(['/', '~', '.']) || is_plain(path)) && path.split('/').all(is_plain))
+}
+
 /// Bits of each character, by how often each occurs (Shannon).
 fn bits(text: &str, count: usize) -> f64 {
     let mut counts: HashMap<char, u32> = HashMap::new();
@@ -212,6 +220,24 @@ mod tests {
             }
         }
         assert!(!shown("description", "work"), "nothing says what the key holds");
+    }
+
+    #[test]
+    fn a_path_is_shown_where_no_part_of_it_may_be_a_secret() {
+        for text in
+            ["/home/ann/.openclaw/workspace-of-the-team", "~/work", "./x", "", "/etc:/etc:ro", "work/notes"]
+        {
+            assert!(is_plain_path(text), "{text}");
+        }
+        for text in [
+            "8f14e45fceea167a5a36dedd4bea2543:/x",
+            "/etc:/8f14e45fceea167a5a36dedd4bea2543",
+            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+            "AKIAIOSFODNN7EXAMPLE:/x",
+            "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw",
+        ] {
+            assert!(!is_plain_path(text), "{text}");
+        }
     }
 
     #[test]

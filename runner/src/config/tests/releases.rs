@@ -40,6 +40,19 @@ fn a_stamp_tells_the_release_of_the_last_writer() {
 }
 
 #[test]
+fn the_entry_of_a_plugin_has_what_all_entries_have() {
+    for plugin in
+        ["slack", "whatsapp", "matrix", "msteams", "discord", "signal", "imessage", "browser", "of-mine"]
+    {
+        for release in ["2026.3.13", "2026.4.22", "2026.9.6"] {
+            let stamp = format!("meta: {{lastTouchedVersion: '{release}'}}");
+            let text = format!("{{{stamp}, plugins: {{entries: {{'{plugin}': {{enabled: true}}}}}}}}");
+            assert_eq!(told(&text), likely(release), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_stamp_of_another_structure_is_doubted_and_both_are_judged() {
     let (release, sure, other) =
         told("{meta: {lastTouchedVersion: '2026.2.19'}, agents: {entries: {a: {}}}}");

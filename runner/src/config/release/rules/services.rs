@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::config::release::Release;
 use crate::config::rules::Judge;
-use crate::config::rules::forms::{duration, is_http};
+use crate::config::rules::forms::{duration, is_http, is_safe_program};
 use crate::config::rules::spot::Spot;
 use crate::target::js_trim;
 
@@ -147,4 +147,17 @@ fn is_repository(name: &str) -> bool {
         && parts.iter().all(|part| !part.is_empty() && !matches!(*part, "." | ".."))
         && !name.contains(is_foreign)
         && name.strip_suffix(".git").is_none()
+}
+
+/// The program that writes down what is spoken has a safe name.
+pub(super) fn transcriber(judge: &mut Judge<'_>) {
+    let Some(transcription) = judge.at("audio/transcription") else { return };
+    if !transcription.get("command").is_some_and(|command| command.value.is_array()) {
+        return;
+    }
+    let mut words = transcription.items_of("command");
+    if !words.next().is_some_and(|program| program.text().is_none_or(is_safe_program)) {
+        let message = "command must begin with a program name or path without shell characters.";
+        judge.refuse(format!("{}/0", transcription.below("command")), message);
+    }
 }

@@ -62,6 +62,14 @@ pub(super) fn cron_retention(judge: &mut Judge<'_>) {
     }
 }
 
+/// The size at which the log of jobs is cut is a size.
+pub(super) fn cron_log(judge: &mut Judge<'_>) {
+    let Some(spot) = judge.at("cron/runLog/maxBytes") else { return };
+    if written(&spot).is_some_and(|text| size(&text).is_none()) {
+        judge.refuse(spot.pointer, "The size must be a number of bytes such as 2mb.");
+    }
+}
+
 /// The size at which a conversation is shortened is a size.
 pub(super) fn compaction(judge: &mut Judge<'_>) {
     let Some(compaction) = judge.at("agents/defaults/compaction") else { return };
