@@ -54,8 +54,7 @@ pub(in crate::config) fn check(config: &Value, secrets: &[Secret], problems: &mu
     for (provider, pointers) in undefined {
         let Some((first, more)) = pointers.split_first() else { continue };
         let message = format!(
-            "{} refers to the secret provider \"{}\", which secrets.providers does not define: the gateway cannot get the \
-             secret, and goes without it.",
+            "{} refers to the secret provider \"{}\", which secrets.providers does not define: the gateway cannot get the secret.",
             readable(first),
             provider.chars().take(80).collect::<String>()
         );
