@@ -34,8 +34,8 @@ fn within(mut run: Outcome, release: Release) -> Outcome {
     run
 }
 
-/// What only the schema of a release says: of a config that may be of another one it counts where both say so, of whatever
-/// place.
+/// The checks whose findings come from the schema of one release. Where two releases are judged, such a finding counts only if
+/// both refuse the config.
 const OF_SCHEMA: [&str; 3] = ["config.unknown_key", "config.invalid_value", "config.legacy_key"];
 
 fn add(run: &mut Outcome, mut other: Outcome) {

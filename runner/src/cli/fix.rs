@@ -486,7 +486,7 @@ impl<'a> Work<'a> {
         self.only.is_empty() || self.only.iter().any(|only| only == check)
     }
 
-    /// What to say where no change is proposed: what is left has no cure here, or there is nothing at all.
+    /// The last line of a run that proposes no change: how many findings remain for the user, or that there is no installation.
     fn nothing_to_fix(&self, report: &Report) -> String {
         if report.exit.code == Exit::NOTHING {
             return report.exit.reason.clone();

@@ -174,20 +174,18 @@ impl<'i> Candidate<'i> {
             && !self.plugin(config).get("enabled").is_false()?)
     }
 
-    /// Another channel that does the same stands in for it.
+    /// It is the channel `imessage`, and `bluebubbles`, which carries the same messages, runs in its place.
     fn gives_way(&self, cx: &Context<'_>) -> Result<bool, NotAssessed> {
         let (config, release) = (&cx.config(), cx.release());
         // Programs 2026.3.13 and 2026.4.15: from then on both are looked at.
-        if release.since(2026, 3, 22) {
+        if self.id != "imessage" || release.since(2026, 3, 22) {
             return Ok(false);
         }
         // Programs 2026.2.19 and 2026.2.26: from then on a channel that says itself that it is on does not give way.
         if release.since(2026, 2, 26) && self.section(config).get("enabled").is_true()? {
             return Ok(false);
         }
-        let Some(other) = KINDS.iter().find(|kind| self.id == "imessage" && kind.id == "bluebubbles") else {
-            return Ok(false);
-        };
+        let Some(other) = KINDS.iter().find(|kind| kind.id == "bluebubbles") else { return Ok(false) };
         let other = Candidate::of(other);
         Ok(other.has_section(config)? && other.may_load(config)?)
     }

@@ -137,7 +137,7 @@ impl<'a> Credential<'a> {
 /// The text names a variable that has no value here. Needs `problems`.
 ///
 /// # Errors
-/// Where that is not granted, or there are more problems than are told, and it is not known otherwise.
+/// Where `problems` is not granted, or its list is cut and does not name this text.
 pub fn is_unset(cx: &Context<'_>, node: &Node<'_>, facts: &Facts) -> Result<bool, NotAssessed> {
     // Only a literal text can name a variable that is not set.
     if facts.source != SecretSource::Literal {

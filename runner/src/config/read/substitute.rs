@@ -67,7 +67,8 @@ pub(in crate::config) fn apply_env_block(
         }
     };
     let Some(block) = config.get("env").and_then(Value::as_object) else { return };
-    // Whoever comes first wins, so the stronger keys go first: of two that name the same variable that is the last one.
+    // A variable keeps the first value that it is given here: the block's own keys come before `vars`, and later keys before
+    // earlier ones.
     for (name, value) in block.iter().rev() {
         let text = value.as_str().filter(|text| !js_trim(text).is_empty());
         if let (Some(text), false) = (text, name == "vars" || name == "shellEnv") {

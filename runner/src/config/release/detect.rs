@@ -345,7 +345,7 @@ fn unsure(judged: &Judged, other: Release) -> Problem {
     Problem::new(ProblemKind::ReleaseUnsure, message).at(STAMP)
 }
 
-/// What stands there is not shown: a variable can have put a secret in.
+/// A stamp that is no release number. Its text is not shown, because a variable can have put a secret there.
 fn no_release(release: Release) -> Problem {
     let message = format!(
         "The text in {} is no release of OpenClaw, and tells nothing. The checks of {release} were run.",
