@@ -17,12 +17,16 @@
 pub mod audit;
 pub mod budget;
 pub mod config;
+pub mod confine;
 pub mod fix;
 pub mod output;
 pub mod policy;
 pub mod probe;
+pub mod program;
 pub mod random;
 pub mod sandbox;
 pub mod settings;
 pub mod target;
+pub mod wire;
 pub mod wording;
+pub mod worker;

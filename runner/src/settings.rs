@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::confine::Asked;
 use crate::target::{Environment, ReadError, read_regular};
 use crate::wording::of_toml;
 
@@ -12,7 +13,7 @@ use crate::wording::of_toml;
 const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of a site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Who may use the files of an installation.
@@ -24,10 +25,13 @@ pub struct Settings {
     /// The suppressions of the config that is audited count.
     #[serde(default, rename = "honour-config-suppressions")]
     pub honour_config_suppressions: bool,
+    /// How much confinement an audit asks for, where the command line does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confine: Option<Asked>,
 }
 
 /// A check that may fail to be assessed for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
     check: String,
@@ -71,12 +75,18 @@ impl Accepted {
 const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// A day of the calendar: 2027-01-31.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 struct Day {
     text: String,
     /// Days since the epoch.
     number: u64,
+}
+
+impl From<Day> for String {
+    fn from(day: Day) -> Self {
+        day.text
+    }
 }
 
 impl TryFrom<String> for Day {
@@ -92,14 +102,14 @@ impl TryFrom<String> for Day {
 }
 
 /// The most permission bits that an object of an installation may have: the rule of the checks and of the fixes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Permissions {
     /// Of a directory; 0700 unless the site says otherwise.
-    #[serde(default = "owner_of_directory", deserialize_with = "octal")]
+    #[serde(default = "owner_of_directory", deserialize_with = "octal", serialize_with = "as_octal")]
     pub directory: u32,
     /// Of a file; 0600 unless the site says otherwise.
-    #[serde(default = "owner_of_file", deserialize_with = "octal")]
+    #[serde(default = "owner_of_file", deserialize_with = "octal", serialize_with = "as_octal")]
     pub file: u32,
 }
 
@@ -117,6 +127,11 @@ fn owner_of_directory() -> u32 {
 /// What an owner needs of a file.
 fn owner_of_file() -> u32 {
     0o600
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's convention")]
+fn as_octal<S: serde::Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{mode:04o}"))
 }
 
 fn octal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

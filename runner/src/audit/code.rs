@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::config::agents;
 use crate::config::release::Release;
 use crate::sandbox::view::is_script;
+use crate::target::broker::{self, Want};
 use crate::target::snapshot::{Identity, Kind, LookError, Metadata};
 use crate::target::{Environment, Located, is_inside, js_trim, user_path};
 
@@ -456,7 +457,10 @@ impl Folders {
 }
 
 /// An open folder, or what stands in its place.
-struct Folder(OwnedFd);
+struct Folder {
+    handle: OwnedFd,
+    path: PathBuf,
+}
 
 impl Folder {
     /// Opens what a path leads to, and tells what it is.
@@ -468,23 +472,24 @@ impl Folder {
             other => other.into(),
         })?;
         let metadata = Metadata::from(&rustix::fs::fstat(&handle)?);
-        Ok((Self(handle), metadata))
+        Ok((Self { handle, path: path.to_owned() }, metadata))
     }
 
     /// What lies there, links followed.
     fn end(&self, name: &OsStr) -> Result<Metadata, LookError> {
-        Ok(Metadata::from(&rustix::fs::statat(&self.0, name, AtFlags::empty())?))
+        Ok(Metadata::from(&rustix::fs::statat(&self.handle, name, AtFlags::empty())?))
     }
 
     /// The names in it and what they are, as far as the file system says so at once, in byte order.
     fn list(&self, search: &mut Search<'_>) -> Result<Vec<(OsString, FileType)>, LookError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let handle = match rustix::fs::openat(&self.0, ".", flags, Mode::empty()) {
+        let open = || rustix::fs::openat(&self.handle, ".", flags, Mode::empty());
+        let handle = match broker::open(&self.path, Path::new(""), Want::Directory, open) {
             Err(Errno::NOTDIR) => return Err(LookError::WrongKind),
             other => other?,
         };
         let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&handle)? {
+        for entry in rustix::fs::Dir::new(handle)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {

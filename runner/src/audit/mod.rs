@@ -15,6 +15,7 @@ pub mod visible;
 mod worse;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
+pub use open::Open;
 pub use plan::Planned;
 pub use report::{Assessment, Counts, Deep, Exit, JudgedBy, Report, Status, Terms};
 pub use subject::{Basis, Subject};

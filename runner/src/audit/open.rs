@@ -1,13 +1,13 @@
 //! Why a check was not assessed: what policies say of it, and what the runner knows itself, in one table of classes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::finding::Location;
 use crate::policy::manifest::Check;
 use crate::sandbox::types;
 
 /// The two classes of what was not assessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// It went wrong: the audit is incomplete.
@@ -17,7 +17,7 @@ pub enum Class {
 }
 
 /// The kinds of reason, with their names in output and their classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The verdict depends on a value that is hidden.
@@ -48,7 +48,7 @@ impl Kind {
 }
 
 /// One reason why a check was not assessed, or not in full.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Open {
     /// The check, as the policy named it.

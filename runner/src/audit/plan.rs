@@ -15,6 +15,12 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// A built-in policy, by its number in the catalog, with all that it declares.
+    #[must_use]
+    pub fn builtin(number: usize, manifest: Manifest) -> Self {
+        Self { granted: manifest.capabilities.clone(), manifest, code: Ok(Code::Builtin(number)) }
+    }
+
     /// What is declared and was not granted.
     #[must_use]
     pub fn withheld(&self) -> Capabilities {

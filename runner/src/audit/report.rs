@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
@@ -15,11 +15,12 @@ use crate::audit::suppress::{self, Suppressed};
 use crate::audit::visible::{self, visible};
 use crate::budget::{Cut, WALL};
 use crate::config::release::{Evidence, Judged, Release, Source, Sure};
+use crate::confine::Confinement;
 use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
 use crate::settings::Accepted;
-use crate::target::Located;
+use crate::target::Installation;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes. CHANGELOG.md says what changed.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -30,7 +31,7 @@ const INCOMPLETE: u8 = 3;
 const NOT_EVERYTHING: &str = "incomplete: not everything could be assessed";
 
 /// What an audit says. The fields up to `findings` have the reference's names and meanings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Milliseconds since the epoch.
@@ -40,7 +41,7 @@ pub struct Report {
     /// The worst first, then by check id and place.
     pub findings: Vec<Finding>,
     /// Those that the config's own suppressions took out, in the same order; none unless the operator lets them count.
-    #[serde(rename = "suppressedFindings", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "suppressedFindings", default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Suppressed>,
     /// What a deep audit saw besides; absent where it is not deep, where no policy asks for it, or where it was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,9 +49,13 @@ pub struct Report {
     /// Slow and live checks were asked for, too.
     #[serde(skip)]
     pub is_deep: bool,
+    /// A fix may cure some of it.
+    #[serde(skip)]
+    pub is_curable: bool,
     /// Version of this form.
     pub schema_version: u32,
     /// Who says so.
+    #[serde(skip_deserializing)]
     pub tool: Tool,
     /// What was audited.
     pub target: Target,
@@ -62,10 +67,13 @@ pub struct Report {
     pub assessment: Vec<Assessment>,
     /// Why the audit is incomplete; empty where it is complete.
     pub incomplete: Vec<Incomplete>,
+    /// What the process could do that read the target and ran the policies; absent where nobody looked after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<Confinement>,
 }
 
 /// Checks by how they ended. Each counts once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// Looked at, and nothing found.
@@ -98,7 +106,7 @@ impl Counts {
 }
 
 /// What the verdict goes by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Terms {
     /// The lowest severity that makes the verdict 1.
     pub fail_on: Severity,
@@ -115,14 +123,14 @@ impl Default for Terms {
 }
 
 /// What a deep audit saw, besides its findings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Deep {
     /// The live probe of the gateway.
     pub gateway: Gateway,
 }
 
 /// Findings by severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Harmful as it stands.
     pub critical: usize,
@@ -130,6 +138,13 @@ pub struct Summary {
     pub warn: usize,
     /// Worth knowing.
     pub info: usize,
+}
+
+impl Summary {
+    fn of(findings: &[Finding]) -> Self {
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        Self { critical: count(Severity::Critical), warn: count(Severity::Warn), info: count(Severity::Info) }
+    }
 }
 
 /// The program.
@@ -141,8 +156,14 @@ pub struct Tool {
     pub version: &'static str,
 }
 
+impl Default for Tool {
+    fn default() -> Self {
+        Self { name: "chitin", version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
 /// What was audited.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
     /// The state directory.
@@ -161,7 +182,7 @@ pub struct Target {
 }
 
 /// The release that a target was judged by, and how it is known.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedBy {
     /// The release.
@@ -179,7 +200,7 @@ pub struct JudgedBy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also: Option<String>,
     /// Everything in the target that only some releases have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
 }
 
@@ -198,7 +219,7 @@ impl JudgedBy {
 }
 
 /// The verdict, and what the process exits with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// 0 clean, 1 findings, 3 incomplete, 4 nothing to audit.
     pub code: u8,
@@ -212,7 +233,7 @@ impl Exit {
 }
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Looked at, and nothing found.
@@ -226,7 +247,7 @@ pub enum Status {
 }
 
 /// One check, and how it ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
     /// The check.
@@ -242,7 +263,7 @@ pub struct Assessment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// All reasons, those that failed first. A check with findings may have some, too: it has not seen everything.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unassessed: Vec<Open>,
 }
 
@@ -272,7 +293,7 @@ impl Assessment {
 }
 
 /// Why a part of the audit is missing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incomplete {
     /// The policy that has no verdict; absent where it concerns the whole audit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -283,7 +304,7 @@ pub struct Incomplete {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<Location>,
     /// Capabilities that it asked for and does not have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied: Vec<String>,
 }
 
@@ -333,13 +354,8 @@ impl Report {
             (findings, Vec::new())
         };
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
-        let count =
-            |severity| findings.iter().filter(|finding: &&Finding| finding.severity == severity).count();
-        let summary = Summary {
-            critical: count(Severity::Critical),
-            warn: count(Severity::Warn),
-            info: count(Severity::Info),
-        };
+        let summary = Summary::of(&findings);
+        let is_curable = findings.iter().any(|finding| !finding.fixes.is_empty());
         let exit = verdict(subject, &findings, &incomplete, terms.fail_on);
         Self {
             ts,
@@ -348,26 +364,54 @@ impl Report {
             suppressed,
             deep: gateway.map(|gateway| Deep { gateway }),
             is_deep: subject.deep,
+            is_curable,
             schema_version: SCHEMA_VERSION,
-            tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
+            tool: Tool::default(),
             target: Target::new(subject),
             exit,
             counts: Counts::of(&assessment),
             assessment,
             incomplete,
+            confinement: None,
         }
     }
 
-    /// The report where reading the target was cut, by whatever is known of it: nothing is assessed.
+    /// It agrees with itself: counts, verdict, and what they count.
     #[must_use]
-    pub fn unread(located: Option<&Located>, plan: &[Arc<Planned>], cut: &Cut, deep: bool, ts: u64) -> Self {
-        let reason = match cut {
+    pub fn is_consistent(&self) -> bool {
+        let Self { summary, findings, exit, assessment, incomplete, .. } = self;
+        let verdict = match exit.code {
+            0 | 1 => incomplete.is_empty(),
+            INCOMPLETE => !incomplete.is_empty(),
+            code => code == Exit::NOTHING,
+        };
+        self.schema_version == SCHEMA_VERSION
+            && *summary == Summary::of(findings)
+            && self.counts == Counts::of(assessment)
+            && verdict
+    }
+
+    /// Why a target was not read to its end.
+    #[must_use]
+    pub fn unread_because(cut: &Cut) -> String {
+        match cut {
             Cut::Interrupted => "interrupted while the target was read".to_owned(),
             cut => format!("the target was not read to its end: {cut}"),
-        };
+        }
+    }
+
+    /// The report where the target was not read to its end, by whatever is known of it: nothing is assessed.
+    #[must_use]
+    pub fn unread(
+        installation: Option<&Installation>,
+        plan: &[Arc<Planned>],
+        reason: &str,
+        deep: bool,
+        ts: u64,
+    ) -> Self {
         let mut parts = Parts::default();
         for Planned { manifest, .. } in plan.iter().map(|planned| &**planned) {
-            let open = |check: &Check| Open::of(check, Kind::Limit, reason.clone());
+            let open = |check: &Check| Open::of(check, Kind::Limit, reason.to_owned());
             parts.assessment.extend(
                 manifest
                     .checks
@@ -375,23 +419,25 @@ impl Report {
                     .map(|check| Assessment::new(check, &manifest.policy.id, false, vec![open(check)])),
             );
         }
-        parts.whole(reason);
+        parts.whole(reason.to_owned());
         let Parts { findings, mut assessment, incomplete, .. } = parts;
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         Self {
             ts,
-            summary: Summary { critical: 0, warn: 0, info: 0 },
+            summary: Summary::default(),
             findings,
             suppressed: Vec::new(),
             deep: None,
             is_deep: deep,
+            is_curable: false,
             schema_version: SCHEMA_VERSION,
-            tool: Tool { name: "chitin", version: env!("CARGO_PKG_VERSION") },
-            target: Target::unread(located),
+            tool: Tool::default(),
+            target: Target::unread(installation),
             exit: Exit { code: INCOMPLETE, reason: NOT_EVERYTHING.to_owned() },
             counts: Counts::of(&assessment),
             assessment,
             incomplete,
+            confinement: None,
         }
     }
 }
@@ -593,15 +639,15 @@ impl Target {
         }
     }
 
-    fn unread(located: Option<&Located>) -> Self {
+    fn unread(installation: Option<&Installation>) -> Self {
         let unknown = || "unknown".to_owned();
-        let known = |of: &dyn Fn(&Located) -> String| located.map_or_else(unknown, of);
+        let known = |of: &dyn Fn(&Installation) -> String| installation.map_or_else(unknown, of);
         Self {
-            state_dir: known(&|located| visible::path(&located.state_dir)),
-            state_dir_from: known(&|located| located.origin.clone()),
-            config_path: known(&|located| visible::path(&located.config_load)),
-            config_path_from: known(&|located| located.config_origin.clone()),
-            config_exists: located.is_none_or(|located| located.config_exists),
+            state_dir: known(&|found| visible::path(&found.state_dir)),
+            state_dir_from: known(&|found| found.origin.clone()),
+            config_path: known(&|found| visible::path(&found.config_load)),
+            config_path_from: known(&|found| found.config_origin.clone()),
+            config_exists: installation.is_none_or(|found| found.config_exists),
             release: None,
         }
     }

@@ -166,6 +166,8 @@ pub struct Basis {
     pub deep: bool,
     /// The live probe of a deep audit.
     pub probe: Option<Probe>,
+    /// Is told how far the runs are.
+    pub progress: Arc<Progress>,
     /// What is left for taking stock.
     pub budget: Budget,
 }
@@ -193,7 +195,7 @@ impl Subject {
         let common = Common {
             snapshot: Arc::new(snapshot),
             tables: Arc::new(tables(&config, other.as_ref())),
-            progress: Arc::default(),
+            progress: Arc::clone(&basis.progress),
             probe: basis.probe.clone().map(awaited),
         };
         let other = other.zip(others).map(|(config, numbered)| {

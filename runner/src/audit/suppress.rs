@@ -1,7 +1,7 @@
 //! The suppressions of the config that is audited. They are the target's word on itself, so they count only where the
 //! operator says so; what they take out stays in the report, apart.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::finding::Finding;
@@ -16,7 +16,7 @@ pub(super) const SINCE: Release = Release::new(2026, 5, 18);
 const ACTIVE: &str = "security.audit.suppressions.active";
 
 /// A finding that was taken out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Suppressed {
     /// The finding.
     #[serde(flatten)]
@@ -26,7 +26,7 @@ pub struct Suppressed {
 }
 
 /// Why a finding was taken out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
     /// The reason that the config gives.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,20 +1,20 @@
 //! `chitin audit`: locate, read, run, show.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use chitin::audit::{Evaluation, Planned, Report, Subject, Terms, evaluate};
-use chitin::budget::{self, Budget, LAST_WORDS};
+use chitin::audit::{Planned, Report, Terms, visible};
+use chitin::budget::{Budget, LAST_WORDS};
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
-use chitin::sandbox::Sandbox;
-use chitin::sandbox::limits::Limits;
-use chitin::target::Preview;
+use chitin::probe;
+use chitin::settings::Settings;
+use chitin::worker::{Clock, Delivery, Order, Supervisor, SupervisorError, Task};
 use clap::{Args, ValueEnum};
+use nix::sys::resource::{UsageWho, getrusage};
 
 use super::progress::Progress;
 use super::target::{
-    LimitArguments, PolicyArguments, ProbeArguments, Read, TargetArguments, asks_gateway, now,
+    ConfineArguments, Found, LimitArguments, PolicyArguments, ProbeArguments, TargetArguments, now, wanted,
 };
 use super::{INCOMPLETE, fix, listen, show, user_error};
 
@@ -33,6 +33,8 @@ pub(super) struct Arguments {
     probe: ProbeArguments,
     #[command(flatten)]
     limit: LimitArguments,
+    #[command(flatten)]
+    confine: ConfineArguments,
     /// Cure what can be cured safely first, without asking, and audit the result
     #[arg(long)]
     fix: bool,
@@ -86,16 +88,15 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { target, policies, limit, fix_options, .. } = arguments;
+    let Arguments { target, policies, limit, fix_options, confine, .. } = arguments;
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
         return fix::run_in_audit(
-            target,
-            policies,
-            *limit,
+            (target, policies),
+            (*limit, *confine),
             arguments.terms(),
             fix_options,
             probe.as_ref(),
@@ -105,83 +106,106 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut clock = Clock::start(arguments.timings);
     let budget = Budget::new(limit.wall());
     listen(&budget)?;
-    let now = now()?;
+    let work = Work {
+        target,
+        settings: target.settings()?,
+        confine: *confine,
+        limit: *limit,
+        terms: arguments.terms(),
+        now: now()?,
+        timed: arguments.timings,
+    };
+    let supervisor = work.supervisor();
+    clock.lap("start the worker");
     let plan = policies.plan(arguments.deep, &budget)?;
     clock.lap("plan");
     // What was compiled for it stands outside of the audit.
     let budget = budget.again(limit.wall());
-    let probe = probe.filter(|_| asks_gateway(&plan));
-    let read = target.read(now, &Preview::default(), arguments.deep, probe.as_ref(), &budget)?;
-    clock.lap("read the target");
-    let sandbox = Sandbox::new()?;
-    clock.lap("start the engine");
-    let terms = arguments.terms();
-    let (audit, evaluation) = match read {
-        Read::Cut(located, cut) => {
-            let report = Report::unread(located.as_deref(), &plan, &cut, arguments.deep, now * 1000);
-            (Audit::Unread(Box::new(report)), Arc::default())
-        }
-        Read::Whole(subject) => {
-            let evaluation = run_policies(&sandbox, &subject, &plan, arguments.deep, &budget);
-            let evaluation = Arc::new(evaluation);
-            (Audit::Evaluated(subject, Arc::clone(&evaluation), terms, now * 1000), evaluation)
-        }
-    };
-    clock.lap("map, link and run the policies");
+    let delivery = work.deliver(supervisor, Task::Audit, &plan, probe.as_ref(), &budget)?.0;
+    clock.lap("the worker's part");
+    let Delivery { report, logs, times, .. } = delivery;
     // Whoever reads it may be slow, or gone.
     let json = arguments.json;
-    let written = budget.patient().aside_within(LAST_WORDS, move || audit.write(json));
+    let code = report.exit.code;
+    let written = budget.patient().aside_within(LAST_WORDS, move || {
+        let format: &dyn Format = if json { &Json } else { &Text };
+        show(|out| format.write(&report, out)).map(|()| code)
+    });
     clock.lap("write the report");
-    for outcome in &evaluation.outcomes {
-        clock.policy(&outcome.manifest.policy.id, &outcome.stages);
-        for line in outcome.log.lines().filter(|_| arguments.verbose) {
-            note(&format!("{}: {line}", outcome.manifest.policy.id));
-        }
+    for line in clock.lines.iter().chain(&times) {
+        note(line);
     }
-    clock.memory();
-    // The process ends here; taking the engine apart first would take as long as starting it.
-    std::mem::forget(sandbox);
+    for (id, log) in logs.iter().filter(|_| arguments.verbose) {
+        log.lines().for_each(|line| note(&format!("{}: {}", visible(id), visible(line))));
+    }
+    if arguments.timings {
+        note(&format!("{:>9} kB  peak memory", peak_memory()));
+    }
     written.unwrap_or(Ok(INCOMPLETE))
 }
 
-/// Runs the policies, where there is something to audit.
-fn run_policies(
-    sandbox: &Sandbox,
-    subject: &Arc<Subject>,
-    plan: &[Arc<Planned>],
-    deep: bool,
-    budget: &Budget,
-) -> Evaluation {
-    let plan = if subject.is_absent() { &[] } else { plan };
-    let budget = budget.share(budget::PROCESSOR, processor_time(deep));
-    let progress = deep.then(|| Progress::show(subject.shared()));
-    let evaluation = evaluate(sandbox, subject, plan, &Limits::default(), &budget);
-    drop(progress);
-    evaluation
+/// What every order of this command has in common.
+pub(super) struct Work<'a> {
+    pub target: &'a TargetArguments,
+    pub settings: Settings,
+    pub confine: ConfineArguments,
+    pub limit: LimitArguments,
+    pub terms: Terms,
+    pub now: u64,
+    pub timed: bool,
 }
 
-/// Processor time for all runs of an audit.
-pub(super) fn processor_time(deep: bool) -> Duration {
-    let all = if deep { budget::DEEP } else { budget::PLAIN };
-    all.saturating_sub(budget::READING)
-}
+impl Work<'_> {
+    /// Starts whoever does the work, early: it makes itself ready beside this process.
+    pub(super) fn supervisor(&self) -> Supervisor {
+        Supervisor::start(self.confine.asked(&self.settings))
+    }
 
-/// What there is to report.
-enum Audit {
-    Unread(Box<Report>),
-    Evaluated(Arc<Subject>, Arc<Evaluation>, Terms, u64),
-}
-
-impl Audit {
-    /// Writes the report, and gives the exit code.
-    fn write(self, json: bool) -> anyhow::Result<u8> {
-        let report = match self {
-            Self::Unread(report) => *report,
-            Self::Evaluated(subject, evaluation, terms, ts) => Report::new(&subject, &evaluation, terms, ts),
+    /// Has the work done, and says where the target lies; that is not known where it could not be found in time.
+    pub(super) fn deliver(
+        &self,
+        supervisor: Supervisor,
+        task: Task,
+        plan: &[Arc<Planned>],
+        deep: Option<&probe::Options>,
+        budget: &Budget,
+    ) -> anyhow::Result<(Delivery, Option<Found>)> {
+        let found = match self.target.find(budget)? {
+            Ok(found) => found,
+            Err(cut) => {
+                let reason = Report::unread_because(&cut);
+                let report = Report::unread(None, plan, &reason, deep.is_some(), self.now * 1000);
+                return Ok((Delivery::nothing(report, cut.to_string()), None));
+            }
         };
-        let format: &dyn Format = if json { &Json } else { &Text };
-        show(|out| format.write(&report, out))?;
-        Ok(report.exit.code)
+        let counts = Arc::default();
+        let progress = deep.map(|_| Progress::show(Arc::clone(&counts)));
+        let order = Order {
+            installation: found.installation.clone(),
+            environment: found.environment.clone(),
+            nowhere: found.nowhere,
+            settings: self.settings.clone(),
+            release: self.target.release(),
+            policies: wanted(plan),
+            deep: deep.is_some(),
+            probe: deep.cloned(),
+            now: self.now,
+            wall: self.limit.wall(),
+            terms: self.terms,
+            task,
+            watched: progress.as_ref().is_some_and(Progress::is_shown),
+            timed: self.timed,
+        };
+        let delivery = supervisor.carry_out(order, plan, budget, &counts);
+        drop(progress);
+        match delivery {
+            Ok(delivery) => Ok((delivery, Some(found))),
+            Err(error @ SupervisorError::NotConfined(_)) => Err(user_error(
+                error.to_string(),
+                "`chitin doctor` says what this machine has; --confine best-effort audits with what there is",
+            )),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -191,47 +215,8 @@ fn note(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
 }
 
-/// Times the stages, where asked to.
-struct Clock {
-    on: bool,
-    last: std::time::Instant,
-}
-
-impl Clock {
-    fn start(on: bool) -> Self {
-        Self { on, last: std::time::Instant::now() }
-    }
-
-    fn lap(&mut self, stage: &str) {
-        if self.on {
-            note(&format!("{:>9.3} ms  {stage}", self.last.elapsed().as_secs_f64() * 1e3));
-            self.last = std::time::Instant::now();
-        }
-    }
-
-    /// The most memory that this process had at once, as Linux tells it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the kernel's word on this process, not a file of the target"
-    )]
-    fn memory(&self) {
-        let status = if self.on { std::fs::read_to_string("/proc/self/status").ok() } else { None };
-        let peak =
-            status.as_deref().and_then(|text| text.lines().find_map(|line| line.strip_prefix("VmHWM:")));
-        if let Some(peak) = peak {
-            note(&format!("{:>12}  peak memory", peak.trim()));
-        }
-    }
-
-    fn policy(&self, id: &str, stages: &chitin::sandbox::Stages) {
-        if self.on {
-            let [map, instantiate, call] =
-                [stages.map, stages.instantiate, stages.call].map(|time| time.as_secs_f64() * 1e3);
-            note(&format!(
-                "{:>9.3} ms  {id} (map {map:.3}, instantiate {instantiate:.3}, call {call:.3}; fuel {})",
-                map + instantiate + call,
-                stages.fuel
-            ));
-        }
-    }
+/// The most memory that this process or its worker had at once, in KiB.
+fn peak_memory() -> i64 {
+    let of = |who| getrusage(who).map_or(0, |usage| usage.max_rss());
+    of(UsageWho::RUSAGE_SELF).max(of(UsageWho::RUSAGE_CHILDREN))
 }

@@ -1,38 +1,34 @@
 //! `chitin fix`, `chitin undo`, and what `chitin audit --fix` does: read, audit, plan, prove, show, ask, apply.
 
-use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anstyle::Style;
 use chitin::audit::finding::Finding;
-use chitin::audit::{Exit, Planned, Report, Subject, Terms, evaluate, visible};
-use chitin::budget::{self, Budget, Cut, GRACE};
+use chitin::audit::{Exit, Planned, Report, Terms, visible};
+use chitin::budget::{self, Budget, GRACE};
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
+use chitin::fix::summary::Shown;
 use chitin::fix::{
-    Applied, ApplyError, Journal, Lock, Proven, Summary, Undone, What, apply, clean_up, prove, show, undo,
+    Applied, ApplyError, Journal, Lock, Summary, Undone, What, apply, border, clean_up, show, undo,
 };
 use chitin::output::{Format, Text};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
-use chitin::wording::nearest;
-
 use chitin::probe;
-use chitin::sandbox::Sandbox;
-use chitin::sandbox::limits::Limits;
-use chitin::target::{Environment, Located, Preview, account_name};
+use chitin::target::{Environment, Installation, account_name};
+use chitin::wording::nearest;
+use chitin::worker::{Delivery, Prepared, Task};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::audit::processor_time;
-use super::progress::Progress;
-use super::target::{LimitArguments, PolicyArguments, Read, TargetArguments, asks_gateway, now};
-use super::{INCOMPLETE, listen, show as print, show_done, user_error};
+use super::audit::Work;
+use super::target::{ConfineArguments, Found, LimitArguments, PolicyArguments, TargetArguments, now};
+use super::{INCOMPLETE, Unfinished, listen, show as print, show_done, user_error};
 
 const BOLD: Style = Style::new().bold();
 
@@ -54,6 +50,8 @@ pub(super) struct Arguments {
     policies: PolicyArguments,
     #[command(flatten)]
     limit: LimitArguments,
+    #[command(flatten)]
+    confine: ConfineArguments,
     /// Make the changes without asking
     #[arg(long, short)]
     yes: bool,
@@ -105,52 +103,53 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(Command::History) = arguments.command {
         return history();
     }
-    let Arguments { target, policies, limit, options, .. } = arguments;
-    let work = Work::new(target, policies, *limit, Terms::default(), options, None)?;
-    let lock = work.lock(options.dry_run)?;
-    let Prepared { subject, report, proven, cut } = work.prepare()?;
-    if let Some(cut) = cut {
-        return unfinished(&subject, &report, &cut, arguments.json);
+    let Arguments { target, policies, limit, options, confine, .. } = arguments;
+    let fix = Fix::new((target, policies), (*limit, *confine), Terms::default(), options, None)?;
+    let lock = fix.lock(options.dry_run)?;
+    let ready = fix.prepare()?;
+    if let Some(cut) = &ready.cut {
+        return unfinished(&ready, cut, arguments.json);
     }
+    let proven = &ready.prepared.proven;
     let count = proven.plan.count();
     // A dry run was asked for and was made in full; otherwise what is left is told by the exit code too.
     let left = if proven.plan.leaves_something() { INCOMPLETE } else { 0 };
     if arguments.options.dry_run || count == 0 {
         if arguments.json {
-            print(|out| write_json(&Summary::new(&subject, &proven, None), &report, out))?;
+            print(|out| write_json(&ready.summary(None), &ready.report, out))?;
         } else {
             print(|out| {
-                show::write_plan(&subject, &proven, out)?;
+                ready.write_plan(out)?;
                 match count {
                     0 if left != 0 => writeln!(out, "nothing was changed"),
-                    0 => writeln!(out, "{}", work.nothing_to_fix(&report)),
+                    0 => writeln!(out, "{}", fix.nothing_to_fix(&ready.report)),
                     _ => writeln!(out, "{}; nothing was changed", changes(count, "would be made")),
                 }
             })?;
         }
-        return Ok(match report.exit.code {
+        return Ok(match ready.report.exit.code {
             Exit::NOTHING => Exit::NOTHING,
             _ if arguments.options.dry_run => 0,
             _ => left,
         });
     }
     if !arguments.json {
-        print(|out| show::write_plan(&subject, &proven, out))?;
+        print(|out| ready.write_plan(out))?;
     }
-    if !arguments.yes && !confirmed(count, &work.budget)? {
+    if !arguments.yes && !confirmed(count, &fix.budget)? {
         print(|out| writeln!(out, "nothing was changed"))?;
         return Ok(0);
     }
-    let applied = carry_out(&subject, &proven, lock)?;
-    let (after, cut) = work.audit_again()?;
+    let applied = ready.carry_out(lock)?;
+    let (after, cut) = fix.audit_again()?;
     let code = if applied.failed.is_empty() && cut.is_none() { left } else { INCOMPLETE };
     Ok(show_done(code, |out| {
         if arguments.json {
-            return write_json(&Summary::new(&subject, &proven, Some(&applied)), &after, out);
+            return write_json(&ready.summary(Some(&applied)), &after, out);
         }
         write_applied(&applied, out)?;
         if let Some(cut) = &cut {
-            return writeln!(out, "what is left is not known: {cut}; see `chitin audit`");
+            return writeln!(out, "what is left is not known: {}; see `chitin audit`", visible(cut));
         }
         let summary = &after.summary;
         writeln!(
@@ -163,33 +162,32 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 
 /// `chitin audit --fix`: no questions, and the report behind it.
 pub(super) fn run_in_audit(
-    target: &TargetArguments,
-    policies: &PolicyArguments,
-    limit: LimitArguments,
+    what: (&TargetArguments, &PolicyArguments),
+    how: (LimitArguments, ConfineArguments),
     terms: Terms,
     options: &Options,
     deep: Option<&probe::Options>,
     json: bool,
 ) -> anyhow::Result<u8> {
-    let work = Work::new(target, policies, limit, terms, options, deep)?;
-    let lock = work.lock(options.dry_run)?;
-    let Prepared { subject, report, proven, cut } = work.prepare()?;
-    if let Some(cut) = cut {
-        return unfinished(&subject, &report, &cut, json);
+    let fix = Fix::new(what, how, terms, options, deep)?;
+    let lock = fix.lock(options.dry_run)?;
+    let ready = fix.prepare()?;
+    if let Some(cut) = &ready.cut {
+        return unfinished(&ready, cut, json);
     }
-    let applied = if options.dry_run { None } else { Some(carry_out(&subject, &proven, lock)?) };
-    let after = if applied.is_some() || deep.is_some() { work.audit_again()?.0 } else { report };
-    let left =
-        applied.as_ref().is_some_and(|applied| !applied.failed.is_empty() || proven.plan.leaves_something());
+    let applied = if options.dry_run { None } else { Some(ready.carry_out(lock)?) };
+    let after = if applied.is_some() || deep.is_some() { fix.audit_again()?.0 } else { ready.report.clone() };
+    let plan = &ready.prepared.proven.plan;
+    let left = applied.as_ref().is_some_and(|applied| !applied.failed.is_empty() || plan.leaves_something());
     let code = if left { INCOMPLETE } else { after.exit.code };
     let write = |out: &mut dyn Write| {
         if json {
-            return write_json(&Summary::new(&subject, &proven, applied.as_ref()), &after, out);
+            return write_json(&ready.summary(applied.as_ref()), &after, out);
         }
-        let count = proven.plan.count();
-        show::write_plan(&subject, &proven, out)?;
+        let count = plan.count();
+        ready.write_plan(out)?;
         match &applied {
-            _ if count == 0 => writeln!(out, "{}\n", work.nothing_to_fix(&after))?,
+            _ if count == 0 => writeln!(out, "{}\n", fix.nothing_to_fix(&after))?,
             Some(applied) => {
                 write_applied(applied, out)?;
                 writeln!(out)?;
@@ -208,18 +206,18 @@ pub(super) fn run_in_audit(
 /// `chitin undo`.
 pub(super) fn run_undo(arguments: &UndoArguments) -> anyhow::Result<u8> {
     let caller = caller();
-    let (located, _, _) = arguments.target.locate()?;
+    let Found { installation, .. } = arguments.target.find(&Budget::default())??;
     if arguments.run.is_none() {
-        told_whose(caller, located.territory.owner(), &located, true)?;
+        told_whose(caller, installation.territory.owner(), &installation, true)?;
     }
     let journal = journal()?;
     let mut record = match &arguments.run {
         Some(run) => journal.load(run).map_err(|error| unusable(&error))?,
-        None => last_run(&journal, &located.state_dir)?,
+        None => last_run(&journal, &installation.state_dir)?,
     };
     // The run may be one on another installation than the one that was found.
     if let Ok(stat) = rustix::fs::stat(&record.state_dir) {
-        told_whose(caller, stat.st_uid, &located, true)?;
+        told_whose(caller, stat.st_uid, &installation, true)?;
     }
     let _lock = match Lock::take(&journal, &record.state_dir) {
         Ok(lock) => Some(lock),
@@ -340,7 +338,7 @@ fn caller() -> u32 {
 
 /// Only the owner of an installation changes anything in it. Root, who could, is told how; whoever cannot gets the reason
 /// beside each change that is left.
-fn told_whose(caller: u32, owner: u32, located: &Located, undo: bool) -> anyhow::Result<()> {
+fn told_whose(caller: u32, owner: u32, located: &Installation, undo: bool) -> anyhow::Result<()> {
     if caller == owner {
         return Ok(());
     }
@@ -410,48 +408,87 @@ fn quoted(word: &OsStr) -> String {
 }
 
 /// Tells what there is where the fix was cut before it changed anything.
-fn unfinished(subject: &Subject, report: &Report, cut: &Cut, json: bool) -> anyhow::Result<u8> {
+fn unfinished(ready: &Ready, cut: &str, json: bool) -> anyhow::Result<u8> {
     if json {
-        print(|out| write_json(&Summary::new(subject, &Proven::default(), None), report, out))?;
+        print(|out| write_json(&ready.summary(None), &ready.report, out))?;
     } else {
         print(|out| {
-            Text.write(report, out)?;
-            writeln!(out, "\nnothing was changed: what to change is not known, {cut}")
+            Text.write(&ready.report, out)?;
+            writeln!(out, "\nnothing was changed: what to change is not known, {}", visible(cut))
         })?;
     }
     Ok(INCOMPLETE)
 }
 
 /// What is known before anything is changed.
-struct Prepared {
-    subject: Arc<Subject>,
+struct Ready {
+    installation: Installation,
+    environment: Environment,
     report: Report,
-    proven: Proven,
+    prepared: Prepared,
     /// Why it was not known to its end; nothing is proven then.
-    cut: Option<Cut>,
+    cut: Option<String>,
+}
+
+impl Ready {
+    fn summary(&self, applied: Option<&Applied>) -> Summary {
+        let Prepared { proven, differences, places } = &self.prepared;
+        Summary::new(&self.installation, Shown { proven, differences, places }, applied)
+    }
+
+    fn write_plan(&self, out: &mut dyn Write) -> io::Result<()> {
+        show::write_plan(&self.prepared.differences, &self.prepared.proven, out)
+    }
+
+    /// Carries the plan out, with a journal of it.
+    fn carry_out(&self, lock: Locked) -> anyhow::Result<Applied> {
+        let proven = &self.prepared.proven;
+        if proven.plan.is_empty() {
+            return Ok(Applied::default());
+        }
+        let refused =
+            |why: String| user_error(format!("{why}; nothing was changed"), "this is a defect; report it");
+        border::check(proven, &self.installation, &self.environment).map_err(refused)?;
+        let _held = match lock {
+            Locked::Held(lock) => Some(lock),
+            Locked::Needless => None,
+            Locked::Not(error) => return Err(error),
+        };
+        let state_dir = &self.installation.state_dir;
+        let journal = journal()?;
+        clean_up(&journal, state_dir).map_err(|error| journal_error(&error))?;
+        let bar = ProgressBar::new(proven.plan.modes.len() as u64);
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} modes set") {
+            bar.set_style(style);
+        }
+        let mut step = |name: &'static str| {
+            // Where standard error is no terminal, nothing is drawn.
+            bar.inc(u64::from(name == "set the mode"));
+            Ok(())
+        };
+        let applied = apply(proven, state_dir, &journal, &mut step);
+        bar.finish_and_clear();
+        applied.map_err(|error| match error {
+            ApplyError::Journal(error) => journal_error(&error),
+            busy @ ApplyError::Busy(_) => busy.into(),
+        })
+    }
 }
 
 /// All that a fix needs, made once.
-struct Work<'a> {
-    target: &'a TargetArguments,
+struct Fix<'a> {
+    work: Work<'a>,
     budget: Budget,
-    limit: LimitArguments,
-    /// Processor time that is left for all trials together.
-    for_trials: Cell<Duration>,
-    sandbox: Sandbox,
     /// Those of deep audits last: they are slow and propose nothing, so only the report behind the fix needs them.
     policies: Vec<Arc<Planned>>,
     deep: Option<&'a probe::Options>,
-    now: u64,
-    terms: Terms,
     only: &'a [String],
 }
 
-impl<'a> Work<'a> {
+impl<'a> Fix<'a> {
     fn new(
-        target: &'a TargetArguments,
-        policies: &PolicyArguments,
-        limit: LimitArguments,
+        (target, policies): (&'a TargetArguments, &PolicyArguments),
+        (limit, confine): (LimitArguments, ConfineArguments),
         terms: Terms,
         options: &'a Options,
         deep: Option<&'a probe::Options>,
@@ -466,20 +503,9 @@ impl<'a> Work<'a> {
                 return Err(unknown_check(check));
             }
         }
-        let (sandbox, now) = (Sandbox::new()?, now()?);
-        let (budget, for_trials) = (budget.again(limit.wall()), Cell::new(budget::PLAIN));
-        Ok(Self {
-            target,
-            budget,
-            limit,
-            for_trials,
-            sandbox,
-            policies,
-            deep,
-            now,
-            terms,
-            only: &options.only,
-        })
+        let (settings, now) = (target.settings()?, now()?);
+        let work = Work { target, settings, confine, limit, terms, now, timed: false };
+        Ok(Self { work, budget: budget.again(limit.wall()), policies, deep, only: &options.only })
     }
 
     fn wants(&self, check: &str) -> bool {
@@ -491,7 +517,7 @@ impl<'a> Work<'a> {
         if report.exit.code == Exit::NOTHING {
             return report.exit.reason.clone();
         }
-        let graver = |finding: &&Finding| finding.severity != Severity::Info && self.wants(&finding.check);
+        let graver = |finding: &&Finding| finding.severity != Severity::Info && self.wants(&finding.check_id);
         let left = report.findings.iter().filter(graver).count();
         let findings = if left == 1 { "finding that is" } else { "findings that are" };
         match left {
@@ -506,91 +532,46 @@ impl<'a> Work<'a> {
         if dry_run {
             return Ok(Locked::Needless);
         }
-        let target = self.target.clone();
+        let target = self.work.target.clone();
         // Wherever it looks, a file system may hang.
         self.budget.aside(budget::READING_NAME, budget::READING, move |_| lock(&target))?
     }
 
-    /// Tries a preview. What all trials together may take is what one audit may.
-    fn try_out(
-        &self,
-        preview: &Preview,
-        asked: &dyn Fn(&str) -> bool,
-    ) -> anyhow::Result<(Arc<Subject>, Report)> {
-        self.budget.check()?;
-        let left = self.for_trials.get();
-        if left.is_zero() {
-            let (allowed, actual) = (budget::PLAIN, "all used by trials of the changes");
-            return Err(Cut::Limit { what: "proof time", allowed, actual }.into());
-        }
-        let began = budget::process_time();
-        let audited = self.audit_with(preview, None, asked, &self.budget.share(budget::PROCESSOR, left));
-        self.for_trials.set(left.saturating_sub(budget::process_time().saturating_sub(began)));
-        audited?.map_err(|report| report.cut.into())
-    }
-
     /// The report behind a fix, as deep as it was asked for. What was changed is told even where it takes too long.
-    fn audit_again(&self) -> anyhow::Result<(Report, Option<Cut>)> {
-        let budget = self.budget.again(self.limit.wall());
-        Ok(match self.audit_with(&Preview::default(), self.deep, &|_| true, &budget)? {
-            Ok((_, report)) => (report, budget.cut()),
-            Err(Unread { report, cut }) => (report, Some(cut)),
-        })
+    fn audit_again(&self) -> anyhow::Result<(Report, Option<String>)> {
+        let budget = self.budget.again(self.work.limit.wall());
+        let supervisor = self.work.supervisor();
+        let plan: Vec<Arc<Planned>> = self
+            .policies
+            .iter()
+            .filter(|planned| self.deep.is_some() || !planned.manifest.policy.deep)
+            .cloned()
+            .collect();
+        let (delivery, _) = self.work.deliver(supervisor, Task::Audit, &plan, self.deep, &budget)?;
+        let cut = delivery.cut.or_else(|| budget.cut().map(|cut| cut.to_string()));
+        Ok((delivery.report, cut))
     }
 
-    fn audit_with(
-        &self,
-        preview: &Preview,
-        deep: Option<&probe::Options>,
-        asked: &dyn Fn(&str) -> bool,
-        budget: &Budget,
-    ) -> anyhow::Result<Result<(Arc<Subject>, Report), Unread>> {
-        let probe = deep.filter(|_| asks_gateway(&self.policies));
-        let subject = match self.target.read(self.now, preview, deep.is_some(), probe, budget)? {
-            Read::Whole(subject) => subject,
-            Read::Cut(located, cut) => {
-                let ts = self.now * 1000;
-                let report = Report::unread(located.as_deref(), &self.policies, &cut, deep.is_some(), ts);
-                return Ok(Err(Unread { report, cut }));
+    fn prepare(&self) -> anyhow::Result<Ready> {
+        let task = Task::Fix { only: self.only.to_vec() };
+        let supervisor = self.work.supervisor();
+        let plan: Vec<Arc<Planned>> =
+            self.policies.iter().filter(|planned| !planned.manifest.policy.deep).cloned().collect();
+        let (delivery, found) = self.work.deliver(supervisor, task, &plan, None, &self.budget)?;
+        let Delivery { report, cut, read, fix, .. } = delivery;
+        match (read, found) {
+            (true, Some(Found { installation, environment, .. })) => {
+                Ok(Ready { installation, environment, report, prepared: fix.unwrap_or_default(), cut })
             }
-        };
-        let wanted = |planned: &&Arc<Planned>| {
-            let about = &planned.manifest.policy;
-            !subject.is_absent() && (deep.is_some() || !about.deep) && asked(&about.id)
-        };
-        let policies: Vec<Arc<Planned>> = self.policies.iter().filter(wanted).cloned().collect();
-        let progress = deep.map(|_| Progress::show(subject.shared()));
-        let time = processor_time(deep.is_some()).min(budget.allowed());
-        let budget = budget.share(budget::PROCESSOR, time);
-        let evaluation = evaluate(&self.sandbox, &subject, &policies, &Limits::default(), &budget);
-        drop(progress);
-        let report = Report::new(&subject, &evaluation, self.terms, self.now * 1000);
-        Ok(Ok((subject, report)))
+            _ => Err(Unfinished(cut.unwrap_or_default()).into()),
+        }
     }
-
-    fn prepare(&self) -> anyhow::Result<Prepared> {
-        let audited = self.audit_with(&Preview::default(), None, &|_| true, &self.budget)?;
-        let (subject, report) = audited.map_err(|unread| unread.cut)?;
-        let wanted = |check: &str| self.wants(check);
-        let proven = prove(&subject, &report, &wanted, &|preview, asked| self.try_out(preview, asked));
-        let (proven, cut) = match proven {
-            Ok(proven) => (proven, self.budget.cut()),
-            Err(error) => (Proven::default(), Some(error.downcast::<Cut>()?)),
-        };
-        Ok(Prepared { subject, report, proven, cut })
-    }
-}
-
-/// The report of a target that was not read to its end, and why it was not.
-struct Unread {
-    report: Report,
-    cut: Cut,
 }
 
 /// Takes the lock, where the caller may change anything.
 fn lock(target: &TargetArguments) -> anyhow::Result<Locked> {
     let caller = caller();
-    let (located, _, _) = target.locate()?;
+    let Found { installation: located, .. } = target.find(&Budget::default())??;
     told_whose(caller, located.territory.owner(), &located, false)?;
     let config = located.config_load.parent();
     let folder =
@@ -618,35 +599,6 @@ enum Locked {
     Needless,
     /// It could not be taken.
     Not(anyhow::Error),
-}
-
-/// Carries the plan out, with a journal of it.
-fn carry_out(subject: &Subject, proven: &Proven, lock: Locked) -> anyhow::Result<Applied> {
-    if proven.plan.is_empty() {
-        return Ok(Applied::default());
-    }
-    let _held = match lock {
-        Locked::Held(lock) => Some(lock),
-        Locked::Needless => None,
-        Locked::Not(error) => return Err(error),
-    };
-    let journal = journal()?;
-    clean_up(&journal, &subject.located.state_dir).map_err(|error| journal_error(&error))?;
-    let bar = ProgressBar::new(proven.plan.modes.len() as u64);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos} of {len} modes set") {
-        bar.set_style(style);
-    }
-    let mut step = |name: &'static str| {
-        // Where standard error is no terminal, nothing is drawn.
-        bar.inc(u64::from(name == "set the mode"));
-        Ok(())
-    };
-    let applied = apply(proven, &subject.located.state_dir, &journal, &mut step);
-    bar.finish_and_clear();
-    applied.map_err(|error| match error {
-        ApplyError::Journal(error) => journal_error(&error),
-        busy @ ApplyError::Busy(_) => busy.into(),
-    })
 }
 
 fn write_json(summary: &Summary, report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -67,6 +67,12 @@ enum Command {
     /// Compile a component from standard input to standard output (for chitin itself)
     #[command(name = chitin::sandbox::compile::SUBCOMMAND, hide = true)]
     Compile,
+    /// Call a gateway, as standard input says (for chitin itself)
+    #[command(name = chitin::probe::SUBCOMMAND, hide = true)]
+    Call,
+    /// Read a target and run policies, as standard input orders (for chitin itself)
+    #[command(name = chitin::worker::SUBCOMMAND, hide = true)]
+    Worker,
 }
 
 /// An error that is the user's to mend, with the next thing to do.
@@ -76,6 +82,11 @@ struct UserError {
     message: String,
     help: String,
 }
+
+/// What was to be known is not, because it was cut.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unfinished(String);
 
 /// An error with the next thing to do.
 fn user_error(message: impl Into<String>, help: impl Into<String>) -> anyhow::Error {
@@ -104,12 +115,15 @@ pub(crate) fn run() -> ExitCode {
             show(|out| out.write_all(&script)).map(|()| 0)
         }
         Command::Compile => chitin::sandbox::compile::child().map(|()| 0),
+        Command::Call => chitin::probe::child().map(|()| 0),
+        Command::Worker => chitin::worker::child().map(|()| 0),
     };
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             complain(&error);
-            ExitCode::from(if error.is::<Cut>() { INCOMPLETE } else { USAGE })
+            let unfinished = error.is::<Cut>() || error.is::<Unfinished>();
+            ExitCode::from(if unfinished { INCOMPLETE } else { USAGE })
         }
     }
 }

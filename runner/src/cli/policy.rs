@@ -1,7 +1,5 @@
 //! `chitin policy`: which policies there are, and what each may look at.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +9,7 @@ use chitin::config::release::ReleaseRange;
 use chitin::policy::catalog::{self, BUILTIN};
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::policy::names::{Name, shared_name};
+use chitin::program;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::view::Grants;
 use chitin::sandbox::{Code, check, compile};
@@ -155,8 +154,7 @@ pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Pla
     for (number, builtin) in BUILTIN.iter().enumerate() {
         let manifest = builtin.manifest()?;
         if wanted(&manifest.policy) {
-            let granted = manifest.capabilities.clone();
-            plan.push(Planned { manifest, granted, code: Ok(Code::Builtin(number)) });
+            plan.push(Planned::builtin(number, manifest));
         }
     }
     Ok(plan)
@@ -227,24 +225,14 @@ impl Stranger {
     pub(super) fn compile(self, budget: &Budget) -> Planned {
         let Self { path, manifest, granted, component } = self;
         let code = component.and_then(|component| {
-            let program =
-                program().ok_or("its compiler cannot be started: nobody knows where this program lies")?;
+            let program = program::own()
+                .ok_or("its compiler cannot be started: nobody knows where this program lies")?;
             let _progress = Progress::compiling(&path.display().to_string());
             let code = compile::in_child(&program, &component, budget);
             code.map(Code::compiled).map_err(|error| error.to_string())
         });
         Planned { manifest, granted, code }
     }
-}
-
-/// This program's file, for its compiler child: the very file that runs, else the one that it was started by.
-fn program() -> Option<PathBuf> {
-    let own = PathBuf::from("/proc/self/exe");
-    if own.exists() {
-        return Some(own);
-    }
-    let started = PathBuf::from(OsStr::from_bytes(rustix::param::linux_execfn().to_bytes()));
-    started.exists().then_some(started)
 }
 
 /// Of two components that claim one name, nobody could tell whose verdict is whose: one file under two names, one id, one

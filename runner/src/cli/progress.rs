@@ -1,12 +1,12 @@
 //! What a waiting person sees of what takes long: how far it is, and what it looks at. Only on a terminal.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use chitin::audit::visible;
-use chitin::sandbox::Shared;
+use chitin::sandbox::Progress as Counts;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often the line is written anew: often enough to look alive.
@@ -20,14 +20,19 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Shows how far an audit is.
-    pub(super) fn show(shared: Arc<Shared>) -> Self {
-        Self::line(move || line(&shared))
+    pub(super) fn show(counts: Arc<Counts>) -> Self {
+        Self::line(move || line(&counts))
     }
 
     /// Shows that a policy is compiled, which takes up to two minutes.
     pub(super) fn compiling(name: &str) -> Self {
         let text = format!("compiling {}", visible(name));
         Self::line(move || text.clone())
+    }
+
+    /// Somebody sees it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.thread.is_some()
     }
 
     /// Shows a line. Where standard error is no terminal, or no thread can be started, there is none.
@@ -55,12 +60,13 @@ impl Progress {
     }
 }
 
-fn line(shared: &Shared) -> String {
-    let progress = &shared.progress;
-    let (done, runs) = (progress.done.load(Ordering::Relaxed), progress.runs.load(Ordering::Relaxed));
-    let files = progress.files.load(Ordering::Relaxed);
-    let current = visible(&progress.current.lock().unwrap_or_else(PoisonError::into_inner));
-    format!("{done} of {runs} runs done, {files} files read: {current}")
+fn line(counts: &Counts) -> String {
+    match counts.now() {
+        (_, 0, ..) => "reading the target".to_owned(),
+        (done, runs, files, current) => {
+            format!("{done} of {runs} runs done, {files} files read: {}", visible(&current))
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -1,18 +1,21 @@
 //! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
-use chitin::audit::{Basis, Planned, Subject};
+use chitin::audit::Planned;
 use chitin::budget::{self, Budget, Cut};
-use chitin::config::release::{Release, Word};
-use chitin::config::{SecretString, Written};
-use chitin::probe::{self, Probe};
+use chitin::config::SecretString;
+use chitin::config::release::Release;
+use chitin::confine::Asked;
+use chitin::probe;
+use chitin::sandbox::Code;
 use chitin::settings::Settings;
-use chitin::target::{Environment, LocateError, Located, Preview, Problem, ProblemKind, Request, locate};
+use chitin::target::{Environment, Installation, LocateError, Request, find};
+use chitin::worker::Wanted;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::{policy, user_error};
 
@@ -67,12 +70,12 @@ impl LimitArguments {
     }
 }
 
-/// A target that was read, or why it was not.
-pub(super) enum Read {
-    /// All that there is to know before the policies run.
-    Whole(Arc<Subject>),
-    /// It was cut, and this is what was known by then.
-    Cut(Option<Box<Located>>, Cut),
+/// Where the target lies, and what the command line and the environment say of it.
+pub(super) struct Found {
+    pub installation: Installation,
+    pub environment: Environment,
+    /// The directory that the program was started in is gone.
+    pub nowhere: bool,
 }
 
 /// How the live gateway is asked.
@@ -102,6 +105,7 @@ impl ProbeArguments {
             password: secret(&self.password),
             timeout: self.timeout.unwrap_or(probe::DEFAULT_TIMEOUT),
             trust_target: self.trust_target,
+            ..probe::Options::default()
         }
     }
 }
@@ -132,8 +136,33 @@ fn duration(text: &str, example: &str, [least, most]: [Duration; 2]) -> Result<D
 }
 
 impl TargetArguments {
-    /// Finds the installation.
-    pub(super) fn locate(&self) -> anyhow::Result<(Located, Environment, Vec<Problem>)> {
+    /// What the site has decided. To be asked before the target is located: root that becomes the owner of the target cannot
+    /// read root's own settings any more.
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        let settings = match &self.settings {
+            Some(path) => Settings::read(path),
+            // The process's own environment: the target's .env files must not choose the rule they are judged by.
+            None => Settings::of(&Environment::from_process()),
+        };
+        settings.map_err(|error| {
+            user_error(
+                error.to_string(),
+                "docs/settings.md says what can be set; --settings FILE names another file",
+            )
+        })
+    }
+
+    /// Finds the installation, and reads nothing of it. Wherever it looks, a file system may hang.
+    pub(super) fn find(&self, budget: &Budget) -> anyhow::Result<Result<Found, Cut>> {
+        let arguments = self.clone();
+        let allowed = budget::READING.min(budget.allowed());
+        match budget.aside(budget::READING_NAME, allowed, move |_| arguments.look()) {
+            Ok(found) => Ok(Ok(found?)),
+            Err(cut) => Ok(Err(cut)),
+        }
+    }
+
+    fn look(&self) -> anyhow::Result<Found> {
         let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
         for (flag, path) in [("--state-dir", &self.state_dir), ("--config", &self.config)] {
             let Some(path) = path else { continue };
@@ -157,100 +186,48 @@ impl TargetArguments {
         };
         let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
-        let (located, mut problems) = locate(&request, &mut environment, cwd)
+        let installation = find(&request, &mut environment, cwd)
             .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
-        if here.is_none() {
-            problems.push(Problem::new(ProblemKind::NoWorkingDirectory, NO_WORKING_DIRECTORY));
-        }
-        Ok((located, environment, problems))
+        Ok(Found { installation, environment, nowhere: here.is_none() })
     }
 
-    /// Reads the installation, as if the preview's changes were made, within the budget's share for that.
-    pub(super) fn read(
-        &self,
-        now: u64,
-        preview: &Preview,
-        deep: bool,
-        probe: Option<&probe::Options>,
-        budget: &Budget,
-    ) -> anyhow::Result<Read> {
-        let known: Arc<Mutex<Option<Located>>> = Arc::default();
-        let (arguments, preview, probe, found) =
-            (self.clone(), preview.clone(), probe.cloned(), Arc::clone(&known));
-        let work = move |share: &Budget| {
-            arguments.take_stock(now, &preview, deep, probe.as_ref(), share, &|located| {
-                *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(located.clone());
-            })
-        };
-        Ok(match budget.aside(budget::READING_NAME, budget::READING.min(budget.allowed()), work) {
-            Ok(subject) => Read::Whole(Arc::new(subject?)),
-            Err(cut) => {
-                Read::Cut(known.lock().unwrap_or_else(PoisonError::into_inner).take().map(Box::new), cut)
-            }
-        })
-    }
-
-    /// Does it. The probe, where there is to be one, begins as soon as it is known where the gateway is.
-    fn take_stock(
-        &self,
-        now: u64,
-        preview: &Preview,
-        deep: bool,
-        probe: Option<&probe::Options>,
-        budget: &Budget,
-        found: &dyn Fn(&Located),
-    ) -> anyhow::Result<Subject> {
-        // First, because root that becomes the owner of the target cannot read root's own settings any more.
-        let settings = match &self.settings {
-            Some(path) => Settings::read(path),
-            // The process's own environment: the target's .env files must not choose the rule they are judged by.
-            None => Settings::of(&Environment::from_process()),
-        };
-        let settings = settings.map_err(|error| {
-            user_error(
-                error.to_string(),
-                "docs/settings.md says what can be set; --settings FILE names another file",
-            )
-        })?;
-        let (located, mut environment, problems) = self.locate()?;
-        found(&located);
-        let mut word = Word { asked: self.openclaw_version, greeted: None };
-        let written = Written::read(&located, &environment, preview, self.openclaw_version);
-        // The gateway may tell another release yet, of what was read once.
-        let again = (probe.is_some() && word.asked.is_none()).then(|| (written.clone(), environment.clone()));
-        let mut config = written.judge(&located, &mut environment, word);
-        let present = located.state_exists || config.present;
-        let probe =
-            probe.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
-        if let Some((written, untouched)) = again {
-            let greeting = probe.as_ref().and_then(|probe| probe.within(GREETING));
-            word.greeted = greeting.and_then(|gateway| gateway.release);
-            if word.greeted.is_some() {
-                environment = untouched;
-                config = written.judge(&located, &mut environment, word);
-            }
-        }
-        let mut key = [0; 32];
-        chitin::random::fill(&mut key).context("no randomness for this audit's key")?;
-        let basis =
-            Basis { now, key, settings, preview: preview.clone(), deep, probe, budget: budget.clone() };
-        Ok(Subject::new(located, environment, config, problems, &basis))
+    /// The release that it is to be judged by.
+    pub(super) fn release(&self) -> Option<Release> {
+        self.openclaw_version
     }
 }
-
-/// How long the audit waits to hear from the gateway which release it is. One that runs answers within milliseconds.
-const GREETING: Duration = Duration::from_secs(2);
 
 /// Stands for the working directory where there is none. Nothing lies there: the name is the one that systems give to the
 /// home of accounts that have none, and only root could make it.
 const NOWHERE: &str = "/nonexistent/working-directory";
 
-const NO_WORKING_DIRECTORY: &str = "The directory that this audit was started in is gone, or its path cannot be told: a .env \
-    in it was not read, and what the config names by a relative path was not found.";
+/// The policies of a plan, as a worker is told of them.
+pub(super) fn wanted(plan: &[Arc<Planned>]) -> Vec<Wanted> {
+    let one = |planned: &Arc<Planned>| match &planned.code {
+        Ok(Code::Builtin(number)) => Wanted::Builtin(*number),
+        code => Wanted::Strange {
+            manifest: Box::new(planned.manifest.clone()),
+            granted: Box::new(planned.granted.clone()),
+            code: code.as_ref().map(|code| code.bytes().map_or(0, <[u8]>::len)).map_err(Clone::clone),
+        },
+    };
+    plan.iter().map(one).collect()
+}
 
-/// Some policy is given what the probe meets. Where none is, nobody needs to connect to anything.
-pub(super) fn asks_gateway(plan: &[Arc<Planned>]) -> bool {
-    plan.iter().any(|planned| planned.granted.gateway)
+/// How much the process is confined that reads the target.
+#[derive(Args, Clone, Copy)]
+pub(super) struct ConfineArguments {
+    /// How much the process that reads the target is confined by the kernel: all of it or no audit, all that this kernel has,
+    /// or nothing [default: best-effort]
+    #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(Asked::NAMES).try_map(|how| how.parse::<Asked>()))]
+    confine: Option<Asked>,
+}
+
+impl ConfineArguments {
+    /// The same, or what the site has decided.
+    pub(super) fn asked(self, settings: &Settings) -> Asked {
+        self.confine.or(settings.confine).unwrap_or_default()
+    }
 }
 
 impl PolicyArguments {

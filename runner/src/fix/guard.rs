@@ -1,6 +1,7 @@
 //! What a fix may do: pure rules over what was proposed and what is there. Whoever proposes, a built-in or a
 //! stranger's policy, a mode can only lose bits and a config value can only become stricter.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::visible;
@@ -16,7 +17,7 @@ const SET_ID: u32 = 0o6000;
 const SPECIAL: u32 = 0o7000;
 
 /// Why a proposal is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Deserialize, Serialize)]
 pub enum Refusal {
     /// The object is a link.
     #[error("it is a symbolic link; change what it leads to yourself, if that is yours")]

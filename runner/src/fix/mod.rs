@@ -3,6 +3,7 @@
 
 pub mod apply;
 mod attributes;
+pub mod border;
 pub mod guard;
 pub mod journal;
 mod object;
@@ -14,7 +15,7 @@ pub mod show;
 pub mod summary;
 pub mod territory;
 mod undo;
-mod visited;
+pub mod visited;
 
 pub use apply::{Applied, ApplyError, Failed, Lock, What, apply};
 pub use journal::Journal;
@@ -23,3 +24,4 @@ pub use plan::Plan;
 pub use prove::{Judge, Proven, prove};
 pub use summary::Summary;
 pub use undo::{Undone, clean_up, undo};
+pub use visited::Place;

@@ -147,7 +147,16 @@ impl Spot {
     /// The object at `rel` below `root`, or `root` itself. Nothing on the way from `root` on is a link; where `root`
     /// lies is the operator's own choice, and it may be a link. Which object is meant is known from before.
     pub fn find(root: &Path, rel: &Path) -> Result<Self, ChangeError> {
-        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        Self::reach(root, rel, OFlags::RDONLY)
+    }
+
+    /// The same to look at it only, which is possible where nothing can be opened.
+    pub fn find_to_look(root: &Path, rel: &Path) -> Result<Self, ChangeError> {
+        Self::reach(root, rel, OFlags::PATH)
+    }
+
+    fn reach(root: &Path, rel: &Path, how: OFlags) -> Result<Self, ChangeError> {
+        let flags = OFlags::DIRECTORY | how | OFlags::CLOEXEC;
         let path = if rel.as_os_str().is_empty() { root } else { rel };
         let name = path.file_name().ok_or_else(|| Refusal::Unseen("it has no name".to_owned()))?.to_owned();
         let directory = if rel.as_os_str().is_empty() {

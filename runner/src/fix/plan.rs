@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::guard::{self, Refusal};
@@ -11,6 +12,7 @@ use crate::audit::finding::{Finding, Fix};
 use crate::audit::{Subject, visible};
 use crate::config::Edit;
 use crate::target::snapshot::{Identity, Kind, LookError, Metadata};
+use crate::wire;
 
 /// Objects that the patterns of one policy may lead to: more than an installation has transcripts.
 const MAX_EXPANDED: usize = 2_000_000;
@@ -20,7 +22,7 @@ const NAMED: usize = 20;
 const ALWAYS_KEPT: u32 = 0o7700;
 
 /// What will be done, and what will not.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Plan {
     /// Config values to set.
     pub values: Vec<ValueChange>,
@@ -31,13 +33,14 @@ pub struct Plan {
     /// The checks whose findings each proposal of modes cures.
     proposals: Vec<Vec<String>>,
     /// Where in `modes` an object is.
+    #[serde(skip)]
     places: HashMap<(u64, u64), usize>,
     /// Objects that patterns led to.
     expanded: usize,
 }
 
 /// A config value that changes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ValueChange {
     /// RFC 6901 pointer into the effective config.
     pub pointer: String,
@@ -52,11 +55,13 @@ pub struct ValueChange {
 }
 
 /// An object whose mode changes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct ModeChange {
     /// The directory that it is reached from.
+    #[serde(with = "wire::path")]
     pub root: PathBuf,
     /// The path below that; "" for the directory itself.
+    #[serde(with = "wire::path")]
     pub rel: PathBuf,
     /// Which object it is.
     pub identity: Identity,
@@ -77,7 +82,7 @@ impl ModeChange {
 }
 
 /// A proposal that is not followed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Refused {
     /// The object or the config key that it is about.
     pub what: String,

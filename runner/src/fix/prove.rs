@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::guard::{self, Refusal};
@@ -21,6 +22,7 @@ use crate::policy::catalog::BUILTIN;
 use crate::policy::manifest::Severity;
 use crate::target::Preview;
 use crate::target::snapshot::Identity;
+use crate::wire;
 
 /// Audits the target as it would be, by the policies whose id is asked for.
 pub type Judge<'j> = &'j dyn Fn(&Preview, &dyn Fn(&str) -> bool) -> anyhow::Result<(Arc<Subject>, Report)>;
@@ -31,7 +33,7 @@ const TRIALS: usize = 20;
 const MAX_PLACES: usize = 100;
 
 /// A plan that does what it is for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Proven {
     /// The plan, without what was dropped.
     pub plan: Plan,
@@ -40,13 +42,15 @@ pub struct Proven {
 }
 
 /// A config file that gets another text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct FileChange {
     /// Its index in the config's files.
     pub file: usize,
     /// The directory that it is reached from.
+    #[serde(with = "wire::path")]
     pub root: PathBuf,
     /// The file below it.
+    #[serde(with = "wire::path")]
     pub rel: PathBuf,
     /// Which object it is.
     pub identity: Identity,
@@ -150,8 +154,9 @@ pub(super) fn look_at_file(
     let path = subject.config.files.get(file).map(|file| file.path.clone()).unwrap_or_default();
     let named = |why: &dyn std::fmt::Display| Refusal::Text(format!("{}: {why}", visible::path(&path)));
     let way = ground.way(&path).map_err(|why| named(&why))?;
-    let object =
-        Spot::find(&way.root, &way.rel).and_then(|spot| spot.look()).map_err(|error| named(&error))?;
+    let object = Spot::find_to_look(&way.root, &way.rel)
+        .and_then(|spot| spot.look())
+        .map_err(|error| named(&error))?;
     guard::file(&object, ground.caller).map_err(|why| named(&why))?;
     Ok((way, object.identity, object.mode))
 }

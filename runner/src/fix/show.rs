@@ -40,12 +40,12 @@ pub fn differences(subject: &Subject, plan: &Plan) -> Vec<(String, String)> {
     all
 }
 
-/// The whole plan.
+/// The whole plan, with the difference of each config file.
 ///
 /// # Errors
 /// What the writer says.
-pub fn write_plan(subject: &Subject, proven: &Proven, out: &mut dyn Write) -> io::Result<()> {
-    for (_, text) in differences(subject, &proven.plan) {
+pub fn write_plan(differences: &[(String, String)], proven: &Proven, out: &mut dyn Write) -> io::Result<()> {
+    for (_, text) in differences {
         for line in text.lines() {
             let style = match line.as_bytes() {
                 [b'-', ..] => AnsiColor::Red.on_default(),

@@ -10,9 +10,9 @@ use super::apply::{Applied, What};
 use super::guard::{ALLOWLIST_KEY, Refusal};
 use super::plan::{ModeChange, ValueChange};
 use super::prove::Proven;
-use super::show;
-use super::visited::{Place, State, places};
-use crate::audit::{Subject, visible};
+use super::visited::{Place, State};
+use crate::audit::visible;
+use crate::target::Installation;
 
 /// What was done, or would be.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +41,17 @@ pub struct Summary {
     pub refused: Vec<Refused>,
     /// The unified difference of each config file.
     pub differences: Vec<Difference>,
+}
+
+/// A plan, and what was known when it was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The plan.
+    pub proven: &'a Proven,
+    /// The difference of each config file, by its path.
+    pub differences: &'a [(String, String)],
+    /// The places that the reference's own fix visits.
+    pub places: &'a [Place],
 }
 
 /// A mode that was set, or why not.
@@ -79,9 +90,10 @@ pub struct Difference {
 }
 
 impl Summary {
-    /// Puts it together; `applied` is none for a dry run. `subject` is the target as it was read before the fix.
+    /// Puts it together; `applied` is none for a dry run.
     #[must_use]
-    pub fn new(subject: &Subject, proven: &Proven, applied: Option<&Applied>) -> Self {
+    pub fn new(installation: &Installation, shown: Shown<'_>, applied: Option<&Applied>) -> Self {
+        let Shown { proven, differences, places } = shown;
         let failures = applied.map_or(&[][..], |applied| applied.failed.as_slice());
         let failed: HashMap<&Path, &super::apply::Failed> =
             failures.iter().map(|failed| (failed.path.as_path(), failed)).collect();
@@ -117,16 +129,16 @@ impl Summary {
         let mut actions: Vec<Action> = Vec::new();
         let mut rest: HashMap<PathBuf, &ModeChange> =
             plan.modes.iter().map(|change| (change.path(), change)).collect();
-        for place in places(subject) {
+        for place in places {
             // A config that was written anew got its mode with its text.
-            let is_config = place.path == subject.located.config_audit;
+            let is_config = place.path == installation.config_audit;
             let with_text = |change: &&ModeChange| {
                 let file = proven.files.iter().find(|file| file.identity.is(change.identity));
                 is_config && file.is_some_and(|file| is_written(&file.path()))
             };
             let change = rest.remove(&place.path).filter(|change| !with_text(change));
             let error = mode_error(&place.path);
-            actions.push(action(&place, change.map(|change| change.after), error, left(&place.path)));
+            actions.push(action(place, change.map(|change| change.after), error, left(&place.path)));
         }
         for change in plan.modes.iter().filter(|change| rest.contains_key(&change.path())) {
             let place = Place { path: change.path(), directory: false };
@@ -140,11 +152,10 @@ impl Summary {
         });
         let error =
             |failed: &super::apply::Failed| format!("{}: {}", visible::path(&failed.path), failed.error);
-        let differences = show::differences(subject, plan).into_iter();
         Self {
             ok: failures.is_empty(),
-            state_dir: visible::path(&subject.located.state_dir),
-            config_path: visible::path(&subject.located.config_audit),
+            state_dir: visible::path(&installation.state_dir),
+            config_path: visible::path(&installation.config_audit),
             config_written: applied.is_some() && proven.files.iter().any(|change| is_written(&change.path())),
             changes: changed.collect(),
             actions,
@@ -152,7 +163,10 @@ impl Summary {
             dry_run: applied.is_none(),
             run: applied.and_then(|applied| applied.run.clone()),
             refused: refused.collect(),
-            differences: differences.map(|(path, diff)| Difference { path, diff }).collect(),
+            differences: differences
+                .iter()
+                .map(|(path, diff)| Difference { path: path.clone(), diff: diff.clone() })
+                .collect(),
         }
     }
 }

@@ -3,14 +3,20 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
+use serde::{Deserialize, Serialize};
+
 use crate::audit::Subject;
 use crate::config::agents;
+use crate::target::read_entries;
 use crate::target::snapshot::{Kind, Metadata};
+use crate::wire;
 
 /// A place, and what should be there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct Place {
     /// Its absolute path.
+    #[serde(with = "wire::path")]
     pub path: PathBuf,
     /// A directory; otherwise a file.
     pub directory: bool,
@@ -96,12 +102,12 @@ pub fn places(subject: &Subject) -> Vec<Place> {
 
 /// The regular files directly in a directory whose name has an ending, in byte order.
 fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let wanted = |entry: &std::fs::DirEntry| {
-        entry.file_name().to_string_lossy().ends_with(ending)
-            && entry.file_type().is_ok_and(|kind| kind.is_file())
+    let entries = read_entries(directory, usize::MAX).unwrap_or_default().into_iter();
+    let wanted = |(path, kind): &(PathBuf, FileType)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        *kind == FileType::RegularFile && name.ends_with(ending)
     };
-    let mut files: Vec<PathBuf> = entries.filter(wanted).map(|entry| entry.path()).collect();
+    let mut files: Vec<PathBuf> = entries.filter(wanted).map(|(path, _)| path).collect();
     files.sort();
     files
 }

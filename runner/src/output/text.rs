@@ -7,8 +7,9 @@ use anstyle::{AnsiColor, Style};
 use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
-use crate::audit::{Deep, Exit, JudgedBy, Report, Suppressed};
+use crate::audit::{Deep, Exit, JudgedBy, Report, Suppressed, visible};
 use crate::config::release::Source;
+use crate::confine::Confinement;
 use crate::policy::catalog;
 use crate::policy::manifest::Severity;
 use crate::probe::Gateway;
@@ -201,11 +202,14 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let Exit { code, reason } = &report.exit;
     writeln!(out, "exit {code}: {reason}")?;
+    if let Some(missing) = report.confinement.as_ref().and_then(Confinement::told) {
+        writeln!(out, "{DIM}not confined in full, missing: {}{DIM:#}", visible(&missing))?;
+    }
     let is_known = |finding: &&Finding| catalog::explains(&finding.check);
     if let Some(first) = report.findings.iter().find(is_known) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
-    if report.findings.iter().any(|finding| !finding.fixes.is_empty()) {
+    if report.is_curable {
         writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{DIM:#}")?;
     }
     if *code == Exit::NOTHING {

@@ -48,11 +48,18 @@ enum Failure {
     Closed(u16, String),
 }
 
-/// Asks the gateway.
-pub(super) fn run(address: &Address, credentials: &Credentials, owner: u32, deadline: Instant) -> Gateway {
+/// Asks the gateway. `connected_to` is called when the connection stands and its other end is known, before the first byte
+/// from there is read.
+pub(super) fn run(
+    address: &Address,
+    credentials: &Credentials,
+    owner: u32,
+    deadline: Instant,
+    connected_to: &dyn Fn(),
+) -> Gateway {
     let deadline = Rc::new(Cell::new(deadline));
     let mut connected = None;
-    let failure = converse(address, credentials, owner, &deadline, &mut connected).err();
+    let failure = converse((address, credentials), owner, &deadline, connected_to, &mut connected).err();
     let clean = |text: &str| {
         let text = short(&mask(text, &credentials.hidden));
         // These words are ours.
@@ -111,10 +118,10 @@ fn hint(credentials: &Credentials) -> &'static str {
 }
 
 fn converse(
-    address: &Address,
-    credentials: &Credentials,
+    (address, credentials): (&Address, &Credentials),
     owner: u32,
     deadline: &Deadline,
+    connected_to: &dyn Fn(),
     connected: &mut Option<Greeting>,
 ) -> Result<(), Failure> {
     let stream =
@@ -130,8 +137,10 @@ fn converse(
     if address.url.scheme() == "wss" {
         let stream = tls::wrap(&address.url, &address.pins, stream)
             .map_err(|error| Failure::Broken(format!("no TLS: {error}")))?;
+        connected_to();
         session(address, credentials, deadline, connected, stream)
     } else {
+        connected_to();
         session(address, credentials, deadline, connected, stream)
     }
 }

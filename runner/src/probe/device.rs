@@ -7,7 +7,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::SecretString;
@@ -22,9 +22,18 @@ pub(super) const ROLE: &str = "operator";
 /// The version of both files.
 const VERSION: u32 = 1;
 
+/// A paired device, as it crosses from one process of this program to another.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Paired {
+    private_key_pem: String,
+    token: String,
+    scopes: Vec<String>,
+}
+
 /// A paired device.
 pub(super) struct Device {
     key: Ed25519KeyPair,
+    private_key_pem: SecretString,
     id: String,
     /// The token that it was given.
     pub token: SecretString,
@@ -70,16 +79,30 @@ impl Device {
         let read = |name: &str| snapshot.read(0, &PathBuf::from("identity").join(Path::new(name))).ok();
         let identity: Identity = serde_json::from_slice(&read("device.json")?).ok()?;
         let stored: Stored = serde_json::from_slice(&read("device-auth.json")?).ok()?;
-        Self::new(&identity, stored)
+        Self::new(identity, stored)
     }
 
-    fn new(identity: &Identity, mut stored: Stored) -> Option<Self> {
-        let der = PrivatePkcs8KeyDer::from_pem_slice(identity.private_key_pem.as_bytes()).ok()?;
+    fn new(identity: Identity, mut stored: Stored) -> Option<Self> {
+        let Token { token, scopes } = stored.tokens.remove(ROLE)?;
+        let device = Self::of_paired(Paired { private_key_pem: identity.private_key_pem, token, scopes })?;
+        let versions = [identity.version, stored.version];
+        (versions == [VERSION; 2] && stored.device_id == device.id).then_some(device)
+    }
+
+    /// The same as it crosses.
+    pub fn paired(&self) -> Paired {
+        let (pem, token) = (self.private_key_pem.expose().to_owned(), self.token.expose().to_owned());
+        Paired { private_key_pem: pem, token, scopes: self.scopes.clone() }
+    }
+
+    /// The device that crossed; none where its key is none.
+    pub fn of_paired(paired: Paired) -> Option<Self> {
+        let Paired { private_key_pem, token, scopes } = paired;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(private_key_pem.as_bytes()).ok()?;
         let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der()).ok()?;
         let id = HEXLOWER.encode(&Sha256::digest(key.public_key().as_ref()));
-        let ours = identity.version == VERSION && stored.version == VERSION && stored.device_id == id;
-        let Token { token, scopes } = stored.tokens.remove(ROLE).filter(|_| ours)?;
-        Some(Self { key, id, token: SecretString::new(token), scopes })
+        let private_key_pem = SecretString::new(private_key_pem);
+        Some(Self { key, private_key_pem, id, token: SecretString::new(token), scopes })
     }
 
     /// Signs what the device asks for.

@@ -2,6 +2,7 @@
 //! questions, and tells whether they were answered. It writes nothing, and neither a hostile config nor a hostile gateway
 //! can make it wait longer, read more, or send credentials further than is said here. `docs/probe.md` is its page.
 
+mod call;
 mod client;
 mod credentials;
 mod device;
@@ -13,15 +14,19 @@ mod tls;
 mod url;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::release::Release;
 use crate::config::{Config, SecretString};
-use crate::target::{Environment, Located, Origin};
+use crate::target::{Environment, Located, Origin, broker};
+use crate::wire;
+
+pub use call::{SUBCOMMAND, child, start as start_call};
 
 /// How long the probe may take where nothing else is said (the reference's budget).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,26 +47,36 @@ const MAX_TEXT: usize = 300;
 pub const NOTHING_SENT: &str = "nothing was sent: ";
 
 /// What the operator says about the probe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Options {
     /// Goes before every other token.
+    #[serde(with = "wire::secret")]
     pub token: Option<SecretString>,
     /// Goes before every other password.
+    #[serde(with = "wire::secret")]
     pub password: Option<SecretString>,
     /// How long the whole probe may take.
     pub timeout: Duration,
     /// What a target that was named on the command line holds may go to the address that it names, on another machine, too.
     pub trust_target: bool,
+    /// The names and addresses of this machine's interfaces.
+    pub interfaces: Vec<(String, IpAddr)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { token: None, password: None, timeout: DEFAULT_TIMEOUT, trust_target: false }
+        Self {
+            token: None,
+            password: None,
+            timeout: DEFAULT_TIMEOUT,
+            trust_target: false,
+            interfaces: url::interfaces(),
+        }
     }
 }
 
 /// What the probe met. The fields have the reference's names and meanings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway {
     /// A connection was tried.
     pub attempted: bool,
@@ -79,7 +94,7 @@ pub struct Gateway {
 }
 
 /// How a WebSocket was closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Close {
     /// The close code; 1006 where the connection ended without one.
     pub code: u16,
@@ -104,7 +119,7 @@ impl Probe {
     pub fn start(located: &Located, environment: &Environment, config: &Config, options: &Options) -> Self {
         let deadline = Instant::now() + options.timeout;
         let address = if config.understood || !config.present {
-            url::Address::of(located, environment, config, &url::interfaces())
+            url::Address::of(located, environment, config, &options.interfaces)
                 .and_then(|address| permitted(address, located, options))
         } else {
             let reason = "the config could not be read, so it is not known where the gateway is".to_owned();
@@ -136,9 +151,22 @@ impl Probe {
         let shown = address.shown.clone();
         let owner = located.territory.owner();
         let credentials = credentials::Credentials::of(located, environment, config, options, &address);
+        // A worker may not call anybody: its supervisor has it done, and the result comes by a handle. Asked for here, because
+        // a worker that is sealed gets nothing more.
+        let call = broker::has_supervisor().then(|| {
+            let call = call::Call::new(&address, &credentials, options.timeout);
+            broker::call(serde_json::to_string(&call).unwrap_or_default())
+        });
         let work = move || {
+            let gateway = match call {
+                None => client::run(&address, &credentials, owner, deadline, &|| ()),
+                Some(Ok(handle)) => {
+                    call::result(handle).unwrap_or_else(|| lost(&address, "it ended without a word"))
+                }
+                Some(Err(errno)) => lost(&address, &format!("it could not be started ({errno})")),
+            };
             // Nobody listens any more where the time is over.
-            let _ = sender.send(client::run(&address, &credentials, owner, deadline));
+            let _ = sender.send(gateway);
         };
         match std::thread::Builder::new().name("probe".to_owned()).spawn(work) {
             Ok(_) => inner(shown, None),
@@ -180,6 +208,18 @@ impl Probe {
             let _ = result.set(gateway);
         }
         result.get().cloned()
+    }
+}
+
+/// Nothing is known of the gateway: the process that calls it came to nothing.
+fn lost(address: &url::Address, why: &str) -> Gateway {
+    Gateway {
+        attempted: false,
+        url: address.shown.clone(),
+        ok: false,
+        error: Some(format!("{NOTHING_SENT}the process that calls the gateway came to nothing: {why}")),
+        close: None,
+        release: None,
     }
 }
 

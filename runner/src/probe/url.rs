@@ -88,7 +88,7 @@ impl Address {
         parsed.set_fragment(None);
         let pins = super::tls::pins(located, config, remote.is_some())
             .map_err(|reason| Unusable { url: shown.clone(), reason })?;
-        let local = parsed.host().is_some_and(|host| is_this_machine(&host, interfaces));
+        let local = is_local(&parsed, interfaces);
         Ok(Self { url: parsed, shown, login, remote: remote.is_some(), local, pins })
     }
 }
@@ -173,12 +173,12 @@ fn shown(text: &str, url: &Url, hide_path: bool) -> String {
 }
 
 /// Credentials may be sent there.
-fn allowed(url: &Url, interfaces: &[(String, IpAddr)]) -> Result<(), String> {
+pub(super) fn allowed(url: &Url, interfaces: &[(String, IpAddr)]) -> Result<(), String> {
     let host = url.host();
     match url.scheme() {
         "wss" if host.is_some() => Ok(()),
         "ws" if host.is_some() => {
-            if host.is_some_and(|host| is_this_machine(&host, interfaces)) {
+            if is_local(url, interfaces) {
                 return Ok(());
             }
             Err("the address is on another machine and not encrypted: the gateway's credentials would cross the \
@@ -190,6 +190,11 @@ fn allowed(url: &Url, interfaces: &[(String, IpAddr)]) -> Result<(), String> {
             short(scheme)
         )),
     }
+}
+
+/// The URL leads to this machine.
+pub(super) fn is_local(url: &Url, interfaces: &[(String, IpAddr)]) -> bool {
+    url.host().is_some_and(|host| is_this_machine(&host, interfaces))
 }
 
 /// What is sent there does not leave this machine. A name but "localhost" says nothing of where it leads.

@@ -54,6 +54,11 @@ const PIPE_BYTES: usize = 16 << 10;
 pub struct Compiled(Arc<Vec<u8>>);
 
 impl Compiled {
+    /// Code that [`in_child`] returned to the supervisor, and that it handed to its worker.
+    pub(crate) fn handed_over(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(bytes))
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }

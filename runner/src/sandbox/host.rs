@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
@@ -98,7 +98,7 @@ impl Shared {
 }
 
 /// How far an audit has come, for whoever waits.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Progress {
     /// Runs of policies that are to be.
     pub runs: AtomicUsize,
@@ -108,6 +108,24 @@ pub struct Progress {
     pub files: AtomicUsize,
     /// What the run that began last looks at.
     pub current: Mutex<String>,
+}
+
+impl Progress {
+    /// Runs that have ended, runs in all, files that were read, and what is looked at.
+    #[must_use]
+    pub fn now(&self) -> (usize, usize, usize, String) {
+        let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (count(&self.done), count(&self.runs), count(&self.files), current)
+    }
+
+    /// The same, as somebody else tells it.
+    pub fn tell(&self, (done, runs, files, current): (usize, usize, usize, String)) {
+        for (number, told) in [(&self.done, done), (&self.runs, runs), (&self.files, files)] {
+            number.store(told, Ordering::Relaxed);
+        }
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = current;
+    }
 }
 
 /// The state of one run.

@@ -34,7 +34,7 @@ struct Inner {
     reader: OnceLock<wasmtime::Result<database::Ready>>,
     stop: Arc<AtomicBool>,
     /// None where no thread could be started: then fuel and the calls of a policy end it, a little later.
-    clock: Option<std::thread::JoinHandle<()>>,
+    clock: OnceLock<Option<std::thread::JoinHandle<()>>>,
 }
 
 /// A policy that is mapped and linked, once it is needed. Code must not be mapped twice at one address, so whoever needs
@@ -51,6 +51,15 @@ pub enum Code {
 }
 
 impl Code {
+    /// The code of one that is not built in.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Builtin(_) => None,
+            Self::Compiled(code, _) => Some(code.bytes()),
+        }
+    }
+
     /// A component of the operator's.
     #[must_use]
     pub fn compiled(code: Compiled) -> Self {
@@ -107,6 +116,20 @@ pub struct Stages {
     pub fuel: u64,
 }
 
+impl Stages {
+    /// All of them in one line, for a policy.
+    #[must_use]
+    pub fn told(&self, id: &str) -> String {
+        let [map, instantiate, call] =
+            [self.map, self.instantiate, self.call].map(|time| time.as_secs_f64() * 1e3);
+        format!(
+            "{:>9.3} ms  {id} (map {map:.3}, instantiate {instantiate:.3}, call {call:.3}; fuel {})",
+            map + instantiate + call,
+            self.fuel
+        )
+    }
+}
+
 /// What a run gave.
 pub struct Answer {
     /// What the policy said, unchecked.
@@ -129,25 +152,31 @@ impl Sandbox {
     /// Starts the engine.
     pub fn new() -> anyhow::Result<Self> {
         let engine = load::engine()?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let clock = std::thread::Builder::new().name("clock".to_owned()).spawn({
-            let (engine, stop) = (engine.clone(), Arc::clone(&stop));
-            move || {
-                while !stop.load(Ordering::Relaxed) {
-                    std::thread::park_timeout(Duration::from_millis(EPOCH_MILLISECONDS));
-                    engine.increment_epoch();
-                }
-            }
-        });
         let own = RwLock::new(wasi::Linked::new(&engine, host::link)?);
         Ok(Self(Arc::new(Inner {
             engine,
             own,
             known: Mutex::default(),
             reader: OnceLock::new(),
-            stop,
-            clock: clock.ok(),
+            stop: Arc::default(),
+            clock: OnceLock::new(),
         })))
+    }
+
+    /// Starts the thread that counts time for policies, with the first of them: what confines a process confines the threads
+    /// that it starts from then on.
+    fn start_clock(&self) {
+        let Inner { engine, stop, clock, .. } = &*self.0;
+        clock.get_or_init(|| {
+            let (engine, stop) = (engine.clone(), Arc::clone(stop));
+            let work = move || {
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::park_timeout(Duration::from_millis(EPOCH_MILLISECONDS));
+                    engine.increment_epoch();
+                }
+            };
+            std::thread::Builder::new().name("clock".to_owned()).spawn(work).ok()
+        });
     }
 
     /// Maps a policy's code and links its imports, once.
@@ -190,6 +219,7 @@ impl Sandbox {
         if let Some(cut) = budget.cut() {
             return Answer::without(cut.into());
         }
+        self.start_clock();
         let started = Instant::now();
         let policy = match self.ready(code) {
             Ok(policy) => policy,
@@ -250,7 +280,7 @@ impl Sandbox {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(clock) = self.clock.take() {
+        if let Some(clock) = self.clock.take().flatten() {
             clock.thread().unpark();
             // A clock that panicked has nothing left to stop.
             let _ = clock.join();

@@ -7,7 +7,7 @@ use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid}
 const NO_GROUP: u32 = 65534;
 
 /// Becomes the owner where this process is root and the owner is not. Whether it worked, the process's user tells.
-pub(super) fn become_owner(owner: u32) {
+pub fn become_owner(owner: u32) {
     if !rustix::process::geteuid().is_root() || owner == 0 {
         return;
     }

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::js_trim;
 
 /// Where a variable came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub enum Origin {
     /// The environment this program was started with.
     Process,
@@ -34,7 +36,7 @@ impl Origin {
 }
 
 /// Variables with the origin of each. `Debug` shows names and origins, never values.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 pub struct Environment {
     variables: BTreeMap<String, (String, Origin)>,
     /// Variables up to this origin are not the target's: what is its own goes before them.

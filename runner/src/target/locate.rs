@@ -4,11 +4,14 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::paths::user_path;
 use super::snapshot::Identity;
 use super::territory::{self, Territory};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
 use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
+use crate::wire;
 
 /// Names of the config file, the present one first; the others are names of the program's past.
 pub const CONFIG_NAMES: [&str; 4] = ["openclaw.json", "clawdbot.json", "moldbot.json", "moltbot.json"];
@@ -45,6 +48,43 @@ pub(crate) const DOTENV: &str = ".env";
 
 /// Longest profile name, in characters (the gateway's own limit).
 const MAX_PROFILE_CHARS: usize = 64;
+
+/// Where an installation lies: everything that is known of it before the first byte of it is read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Installation {
+    /// The home directory, which `~` in config values means.
+    #[serde(with = "wire::path")]
+    pub home: PathBuf,
+    /// The directory relative paths were resolved against.
+    #[serde(with = "wire::path")]
+    pub cwd: PathBuf,
+    /// The state directory.
+    #[serde(with = "wire::path")]
+    pub state_dir: PathBuf,
+    /// The state directory exists (symbolic links followed).
+    pub state_exists: bool,
+    /// What decided the state directory, for people.
+    pub origin: String,
+    /// The config file that is parsed.
+    #[serde(with = "wire::path")]
+    pub config_load: PathBuf,
+    /// `config_load` exists (symbolic links followed).
+    pub config_exists: bool,
+    /// What decided the config file, for people.
+    pub config_origin: String,
+    /// The config file whose permissions the reference checks.
+    #[serde(with = "wire::path")]
+    pub config_audit: PathBuf,
+    /// Whose installation it is.
+    pub territory: Territory,
+    /// The config alone was named on the command line.
+    config_alone: bool,
+    /// The state directory was named on the command line.
+    state_named: bool,
+    /// The `.env` files, the state directory's last.
+    dotenv: Vec<Dotenv>,
+}
 
 /// What the operator asked for on the command line.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +183,14 @@ pub fn locate(
     env: &mut Environment,
     cwd: &Path,
 ) -> Result<(Located, Vec<Problem>), LocateError> {
+    Ok(find(request, env, cwd)?.read(env))
+}
+
+/// Finds the target, and reads nothing of it: flags, environment, and what exists. A profile's variables go into `env`.
+///
+/// # Errors
+/// Only for an unusable command line.
+pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Installation, LocateError> {
     check(request, cwd)?;
     let home = home_dir(env, cwd);
     if let Some(name) = &request.profile {
@@ -163,52 +211,105 @@ pub fn locate(
     if by_hand {
         env.belongs_to_another(if config_alone { Origin::StateDotenv } else { Origin::CwdDotenv });
     }
-    let mut problems = Vec::new();
-    let files = dotenv_files(cwd, &state_dir, env, request, &home);
-    let found = Found { home: &home, cwd, state_dir: &state_dir, config: &config_load };
-    let ReadDotenv { files: dotenv, ignored } = read_dotenv(&files, &found, territory, env, &mut problems);
-    let dotenv_path = files.last().map(Dotenv::path).unwrap_or_default();
-    problems.extend(other_state_dir(&state_dir, &config_load, &origin, &home));
-    // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
-    problems.extend(git_work_tree([&state_dir, &config_load]).filter(|_| !config_alone));
-    let credentials_dir = match env.non_blank("OPENCLAW_OAUTH_DIR") {
-        // An environment variable speaks of this user's own installation, not of a directory given by hand.
-        Some(dir)
-            if request.state_dir.is_none()
-                || env.origin("OPENCLAW_OAUTH_DIR") == Some(Origin::StateDotenv) =>
-        {
-            user_path(dir, &home, cwd)
-        }
-        _ => state_dir.join("credentials"),
-    };
-    if config_load != config_audit {
-        let variable = if config_origin == "default" { &origin } else { &config_origin };
-        let message = format!(
-            "With {variable} set, the gateway and this audit read {}, while the gateway's own audit checks the \
-             permissions of {}.",
-            config_load.display(),
-            config_audit.display()
-        );
-        problems.push(Problem::new(ProblemKind::PathsDisagree, message).on(config_audit.clone()));
-    }
-    let located = Located {
-        state_exists,
-        config_exists,
+    let dotenv = dotenv_files(cwd, &state_dir, env, request, &home);
+    Ok(Installation {
         home,
-        state_dir,
-        config_load,
-        config_audit,
-        credentials_dir,
-        origin,
-        config_origin,
         cwd: cwd.to_owned(),
+        state_dir,
+        state_exists,
+        origin,
+        config_load,
+        config_exists,
+        config_origin,
+        config_audit,
         territory,
+        config_alone,
+        state_named: request.state_dir.is_some(),
         dotenv,
-        dotenv_path,
-        ignored,
-    };
-    Ok((located, problems))
+    })
 }
+
+impl Installation {
+    /// Reads the `.env` files into `env`, and tells what was met on the way.
+    #[must_use]
+    pub fn read(self, env: &mut Environment) -> (Located, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let ReadDotenv { files: dotenv, ignored } = self.read_dotenv(env, &mut problems);
+        let dotenv_path = self.dotenv.last().map(Dotenv::path).unwrap_or_default();
+        let Self { home, cwd, state_dir, config_load, config_audit, origin, config_origin, .. } = self;
+        problems.extend(other_state_dir(&state_dir, &config_load, &origin, &home));
+        // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
+        problems.extend(git_work_tree([&state_dir, &config_load]).filter(|_| !self.config_alone));
+        let credentials_dir = match env.non_blank(OAUTH_DIR) {
+            // An environment variable speaks of this user's own installation, not of a directory given by hand.
+            Some(dir) if !self.state_named || env.origin(OAUTH_DIR) == Some(Origin::StateDotenv) => {
+                user_path(dir, &home, &cwd)
+            }
+            _ => state_dir.join("credentials"),
+        };
+        if config_load != config_audit {
+            let variable = if config_origin == "default" { &origin } else { &config_origin };
+            let message = format!(
+                "With {variable} set, the gateway and this audit read {}, while the gateway's own audit checks the \
+                 permissions of {}.",
+                config_load.display(),
+                config_audit.display()
+            );
+            problems.push(Problem::new(ProblemKind::PathsDisagree, message).on(config_audit.clone()));
+        }
+        let located = Located {
+            state_exists: self.state_exists,
+            config_exists: self.config_exists,
+            home,
+            state_dir,
+            config_load,
+            config_audit,
+            credentials_dir,
+            origin,
+            config_origin,
+            cwd,
+            territory: self.territory,
+            dotenv,
+            dotenv_path,
+            ignored,
+        };
+        (located, problems)
+    }
+
+    /// The state directory was named on the command line: it need not be this user's own installation.
+    #[must_use]
+    pub fn by_hand(&self) -> bool {
+        self.state_named
+    }
+
+    /// It is this user's own: found as OpenClaw itself finds it, and owned by the user who audits it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        !self.state_named && self.config_origin != CONFIG_FLAG && !self.territory.is_anothers()
+    }
+
+    /// The directories and files that an audit reads for certain, whatever the target names besides.
+    #[must_use]
+    pub fn roots(&self, env: &Environment) -> Vec<PathBuf> {
+        let mut roots = vec![self.state_dir.clone(), self.config_load.clone()];
+        roots.extend(self.dotenv.iter().map(Dotenv::path));
+        // The operator's own word, other than that of a `.env`, which nobody has read yet.
+        let credentials = env.non_blank(OAUTH_DIR).filter(|_| !self.state_named);
+        roots.extend(credentials.map(|dir| user_path(dir, &self.home, &self.cwd)));
+        roots
+    }
+
+    /// The directories from which the config may include files.
+    #[must_use]
+    pub fn include_roots(&self, env: &Environment) -> Vec<PathBuf> {
+        let more = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
+        let more = more.unwrap_or_default().split(':').map(Path::new).filter(|root| root.is_absolute());
+        self.config_load.parent().into_iter().chain(more).map(Path::to_owned).collect()
+    }
+}
+
+/// Says where OAuth and channel credentials lie.
+const OAUTH_DIR: &str = "OPENCLAW_OAUTH_DIR";
 
 /// True for a variable that decides where the target is.
 pub(crate) fn is_redirect(name: &str) -> bool {
@@ -366,7 +467,10 @@ fn config_audit(
     load.to_owned()
 }
 
+/// A `.env` file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Dotenv {
+    #[serde(with = "wire::path")]
     folder: PathBuf,
     origin: Origin,
 }
@@ -390,27 +494,6 @@ fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, 
     }
     files.push(Dotenv { folder: of_state, origin: Origin::StateDotenv });
     files
-}
-
-/// What was found before the `.env` files are read.
-struct Found<'a> {
-    home: &'a Path,
-    cwd: &'a Path,
-    state_dir: &'a Path,
-    config: &'a Path,
-}
-
-impl Found<'_> {
-    /// The variable names the very place that is audited anyway.
-    fn is_named_by(&self, name: &str, value: &str) -> bool {
-        let named = user_path(js_trim(value), self.home, self.cwd);
-        match name {
-            "OPENCLAW_STATE_DIR" | "CLAWDBOT_STATE_DIR" => named == self.state_dir,
-            "OPENCLAW_CONFIG_PATH" | "CLAWDBOT_CONFIG_PATH" => named == self.config,
-            "HOME" | "USERPROFILE" | "OPENCLAW_HOME" => named == self.home,
-            _ => false,
-        }
-    }
 }
 
 /// A state directory under another of the gateway's names, which a default audit passes over.
@@ -469,43 +552,50 @@ struct ReadDotenv {
     ignored: Vec<String>,
 }
 
-/// Reads them, none of them through a link, and says which objects they are.
-fn read_dotenv(
-    files: &[Dotenv],
-    found: &Found<'_>,
-    territory: Territory,
-    env: &mut Environment,
-    problems: &mut Vec<Problem>,
-) -> ReadDotenv {
-    let mut read = ReadDotenv::default();
-    for file in files {
-        let bytes = match territory.read_own(&file.folder, Path::new(DOTENV), MAX_DOTENV_BYTES) {
-            Ok(content) => {
-                read.files.push(content.object.identity);
-                content.bytes
-            }
-            Err(ReadError::NotFound(_)) => continue,
-            Err(error) => {
-                problems.push(unread_dotenv(&error, file));
-                continue;
-            }
-        };
-        for (name, value) in parse_dotenv(&String::from_utf8_lossy(&bytes)) {
-            // The target's own `.env` may say where its credentials lie: the gateway obeys that, too.
-            let own_credentials = file.origin == Origin::StateDotenv && name == "OPENCLAW_OAUTH_DIR";
-            if is_redirect(&name) && !own_credentials {
-                // A variable that is already set was never at risk.
-                let is_set = env.get(&name).is_some() || js_trim(&value).is_empty();
-                if !is_set && !found.is_named_by(&name, &value) {
-                    problems.push(redirect_ignored(&name, file));
-                    read.ignored.push(name);
+impl Installation {
+    /// Reads them, none of them through a link, and says which objects they are.
+    fn read_dotenv(&self, env: &mut Environment, problems: &mut Vec<Problem>) -> ReadDotenv {
+        let mut read = ReadDotenv::default();
+        for file in &self.dotenv {
+            let bytes = match self.territory.read_own(&file.folder, Path::new(DOTENV), MAX_DOTENV_BYTES) {
+                Ok(content) => {
+                    read.files.push(content.object.identity);
+                    content.bytes
                 }
-            } else {
-                env.insert_missing(&name, &value, file.origin);
+                Err(ReadError::NotFound(_)) => continue,
+                Err(error) => {
+                    problems.push(unread_dotenv(&error, file));
+                    continue;
+                }
+            };
+            for (name, value) in parse_dotenv(&String::from_utf8_lossy(&bytes)) {
+                // The target's own `.env` may say where its credentials lie: the gateway obeys that, too.
+                let own_credentials = file.origin == Origin::StateDotenv && name == OAUTH_DIR;
+                if is_redirect(&name) && !own_credentials {
+                    // A variable that is already set was never at risk.
+                    let is_set = env.get(&name).is_some() || js_trim(&value).is_empty();
+                    if !is_set && !self.is_named_by(&name, &value) {
+                        problems.push(redirect_ignored(&name, file));
+                        read.ignored.push(name);
+                    }
+                } else {
+                    env.insert_missing(&name, &value, file.origin);
+                }
             }
         }
+        read
     }
-    read
+
+    /// The variable names the very place that is audited anyway.
+    fn is_named_by(&self, name: &str, value: &str) -> bool {
+        let named = user_path(js_trim(value), &self.home, &self.cwd);
+        match name {
+            "OPENCLAW_STATE_DIR" | "CLAWDBOT_STATE_DIR" => named == self.state_dir,
+            "OPENCLAW_CONFIG_PATH" | "CLAWDBOT_CONFIG_PATH" => named == self.config_load,
+            "HOME" | "USERPROFILE" | "OPENCLAW_HOME" => named == self.home,
+            _ => false,
+        }
+    }
 }
 
 fn unread_dotenv(error: &ReadError, file: &Dotenv) -> Problem {

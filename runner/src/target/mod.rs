@@ -3,7 +3,8 @@
 //! Everything is decided before any file of the target is interpreted, from the command line and the
 //! process environment only. Nothing here writes, migrates or executes; problems are data.
 
-mod account;
+pub mod account;
+pub mod broker;
 mod clock;
 pub mod database;
 mod dotenv;
@@ -28,10 +29,12 @@ pub use dotenv::parse as parse_dotenv;
 pub use environment::{Environment, Origin};
 pub(crate) use locate::DOTENV;
 pub(crate) use locate::is_redirect;
-pub use locate::{CONFIG_NAMES, INCLUDE_ROOTS, LocateError, Located, MAX_DOTENV_BYTES, Request, locate};
+pub use locate::{
+    CONFIG_NAMES, INCLUDE_ROOTS, Installation, LocateError, Located, MAX_DOTENV_BYTES, Request, find, locate,
+};
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};
 pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
-pub use read::{FileKind, ReadError, read_regular};
+pub use read::{FileKind, ReadError, read_entries, read_regular};
 pub use real::real_path;
 pub use territory::Territory;

@@ -1,6 +1,7 @@
 //! Reads one regular file without ever blocking: not on a FIFO, a device or a directory, and never more
 //! than a given number of bytes.
 
+use std::ffi::OsStr;
 use std::fmt;
 #[expect(
     clippy::disallowed_types,
@@ -9,10 +10,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+use super::broker::{self, Want};
 
 /// What stands where a regular file should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,9 +135,41 @@ pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let before = rustix::fs::stat(path).map_err(|errno| ReadError::from_errno(path, errno))?;
     check_regular(path, &before, cap)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let opened =
-        rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| ReadError::from_errno(path, errno))?;
+    let open = || rustix::fs::open(path, flags, Mode::empty());
+    let opened = broker::open(path, Path::new(""), Want::Linked, open)
+        .map_err(|errno| ReadError::from_errno(path, errno))?;
     read_handle(opened, path, cap)
+}
+
+/// The first entries of a directory that is reached through links, and what each is; at most so many, in no order.
+///
+/// # Errors
+/// What the operating system says.
+pub fn read_entries(directory: &Path, most: usize) -> Result<Vec<(PathBuf, FileType)>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let open = || rustix::fs::open(directory, flags, Mode::empty());
+    let handle = broker::open(directory, Path::new(""), Want::Directory, open)?;
+    let own = handle.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let mut found = Vec::new();
+    for entry in rustix::fs::Dir::new(own)?.flatten() {
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        if found.len() == most {
+            break;
+        }
+        // Some file systems do not say it at once.
+        let kind = match entry.file_type() {
+            FileType::Unknown => {
+                let stat = rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW);
+                stat.map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+            }
+            known => known,
+        };
+        found.push((directory.join(OsStr::from_bytes(name.to_bytes())), kind));
+    }
+    Ok(found)
 }
 
 /// Reads an open file, at most `cap` bytes, where it is a regular one.

@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
+use super::broker::{self, Want};
 use super::listing::{Full, Listing};
 use super::real::real_path_of;
 use super::{Preview, Territory, secrecy};
@@ -81,7 +83,7 @@ pub struct Metadata {
 }
 
 /// What stays the same as long as an object is not replaced or changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Identity {
     /// The file system.
     pub device: u64,
@@ -489,6 +491,11 @@ impl Snapshot {
         Self { guard, ..self }
     }
 
+    /// Where the views lie.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.roots.iter().map(Root::path)
+    }
+
     /// Facts as they are told.
     fn facts(&self, stat: &Stat) -> Metadata {
         let mut metadata = Metadata::from(stat);
@@ -637,7 +644,9 @@ impl Snapshot {
         let root = self.root(view)?;
         let open = || {
             let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
-            let handle = rustix::fs::open(&root.path, flags, Mode::empty()).map_err(|errno| match errno {
+            let open = || rustix::fs::open(&root.path, flags, Mode::empty());
+            let opened = broker::open(&root.path, Path::new(""), Want::Directory, open);
+            let handle = opened.map_err(|errno| match errno {
                 // A link that leads to itself leads to nothing, as one that dangles.
                 Errno::LOOP => LookError::NotFound,
                 other => other.into(),
@@ -673,16 +682,20 @@ impl Snapshot {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK;
         let handle = if rel.as_os_str().is_empty() {
-            let own = self.directory(view)?.as_fd().try_clone_to_owned();
-            own.map_err(|error| LookError::Io(error.to_string()))?
+            // Opened anew, so that the listing begins at its beginning.
+            let own = self.directory(view)?;
+            let open = || rustix::fs::openat(own, ".", flags | OFlags::CLOEXEC, Mode::empty());
+            broker::open(&self.root(view)?.path, Path::new(""), Want::Directory, open)?
         } else {
-            open_beneath(self.directory(view)?, rel, flags)?
+            open_granted((self.directory(view)?, &self.root(view)?.path), rel, Want::Directory, flags)?
         };
         if !root_link && Metadata::from(&rustix::fs::fstat(&handle)?).identity != expected.identity {
             return Err(LookError::Changed);
         }
         let mut listing = Listing::new(&self.listed);
-        for item in rustix::fs::Dir::read_from(&handle)? {
+        // A directory that was handed over can be read, and not opened anew.
+        let own = handle.try_clone().map_err(|error| LookError::Io(error.to_string()))?;
+        for item in rustix::fs::Dir::new(own)? {
             let item = item?;
             let name = item.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
@@ -718,16 +731,23 @@ impl Snapshot {
             )));
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let root = self.root(view)?;
         let handle = if rel.as_os_str().is_empty() {
-            let root = self.root(view)?;
             match root.purpose {
-                Purpose::Log => open_unlinked(&root.path, flags)?,
+                Purpose::Log => match open_unlinked(&root.path, flags) {
+                    Err(LookError::Denied) => broker::request(&root.path, Path::new(""), Want::Unlinked)?,
+                    opened => opened?,
+                },
                 // Where a link was found, the identity below tells that it still leads to the same object.
-                Purpose::Code => rustix::fs::open(&root.path, flags | OFlags::CLOEXEC, Mode::empty())?,
-                _ => rustix::fs::open(&root.path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?,
+                purpose => {
+                    let follow = if purpose == Purpose::Code { OFlags::empty() } else { OFlags::NOFOLLOW };
+                    let open =
+                        || rustix::fs::open(&root.path, flags | follow | OFlags::CLOEXEC, Mode::empty());
+                    broker::open(&root.path, Path::new(""), Want::Linked, open)?
+                }
             }
         } else {
-            open_beneath(self.directory(view)?, rel, flags)?
+            open_granted((self.directory(view)?, &root.path), rel, Want::File, flags)?
         };
         let before = Metadata::from(&rustix::fs::fstat(&handle)?);
         if before.identity != expected.identity || before.size != expected.size {
@@ -822,6 +842,19 @@ pub(crate) fn open_beneath(directory: impl AsFd + Copy, rel: &Path, flags: OFlag
         // Old kernels do not know openat2, and strict kernel policies forbid it.
         Err(Errno::NOSYS | Errno::PERM) => walk_beneath(directory, rel, flags),
         other => Ok(other?),
+    }
+}
+
+/// [`open_beneath`], for reading below a folder that lies at `base`: where a confined process may not, its supervisor may.
+pub(super) fn open_granted(
+    (directory, base): (impl AsFd + Copy, &Path),
+    rel: &Path,
+    want: Want,
+    flags: OFlags,
+) -> Look<OwnedFd> {
+    match open_beneath(directory, rel, flags) {
+        Err(LookError::Denied) if !flags.contains(OFlags::PATH) => Ok(broker::request(base, rel, want)?),
+        opened => opened,
     }
 }
 

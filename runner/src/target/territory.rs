@@ -2,17 +2,19 @@
 //! names asks here; the table in `docs/sandbox.md` says it for each kind of place. What a fix may change is decided in
 //! `fix/`, by the same owner.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use serde::{Deserialize, Serialize};
 
 use super::account;
+use super::broker::{self, Want};
 use super::read::{ReadError, check_regular, read_handle};
-use super::snapshot::{Kind, LookError, Metadata, open_beneath};
+use super::snapshot::{Kind, LookError, Metadata, open_granted};
 
 /// Whose rights this process has, compared with the installation's owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Reader {
     /// The owner's own: what the kernel gives, the owner could read, too.
     Owner,
@@ -21,7 +23,7 @@ pub enum Reader {
 }
 
 /// Whose installation it is, and who looks at it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Territory {
     owner: u32,
     reader: Reader,
@@ -102,9 +104,9 @@ impl Territory {
     pub fn read_beneath(self, folder: &Path, rel: &Path, cap: u64) -> Result<Content, ReadError> {
         let path = folder.join(rel);
         let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
-        let folder = rustix::fs::open(folder, flags, Mode::empty())
+        let handle = rustix::fs::open(folder, flags, Mode::empty())
             .map_err(|errno| ReadError::from_errno(&path, errno))?;
-        self.read_unlinked(folder, rel, &path, cap)
+        self.read_unlinked((&handle, folder), rel, &path, cap)
     }
 
     /// Reads a regular file that is no link itself. The way to it may have links.
@@ -128,20 +130,21 @@ impl Territory {
             .map_err(|errno| ReadError::from_errno(path, errno))?;
         let found = self.check(&handle, path, cap)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::empty())
+        let open = || rustix::fs::open(path, flags, Mode::empty());
+        let opened = broker::open(path, Path::new(""), Want::Linked, open)
             .map_err(|errno| ReadError::from_errno(path, errno))?;
         Self::content(opened, &found, path, cap)
     }
 
     fn read_unlinked(
         self,
-        folder: impl AsFd,
+        (folder, base): (&OwnedFd, &Path),
         rel: &Path,
         path: &Path,
         cap: u64,
     ) -> Result<Content, ReadError> {
         let open = |flags| {
-            open_beneath(folder.as_fd(), rel, flags).map_err(|error| match error {
+            open_granted((folder, base), rel, Want::File, flags).map_err(|error| match error {
                 LookError::ThroughLink => ReadError::Link(path.to_owned()),
                 LookError::NotFound => ReadError::NotFound(path.to_owned()),
                 LookError::Denied => ReadError::Denied(path.to_owned()),

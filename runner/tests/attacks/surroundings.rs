@@ -138,6 +138,19 @@ fn give_away(path: &Path, owner: u32) {
     }
 }
 
+/// An output without what it says of the confinement: how much of that there is depends on the limits.
+fn without_confinement(out: &str) -> String {
+    let of_json = || {
+        let mut report: Value = serde_json::from_str(out).ok()?;
+        report.as_object_mut()?.remove("confinement");
+        Some(report.to_string())
+    };
+    of_json().unwrap_or_else(|| {
+        let lines = out.lines().filter(|line| !line.contains("not confined in full"));
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
 #[test]
 fn an_audit_and_a_fix_go_on_with_few_threads() {
     if !is_root("few threads") {
@@ -159,8 +172,8 @@ fn an_audit_and_a_fix_go_on_with_few_threads() {
         for limit in ["1", "2", "3", "4"] {
             let few = run(limit, arguments);
             assert_eq!(
-                (few.code, &few.out),
-                (control.code, &control.out),
+                (few.code, without_confinement(&few.out)),
+                (control.code, without_confinement(&control.out)),
                 "{limit} {arguments:?} {}",
                 few.err
             );

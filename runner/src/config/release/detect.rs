@@ -4,7 +4,7 @@
 //! stamp of the last program that wrote the config, else what keys and state directory have in common, else it is the newest
 //! one. What does not fit is evidence of another release, and the checks of both run: a stamp that lies hides no check.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::pointer::readable;
@@ -21,7 +21,7 @@ const FIRM: usize = 2;
 const STAMP: &str = "/meta/lastTouchedVersion";
 
 /// What told the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The operator.
@@ -39,7 +39,7 @@ pub enum Source {
 }
 
 /// How sure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sure {
     /// The operator said it.
@@ -69,7 +69,7 @@ impl Sure {
 }
 
 /// Something that only some releases have or write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What it is: a key, a file of the state directory.
     pub what: String,

@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use serde_json::Value;
 
 use crate::config::release::Release;
-use crate::target::{ReadError, Territory, absolute, js_trim, processor_time, real_path};
+use crate::target::{ReadError, Territory, absolute, js_trim, processor_time, read_entries, real_path};
 
 /// Name of a plugin's manifest in its folder.
 const MANIFEST: &str = "openclaw.plugin.json";
@@ -73,23 +74,21 @@ pub(in crate::config) enum Fault {
 pub(in crate::config) fn discover(directory: &Path, territory: Territory, release: Release) -> Extensions {
     let mut found = Extensions::default();
     let reader = Reader { directory, territory, release };
-    let Ok(entries) = std::fs::read_dir(directory) else { return found };
-    let mut entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
+    let Ok(mut entries) = read_entries(directory, MAX_EXTENSIONS + 1) else { return found };
     found.cut = entries.len() > MAX_EXTENSIONS;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
     let mut own = None;
-    for entry in entries {
+    for (path, kind) in entries {
         if work.is_over() {
             found.cut = true;
             break;
         }
-        let path = entry.path();
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && (release < WITHOUT_MODULES || entry.file_name() != MODULES) => {
+        match kind {
+            FileType::Directory if release < WITHOUT_MODULES || !path.ends_with(MODULES) => {
                 found.folder(&path, &reader, &mut work);
             }
-            Ok(kind) if kind.is_file() && is_code(&path) && release < WITHOUT_SCRIPTS => {
+            FileType::RegularFile if is_code(&path) && release < WITHOUT_SCRIPTS => {
                 found.candidate(directory, &path, &reader, &mut own);
             }
             _ => {} // a link is no plugin
@@ -143,10 +142,9 @@ impl Extensions {
     ) {
         let reader = Reader { directory, territory, release };
         let mut roots = vec![directory.to_owned()];
-        if let Ok(entries) = std::fs::read_dir(directory.join("projects")) {
-            let entries: Vec<_> = entries.flatten().take(MAX_EXTENSIONS + 1).collect();
+        if let Ok(entries) = read_entries(&directory.join("projects"), MAX_EXTENSIONS + 1) {
             self.cut |= entries.len() > MAX_EXTENSIONS;
-            roots.extend(entries.into_iter().map(|entry| entry.path()));
+            roots.extend(entries.into_iter().map(|(path, _)| path));
         }
         let mut work = Work { entries: MAX_ENTRIES, until: processor_time() + MAX_TIME };
         let broken = std::mem::take(&mut self.broken);

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 /// A release: 2026.5.18. The order is that of the numbers, which is the order of structures; the maintenance lines
 /// 2026.6.33 to .35 and 2026.7.33 to .35 were built later than 2026.8.1, and are older in structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct Release {
     /// Its year.
     pub year: u16,

@@ -1,0 +1,28 @@
+//! Privileges and resource limits: none can be gained, and root's are given up but for that of reading.
+
+use caps::{CapSet, Capability, CapsHashSet};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Gives up what an audit does not need. Where the owner of the installation is root, the right to read is kept.
+pub(super) fn enter() -> Result<(), String> {
+    // Neither is needed, and both are limits that everybody may set.
+    for resource in [Resource::Core, Resource::Fsize] {
+        let _ = setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) });
+    }
+    rustix::thread::set_no_new_privs(true).map_err(|errno| format!("no_new_privs: {errno}"))?;
+    give_up().map_err(|error| format!("capabilities: {error}"))
+}
+
+/// Keeps of the capabilities the one of reading, where it is there.
+fn give_up() -> Result<(), caps::errors::CapsError> {
+    let held = caps::read(None, CapSet::Permitted)?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    let kept: CapsHashSet =
+        [Capability::CAP_DAC_READ_SEARCH].into_iter().filter(|one| held.contains(one)).collect();
+    // The inheritable ones first: what is not permitted cannot be changed any more.
+    caps::set(None, CapSet::Inheritable, &CapsHashSet::new())?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}

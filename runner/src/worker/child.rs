@@ -1,0 +1,175 @@
+//! The worker's side: takes its order, enters the first layer, works, and hands back what came out.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::supervisor::Beside;
+use super::work::Work;
+use super::{Delivery, Order, Task, Wanted};
+use crate::audit::{Planned, Subject};
+use crate::budget::Budget;
+use crate::confine::{self, Asked, Confinement, Profile};
+use crate::policy::catalog::BUILTIN;
+use crate::sandbox::compile::Compiled;
+use crate::sandbox::{Code, Progress, Sandbox};
+use crate::target::{account, broker};
+
+/// The hidden subcommand that starts a worker.
+pub const SUBCOMMAND: &str = "worker";
+
+/// How often whoever looks on is told how far the work is.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What a worker says, a line each.
+#[derive(Deserialize, Serialize)]
+pub(super) enum Said {
+    /// What holds. The target is not read yet.
+    Confined(Confinement),
+    /// How far it is: runs that have ended, runs in all, files that were read, and what is looked at.
+    Progress((usize, usize, usize, String)),
+    /// What came out, and what the report does not say of itself.
+    Done(Box<Delivery>, Beside),
+    /// Nothing came out.
+    Failed(String),
+}
+
+/// Standard output, a line at a time.
+fn say(said: &Said) -> io::Result<()> {
+    let mut line = serde_json::to_vec(said)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+/// An order as it crosses.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Envelope<O> {
+    pub asked: Asked,
+    /// The places that may be read.
+    pub roots: Vec<Root>,
+    pub order: O,
+}
+
+/// A place that may be read.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Root(#[serde(with = "crate::wire::path")] pub PathBuf);
+
+/// The worker: an order on standard input, what came out on standard output.
+///
+/// # Errors
+/// Where it was given no order, or cannot say what came out.
+pub fn child() -> anyhow::Result<()> {
+    // Who waits for it may be ended by a second signal, or by somebody's kill.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let budget = Budget::new(Duration::MAX);
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(budget.interrupt()))?;
+    }
+    // While the supervisor still looks where the target is.
+    let sandbox = Sandbox::new()?;
+    let channel = io::stdin().as_fd().try_clone_to_owned().context("there is no supervisor")?;
+    let mut channel = UnixStream::from(channel);
+    let Envelope::<Order> { asked, roots, order } =
+        serde_json::from_slice(&take(&mut channel)?).context("no order")?;
+    let plan = plan(&order, &mut channel)?;
+    account::become_owner(order.installation.territory.owner());
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
+    let roots: Vec<OwnedFd> = roots.into_iter().filter_map(open).collect();
+    drop(channel);
+    broker::ask_supervisor();
+    let confinement = Confinement::of(asked, confine::enter(&Profile::Read { roots: &roots }));
+    let holds = confinement.missing.is_empty();
+    say(&Said::Confined(confinement))?;
+    if asked == Asked::Required && !holds {
+        return Ok(());
+    }
+    let wall = order.wall;
+    let order = Arc::new(order);
+    let progress = Arc::default();
+    if order.watched {
+        tell(Arc::clone(&progress));
+    }
+    let loads_code = plan.iter().any(|planned| planned.is_strangers());
+    let roots = Cell::new(Some(roots));
+    let is_read = |subject: &Subject| {
+        // Once: the trials of a fix read the config again.
+        let Some(roots) = roots.take() else { return };
+        if order.task == Task::Audit {
+            broker::seal(subject.shared().snapshot.paths().map(Path::to_owned));
+        }
+        // What the first layer reached is told already; where it holds, so does this one.
+        let _ = confine::enter(&Profile::Evaluate { roots: &roots, loads_code });
+    };
+    let budget = budget.again(wall);
+    let said = match Work::new(&order, &plan, &sandbox, &budget, &is_read, &progress).carry_out() {
+        Ok(delivery) => {
+            let beside = Beside::of(&delivery.report);
+            Said::Done(Box::new(delivery), beside)
+        }
+        Err(error) => Said::Failed(format!("{error:#}")),
+    };
+    say(&said)?;
+    // The process ends here; taking the engine apart first would take as long as starting it.
+    std::mem::forget(sandbox);
+    Ok(())
+}
+
+/// The policies of an order. The code of strangers' follows it on the channel, in their order.
+fn plan(order: &Order, channel: &mut impl Read) -> anyhow::Result<Vec<Arc<Planned>>> {
+    let mut one = |wanted: &Wanted| -> anyhow::Result<Planned> {
+        Ok(match wanted {
+            Wanted::Builtin(number) => {
+                let builtin = BUILTIN.get(*number).context("there is no such built-in policy")?;
+                Planned::builtin(*number, builtin.manifest()?)
+            }
+            Wanted::Strange { manifest, granted, code } => {
+                let code = match code {
+                    Ok(length) => {
+                        let mut bytes = vec![0; *length];
+                        channel.read_exact(&mut bytes).context("no code of a policy")?;
+                        Ok(Code::compiled(Compiled::handed_over(bytes)))
+                    }
+                    Err(reason) => Err(reason.clone()),
+                };
+                Planned { manifest: (**manifest).clone(), granted: (**granted).clone(), code }
+            }
+        })
+    };
+    order.policies.iter().map(|wanted| one(wanted).map(Arc::new)).collect()
+}
+
+/// Takes a piece that its length goes before.
+fn take(channel: &mut impl Read) -> anyhow::Result<Vec<u8>> {
+    let mut length = [0; 8];
+    channel.read_exact(&mut length).context("the supervisor has gone")?;
+    let mut bytes = vec![0; usize::try_from(u64::from_le_bytes(length))?];
+    channel.read_exact(&mut bytes).context("the supervisor has gone")?;
+    Ok(bytes)
+}
+
+/// Says from time to time how far the work is.
+fn tell(progress: Arc<Progress>) {
+    let work = move || {
+        loop {
+            std::thread::sleep(TICK);
+            if say(&Said::Progress(progress.now())).is_err() {
+                break;
+            }
+        }
+    };
+    // Where no thread is to be had, the work goes on unseen.
+    let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(work);
+}

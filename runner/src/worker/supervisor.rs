@@ -1,0 +1,435 @@
+//! The supervisor's side: starts the worker, gives it its order, opens what it may have opened, and takes what it says.
+
+use std::io::{Read, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::child::{Envelope, Root, SUBCOMMAND, Said};
+use super::work::Work;
+use super::{Delivery, Order, Task};
+use crate::audit::visible::is_invisible;
+use crate::audit::{Planned, Report, visible};
+use crate::budget::{self, Budget, Cut};
+use crate::confine::{self, Asked, Confinement};
+use crate::sandbox::view::Grants;
+use crate::sandbox::{Code, Progress, Sandbox};
+use crate::target::broker::{Broker, Caller};
+use crate::{probe, program};
+
+/// Longest line that a worker says: some times the report of the largest installation that was tried.
+const MAX_LINE: usize = 256 << 20;
+
+/// What is kept of a worker's words on standard error: the last ones say why it ended.
+const MAX_WORDS: usize = 64 << 10;
+
+/// What is read of a pipe at once.
+const PIPE_BYTES: usize = 16 << 10;
+
+/// How often whoever waits looks up. What is said ends the wait at once.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
+
+/// How long a worker may take to hand over what it has once it was interrupted: everything ends within a second.
+const LAST_WORDS: Duration = Duration::from_millis(600);
+
+/// How much longer than its own time a worker is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why no work was done.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// All of the confinement was asked for, and some of it is not to be had.
+    #[error("--confine required: {0}")]
+    NotConfined(String),
+    /// The work met what ends every audit.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Whoever has the work done.
+pub struct Supervisor {
+    asked: Asked,
+    hand: Hand,
+}
+
+/// Where the work is done.
+enum Hand {
+    /// In a worker that waits for its order.
+    Worker(Child, UnixStream),
+    /// Here, for this reason.
+    Here(String),
+}
+
+impl Supervisor {
+    /// Starts a worker, where one is wanted and can be started. It makes itself ready while the supervisor looks where the
+    /// target is.
+    #[must_use]
+    pub fn start(asked: Asked) -> Self {
+        let hand = if asked == Asked::Off {
+            Hand::Here("--confine off".to_owned())
+        } else {
+            start()
+                .unwrap_or_else(|reason| Hand::Here(format!("no child process could be started: {reason}")))
+        };
+        Self { asked, hand }
+    }
+
+    /// Has an order carried out, within the budget. `shown` is told how far it is.
+    ///
+    /// # Errors
+    /// See [`SupervisorError`]. A worker that is ended, or that says nothing, is a report: nothing was assessed.
+    pub fn carry_out(
+        self,
+        order: Order,
+        plan: &[Arc<Planned>],
+        budget: &Budget,
+        shown: &Arc<Progress>,
+    ) -> Result<Delivery, SupervisorError> {
+        let Self { asked, hand } = self;
+        let reason = match hand {
+            Hand::Here(reason) => reason,
+            Hand::Worker(child, channel) => {
+                let mut talk = Talk::new(asked, child, channel);
+                if talk.give(&order, plan) {
+                    return talk.carry_out(&order, plan, budget, shown);
+                }
+                talk.signal(Signal::KILL);
+                let _ = talk.end();
+                "no thread could be started for the worker".to_owned()
+            }
+        };
+        let confinement = Confinement::none(asked, &reason);
+        if asked == Asked::Required {
+            return Err(SupervisorError::NotConfined(reason));
+        }
+        let failed = |error: anyhow::Error| SupervisorError::Failed(format!("{error:#}"));
+        let sandbox = sandbox().map_err(failed)?;
+        let order = Arc::new(order);
+        let work = Work::new(&order, plan, sandbox, budget, &|_| (), shown);
+        let delivery = work.carry_out().map_err(failed)?;
+        Ok(delivery.confined(confinement))
+    }
+}
+
+/// The engine of this process, for work that no worker does. There is one: built-in code lies at one place, and only one engine
+/// can have it. The process ends with it; taking it apart first would take as long as starting it.
+fn sandbox() -> anyhow::Result<&'static Sandbox> {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    if let Some(sandbox) = SANDBOX.get() {
+        return Ok(sandbox);
+    }
+    let sandbox = Sandbox::new()?;
+    Ok(SANDBOX.get_or_init(|| sandbox))
+}
+
+fn start() -> Result<Hand, String> {
+    let program = program::own().ok_or("nobody knows where this program lies")?;
+    let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
+    let child = Command::new(program)
+        .arg(SUBCOMMAND)
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    Ok(Hand::Worker(child, ours))
+}
+
+/// A talk with a worker.
+struct Talk {
+    asked: Asked,
+    child: Child,
+    channel: UnixStream,
+    /// What it said and was not looked at yet.
+    said: Vec<u8>,
+    /// The last of what it wrote to standard error.
+    words: Vec<u8>,
+}
+
+/// How a talk ended.
+enum End {
+    /// With what was asked for.
+    Delivered(Box<Delivery>),
+    /// The worker met what ends every audit.
+    Failed(String),
+    /// The worker has ended, or its standard output has.
+    Silence,
+    /// It is not waited for any longer, or not believed.
+    Given(String),
+}
+
+impl Talk {
+    fn new(asked: Asked, child: Child, channel: UnixStream) -> Self {
+        Self { asked, child, channel, said: Vec::new(), words: Vec::new() }
+    }
+
+    fn carry_out(
+        mut self,
+        order: &Order,
+        plan: &[Arc<Planned>],
+        budget: &Budget,
+        shown: &Arc<Progress>,
+    ) -> Result<Delivery, SupervisorError> {
+        let (installation, ts) = (&order.installation, order.now * 1000);
+        let deep = order.deep && order.task == Task::Audit;
+        let mut confinement = None;
+        let end = self.hear(&(plan, deep), budget, shown, &mut confinement);
+        let status = self.end();
+        let confinement =
+            confinement.unwrap_or_else(|| Confinement::none(self.asked, "the worker did not begin"));
+        if self.asked == Asked::Required
+            && let Some(missing) = confinement.told()
+        {
+            return Err(SupervisorError::NotConfined(missing));
+        }
+        let reason = match end {
+            End::Delivered(delivery) => return Ok(delivery.confined(confinement)),
+            End::Failed(reason) => return Err(SupervisorError::Failed(visible(&reason))),
+            End::Silence => why_ended(status, &String::from_utf8_lossy(&self.words)),
+            End::Given(reason) => reason,
+        };
+        let unread = match budget.cut() {
+            Some(cut @ Cut::Interrupted) => Report::unread_because(&cut),
+            _ => format!("the worker ended before its report: {reason}"),
+        };
+        let report = Report::unread(Some(installation), plan, &unread, deep, ts);
+        Ok(Delivery::nothing(report, reason).confined(confinement))
+    }
+
+    /// Hears what the worker says until it has said all, or has had its time.
+    fn hear(
+        &mut self,
+        (plan, deep): &(&[Arc<Planned>], bool),
+        budget: &Budget,
+        shown: &Arc<Progress>,
+        confinement: &mut Option<Confinement>,
+    ) -> End {
+        let (mut output, mut errors) = (self.child.stdout.take(), self.child.stderr.take());
+        let mut since = None;
+        loop {
+            if let Some(end) = self.look(plan, *deep, shown, confinement) {
+                return end;
+            }
+            let Some(open) = &output else { return End::Silence };
+            let mut pipes: Vec<PollFd<'_>> = vec![PollFd::new(open, PollFlags::IN)];
+            pipes.extend(errors.as_ref().map(|errors| PollFd::new(errors, PollFlags::IN)));
+            // An interrupt of the wait is none of the audit.
+            let _ = poll(&mut pipes, Some(&TICK));
+            let ready: Vec<bool> = pipes.iter().map(|pipe| !pipe.revents().is_empty()).collect();
+            if ready.first() == Some(&true) && !take(&mut output, &mut self.said) {
+                continue;
+            }
+            if ready.get(1) == Some(&true) {
+                take(&mut errors, &mut self.words);
+                let old = self.words.len().saturating_sub(MAX_WORDS);
+                self.words.drain(..old);
+            }
+            if self.said.len() > MAX_LINE {
+                return End::Given("it said more than a report can be".to_owned());
+            }
+            let Some(cut) = budget.cut() else { continue };
+            // The signal may have reached this process alone, and a worker ends by its own time.
+            let since = since.get_or_insert_with(|| {
+                self.signal(Signal::TERM);
+                Instant::now()
+            });
+            let patience = if cut == Cut::Interrupted { LAST_WORDS } else { PATIENCE };
+            if since.elapsed() >= patience {
+                return End::Given(cut.to_string());
+            }
+        }
+    }
+
+    /// Looks at the lines that were said in full.
+    fn look(
+        &mut self,
+        plan: &[Arc<Planned>],
+        deep: bool,
+        shown: &Arc<Progress>,
+        confinement: &mut Option<Confinement>,
+    ) -> Option<End> {
+        while let Some(end) = self.said.iter().position(|byte| *byte == b'\n') {
+            let behind = self.said.split_off(end + 1);
+            let line = std::mem::replace(&mut self.said, behind);
+            match serde_json::from_slice::<Said>(&line) {
+                Ok(Said::Confined(heard)) if confinement.is_none() => *confinement = Some(heard),
+                Ok(Said::Progress((done, runs, files, current))) => {
+                    shown.tell((done, runs, files, visible(&current)));
+                }
+                Ok(Said::Done(delivery, beside)) => {
+                    let delivery = beside.put_into(*delivery, plan, deep);
+                    let wrong = || End::Given("what it handed over is no report".to_owned());
+                    return Some(delivery.map_or_else(wrong, |delivery| End::Delivered(Box::new(delivery))));
+                }
+                Ok(Said::Failed(reason)) => return Some(End::Failed(reason)),
+                Ok(Said::Confined(_)) | Err(_) => {
+                    return Some(End::Given("what it said is not what a worker says".to_owned()));
+                }
+            }
+        }
+        None
+    }
+
+    /// Hands over the order, the code of strangers' policies behind it, and then opens what the worker asks for. In a thread of
+    /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
+    fn give(&self, order: &Order, plan: &[Arc<Planned>]) -> bool {
+        let installation = &order.installation;
+        let caller = order.probe.clone().map(|options| {
+            let installation = installation.clone();
+            let call = move |text: &str| probe::start_call(text, &installation, &options);
+            Box::new(call) as Caller
+        });
+        let includes = installation.include_roots(&order.environment);
+        let broker = Broker::new(installation.territory, includes, is_code, caller);
+        let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
+        let envelope = Envelope { asked: self.asked, roots, order };
+        let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(&envelope), self.channel.try_clone()) else {
+            return false;
+        };
+        let codes: Vec<Code> = plan.iter().filter_map(|planned| planned.code.clone().ok()).collect();
+        budget::spawn(Box::new(move || {
+            let length = (text.len() as u64).to_le_bytes();
+            let mut pieces = [&length[..], &text].into_iter().chain(codes.iter().filter_map(Code::bytes));
+            // One that does not listen ends, and that is told.
+            if pieces.try_for_each(|piece| channel.write_all(piece)).is_ok() {
+                broker.serve(channel);
+            }
+        }))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+            // It may have ended by itself, which is as good.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// The worker has said all that is heard of it.
+    fn end(&mut self) -> Option<ExitStatus> {
+        /// One that has delivered ends at once.
+        const REST: Duration = Duration::from_millis(1);
+        /// How long it may take to end by itself.
+        const ENDING: Duration = Duration::from_millis(50);
+        let began = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if began.elapsed() < ENDING => std::thread::sleep(REST),
+                _ => break,
+            }
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+/// The file by this name is code, or describes it: what lies outside of the installation is read for that alone.
+fn is_code(name: &str) -> bool {
+    let as_log = [".log", ".jsonl"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+    as_log || Grants::is_readable("plugin/0", name) || Grants::is_readable("credentials", name)
+}
+
+/// Takes what a pipe has, and lets it go at its end. Says whether it is still there.
+fn take(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> bool {
+    let mut piece = [0; PIPE_BYTES];
+    let read = pipe.as_mut().and_then(|open| open.read(&mut piece).ok()).unwrap_or(0);
+    into.extend_from_slice(piece.get(..read).unwrap_or_default());
+    if read == 0 {
+        *pipe = None;
+    }
+    read > 0
+}
+
+/// Why a worker ended that delivered nothing.
+fn why_ended(status: Option<ExitStatus>, words: &str) -> String {
+    let refused = confine::call_in(words).map(confine::name_of);
+    let by_filter = status.is_some_and(|status| {
+        status.code() == Some(confine::STATUS) || status.signal() == Some(Signal::SYS.as_raw())
+    });
+    if by_filter {
+        let call = refused.unwrap_or_else(|| "of which it did not say the name".to_owned());
+        return format!("it was ended at the system call {call}, which no audit needs");
+    }
+    let said = words.lines().rfind(|line| !line.starts_with("note: "));
+    match (status, said) {
+        (_, Some(said)) => visible(said.trim_start_matches("error: ")),
+        (Some(status), None) => status.to_string(),
+        (None, None) => "it is not known how".to_owned(),
+    }
+}
+
+/// What a report's own form does not say, and the supervisor needs to show it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Beside {
+    /// The declared check of each finding.
+    findings: Vec<String>,
+    /// A fix may cure some of it.
+    curable: bool,
+    /// The check of each reason of each assessment, as the policy named it.
+    open: Vec<Vec<String>>,
+}
+
+impl Beside {
+    pub(super) fn of(report: &Report) -> Self {
+        let named = |open: &crate::audit::Open| open.check_id.clone();
+        Self {
+            curable: report.is_curable,
+            findings: report.findings.iter().map(|finding| finding.check.clone()).collect(),
+            open: report
+                .assessment
+                .iter()
+                .map(|check| check.unassessed.iter().map(named).collect())
+                .collect(),
+        }
+    }
+
+    /// The whole delivery; none where it is not what a worker hands over.
+    fn put_into(self, mut delivery: Delivery, plan: &[Arc<Planned>], deep: bool) -> Option<Delivery> {
+        let report = &mut delivery.report;
+        if self.findings.len() != report.findings.len() || self.open.len() != report.assessment.len() {
+            return None;
+        }
+        (report.is_curable, report.is_deep) = (self.curable, deep);
+        for (finding, check) in report.findings.iter_mut().zip(self.findings) {
+            finding.check = check;
+        }
+        for (assessment, names) in report.assessment.iter_mut().zip(self.open) {
+            if names.len() != assessment.unassessed.len() {
+                return None;
+            }
+            for (open, name) in assessment.unassessed.iter_mut().zip(names) {
+                open.check_id = name;
+            }
+        }
+        let checks = plan.iter().flat_map(|planned| &planned.manifest.checks);
+        let known: std::collections::HashSet<&str> = checks.map(|check| check.id.as_str()).collect();
+        let declared = report.findings.iter().all(|finding| known.contains(&*finding.check))
+            && report.assessment.iter().all(|assessment| known.contains(&*assessment.check_id));
+        (declared && report.is_consistent() && is_clean(&delivery)).then_some(delivery)
+    }
+}
+
+/// No text has what changes a terminal: all of them went through the outlet once.
+fn is_clean(delivery: &Delivery) -> bool {
+    let texts = serde_json::to_value(&delivery.report).is_ok_and(|report| holds_only_visible(&report));
+    let line = |text: &str| !text.chars().any(is_invisible);
+    texts && delivery.cut.iter().all(|text| line(text)) && delivery.times.iter().all(|text| line(text))
+}
+
+fn holds_only_visible(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => !text.chars().any(|c| is_invisible(c) && c != '\n'),
+        Value::Array(items) => items.iter().all(holds_only_visible),
+        Value::Object(entries) => entries.values().all(holds_only_visible),
+        _ => true,
+    }
+}
