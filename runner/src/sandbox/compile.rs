@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
@@ -15,6 +15,7 @@ use super::check::{self, Refusal};
 use super::engine;
 use super::limits::{LimitError, MAX_COMPONENT_BYTES, bytes};
 use crate::budget::{Budget, Cut};
+use crate::confine::{self, Profile};
 
 /// The hidden subcommand that [`in_child`] calls.
 pub const SUBCOMMAND: &str = "compile-component";
@@ -33,12 +34,6 @@ const MAX_ADDRESS_SPACE: u64 = 4 << 30;
 /// Code of one component, in bytes, over three times what the largest language makes: a policy in Python comes to 35 MB, one
 /// in JavaScript to 34 MB.
 const MAX_CODE_BYTES: usize = 128 << 20;
-
-/// Most threads of the compiler: each takes memory of its own, so that a machine with many processors would need more.
-const MAX_THREADS: usize = 4;
-
-/// The variable that tells the compiler's thread pool how many there are.
-const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 
 /// What is kept of the compiler's words: the last line says why it failed.
 const MAX_WORDS_BYTES: usize = 64 << 10;
@@ -93,7 +88,6 @@ pub fn in_child(program: &Path, component: &[u8], budget: &Budget) -> Result<Com
     let mut child = Command::new(program)
         .arg(SUBCOMMAND)
         .env_clear()
-        .env(THREADS_VARIABLE, threads().to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -209,10 +203,13 @@ pub fn child() -> anyhow::Result<()> {
     limit(Resource::Cpu, MAX_SECONDS, LAST_SECONDS)?;
     limit(Resource::Core, 0, 0)?;
     limit(Resource::Fsize, 0, 0)?;
+    let engine = engine::compiler(env!("CHITIN_TARGET"), false)?;
+    // From here on it can do nothing but read its component, compile it in this thread, and say what came out. What of that
+    // this kernel lacks, the report says of the worker.
+    drop(confine::enter(&Profile::Compile));
     let mut component = Vec::new();
     io::stdin().take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut component)?;
     check::inspect(&component)?;
-    let engine = engine::compiler(env!("CHITIN_TARGET"), can_start_threads())?;
     let code = engine.precompile_component(&component)?;
     io::stdout().write_all(&code)?;
     Ok(())
@@ -223,23 +220,4 @@ fn limit(resource: Resource, most: u64, beyond: u64) -> rustix::io::Result<()> {
     let given = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let maximum = given.min(most.saturating_add(beyond));
     setrlimit(resource, Rlimit { current: Some(most.min(maximum)), maximum: Some(maximum) })
-}
-
-/// How many threads the compiler starts.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
-}
-
-/// As many threads as the compiler starts can be started. It does not go on without them, unless it is told to.
-fn can_start_threads() -> bool {
-    let count = threads();
-    // Each waits behind this until all have been started.
-    let gate = Mutex::new(());
-    std::thread::scope(|scope| {
-        let closed = gate.lock();
-        let wait = || drop(gate.lock());
-        let started = (0..count).all(|_| std::thread::Builder::new().spawn_scoped(scope, wait).is_ok());
-        drop(closed);
-        started
-    })
 }

@@ -87,7 +87,9 @@ pub fn child() -> anyhow::Result<()> {
     account::become_owner(order.installation.territory.owner());
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
-    let roots: Vec<OwnedFd> = roots.into_iter().filter_map(open).collect();
+    // Randomness, for a kernel that has no call for it.
+    let roots = roots.into_iter().chain([Root("/dev/urandom".into())]);
+    let roots: Vec<OwnedFd> = roots.filter_map(open).collect();
     drop(channel);
     broker::ask_supervisor();
     let confinement = Confinement::of(asked, confine::enter(&Profile::Read { roots: &roots }));

@@ -236,12 +236,13 @@ impl Talk {
                 return End::Given("it said more than a report can be".to_owned());
             }
             let Some(cut) = budget.cut() else { continue };
-            // The signal may have reached this process alone, and a worker ends by its own time.
-            let since = since.get_or_insert_with(|| {
-                self.signal(Signal::TERM);
-                Instant::now()
-            });
+            let is_first = since.is_none();
+            let since = since.get_or_insert_with(Instant::now);
+            // A signal may have reached this process alone; its own time a worker keeps by itself.
             let patience = if cut == Cut::Interrupted { LAST_WORDS } else { PATIENCE };
+            if is_first && cut == Cut::Interrupted {
+                self.signal(Signal::TERM);
+            }
             if since.elapsed() >= patience {
                 return End::Given(cut.to_string());
             }
