@@ -495,6 +495,24 @@ fn all_or_nothing() -> Result<(), Failed> {
     }
 }
 
+/// The doctor says what there is, and what is missing, and stays well itself.
+fn told_by_the_doctor() -> Result<(), Failed> {
+    let home = demo();
+    let doctor = |command: &mut Command| {
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = doctor(&mut by(home.path(), Path::new(CHITIN), &["doctor"]));
+    let settings = home.path().join(".config/chitin/chitin.toml").display().to_string();
+    if code != Some(0) || !told.contains("landlock") || !told.contains(&settings) {
+        return Err(format!("{code:?} {told}").into());
+    }
+    let words = [&["launch"], LANDLOCK.as_slice(), &["seccomp", "--", CHITIN, "doctor"]].concat();
+    let (code, told) = doctor(&mut by(home.path(), &std::env::current_exe().unwrap(), &words));
+    let missing = told.lines().filter(|line| line.contains(" missing (")).count();
+    if code == Some(0) && missing == 2 { Ok(()) } else { Err(format!("{code:?} {told}").into()) }
+}
+
 /// The system calls of an honest audit's worker, behind its first layer, as `strace` sees them; none where there is none.
 fn traced(home: &Path, arguments: &[&str]) -> Option<Vec<String>> {
     let trace = home.join("trace");
@@ -628,6 +646,7 @@ fn main() -> ExitCode {
         Trial::test("a refused call is named", a_refused_call_is_named),
         Trial::test("all or nothing", all_or_nothing),
         Trial::test("little address space", little_address_space),
+        Trial::test("told by the doctor", told_by_the_doctor),
         Trial::test("restricted before it reads", restricted_before_it_reads),
         Trial::test("the calls are those recorded", the_calls_are_those_recorded),
     ]);
