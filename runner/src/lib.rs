@@ -2,8 +2,8 @@
 //! runs the checks and is the only code that ever changes anything.
 //!
 //! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `fix` -> `output`.
-//! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it. `budget` lies below
-//! them all: it says how long each may take.
+//! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it. `worker` has audit and fix done
+//! in a process that `confine` confines, above both. `budget` lies below them all: it says how long each may take.
 
 #![cfg_attr(
     test,

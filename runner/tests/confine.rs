@@ -509,7 +509,7 @@ fn told_by_the_doctor() -> Result<(), Failed> {
     }
     let words = [&["launch"], LANDLOCK.as_slice(), &["seccomp", "--", CHITIN, "doctor"]].concat();
     let (code, told) = doctor(&mut by(home.path(), &std::env::current_exe().unwrap(), &words));
-    let missing = told.lines().filter(|line| line.contains(" missing (")).count();
+    let missing = told.lines().filter(|line| line.contains(" MISSING (")).count();
     if code == Some(0) && missing == 2 { Ok(()) } else { Err(format!("{code:?} {told}").into()) }
 }
 

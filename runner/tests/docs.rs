@@ -110,6 +110,7 @@ fn cli() -> String {
         &["fix", "history"],
         &["undo"],
         &["explain"],
+        &["doctor"],
         &["policy"],
         &["policy", "list"],
         &["policy", "inspect"],

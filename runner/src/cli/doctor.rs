@@ -1,79 +1,91 @@
 //! `chitin doctor`: what this machine has of what an audit wants, and where this program looks for its own files.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use chitin::audit::visible;
-use chitin::confine::{Means, means};
+use chitin::budget::Budget;
+use chitin::confine::{Asked, Layer, Means, means};
 use chitin::fix::Journal;
 use chitin::policy::catalog::BUILTIN;
-use chitin::program;
 use chitin::settings::Settings;
 use chitin::target::Environment;
+use chitin::worker::Supervisor;
 
 use super::show;
 
-/// Prints it.
-pub(super) fn run() -> anyhow::Result<u8> {
-    let Means { kernel, landlock, seccomp, limits } = means();
-    let child = child();
-    let environment = Environment::from_process();
-    show(|out| {
-        writeln!(out, "chitin {} on {}", env!("CARGO_PKG_VERSION"), visible(&kernel))?;
-        writeln!(out, "\nconfinement of the process that reads a target")?;
-        let mut line = |name: &str, held: &Result<String, String>, without: &str| match held {
-            Ok(text) => writeln!(out, "  {name:<14} {text}"),
-            Err(reason) => writeln!(out, "  {name:<14} missing ({reason}): {without}"),
-        };
-        line(
-            "process",
-            &child.clone().map(|()| "yes: the target is read in a process of its own".to_owned()),
+/// How long a worker may take to say what holds: it takes some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a layer is by, and what its absence means.
+fn about(layer: Layer) -> [&'static str; 2] {
+    match layer {
+        Layer::Process => [
+            "the target is read in a process of its own",
             "everything runs in one process, which is not confined at all",
-        )?;
-        line(
-            "files",
-            &landlock.map(|abi| format!("landlock {abi}: only the target is read")).map_err(str::to_owned),
-            "a defect of this program could read whatever its user can",
-        )?;
-        let calls = if seccomp { Ok(()) } else { Err("seccomp is not in this kernel, or forbidden here") };
-        line(
-            "system-calls",
-            &calls
-                .map(|()| "seccomp: no network, no program, no process, no change".to_owned())
-                .map_err(str::to_owned),
-            "a defect of this program could change files, connect, and run programs",
-        )?;
-        writeln!(out, "\nexecutable memory")?;
-        writeln!(out, "  built-in policies need none; policies from files are compiled in a child process")?;
-        writeln!(out, "\nlimits")?;
-        for (name, limit) in &limits {
-            writeln!(out, "  {name:<14} {}", limit.map_or("none".to_owned(), |limit| limit.to_string()))?;
+        ],
+        Layer::Privileges => {
+            ["none can be gained, and root's are given up but for reading", "root's are kept"]
         }
-        writeln!(out, "\nplaces")?;
-        let mut place = |name: &str, path: Option<PathBuf>, none: &str| match path {
-            Some(path) => {
-                let there = if path.exists() { "" } else { " (not there)" };
-                writeln!(out, "  {name:<14} {}{there}", visible::path(&path))
-            }
-            None => writeln!(out, "  {name:<14} {none}"),
-        };
-        let no_home = "nowhere: neither HOME nor the variable for it is set";
-        place("settings", Settings::place(&environment), no_home)?;
-        place("journal", Journal::of(&environment).ok().map(|journal| journal.folder()), no_home)?;
-        writeln!(out, "  {:<14} {} built in", "policies", BUILTIN.len())
-    })?;
-    Ok(0)
+        Layer::Files => [
+            "landlock: only the target is read, and nothing is written",
+            "a defect of this program could read and write what its user can",
+        ],
+        Layer::SystemCalls => [
+            "seccomp: no network, no other program, no other process, no change",
+            "a defect of this program could connect, run programs, and change modes",
+        ],
+    }
 }
 
-/// Starts this program, as an audit does; otherwise why that is not possible.
-fn child() -> Result<(), String> {
-    let program = program::own().ok_or("nobody knows where this program lies")?;
-    let quiet = |command: &mut Command| {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()
-    };
-    match quiet(Command::new(&program).arg("--version")) {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{} ends with {status}", visible::path(Path::new(&program)))),
-        Err(error) => Err(error.to_string()),
-    }
+/// Prints it.
+pub(super) fn run() -> anyhow::Result<u8> {
+    let environment = Environment::from_process();
+    let Means { kernel, landlock, limits } = means();
+    // As an audit does it, so that nobody has to believe what the kernel says of itself.
+    let confinement = Supervisor::start(Asked::BestEffort).look(&Budget::new(PATIENCE));
+    let settings = Settings::of(&environment);
+    show(|out| {
+        writeln!(out, "chitin {} on {}", env!("CARGO_PKG_VERSION"), visible(&kernel))?;
+        let landlock = landlock.map_or_else(str::to_owned, |version| format!("version {version}"));
+        writeln!(out, "landlock: {landlock}")?;
+        writeln!(out, "\nconfinement, as a worker that was started for this has entered it")?;
+        for layer in Layer::ALL {
+            let [held, without] = about(layer);
+            match confinement.missing.iter().find(|missing| missing.layer == layer) {
+                None => writeln!(out, "  {layer:<13} holds ({held})")?,
+                Some(missing) => {
+                    writeln!(out, "  {layer:<13} MISSING ({}): {without}", visible(&missing.reason))?;
+                }
+            }
+        }
+        writeln!(out, "\nlimits")?;
+        for (name, limit, unit, wants) in &limits {
+            let limit = limit.map_or("none".to_owned(), |limit| format!("{limit}{unit}"));
+            writeln!(out, "  {name:<13} {limit}; an audit wants {wants}")?;
+        }
+        writeln!(out, "\nplaces")?;
+        let mut place = |name: &str, path: Option<PathBuf>, variable: &str| match path {
+            Some(path) => {
+                let there = if path.exists() { "" } else { " (not there)" };
+                writeln!(out, "  {name:<13} {}{there}", visible::path(&path))
+            }
+            None => writeln!(out, "  {name:<13} nowhere: neither {variable} nor HOME is set"),
+        };
+        place("settings", Settings::place(&environment), "XDG_CONFIG_HOME")?;
+        place("journal", Journal::of(&environment).ok().map(|journal| journal.folder()), "XDG_STATE_HOME")?;
+        match &settings {
+            Ok(settings) => {
+                let asked = settings.confine.unwrap_or_default();
+                writeln!(out, "\nan audit asks for confinement: {}", String::from(asked))?;
+            }
+            Err(error) => writeln!(out, "\nthe settings cannot be used: {}", visible(&error.to_string()))?,
+        }
+        writeln!(
+            out,
+            "{} policies are built in; they need no compiler and no memory that is made executable",
+            BUILTIN.len()
+        )
+    })?;
+    Ok(if settings.is_ok() { 0 } else { super::USAGE })
 }

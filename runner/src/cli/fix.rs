@@ -10,6 +10,7 @@ use anstyle::Style;
 use chitin::audit::finding::Finding;
 use chitin::audit::{Exit, Planned, Report, Terms, visible};
 use chitin::budget::{self, Budget, GRACE};
+use chitin::confine::Confinement;
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::summary::Shown;
 use chitin::fix::{
@@ -437,7 +438,11 @@ impl Ready {
     }
 
     fn write_plan(&self, out: &mut dyn Write) -> io::Result<()> {
-        show::write_plan(&self.prepared.differences, &self.prepared.proven, out)
+        show::write_plan(&self.prepared.differences, &self.prepared.proven, out)?;
+        match self.report.confinement.as_ref().and_then(Confinement::told) {
+            Some(missing) => writeln!(out, "not confined in full, missing: {}", visible(&missing)),
+            None => Ok(()),
+        }
     }
 
     /// Carries the plan out, with a journal of it.

@@ -188,6 +188,14 @@ impl TargetArguments {
         let mut environment = Environment::from_process();
         let installation = find(&request, &mut environment, cwd)
             .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
+        let state_dir = &installation.state_dir;
+        if installation.state_exists && !state_dir.is_dir() {
+            let what = format!("{} is no directory, and so no state directory", state_dir.display());
+            return Err(user_error(
+                what,
+                "name a state directory with --state-dir, or a config with --config",
+            ));
+        }
         Ok(Found { installation, environment, nowhere: here.is_none() })
     }
 

@@ -1,8 +1,11 @@
-//! What this kernel has of the means, for `chitin doctor`.
+//! What this kernel says of itself, for `chitin doctor`. What holds, a worker tells.
 
 use landlock::LandlockStatus;
 use nix::sys::utsname::uname;
 use rustix::process::{Resource, getrlimit};
+
+/// A resource limit: its name, the limit, none where there is none, its unit, and what an audit wants of it.
+pub type Limit = (&'static str, Option<u64>, &'static str, &'static str);
 
 /// What this kernel and this account have.
 #[derive(Clone, Debug)]
@@ -11,10 +14,8 @@ pub struct Means {
     pub kernel: String,
     /// The version of landlock's interface; otherwise why there is none.
     pub landlock: Result<u32, &'static str>,
-    /// Filters of system calls can be installed.
-    pub seccomp: bool,
-    /// Resource limits by name: none where there is no limit.
-    pub limits: Vec<(&'static str, Option<u64>)>,
+    /// Resource limits.
+    pub limits: Vec<Limit>,
 }
 
 /// Looks at them. What can only be known by trying is tried in a thread, which ends behind it: this process enters nothing.
@@ -27,25 +28,21 @@ pub fn means() -> Means {
             parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
         },
     );
-    let landlock = match tried(super::files::status) {
+    let status =
+        std::thread::Builder::new().spawn(super::files::status).ok().and_then(|tried| tried.join().ok());
+    let landlock = match status {
         Some(LandlockStatus::Available { effective_abi, kernel_abi }) => {
             Ok(kernel_abi.and_then(|abi| u32::try_from(abi).ok()).unwrap_or(effective_abi as u32))
         }
         Some(LandlockStatus::NotEnabled) => Err("switched off in this kernel"),
-        _ => Err("not in this kernel, or forbidden here"),
+        Some(LandlockStatus::NotImplemented) => Err("not in this kernel, or forbidden here"),
+        None => Err("not known: no thread could be started to try it"),
     };
-    let limits = [
-        ("address space", Resource::As),
-        ("open files", Resource::Nofile),
-        ("processes", Resource::Nproc),
-        ("size of files", Resource::Fsize),
+    let limit = |resource| getrlimit(resource).current;
+    let limits = vec![
+        ("address space", limit(Resource::As), " bytes", "16 GiB, of which it uses some 60 MiB"),
+        ("open files", limit(Resource::Nofile), "", "32"),
+        ("processes", limit(Resource::Nproc), " of this user, threads too", "8 more than run already"),
     ];
-    let limits = limits.map(|(name, resource)| (name, getrlimit(resource).current));
-    let seccomp = tried(super::system_calls::is_possible).unwrap_or(false);
-    Means { kernel, landlock, seccomp, limits: limits.into() }
-}
-
-/// The result of an attempt that changes the thread that makes it; none where no thread can be started.
-fn tried<T: Send + 'static>(attempt: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    std::thread::Builder::new().spawn(attempt).ok()?.join().ok()
+    Means { kernel, landlock, limits }
 }

@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use means::{Means, means};
+pub use means::{Limit, Means, means};
 pub use system_calls::{evaluate_calls, name_of};
 pub use trap::{STATUS, call_in};
 
@@ -43,7 +43,7 @@ pub enum Profile<'a> {
 
 /// How much confinement the operator asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String", into = "String")]
 pub enum Asked {
     /// All of it, or no audit.
     Required,
@@ -75,7 +75,7 @@ impl Layer {
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Process => "process",
             Self::Privileges => "privileges",
             Self::Files => "files",
@@ -122,6 +122,9 @@ impl Confinement {
                 Err(reason) => confinement.missing.push(Missing { layer, reason }),
             }
         }
+        // What is missing for any reason does not hold.
+        let Self { holds, missing, .. } = &mut confinement;
+        holds.retain(|layer| !missing.iter().any(|missing| missing.layer == *layer));
         confinement
     }
 
@@ -161,6 +164,26 @@ pub fn enter(profile: &Profile<'_>) -> Vec<(Layer, Result<(), String>)> {
 impl Asked {
     /// Their names.
     pub const NAMES: [&str; 3] = ["required", "best-effort", "off"];
+}
+
+impl From<Asked> for String {
+    fn from(asked: Asked) -> Self {
+        let [required, best_effort, off] = Asked::NAMES;
+        match asked {
+            Asked::Required => required,
+            Asked::BestEffort => best_effort,
+            Asked::Off => off,
+        }
+        .to_owned()
+    }
+}
+
+impl TryFrom<String> for Asked {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 impl FromStr for Asked {

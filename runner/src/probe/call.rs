@@ -111,7 +111,8 @@ pub fn start(text: &str, installation: &Installation, options: &Options) -> Resu
         .envs(certificates)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        // Nobody hears it. There may be no /dev/null.
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(of_io)?;
     let mut input = child.stdin.take().ok_or(Errno::IO)?;

@@ -204,6 +204,13 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     let (state_exists, config_exists) = (exists(&state_dir), exists(&config_load));
     let config_alone = request.config.is_some() && request.state_dir.is_none();
     let owner = territory::owner_of(&state_dir, &config_load, config_alone);
+    // Asked before the rights change, too. Another account's installation means that account's home by `~`.
+    let is_anothers = request.state_dir.is_some() && owner != rustix::process::geteuid().as_raw();
+    let home = if is_anothers && env.non_blank("OPENCLAW_HOME").is_none() {
+        account_home(owner).or_else(|| state_dir.parent().map(Path::to_owned)).unwrap_or(home)
+    } else {
+        home
+    };
     // A config that is named alone leaves the state directory the caller's own.
     let territory =
         if request.become_owner && !config_alone { Territory::enter(owner) } else { Territory::of(owner) };
@@ -348,7 +355,7 @@ fn exists(path: &Path) -> bool {
 fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
     let account = || {
         let named = env.non_blank("HOME").or_else(|| env.non_blank("USERPROFILE")).map(PathBuf::from);
-        named.or_else(account_home)
+        named.or_else(|| account_home(rustix::process::getuid().as_raw()))
     };
     let explicit = env.non_blank("OPENCLAW_HOME").and_then(|value| {
         let tilde = value == "~" || value.starts_with("~/") || value.starts_with("~\\");
@@ -358,10 +365,10 @@ fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
 }
 
 /// The home directory of the account from `/etc/passwd`, for services that run without `HOME`.
-fn account_home() -> Option<PathBuf> {
+fn account_home(uid: u32) -> Option<PathBuf> {
     /// Far more than any local account file.
     const MAX_PASSWD_BYTES: u64 = 4 * 1024 * 1024;
-    let uid = rustix::process::getuid().as_raw().to_string();
+    let uid = uid.to_string();
     let bytes = read_regular(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     text.lines().find_map(|line| {

@@ -18,7 +18,7 @@ use super::work::Work;
 use super::{Delivery, Order, Task, Wanted};
 use crate::audit::{Planned, Subject};
 use crate::budget::Budget;
-use crate::confine::{self, Asked, Confinement, Profile};
+use crate::confine::{self, Asked, Confinement, Layer, Profile};
 use crate::policy::catalog::BUILTIN;
 use crate::sandbox::compile::Compiled;
 use crate::sandbox::{Code, Progress, Sandbox};
@@ -70,9 +70,9 @@ pub(super) struct Root(#[serde(with = "crate::wire::path")] pub PathBuf);
 /// # Errors
 /// Where it was given no order, or cannot say what came out.
 pub fn child() -> anyhow::Result<()> {
-    // Who waits for it may be ended by a second signal, or by somebody's kill.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    end_with_supervisor();
+    // For whoever looks at the list of processes: it is started by a name that says nothing.
+    let _ = rustix::thread::set_name(c"chitin-worker");
     let budget = Budget::new(Duration::MAX);
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(budget.interrupt()))?;
@@ -81,10 +81,13 @@ pub fn child() -> anyhow::Result<()> {
     let sandbox = Sandbox::new()?;
     let channel = io::stdin().as_fd().try_clone_to_owned().context("there is no supervisor")?;
     let mut channel = UnixStream::from(channel);
-    let Envelope::<Order> { asked, roots, order } =
+    let Envelope::<Option<Order>> { asked, roots, order } =
         serde_json::from_slice(&take(&mut channel)?).context("no order")?;
-    let plan = plan(&order, &mut channel)?;
-    account::become_owner(order.installation.territory.owner());
+    let plan = order.as_ref().map(|order| plan(order, &mut channel)).transpose()?.unwrap_or_default();
+    let owner = order.as_ref().map_or(0, |order| order.installation.territory.owner());
+    account::become_owner(owner);
+    // The kernel forgets it where a process becomes another account's.
+    end_with_supervisor();
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
     // Randomness, for a kernel that has no call for it.
@@ -92,12 +95,14 @@ pub fn child() -> anyhow::Result<()> {
     let roots: Vec<OwnedFd> = roots.filter_map(open).collect();
     drop(channel);
     broker::ask_supervisor();
-    let confinement = Confinement::of(asked, confine::enter(&Profile::Read { roots: &roots }));
+    let mut entered = confine::enter(&Profile::Read { roots: &roots });
+    if owner != 0 && rustix::process::geteuid().is_root() {
+        entered.push((Layer::Privileges, Err("root could not become the installation's owner".to_owned())));
+    }
+    let confinement = Confinement::of(asked, entered);
     let holds = confinement.missing.is_empty();
     say(&Said::Confined(confinement))?;
-    if asked == Asked::Required && !holds {
-        return Ok(());
-    }
+    let Some(order) = order.filter(|_| holds || asked != Asked::Required) else { return Ok(()) };
     let wall = order.wall;
     let order = Arc::new(order);
     let progress = Arc::default();
@@ -129,6 +134,12 @@ pub fn child() -> anyhow::Result<()> {
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);
     Ok(())
+}
+
+/// The supervisor may be ended by a second signal, or by somebody's kill.
+fn end_with_supervisor() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
 
 fn is_file(root: &OwnedFd) -> bool {

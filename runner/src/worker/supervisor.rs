@@ -73,7 +73,7 @@ impl Supervisor {
     #[must_use]
     pub fn start(asked: Asked) -> Self {
         let hand = if asked == Asked::Off {
-            Hand::Here("--confine off".to_owned())
+            Hand::Here("the operator wants none".to_owned())
         } else {
             start()
                 .unwrap_or_else(|reason| Hand::Here(format!("no child process could be started: {reason}")))
@@ -102,7 +102,7 @@ impl Supervisor {
                 }
                 talk.signal(Signal::KILL);
                 let _ = talk.end();
-                "no thread could be started for the worker".to_owned()
+                NO_THREAD.to_owned()
             }
         };
         let confinement = Confinement::none(asked, &reason);
@@ -117,6 +117,32 @@ impl Supervisor {
         Ok(delivery.confined(confinement))
     }
 }
+
+impl Supervisor {
+    /// What would hold, as a worker tells it that is given nothing to do.
+    #[must_use]
+    pub fn look(self, budget: &Budget) -> Confinement {
+        let (child, channel) = match self.hand {
+            Hand::Worker(child, channel) => (child, channel),
+            Hand::Here(reason) => return Confinement::none(self.asked, &reason),
+        };
+        let mut talk = Talk::new(self.asked, child, channel);
+        let envelope = Envelope { asked: self.asked, roots: Vec::new(), order: None::<Order> };
+        if !talk.send(&envelope, Vec::new(), |_| ()) {
+            talk.signal(Signal::KILL);
+            return Confinement::none(self.asked, NO_THREAD);
+        }
+        let mut confinement = None;
+        talk.hear(&(&[], false), budget, &Arc::default(), &mut confinement);
+        let status = talk.end();
+        let why = || why_ended(status, &String::from_utf8_lossy(&talk.words));
+        confinement
+            .unwrap_or_else(|| Confinement::none(self.asked, &format!("the worker did not begin: {}", why())))
+    }
+}
+
+/// Why there is no worker.
+const NO_THREAD: &str = "no thread could be started for the worker";
 
 /// The engine of this process, for work that no worker does. There is one: built-in code lies at one place, and only one engine
 /// can have it. The process ends with it; taking it apart first would take as long as starting it.
@@ -297,17 +323,27 @@ impl Talk {
         let includes = installation.include_roots(&order.environment);
         let broker = Broker::new(installation.territory, includes, is_code, caller);
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
-        let envelope = Envelope { asked: self.asked, roots, order };
-        let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(&envelope), self.channel.try_clone()) else {
+        let envelope = Envelope { asked: self.asked, roots, order: Some(order) };
+        let codes = plan.iter().filter_map(|planned| planned.code.clone().ok()).collect();
+        self.send(&envelope, codes, move |channel| broker.serve(channel))
+    }
+
+    /// Sends an envelope, code behind it, and then does what is to be done with the channel. Says whether a thread does it.
+    fn send<O: Serialize>(
+        &self,
+        envelope: &Envelope<O>,
+        codes: Vec<Code>,
+        then: impl FnOnce(UnixStream) + Send + 'static,
+    ) -> bool {
+        let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(envelope), self.channel.try_clone()) else {
             return false;
         };
-        let codes: Vec<Code> = plan.iter().filter_map(|planned| planned.code.clone().ok()).collect();
         budget::spawn(Box::new(move || {
             let length = (text.len() as u64).to_le_bytes();
             let mut pieces = [&length[..], &text].into_iter().chain(codes.iter().filter_map(Code::bytes));
             // One that does not listen ends, and that is told.
             if pieces.try_for_each(|piece| channel.write_all(piece)).is_ok() {
-                broker.serve(channel);
+                then(channel);
             }
         }))
     }

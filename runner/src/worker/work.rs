@@ -11,7 +11,7 @@ use crate::budget::{self, Budget, Cut};
 use crate::config::Written;
 use crate::config::release::Word;
 use crate::fix::{Proven, prove, show, visited};
-use crate::probe::Probe;
+use crate::probe::{Gateway, Probe};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::{Progress, Sandbox};
 use crate::target::{Preview, Problem, ProblemKind};
@@ -178,6 +178,20 @@ impl<'a> Work<'a> {
     }
 }
 
+/// What the gateway has answered by the time that it is waited for.
+fn greeting(probe: &Probe, budget: &Budget) -> Option<Gateway> {
+    /// How often it is asked whether the audit goes on.
+    const STEP: Duration = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    while waited < GREETING && budget.cut().is_none() {
+        if let Some(gateway) = probe.within(STEP) {
+            return Some(gateway);
+        }
+        waited += STEP;
+    }
+    None
+}
+
 /// Reads the installation. The probe, where there is to be one, begins as soon as it is known where the gateway is.
 fn take_stock(
     order: &Order,
@@ -201,7 +215,7 @@ fn take_stock(
     let probe =
         options.filter(|_| present).map(|options| Probe::start(&located, &environment, &config, options));
     if let Some((written, untouched)) = again {
-        let greeting = probe.as_ref().and_then(|probe| probe.within(GREETING));
+        let greeting = probe.as_ref().and_then(|probe| greeting(probe, budget));
         word.greeted = greeting.and_then(|gateway| gateway.release);
         if word.greeted.is_some() {
             environment = untouched;
