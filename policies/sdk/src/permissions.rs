@@ -140,17 +140,29 @@ impl Permissions {
     /// and the proposal to do so. Nothing is proposed for what is not of the kind that is meant to be there.
     #[must_use]
     pub fn complete(&self, meant: Kind, finding: Finding) -> Finding {
-        let mut finding = finding.remediation(self.remedy()).at_object(&self.path);
+        let mut finding = finding.remediation(self.remedy(meant)).at_object(&self.path);
         finding.fixes.extend(self.cure(meant));
         finding
     }
 
-    fn remedy(&self) -> String {
+    /// What to do. Whoever can write here decides what lies at the place, so a command is given as it is only where it can hit
+    /// nothing but the object that is meant: neither what a link leads to, nor what a config calls its log.
+    fn remedy(&self, meant: Kind) -> String {
         if self.is_in_store() {
             return "Keep secrets out of it, or put a file of your own in its place: nobody can change its mode where it lies"
                 .to_owned();
         }
+        if self.end.as_ref().is_some_and(|end| end.kind != meant) {
+            let is = if meant == Kind::Directory { "a directory" } else { "a file" };
+            return format!("Find out what lies there, where {is} is meant, and take it away or put {is} in its place");
+        }
         match &self.word {
+            Some(word) if self.is_symlink => {
+                format!("If what the link leads to is this installation's alone, run: chmod {:03o} {word}", self.allowed)
+            }
+            Some(word) if self.path.view == "log" => {
+                format!("If it is the gateway's own log and nothing else, run: chmod {:03o} {word}", self.allowed)
+            }
             Some(word) => format!("Run: chmod {:03o} {word}", self.allowed),
             None => format!(
                 "Set its mode to {:03o} with `chitin fix`, or by hand: its name has characters that no command which can be \
@@ -238,6 +250,16 @@ mod tests {
         assert_eq!(cure_as(Kind::File, &folder).1, vec![]);
         let file = MemoryHost::new("{}").file("state", "", 0o644, "");
         assert_eq!(cure_as(Kind::Directory, &file).1, vec![]);
+        let said = cure_as(Kind::Directory, &file).0.unwrap_or_default();
+        assert!(!said.contains("chmod"), "{said}");
+    }
+
+    #[test]
+    fn a_log_is_what_the_config_says_and_gets_no_command_as_it_is() {
+        let host = MemoryHost::new("{}").file("log", "", 0o644, "");
+        let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("log", "")));
+        let finding = seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
+        assert!(finding.remediation.is_some_and(|said| said.starts_with("If ")));
     }
 
     #[test]
@@ -250,7 +272,9 @@ mod tests {
         assert_eq!(file(0o777), (run("chmod 600"), vec![(0o777, 0o600)]));
         assert_eq!(file(0o444), (run("chmod 600"), vec![(0o444, 0o400)]));
         let link = MemoryHost::new("{}").file("state", "x", 0o644, "").symlink("state", "", Some("x"));
-        assert_eq!(cure(&link), (run("chmod 600"), vec![(0o644, 0o600)]), "the runner says why it leaves it");
+        let (said, modes) = cure(&link);
+        assert_eq!(modes, vec![(0o644, 0o600)], "the runner says why it leaves it");
+        assert!(said.is_some_and(|said| said.starts_with("If ") && said.ends_with("run: chmod 600 /state")));
     }
 
     #[test]

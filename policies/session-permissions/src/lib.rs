@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_log_that_is_a_directory_is_judged_too() {
         let findings = MemoryHost::new("{}").directory("log", "", 0o755).findings(audit);
-        assert_eq!(findings[0].remediation.as_deref(), Some("Run: chmod 700 /log"));
+        assert!(findings[0].remediation.as_deref().is_some_and(|said| !said.contains("chmod")));
         assert_eq!(findings[0].fixes.len(), 0, "a file is meant");
     }
 
