@@ -50,6 +50,8 @@ fn main() -> Result<()> {
     let all: Vec<&str> = policies.iter().map(String::as_str).chain(COMPONENTS).collect();
     let components = build(&root, &out, &all)?;
     let compiler = engine::compiler(&target, true)?;
+    println!("cargo::rustc-env=CHITIN_MACHINE={}", engine::machine(&target));
+    println!("cargo::rustc-env=CHITIN_ENGINE={}", engine::fingerprint(&compiler, &target));
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
     let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };

@@ -20,7 +20,7 @@ use crate::audit::{Planned, Subject};
 use crate::budget::Budget;
 use crate::confine::{self, Asked, Confinement, Profile};
 use crate::policy::catalog::BUILTIN;
-use crate::sandbox::compile::Compiled;
+use crate::policy::code_file::CodeFile;
 use crate::sandbox::{Code, Progress, Sandbox};
 use crate::target::{account, broker};
 
@@ -83,7 +83,7 @@ pub fn child() -> anyhow::Result<()> {
     let mut channel = UnixStream::from(channel);
     let Envelope::<Order> { asked, roots, order } =
         serde_json::from_slice(&take(&mut channel)?).context("no order")?;
-    let plan = plan(&order, &mut channel)?;
+    let plan = plan(&order, &channel)?;
     account::become_owner(order.installation.territory.owner());
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
@@ -127,9 +127,10 @@ pub fn child() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The policies of an order. The code of strangers' follows it on the channel, in their order.
-fn plan(order: &Order, channel: &mut impl Read) -> anyhow::Result<Vec<Arc<Planned>>> {
-    let mut one = |wanted: &Wanted| -> anyhow::Result<Planned> {
+/// The policies of an order. The open files of strangers' code follow it on the channel, in their order. Code is mapped here,
+/// before anything of the target is read: no memory becomes executable later.
+fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>> {
+    let one = |wanted: &Wanted| -> anyhow::Result<Planned> {
         Ok(match wanted {
             Wanted::Builtin(number) => {
                 let builtin = BUILTIN.get(*number).context("there is no such built-in policy")?;
@@ -137,10 +138,10 @@ fn plan(order: &Order, channel: &mut impl Read) -> anyhow::Result<Vec<Arc<Planne
             }
             Wanted::Strange { manifest, granted, code } => {
                 let code = match code {
-                    Ok(length) => {
-                        let mut bytes = vec![0; *length];
-                        channel.read_exact(&mut bytes).context("no code of a policy")?;
-                        Ok(Code::compiled(Compiled::handed_over(bytes)))
+                    Ok(extent) => {
+                        let file = broker::take_handle(channel.as_fd()).context("no code of a policy")?;
+                        let code = Code::in_file(CodeFile::handed_over(file, extent.clone()));
+                        code.map().map(|()| code).map_err(|error| error.to_string())
                     }
                     Err(reason) => Err(reason.clone()),
                 };

@@ -19,9 +19,10 @@ use crate::audit::visible::is_invisible;
 use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
+use crate::policy::code_file::CodeFile;
 use crate::sandbox::view::Grants;
 use crate::sandbox::{Code, Progress, Sandbox};
-use crate::target::broker::{Broker, Caller};
+use crate::target::broker::{self, Broker, Caller};
 use crate::{probe, program};
 
 /// Longest line that a worker says: some times the report of the largest installation that was tried.
@@ -278,7 +279,7 @@ impl Talk {
         None
     }
 
-    /// Hands over the order, the code of strangers' policies behind it, and then opens what the worker asks for. In a thread of
+    /// Hands over the order, the open files of strangers' code behind it, and then opens what the worker asks for. In a thread of
     /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
     fn give(&self, order: &Order, plan: &[Arc<Planned>]) -> bool {
         let installation = &order.installation;
@@ -288,19 +289,21 @@ impl Talk {
             Box::new(call) as Caller
         });
         let includes = installation.include_roots(&order.environment);
-        let broker = Broker::new(installation.territory, includes, is_code, caller);
+        let opener = Broker::new(installation.territory, includes, is_code, caller);
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
         let envelope = Envelope { asked: self.asked, roots, order };
         let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(&envelope), self.channel.try_clone()) else {
             return false;
         };
-        let codes: Vec<Code> = plan.iter().filter_map(|planned| planned.code.clone().ok()).collect();
+        let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
+        let files: Vec<CodeFile> = plan.iter().filter_map(file).collect();
         budget::spawn(Box::new(move || {
             let length = (text.len() as u64).to_le_bytes();
-            let mut pieces = [&length[..], &text].into_iter().chain(codes.iter().filter_map(Code::bytes));
+            let text = [&length[..], &text].concat();
             // One that does not listen ends, and that is told.
-            if pieces.try_for_each(|piece| channel.write_all(piece)).is_ok() {
-                broker.serve(channel);
+            let given = channel.write_all(&text).is_ok();
+            if given && files.iter().all(|file| broker::give_handle(&channel, file.handle()).is_ok()) {
+                opener.serve(channel);
             }
         }))
     }
