@@ -49,7 +49,7 @@ them itself, and keeps the code in your cache.")]
         /// The path of a component
         #[arg(value_name = "FILE")]
         policy: PathBuf,
-        /// The file to write, by custom NAME.cwasm
+        /// The file to write, for example mine.cwasm
         #[arg(long, short, value_name = "OUT")]
         output: PathBuf,
         /// The target to compile for, such as aarch64-unknown-linux-gnu [default: this machine]

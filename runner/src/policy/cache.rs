@@ -233,6 +233,7 @@ fn forbids_execution(folder: &OwnedFd) -> bool {
 }
 
 /// Removes what nobody has used for long, or never finished. What cannot be removed stays.
+#[allow(clippy::useless_conversion, reason = "the types of the fields differ between architectures")]
 fn clean(folder: &OwnedFd) {
     let Ok(entries) = rustix::fs::Dir::read_from(folder) else { return };
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;

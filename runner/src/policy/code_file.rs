@@ -437,8 +437,8 @@ pub struct Named {
 #[must_use]
 pub fn open(path: &Path) -> Option<Named> {
     // Looked at first, because opening a device can already do something to it.
-    let stat = rustix::fs::stat(path).ok()?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let found = rustix::fs::stat(path).ok()?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
         return None;
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
