@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chitin::audit::{Planned, visible};
 use chitin::budget::{Budget, GRACE};
 use chitin::config::release::ReleaseRange;
-use chitin::policy::cache::Cache;
+use chitin::policy::cache::{Cache, NoCache};
 use chitin::policy::catalog::{self, BUILTIN};
 use chitin::policy::code_file::{self, CodeError, CodeFile, Digest, Label, Named};
 use chitin::policy::manifest::{About, Capabilities, Manifest};
@@ -375,8 +375,9 @@ impl<'a> Maker<'a> {
         drop(progress);
         let label = compiled.label(component).map_err(|refusal| refusal.to_string())?;
         let (file, reason) = self.cache.keep(&label, compiled.bytes()).map_err(|error| error.to_string())?;
-        // Once: it is the same for all of them.
-        if let Some(reason) = reason.filter(|_| !std::mem::replace(&mut self.warned, true)) {
+        // Once: it is the same for all of them. Who has no home has no cache to miss.
+        let is_told = |reason: &NoCache| *reason != NoCache::Homeless;
+        if let Some(reason) = reason.filter(is_told).filter(|_| !std::mem::replace(&mut self.warned, true)) {
             warn(&format!("{reason}; policies from files are compiled anew for each audit"));
         }
         Ok(file)
