@@ -1,6 +1,11 @@
 //! Compiles a foreign component in a child process with resource limits: the compiler is the largest piece of
 //! code that sees a stranger's bytes.
 
+#![cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, unused_imports, reason = "a build without the compiler has no child that compiles")
+)]
+
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
@@ -40,6 +45,10 @@ const MAX_THREADS: usize = 4;
 
 /// The variable that tells the compiler's thread pool how many there are.
 const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
+
+/// What a build without the compiler says.
+const NO_COMPILER: &str = "this chitin was built without a compiler; compile the policy with another build of the same version, \
+    `chitin policy compile`, and name the code file";
 
 /// What is kept of the compiler's words: the last line says why it failed.
 const MAX_WORDS_BYTES: usize = 64 << 10;
@@ -81,6 +90,9 @@ impl Compiled {
 /// Why there is no code.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
+    /// This program was built without the compiler.
+    #[error("{NO_COMPILER}")]
+    NoCompiler,
     /// The component was refused before it was compiled.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -118,6 +130,16 @@ pub enum TargetError {
 ///
 /// # Errors
 /// Where this program cannot compile for it.
+#[cfg(not(feature = "compiler"))]
+fn made_for(target: &str) -> Result<(String, String), TargetError> {
+    Err(TargetError::NotBuiltIn(engine::machine(target)))
+}
+
+/// What code for a target can be run by: the machine and the engine.
+///
+/// # Errors
+/// Where this program cannot compile for it.
+#[cfg(feature = "compiler")]
 fn made_for(target: &str) -> Result<(String, String), TargetError> {
     let machine = engine::machine(target);
     let compiler = engine::compiler(target, false).map_err(|error| {
@@ -160,6 +182,9 @@ fn compile(
     budget: &Budget,
 ) -> Result<Compiled, CompileError> {
     check::inspect(component)?;
+    if cfg!(not(feature = "compiler")) {
+        return Err(CompileError::NoCompiler);
+    }
     let own = || (MACHINE.to_owned(), ENGINE.to_owned());
     let (machine, engine) = target.map_or_else(|| Ok(own()), made_for)?;
     let budget = budget.patient();
@@ -275,6 +300,16 @@ fn failure(status: ExitStatus, words: &str) -> CompileError {
 ///
 /// # Errors
 /// Where the component does not compile; the last line says why.
+#[cfg(not(feature = "compiler"))]
+pub fn child(_target: Option<&str>) -> anyhow::Result<()> {
+    anyhow::bail!(NO_COMPILER)
+}
+
+/// The child: a component on standard input, code for the target on standard output; for this program's own where none is named.
+///
+/// # Errors
+/// Where the component does not compile; the last line says why.
+#[cfg(feature = "compiler")]
 pub fn child(target: Option<&str>) -> anyhow::Result<()> {
     // Who waits for it may be ended by a second signal, or by somebody's kill. Where that cannot be had, the limits below
     // end it too.

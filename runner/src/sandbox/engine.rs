@@ -1,10 +1,14 @@
 //! The one engine configuration. The build script includes this file too, so that the policies compiled ahead of
 //! time and the engine that loads them cannot disagree.
 
+#[cfg(feature = "compiler")]
 use std::hash::{Hash as _, Hasher};
 
+#[cfg(feature = "compiler")]
 use sha2::{Digest as _, Sha256};
-use wasmtime::{Config, Engine, OptLevel, Result, Strategy, WasmFeatures};
+use wasmtime::{Config, WasmFeatures};
+#[cfg(feature = "compiler")]
+use wasmtime::{Engine, OptLevel, Result, Strategy};
 
 /// Native stack that a policy may use: enough for a deep JSON document, far below a thread's 2 MiB.
 pub const MAX_STACK_BYTES: usize = 512 << 10;
@@ -16,10 +20,12 @@ pub const EPOCH_MILLISECONDS: u64 = 10;
 #[must_use]
 pub fn configuration() -> Config {
     let mut config = Config::new();
+    #[cfg(feature = "compiler")]
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_nan_canonicalization(true)
+        .cranelift_nan_canonicalization(true);
+    config
         .consume_fuel(true)
         .epoch_interruption(true)
         .max_wasm_stack(MAX_STACK_BYTES)
@@ -54,6 +60,7 @@ pub fn configuration() -> Config {
 ///
 /// # Errors
 /// Where the engine does not know the target.
+#[cfg(feature = "compiler")]
 pub fn compiler(target: &str, threads: bool) -> Result<Engine> {
     let mut config = configuration();
     config.target(&code_target(target))?.parallel_compilation(threads);
@@ -62,6 +69,7 @@ pub fn compiler(target: &str, threads: bool) -> Result<Engine> {
 
 /// The target that code is made for on machines of this one: which C library a program uses makes no difference to the code, so
 /// that a static program runs what another one compiled.
+#[cfg(feature = "compiler")]
 fn code_target(target: &str) -> String {
     target.replace("-musl", "-gnu")
 }
@@ -76,6 +84,7 @@ pub fn machine(target: &str) -> String {
 }
 
 /// What an engine's code depends on: its version, its configuration, the machine, and this program's version.
+#[cfg(feature = "compiler")]
 #[must_use]
 pub fn fingerprint(compiler: &Engine, target: &str) -> String {
     use std::fmt::Write as _;
@@ -91,8 +100,10 @@ pub fn fingerprint(compiler: &Engine, target: &str) -> String {
 }
 
 /// A hash that stays the same from one process and one build to the next.
+#[cfg(feature = "compiler")]
 struct Fingerprint(Sha256);
 
+#[cfg(feature = "compiler")]
 impl Hasher for Fingerprint {
     fn write(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

@@ -74,6 +74,7 @@ impl CustomCodeMemory for Pages {
 /// The engine of this process. It has no use for a compiler.
 pub fn engine() -> Result<Engine> {
     let mut config = engine::configuration();
+    #[cfg(feature = "compiler")]
     config.enable_compiler(false);
     config.with_custom_code_memory(Some(Arc::new(Pages)));
     Engine::new(&config)
