@@ -171,16 +171,22 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The settings of this user: `chitin/chitin.toml` in `XDG_CONFIG_HOME`, by default `~/.config`. The defaults where
-    /// there is no such file.
-    pub fn of(environment: &Environment) -> Result<Self, SettingsError> {
+    /// Where the settings of this user lie; none where nobody says where such files lie.
+    #[must_use]
+    pub fn place(environment: &Environment) -> Option<PathBuf> {
         let set = |name: &str| environment.get(name).filter(|value| Path::new(value).is_absolute());
         let base = match (set("XDG_CONFIG_HOME"), set("HOME")) {
             (Some(config), _) => PathBuf::from(config),
-            (None, Some(home)) => Path::new(home).join(".config"),
-            (None, None) => return Ok(Self::default()),
+            (None, home) => Path::new(home?).join(".config"),
         };
-        match Self::read(&base.join("chitin/chitin.toml")) {
+        Some(base.join("chitin/chitin.toml"))
+    }
+
+    /// The settings of this user: `chitin/chitin.toml` in `XDG_CONFIG_HOME`, by default `~/.config`. The defaults where
+    /// there is no such file.
+    pub fn of(environment: &Environment) -> Result<Self, SettingsError> {
+        let Some(place) = Self::place(environment) else { return Ok(Self::default()) };
+        match Self::read(&place) {
             Err(SettingsError::Read(ReadError::NotFound(_))) => Ok(Self::default()),
             other => other,
         }

@@ -19,6 +19,7 @@ use crate::confine::Confinement;
 use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
+use crate::sandbox::limits::ADDRESS_SPACE;
 use crate::settings::Accepted;
 use crate::target::Installation;
 
@@ -331,6 +332,12 @@ impl Report {
             let all = evaluation.outcomes.len();
             parts.whole(format!("interrupted: {lost} of {all} runs of policies did not end"));
         }
+        let unplaced = |run: &&Outcome| Parts::is_without_memory(run);
+        if let Some(Err(failure)) = evaluation.outcomes.iter().find(unplaced).map(|run| &run.verdict) {
+            let (lost, all) =
+                (evaluation.outcomes.iter().filter(unplaced).count(), evaluation.outcomes.len());
+            parts.whole(format!("{failure}: {lost} of {all} runs of policies could not begin"));
+        }
         // Where the audit had to end, nobody waits for the gateway either.
         let late = |run: &Outcome| matches!(&run.verdict, Err(Failure::Limit(limit)) if limit.what == WALL);
         let ended = lost > 0 || evaluation.outcomes.iter().any(late);
@@ -525,8 +532,10 @@ impl Parts<'_> {
         let mut told: Vec<String> = Vec::new();
         for run in runs {
             let reason = run.verdict.as_ref().err().map(|error| Whole::told(run, error));
-            // Where the site accepts it for all checks, it is told with them. One word on all that was interrupted is enough.
-            let is_told = run.verdict != Err(Failure::Interrupted) && !is_accepted;
+            // Where the site accepts it for all checks, it is told with them. One word on all that was interrupted, or had no
+            // memory to begin in, is enough.
+            let is_common = run.verdict == Err(Failure::Interrupted) || Self::is_without_memory(run);
+            let is_told = !is_common && !is_accepted;
             if let Some(reason) = reason.clone().filter(|_| is_told) {
                 self.policy(policy, reason, None, &run.denied);
             }
@@ -542,6 +551,11 @@ impl Parts<'_> {
                 self.policy(policy, reason, open.location.clone(), denied);
             }
         }
+    }
+
+    /// The process may not use the address space that a run reserves.
+    fn is_without_memory(run: &Outcome) -> bool {
+        matches!(&run.verdict, Err(Failure::Limit(limit)) if limit.what == ADDRESS_SPACE)
     }
 
     /// It makes the audit incomplete.

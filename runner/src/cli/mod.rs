@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod audit;
+mod doctor;
 mod explain;
 mod fix;
 mod policy;
@@ -59,6 +60,8 @@ enum Command {
     /// See which policies there are, and what each may look at
     #[command(subcommand)]
     Policy(policy::Command),
+    /// See what this machine has of what an audit wants, and where this program looks for its own files
+    Doctor,
     /// Print a shell's completion script
     Completions {
         /// The shell to print it for
@@ -112,6 +115,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Undo(arguments) => fix::run_undo(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(command) => policy::run(&command),
+        Command::Doctor => doctor::run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "chitin", &mut script);

@@ -118,6 +118,12 @@ pub(super) fn enter(profile: &Profile<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// A filter can be installed. It is, in this thread alone, which is to end behind it.
+pub(super) fn is_possible() -> bool {
+    let filters = filters(&Profile::Probe).unwrap_or_default();
+    filters.last().is_some_and(|filter| seccompiler::apply_filter(filter).is_ok())
+}
+
 /// The name of a system call.
 #[must_use]
 pub fn name_of(number: i32) -> String {

@@ -11,7 +11,6 @@ use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
@@ -20,6 +19,7 @@ use super::check::{self, Refusal};
 use super::engine;
 use super::limits::{LimitError, MAX_COMPONENT_BYTES, bytes};
 use crate::budget::{Budget, Cut};
+use crate::confine::{self, Profile};
 use crate::policy::code_file::{Digest, ENGINE, Label, MACHINE, Source};
 
 /// The hidden subcommand that [`in_child`] calls.
@@ -39,12 +39,6 @@ const MAX_ADDRESS_SPACE: u64 = 4 << 30;
 /// Code of one component, in bytes, over three times what the largest language makes: a policy in Python comes to 35 MB, one
 /// in JavaScript to 34 MB.
 const MAX_CODE_BYTES: usize = 128 << 20;
-
-/// Most threads of the compiler: each takes memory of its own, so that a machine with many processors would need more.
-const MAX_THREADS: usize = 4;
-
-/// The variable that tells the compiler's thread pool how many there are.
-const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 
 /// What a build without the compiler says.
 const NO_COMPILER: &str = "this chitin was built without a compiler; compile the policy with another build of the same version, \
@@ -193,7 +187,6 @@ fn compile(
         .arg(SUBCOMMAND)
         .args(target)
         .env_clear()
-        .env(THREADS_VARIABLE, threads().to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -319,10 +312,13 @@ pub fn child(target: Option<&str>) -> anyhow::Result<()> {
     limit(Resource::Cpu, MAX_SECONDS, LAST_SECONDS)?;
     limit(Resource::Core, 0, 0)?;
     limit(Resource::Fsize, 0, 0)?;
+    let engine = engine::compiler(target.unwrap_or(env!("CHITIN_TARGET")), false)?;
+    // From here on it can do nothing but read its component, compile it in this thread, and say what came out. What of that
+    // this kernel lacks, the report says of the worker.
+    drop(confine::enter(&Profile::Compile));
     let mut component = Vec::new();
     io::stdin().take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut component)?;
     check::inspect(&component)?;
-    let engine = engine::compiler(target.unwrap_or(env!("CHITIN_TARGET")), can_start_threads())?;
     let code = engine.precompile_component(&component)?;
     io::stdout().write_all(&code)?;
     Ok(())
@@ -333,23 +329,4 @@ fn limit(resource: Resource, most: u64, beyond: u64) -> rustix::io::Result<()> {
     let given = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let maximum = given.min(most.saturating_add(beyond));
     setrlimit(resource, Rlimit { current: Some(most.min(maximum)), maximum: Some(maximum) })
-}
-
-/// How many threads the compiler starts.
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS)
-}
-
-/// As many threads as the compiler starts can be started. It does not go on without them, unless it is told to.
-fn can_start_threads() -> bool {
-    let count = threads();
-    // Each waits behind this until all have been started.
-    let gate = Mutex::new(());
-    std::thread::scope(|scope| {
-        let closed = gate.lock();
-        let wait = || drop(gate.lock());
-        let started = (0..count).all(|_| std::thread::Builder::new().spawn_scoped(scope, wait).is_ok());
-        drop(closed);
-        started
-    })
 }

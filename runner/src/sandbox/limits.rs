@@ -88,6 +88,9 @@ impl Limits {
 /// The largest component that is looked at: a Python policy has 18 MB, a JavaScript one 12 MB.
 pub const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 
+/// The name of the limit on the process's address space (`ulimit -v`).
+pub const ADDRESS_SPACE: &str = "address space";
+
 /// A limit was hit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} limit: {allowed} allowed, {actual}")]

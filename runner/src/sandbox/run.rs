@@ -12,7 +12,7 @@ use super::bindings::policy::chitin::policy::input::Input;
 use super::database;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::{self, HostState, Shared};
-use super::limits::{LimitError, Limits, bytes};
+use super::limits::{ADDRESS_SPACE, LimitError, Limits, bytes};
 use super::load::{self, Mapped};
 use super::types;
 use super::view::Grants;
@@ -339,7 +339,14 @@ pub(super) fn explain(error: &Error, limits: &Limits) -> Failure {
         Some(trap) => Failure::Trapped(trap.to_string().trim_start_matches("wasm trap: ").to_owned()),
         None => {
             let text = error.root_cause().to_string();
-            // The engine has no types for these two.
+            // The engine has no types for these.
+            if text.contains("Cannot allocate memory") {
+                let allowed = rustix::process::getrlimit(rustix::process::Resource::As).current;
+                let allowed =
+                    allowed.and_then(|most| usize::try_from(most).ok()).map_or("some".to_owned(), bytes);
+                let actual = "each policy reserves 4 GiB of it, without using it; see ulimit -v";
+                return LimitError::new(ADDRESS_SPACE, allowed, actual).into();
+            }
             if text.contains("fuel allocated for hostcalls") {
                 return LimitError::new("call", bytes(limits.call_bytes), "more passed in one call").into();
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,9 @@ pub fn child() -> anyhow::Result<()> {
     account::become_owner(order.installation.territory.owner());
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
-    let roots: Vec<OwnedFd> = roots.into_iter().filter_map(open).collect();
+    // Randomness, for a kernel that has no call for it.
+    let roots = roots.into_iter().chain([Root("/dev/urandom".into())]);
+    let roots: Vec<OwnedFd> = roots.filter_map(open).collect();
     drop(channel);
     broker::ask_supervisor();
     let confinement = Confinement::of(asked, confine::enter(&Profile::Read { roots: &roots }));
@@ -106,9 +108,11 @@ pub fn child() -> anyhow::Result<()> {
     let roots = Cell::new(Some(roots));
     let is_read = |subject: &Subject| {
         // Once: the trials of a fix read the config again.
-        let Some(roots) = roots.take() else { return };
+        let Some(mut roots) = roots.take() else { return };
         if order.task == Task::Audit {
             broker::seal(subject.shared().snapshot.paths().map(Path::to_owned));
+            // The config and the `.env` files are read: no policy reads them.
+            roots.retain(|root| !is_file(root));
         }
         // What the first layer reached is told already; where it holds, so does this one.
         let _ = confine::enter(&Profile::Evaluate { roots: &roots, loads_code });
@@ -125,6 +129,10 @@ pub fn child() -> anyhow::Result<()> {
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);
     Ok(())
+}
+
+fn is_file(root: &OwnedFd) -> bool {
+    rustix::fs::fstat(root).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 /// The policies of an order. The open files of strangers' code follow it on the channel, in their order. Code is mapped here,

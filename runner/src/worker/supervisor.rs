@@ -149,8 +149,9 @@ struct Talk {
     asked: Asked,
     child: Child,
     channel: UnixStream,
-    /// What it said and was not looked at yet.
+    /// What it said and was not looked at yet, and how much of that has no end of a line.
     said: Vec<u8>,
+    endless: usize,
     /// The last of what it wrote to standard error.
     words: Vec<u8>,
 }
@@ -169,7 +170,7 @@ enum End {
 
 impl Talk {
     fn new(asked: Asked, child: Child, channel: UnixStream) -> Self {
-        Self { asked, child, channel, said: Vec::new(), words: Vec::new() }
+        Self { asked, child, channel, said: Vec::new(), endless: 0, words: Vec::new() }
     }
 
     fn carry_out(
@@ -237,12 +238,13 @@ impl Talk {
                 return End::Given("it said more than a report can be".to_owned());
             }
             let Some(cut) = budget.cut() else { continue };
-            // The signal may have reached this process alone, and a worker ends by its own time.
-            let since = since.get_or_insert_with(|| {
-                self.signal(Signal::TERM);
-                Instant::now()
-            });
+            let is_first = since.is_none();
+            let since = since.get_or_insert_with(Instant::now);
+            // A signal may have reached this process alone; its own time a worker keeps by itself.
             let patience = if cut == Cut::Interrupted { LAST_WORDS } else { PATIENCE };
+            if is_first && cut == Cut::Interrupted {
+                self.signal(Signal::TERM);
+            }
             if since.elapsed() >= patience {
                 return End::Given(cut.to_string());
             }
@@ -257,9 +259,15 @@ impl Talk {
         shown: &Arc<Progress>,
         confinement: &mut Option<Confinement>,
     ) -> Option<End> {
-        while let Some(end) = self.said.iter().position(|byte| *byte == b'\n') {
-            let behind = self.said.split_off(end + 1);
+        loop {
+            let new = self.said.get(self.endless..).unwrap_or_default();
+            let Some(end) = new.iter().position(|byte| *byte == b'\n') else {
+                self.endless = self.said.len();
+                return None;
+            };
+            let behind = self.said.split_off(self.endless + end + 1);
             let line = std::mem::replace(&mut self.said, behind);
+            self.endless = 0;
             match serde_json::from_slice::<Said>(&line) {
                 Ok(Said::Confined(heard)) if confinement.is_none() => *confinement = Some(heard),
                 Ok(Said::Progress((done, runs, files, current))) => {
@@ -276,7 +284,6 @@ impl Talk {
                 }
             }
         }
-        None
     }
 
     /// Hands over the order, the open files of strangers' code behind it, and then opens what the worker asks for. In a thread of
@@ -434,5 +441,121 @@ fn holds_only_visible(value: &serde_json::Value) -> bool {
         Value::Array(items) => items.iter().all(holds_only_visible),
         Value::Object(entries) => entries.values().all(holds_only_visible),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::policy::catalog::BUILTIN;
+
+    /// A worker that is somebody else's: a shell that says what it likes.
+    fn talk(script: &str) -> Talk {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::from(OwnedFd::from(theirs)));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Talk::new(Asked::BestEffort, child, ours)
+    }
+
+    fn plan() -> Vec<Arc<Planned>> {
+        let manifest = BUILTIN.first().unwrap().manifest().unwrap();
+        vec![Arc::new(Planned::builtin(0, manifest))]
+    }
+
+    /// A line of a worker that has an empty report.
+    fn done() -> Value {
+        let report = Report::unread(None, &plan(), "a reason", false, 0);
+        let beside = Beside::of(&report);
+        let delivery = Box::new(Delivery::nothing(report, "cut".to_owned()));
+        serde_json::to_value(Said::Done(delivery, beside)).unwrap()
+    }
+
+    fn heard(script: &str, budget: &Budget) -> (End, Talk) {
+        let mut talk = talk(script);
+        let end = talk.hear(&(&plan(), false), budget, &Arc::default(), &mut None);
+        (end, talk)
+    }
+
+    /// What becomes of a worker that says these lines.
+    fn of_lines(lines: &[u8]) -> End {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("lines");
+        std::fs::write(&file, lines).unwrap();
+        let (end, mut talk) = heard(&format!("cat {}", file.display()), &Budget::default());
+        talk.end();
+        end
+    }
+
+    fn line(value: &Value) -> Vec<u8> {
+        format!("{value}\n").into_bytes()
+    }
+
+    #[test]
+    fn an_honest_report_is_taken() {
+        assert!(matches!(of_lines(&line(&done())), End::Delivered(_)));
+        let progress = line(&json!({"Progress": [1, 2, 3, "x"]}));
+        assert!(matches!(of_lines(&[progress, line(&done())].concat()), End::Delivered(_)));
+    }
+
+    #[test]
+    fn what_a_worker_says_is_a_strangers_word() {
+        let change = |pointer: &str, to: Value| {
+            let mut said = done();
+            *said.pointer_mut(pointer).unwrap() = to;
+            line(&said)
+        };
+        let report = "/Done/0/report";
+        for (what, lines) in [
+            ("a control character", change(&format!("{report}/exit/reason"), json!("\u{1b}[31mred"))),
+            (
+                "an end of a line in a place",
+                change(&format!("{report}/target/stateDir"), json!("a\u{202e}b")),
+            ),
+            ("another check", change(&format!("{report}/assessment/0/checkId"), json!("no.such_check"))),
+            ("wrong counts", change(&format!("{report}/counts/clean"), json!(7))),
+            ("a wrong summary", change(&format!("{report}/summary/critical"), json!(1))),
+            ("no gap, though incomplete", change(&format!("{report}/incomplete"), json!([]))),
+            ("clean, though incomplete", change(&format!("{report}/exit/code"), json!(0))),
+            ("another code", change(&format!("{report}/exit/code"), json!(2))),
+            ("another form", change(&format!("{report}/schemaVersion"), json!(99))),
+            ("names that are too few", change("/Done/1/open", json!([]))),
+            ("a line of timing that is two", change("/Done/0/times", json!(["a\nb"]))),
+            ("no report", line(&json!({"Done": 5}))),
+            ("rubbish", b"\xff\xfe\n".to_vec()),
+            ("a deep nest", [vec![b'['; 1 << 20], b"\n".to_vec()].concat()),
+            ("confined twice", line(&json!({"Confined": 1})).repeat(2)),
+        ] {
+            assert!(matches!(of_lines(&lines), End::Given(_)), "{what}");
+        }
+        assert!(matches!(of_lines(b"{\"Progress\": [1, 2"), End::Silence), "a line without an end");
+    }
+
+    #[test]
+    fn a_worker_that_hangs_is_ended_with_the_audit() {
+        let budget = Budget::default();
+        budget.interrupt().store(true, std::sync::atomic::Ordering::Relaxed);
+        let (end, mut talk) = heard("trap '' TERM; exec sleep 60", &budget);
+        assert!(matches!(end, End::Given(_)));
+        assert_eq!(talk.end().and_then(|status| status.signal()), Some(Signal::KILL.as_raw()));
+    }
+
+    #[test]
+    fn why_it_ended_is_said() {
+        let ended = |script: &str| {
+            let (end, mut talk) = heard(script, &Budget::default());
+            assert!(matches!(end, End::Silence));
+            let status = talk.end();
+            why_ended(status, &String::from_utf8_lossy(&talk.words))
+        };
+        let refused = "echo 'chitin: refused system call 41' >&2; exit 159";
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(ended(refused), "it was ended at the system call socket, which no audit needs");
+        }
+        assert_eq!(ended("echo 'error: no memory' >&2; exit 1"), "no memory");
+        assert_eq!(ended("printf 'a\\033[31m' >&2; exit 1"), "a\\u{1b}[31m");
+        assert_eq!(ended("kill -9 $$"), "signal: 9 (SIGKILL)");
     }
 }
