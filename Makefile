@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-languages lint fmt docs bless bench parity release-facts ci clean
+.PHONY: help setup build run demo test check-small check-languages lint fmt docs bless bench parity release-facts ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,16 @@ demo: build ## Audit the demo installation
 
 test: setup ## Run all tests
 	$(CARGO) test --locked --workspace --no-fail-fast
+
+SMALL = $(abspath $(TARGET_DIR))/small
+MACHINE = $(shell uname -m)-linux
+
+check-small: build ## Build the program without the compiler, and compare it with the ordinary one
+	$(CARGO) build --locked --package chitin-test-support
+	cd runner && CHITIN_COMPILED_POLICIES=$(abspath $(TARGET_DIR))/policies/code/$(MACHINE) \
+	  $(CARGO) build --locked --no-default-features --bin chitin --target-dir $(SMALL)
+	CHITIN=$(abspath $(CHITIN)) SMALL=$(SMALL)/debug/chitin \
+	  GUEST=$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm tests/small/check.sh
 
 # A program that CHITIN names is not built.
 check-languages: $(if $(filter file,$(origin CHITIN)),build) ## Build the example policies in all languages, and compare what each says (ARGS="--require-all", names)

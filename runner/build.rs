@@ -1,5 +1,8 @@
-//! Builds the policies, and the components that the runner itself calls, for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
+//! With the compiler (the feature, which is on by default): builds the policies, and the components that the runner itself calls, for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
 //! the list of built-in policies that the runner embeds.
+//!
+//! Without the compiler: takes the code that a build with the compiler has left in `target/policies/code/MACHINE`, which
+//! `CHITIN_COMPILED_POLICIES` names.
 
 #![allow(
     clippy::disallowed_methods,
@@ -13,6 +16,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "compiler")]
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -24,8 +28,10 @@ use anyhow::{Context as _, Result, bail};
 )]
 #[path = "src/sandbox/engine.rs"]
 mod engine;
+#[cfg(feature = "compiler")]
 mod nested_cargo;
 
+#[cfg(feature = "compiler")]
 const WASM_TARGET: &str = "wasm32-wasip2";
 
 /// Folders of `policies/` that are no policies.
@@ -48,17 +54,16 @@ fn main() -> Result<()> {
 
     let policies = policies(&root.join("policies"))?;
     let all: Vec<&str> = policies.iter().map(String::as_str).chain(COMPONENTS).collect();
-    let components = build(&root, &out, &all)?;
-    let compiler = engine::compiler(&target, true)?;
+    let made = make(&Order { root: &root, out: &out, target: &target, all: &all })?;
+    println!("cargo::rustc-env=CHITIN_MACHINE={}", engine::machine(&target));
+    println!("cargo::rustc-env=CHITIN_ENGINE={}", made.engine);
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
     let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };
     let (mut list, mut codes) = (String::new(), String::new());
-    for (number, id) in all.into_iter().enumerate() {
+    for ((number, id), key) in all.into_iter().enumerate().zip(made.keys) {
         let folder = root.join("policies").join(id);
-        let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
         let code = out.join(format!("{id}.cwasm"));
-        let key = compile(&compiler, &wasm, &code)?;
         // The key is there for rustc: as long as this text is the same, an incremental build keeps the section that it
         // made of it, whatever the files have come to hold.
         writeln!(
@@ -81,6 +86,85 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Names the folder that a build without the compiler takes the code of the policies from.
+#[cfg(not(feature = "compiler"))]
+const EXCHANGE: &str = "CHITIN_COMPILED_POLICIES";
+
+/// The file of that folder that names machine and engine, a line each.
+const MADE_FOR: &str = "made-for";
+
+/// Code that is to be made.
+struct Order<'a> {
+    #[cfg_attr(not(feature = "compiler"), allow(dead_code, reason = "nothing is built"))]
+    root: &'a Path,
+    out: &'a Path,
+    target: &'a str,
+    all: &'a [&'a str],
+}
+
+/// Code that was made: it lies in the output folder.
+struct Made {
+    /// The engine that can run it.
+    engine: String,
+    /// What each code was made of, in the order of the policies.
+    keys: Vec<String>,
+}
+
+/// Builds and compiles the policies, and leaves their code where a build without the compiler can take it.
+#[cfg(feature = "compiler")]
+fn make(order: &Order<'_>) -> Result<Made> {
+    let components = build(order.root, order.out, order.all)?;
+    let compiler = engine::compiler(order.target, true)?;
+    let engine = engine::fingerprint(&compiler, order.target);
+    let mut keys = Vec::new();
+    for id in order.all {
+        let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
+        keys.push(compile(&compiler, &wasm, &order.out.join(format!("{id}.cwasm")))?);
+    }
+    let machine = engine::machine(order.target);
+    let left =
+        components.ancestors().nth(2).context("the policies lie elsewhere")?.join("code").join(&machine);
+    fs::create_dir_all(&left)?;
+    for id in order.all {
+        let name = format!("{id}.cwasm");
+        fs::copy(order.out.join(&name), left.join(&name))?;
+    }
+    fs::write(left.join(MADE_FOR), format!("{machine}\n{engine}\n"))?;
+    Ok(Made { engine, keys })
+}
+
+/// Takes the policies' code from where a build with the compiler left it.
+#[cfg(not(feature = "compiler"))]
+fn make(order: &Order<'_>) -> Result<Made> {
+    println!("cargo::rerun-if-env-changed={EXCHANGE}");
+    let Some(exchange) = env::var_os(EXCHANGE).map(PathBuf::from) else {
+        bail!(
+            "without the feature \"compiler\", {EXCHANGE} has to name the folder target/policies/code/{} of an ordinary build",
+            engine::machine(order.target)
+        );
+    };
+    let made_for = exchange.join(MADE_FOR);
+    println!("cargo::rerun-if-changed={}", exchange.display());
+    let text = fs::read_to_string(&made_for).with_context(|| format!("{} is missing", made_for.display()))?;
+    let mut lines = text.lines();
+    let (machine, engine) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let wanted = engine::machine(order.target);
+    if machine != wanted {
+        bail!("{} has code for {machine}, and this build is for {wanted}", exchange.display());
+    }
+    let mut keys = Vec::new();
+    for id in order.all {
+        let name = format!("{id}.cwasm");
+        let from = exchange.join(&name);
+        let code = fs::read(&from).with_context(|| format!("{} is missing", from.display()))?;
+        let mut hasher = DefaultHasher::new();
+        code.hash(&mut hasher);
+        keys.push(format!("{:016x}", hasher.finish()));
+        fs::write(order.out.join(&name), code)?;
+    }
+    Ok(Made { engine: engine.to_owned(), keys })
+}
+
 /// A path as a string literal of Rust.
 fn literal(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
@@ -101,6 +185,7 @@ fn policies(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Builds all policies with one call of cargo.
+#[cfg(feature = "compiler")]
 fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let sysroot =
@@ -123,6 +208,7 @@ fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
 }
 
 /// Compiles a component, unless its code was made from the same bytes by the same engine. Gives the code's key.
+#[cfg(feature = "compiler")]
 fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<String> {
     let component = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
     let mut hasher = DefaultHasher::new();

@@ -181,7 +181,13 @@ const EVERYWHERE: &[Attack] = &[
 ];
 
 /// What a worker may not do once policies run, and a compiler and a caller never.
-const WITHOUT_CODE: &[Attack] = &[
+const WITHOUT_LAYERS: &[Attack] = &[
+    ("a further filter", |_| raw!(SYS_seccomp, 1, 0, [0_u8; 16].as_ptr())),
+    ("a handler of signals", |_| raw!(SYS_rt_sigaction, libc::SIGSYS, 0, 0, 8)),
+];
+
+/// Code that this program did not have when it began.
+const NEW_CODE: &[Attack] = &[
     ("memory that can be run", |_| answered(memory(libc::PROT_READ | libc::PROT_EXEC))),
     ("memory that can be written and run", |_| {
         answered(memory(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC))
@@ -189,8 +195,6 @@ const WITHOUT_CODE: &[Attack] = &[
     ("make memory one that can be run", |_| {
         raw!(SYS_mprotect, memory(libc::PROT_READ), 4096, libc::PROT_READ | libc::PROT_EXEC)
     }),
-    ("a further filter", |_| raw!(SYS_seccomp, 1, 0, [0_u8; 16].as_ptr())),
-    ("a handler of signals", |_| raw!(SYS_rt_sigaction, libc::SIGSYS, 0, 0, 8)),
 ];
 
 fn answered(memory: *mut libc::c_void) -> c_long {
@@ -201,8 +205,8 @@ fn answered(memory: *mut libc::c_void) -> c_long {
 const LAYERS: [&str; 4] = ["read", "evaluate", "compile", "probe"];
 
 fn attacks(layer: &str) -> impl Iterator<Item = &'static Attack> {
-    let more = if layer == "read" { &[] } else { WITHOUT_CODE };
-    EVERYWHERE.iter().chain(more)
+    let more = if layer == "read" { &[] } else { WITHOUT_LAYERS };
+    EVERYWHERE.iter().chain(NEW_CODE).chain(more)
 }
 
 /// Enters a layer as the processes of this program do.
@@ -213,7 +217,7 @@ fn enter(layer: &str, target: &Path) -> Vec<(Layer, Result<(), String>)> {
         "evaluate" => {
             let roots = roots();
             let mut entered = confine::enter(&Profile::Read { roots: &roots });
-            entered.extend(confine::enter(&Profile::Evaluate { roots: &roots, loads_code: false }));
+            entered.extend(confine::enter(&Profile::Evaluate { roots: &roots }));
             entered
         }
         "compile" => confine::enter(&Profile::Compile),

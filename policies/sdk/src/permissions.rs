@@ -154,14 +154,22 @@ impl Permissions {
         }
         if self.end.as_ref().is_some_and(|end| end.kind != meant) {
             let is = if meant == Kind::Directory { "a directory" } else { "a file" };
-            return format!("Find out what lies there, where {is} is meant, and take it away or put {is} in its place");
+            return format!(
+                "Find out what lies there, where {is} is meant, and take it away or put {is} in its place"
+            );
         }
         match &self.word {
             Some(word) if self.is_symlink => {
-                format!("If what the link leads to is this installation's alone, run: chmod {:03o} {word}", self.allowed)
+                format!(
+                    "If what the link leads to is this installation's alone, run: chmod {:03o} {word}",
+                    self.allowed
+                )
             }
             Some(word) if self.path.view == "log" => {
-                format!("If it is the gateway's own log and nothing else, run: chmod {:03o} {word}", self.allowed)
+                format!(
+                    "If it is the gateway's own log and nothing else, run: chmod {:03o} {word}",
+                    self.allowed
+                )
             }
             Some(word) => format!("Run: chmod {:03o} {word}", self.allowed),
             None => format!(
@@ -258,7 +266,8 @@ mod tests {
     fn a_log_is_what_the_config_says_and_gets_no_command_as_it_is() {
         let host = MemoryHost::new("{}").file("log", "", 0o644, "");
         let seen = host.with(|cx| Permissions::inspect(cx, &Path::new("log", "")));
-        let finding = seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
+        let finding =
+            seen.expect("the host looks").expect("it exists").complete(Kind::File, crate::warn("x", "x"));
         assert!(finding.remediation.is_some_and(|said| said.starts_with("If ")));
     }
 

@@ -31,6 +31,6 @@ impl Planned {
     /// The code is not this program's own.
     #[must_use]
     pub fn is_strangers(&self) -> bool {
-        matches!(self.code, Ok(Code::Compiled(..)))
+        matches!(self.code, Ok(Code::File(..)))
     }
 }

@@ -117,7 +117,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let supervisor = work.supervisor();
     clock.lap("start the worker");
-    let plan = policies.plan(arguments.deep, &budget)?;
+    let plan = policies.plan(arguments.deep, target, &budget)?;
     clock.lap("plan");
     // What was compiled for it stands outside of the audit.
     let budget = budget.again(limit.wall());

@@ -7,6 +7,7 @@ use chitin::audit::visible;
 use chitin::budget::Budget;
 use chitin::confine::{Asked, Layer, Means, means};
 use chitin::fix::Journal;
+use chitin::policy::cache::Cache;
 use chitin::policy::catalog::BUILTIN;
 use chitin::settings::Settings;
 use chitin::target::Environment;
@@ -73,6 +74,7 @@ pub(super) fn run() -> anyhow::Result<u8> {
             None => writeln!(out, "  {name:<13} nowhere: neither {variable} nor HOME is set"),
         };
         place("settings", Settings::place(&environment), "XDG_CONFIG_HOME")?;
+        place("code", Cache::of(&environment, None).folder(), "XDG_CACHE_HOME")?;
         place("journal", Journal::of(&environment).ok().map(|journal| journal.folder()), "XDG_STATE_HOME")?;
         match &settings {
             Ok(settings) => {

@@ -500,7 +500,7 @@ impl<'a> Fix<'a> {
     ) -> anyhow::Result<Self> {
         let budget = Budget::new(limit.wall());
         listen(&budget)?;
-        let mut policies = policies.plan(deep.is_some(), &budget)?;
+        let mut policies = policies.plan(deep.is_some(), target, &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
             let mut checks = policies.iter().flat_map(|planned| &planned.manifest.checks);

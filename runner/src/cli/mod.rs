@@ -69,7 +69,10 @@ enum Command {
     },
     /// Compile a component from standard input to standard output (for chitin itself)
     #[command(name = chitin::sandbox::compile::SUBCOMMAND, hide = true)]
-    Compile,
+    Compile {
+        /// The target that it is compiled for
+        target: Option<String>,
+    },
     /// Call a gateway, as standard input says (for chitin itself)
     #[command(name = chitin::probe::SUBCOMMAND, hide = true)]
     Call,
@@ -118,7 +121,7 @@ pub(crate) fn run() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "chitin", &mut script);
             show(|out| out.write_all(&script)).map(|()| 0)
         }
-        Command::Compile => chitin::sandbox::compile::child().map(|()| 0),
+        Command::Compile { target } => chitin::sandbox::compile::child(target.as_deref()).map(|()| 0),
         Command::Call => chitin::probe::child().map(|()| 0),
         Command::Worker => chitin::worker::child().map(|()| 0),
     };

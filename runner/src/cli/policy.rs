@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use chitin::audit::{Planned, visible};
 use chitin::budget::{Budget, GRACE};
 use chitin::config::release::ReleaseRange;
+use chitin::policy::cache::{Cache, NoCache};
 use chitin::policy::catalog::{self, BUILTIN};
+use chitin::policy::code_file::{self, CodeError, CodeFile, Digest, Label, Named};
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::policy::names::{Name, shared_name};
 use chitin::program;
@@ -38,12 +40,29 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Compile a component to native code, for audits on machines without a compiler
+    #[command(after_help = "\
+The result is native code: an audit runs it only where it and the folders that it lies in belong to you or root, and nobody else \
+can write to them. It fits one version of chitin and one kind of machine. Components need no such step: an audit compiles \
+them itself, and keeps the code in your cache.")]
+    Compile {
+        /// The path of a component
+        #[arg(value_name = "FILE")]
+        policy: PathBuf,
+        /// The file to write, for example mine.cwasm
+        #[arg(long, short, value_name = "OUT")]
+        output: PathBuf,
+        /// The target to compile for, such as aarch64-unknown-linux-gnu [default: this machine]
+        #[arg(long, value_name = "TRIPLE")]
+        target: Option<String>,
+    },
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
         Command::List { json } => list(*json)?,
         Command::Inspect { policy, json } => inspect(policy, *json)?,
+        Command::Compile { policy, output, target } => compile_to(policy, output, target.as_deref())?,
     }
     Ok(0)
 }
@@ -81,7 +100,9 @@ struct Known {
 }
 
 fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
-    let known = if is_file(name) {
+    let known = if let Some(named) = is_file(name).then(|| code_file::open(name.as_ref())).flatten() {
+        of_code_file(name, named)?
+    } else if is_file(name) {
         let inspected = check::inspect(&read(name.as_ref())?).map_err(|refusal| refused(name, &refusal))?;
         let origin = format!("{name}, {}", bytes(inspected.size));
         Known { manifest: inspected.manifest, origin, file: Some((inspected.size, inspected.imports)) }
@@ -143,6 +164,72 @@ fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
     })
 }
 
+/// What a code file says of the component that it was made of, and whether it is run here.
+fn of_code_file(name: &str, named: Named) -> anyhow::Result<Known> {
+    let Some(label) = named.label else {
+        return Err(unusable_code(name, &named.code.err().unwrap_or(CodeError::NotCode)));
+    };
+    let manifest = label.manifest().map_err(|error| unusable_code(name, &error))?;
+    let length = bytes(usize::try_from(label.length).unwrap_or(usize::MAX));
+    let origin = format!("{name}, native code for {}, {length}", label.machine);
+    let origin = match named.code {
+        Ok(_) => origin,
+        Err(error) => format!("{origin}; not run here: {error}"),
+    };
+    Ok(Known { manifest, origin, file: Some((label.component_bytes, label.imports)) })
+}
+
+fn unusable_code(name: &str, error: &CodeError) -> anyhow::Error {
+    user_error(format!("cannot use {name}: {error}"), "see docs/policies.md for what a code file is")
+}
+
+/// Compiles a component, and writes its code to a file.
+fn compile_to(path: &Path, output: &Path, target: Option<&str>) -> anyhow::Result<()> {
+    let name = path.display().to_string();
+    let component = read(path)?;
+    check::inspect(&component).map_err(|refusal| refused(&name, &refusal))?;
+    let budget = Budget::default();
+    super::listen(&budget)?;
+    let failed = |reason: String| {
+        user_error(format!("cannot compile {name}: {reason}"), "see `chitin policy compile --help`")
+    };
+    let program = program::own().ok_or_else(|| failed(NO_PROGRAM.to_owned()))?;
+    let progress = Progress::compiling(&name);
+    let compiled = match target {
+        None => compile::in_child(&program, &component, &budget),
+        Some(target) => compile::in_child_for(&program, &component, target, &budget),
+    };
+    drop(progress);
+    let compiled = compiled.map_err(|error| match error {
+        compile::CompileError::Cut(cut) => cut.into(),
+        error => failed(error.to_string()),
+    })?;
+    let label = compiled.label(&component).map_err(|refusal| refused(&name, &refusal))?;
+    code_file::write(output, &label, compiled.bytes()).map_err(|error| {
+        user_error(
+            format!("cannot write {}: {error}", output.display()),
+            "name a file in a folder that you can write to",
+        )
+    })?;
+    if let Err(error) = code_file::folder_is_safe(output) {
+        warn(&format!("an audit will not run {} where it lies: {error}", output.display()));
+    }
+    let length = bytes(compiled.bytes().len());
+    show(|out| {
+        let output = output.display().to_string();
+        writeln!(out, "{}: native code for {}, {length}", visible(&output), label.machine)
+    })
+}
+
+/// One line on standard error. Where that is gone, nobody is left to be told.
+fn warn(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(anstream::stderr(), "warning: {}", visible(text));
+}
+
+/// Why a compiler cannot be started.
+const NO_PROGRAM: &str = "its compiler cannot be started: nobody knows where this program lies";
+
 /// A name with a folder or the ending of a component is a file; ids have neither.
 pub(super) fn is_file(name: &str) -> bool {
     name.contains(['/', '\\']) || Path::new(name).extension().is_some()
@@ -165,8 +252,29 @@ pub(super) struct Stranger {
     path: PathBuf,
     manifest: Manifest,
     granted: Capabilities,
-    /// The component; otherwise why it cannot be used.
-    component: Result<Vec<u8>, String>,
+    /// What it is made of; otherwise why it cannot be used.
+    content: Result<Content, String>,
+}
+
+/// What a policy from a file is made of.
+enum Content {
+    /// A component, that is not compiled yet.
+    Component(Vec<u8>),
+    /// Native code.
+    Code(CodeFile),
+}
+
+/// What lies where the operator says that a policy is.
+enum Found {
+    Component(Vec<u8>),
+    Code(Box<Named>),
+}
+
+fn find(path: &Path) -> Result<Found, ReadError> {
+    match code_file::open(path) {
+        Some(named) => Ok(Found::Code(Box::new(named))),
+        None => chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map(Found::Component),
+    }
 }
 
 /// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
@@ -175,25 +283,35 @@ pub(super) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyh
     let name = path.display().to_string();
     let unusable = |manifest: Manifest, reason: String| {
         let (path, granted) = (path.to_owned(), Capabilities::default());
-        Ok(Stranger { path, manifest, granted, component: Err(reason) })
+        Ok(Stranger { path, manifest, granted, content: Err(reason) })
     };
     let place = path.to_owned();
     // Its file system may hang, too.
-    let read = budget.aside_within(GRACE, move || chitin::target::read_regular(&place, MAX_COMPONENT_BYTES));
-    let component = match read {
-        Ok(Ok(component)) => component,
+    let (manifest, content) = match budget.aside_within(GRACE, move || find(&place)) {
+        Ok(Ok(Found::Component(component))) => match check::inspect(&component) {
+            Ok(inspected) => (inspected.manifest, Ok(Content::Component(component))),
+            Err(refusal) => match check::claimed(&component) {
+                Some(manifest) => (manifest, Err(refusal.to_string())),
+                None => return unusable(unnamed(&name), refusal.to_string()),
+            },
+        },
+        Ok(Ok(Found::Code(named))) => {
+            let manifest = named.label.as_ref().map(Label::manifest);
+            match (manifest, named.code) {
+                (Some(Ok(manifest)), code) => {
+                    (manifest, code.map(Content::Code).map_err(|error| error.to_string()))
+                }
+                (_, Err(error)) | (Some(Err(error)), _) => {
+                    return unusable(unnamed(&name), error.to_string());
+                }
+                (None, Ok(_)) => return unusable(unnamed(&name), CodeError::NotCode.to_string()),
+            }
+        }
         Err(cut) => return unusable(unnamed(&name), cut.to_string()),
         Ok(Err(ReadError::TooLarge { size, .. })) => {
             return unusable(unnamed(&name), check::too_large(size).to_string());
         }
         Ok(Err(error)) => return Err(unreadable(path, &error)),
-    };
-    let (manifest, refusal) = match check::inspect(&component) {
-        Ok(inspected) => (inspected.manifest, None),
-        Err(refusal) => match check::claimed(&component) {
-            Some(manifest) => (manifest, Some(refusal)),
-            None => return unusable(unnamed(&name), refusal.to_string()),
-        },
     };
     // What takes a built-in's name must not be reported by it.
     if let Some(owner) = catalog::owner(&manifest) {
@@ -202,9 +320,10 @@ pub(super) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyh
         );
         return unusable(unnamed(&name), reason);
     }
-    if let Some(refusal) = refusal {
-        return unusable(manifest, refusal.to_string());
-    }
+    let content = match content {
+        Ok(content) => content,
+        Err(reason) => return unusable(manifest, reason),
+    };
     let declared = manifest.capabilities.names();
     if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
         let help = format!("`chitin policy inspect {name}` lists what its manifest declares");
@@ -212,7 +331,7 @@ pub(super) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyh
     }
     let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
     let granted = manifest.capabilities.granted(given);
-    Ok(Stranger { path: path.to_owned(), manifest, granted, component: Ok(component) })
+    Ok(Stranger { path: path.to_owned(), manifest, granted, content: Ok(content) })
 }
 
 impl Stranger {
@@ -220,18 +339,48 @@ impl Stranger {
     pub(super) fn about(&self) -> &About {
         &self.manifest.policy
     }
+}
 
-    /// Compiles it, which takes a child process of this program.
-    pub(super) fn compile(self, budget: &Budget) -> Planned {
-        let Self { path, manifest, granted, component } = self;
-        let code = component.and_then(|component| {
-            let program = program::own()
-                .ok_or("its compiler cannot be started: nobody knows where this program lies")?;
-            let _progress = Progress::compiling(&path.display().to_string());
-            let code = compile::in_child(&program, &component, budget);
-            code.map(Code::compiled).map_err(|error| error.to_string())
+/// Makes strangers' policies ready to run.
+pub(super) struct Maker<'a> {
+    cache: &'a Cache,
+    budget: &'a Budget,
+    /// It was said that there is no cache.
+    warned: bool,
+}
+
+impl<'a> Maker<'a> {
+    pub(super) fn new(cache: &'a Cache, budget: &'a Budget) -> Self {
+        Self { cache, budget, warned: false }
+    }
+
+    /// A policy with its code: its own, that of the cache, or what a child process of this program makes of it.
+    pub(super) fn plan(&mut self, stranger: Stranger) -> Planned {
+        let Stranger { path, manifest, granted, content } = stranger;
+        let code = content.and_then(|content| match content {
+            Content::Code(file) => Ok(file),
+            Content::Component(component) => self.code(&path, &component),
         });
-        Planned { manifest, granted, code }
+        Planned { manifest, granted, code: code.map(Code::in_file) }
+    }
+
+    fn code(&mut self, path: &Path, component: &[u8]) -> Result<CodeFile, String> {
+        if let Ok(Some(known)) = self.cache.find(&Digest::of(component)) {
+            return Ok(known);
+        }
+        let program = program::own().ok_or(NO_PROGRAM)?;
+        let progress = Progress::compiling(&path.display().to_string());
+        let compiled =
+            compile::in_child(&program, component, self.budget).map_err(|error| error.to_string())?;
+        drop(progress);
+        let label = compiled.label(component).map_err(|refusal| refusal.to_string())?;
+        let (file, reason) = self.cache.keep(&label, compiled.bytes()).map_err(|error| error.to_string())?;
+        // Once: it is the same for all of them. Who has no home has no cache to miss.
+        let is_told = |reason: &NoCache| *reason != NoCache::Homeless;
+        if let Some(reason) = reason.filter(is_told).filter(|_| !std::mem::replace(&mut self.warned, true)) {
+            warn(&format!("{reason}; policies from files are compiled anew for each audit"));
+        }
+        Ok(file)
     }
 }
 

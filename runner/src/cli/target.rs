@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chitin::audit::Planned;
-use chitin::budget::{self, Budget, Cut};
+use chitin::budget::{self, Budget, Cut, GRACE};
 use chitin::config::SecretString;
 use chitin::config::release::Release;
 use chitin::confine::Asked;
+use chitin::policy::cache::Cache;
 use chitin::probe;
 use chitin::sandbox::Code;
 use chitin::settings::Settings;
+use chitin::target::snapshot::{Identity, Metadata};
 use chitin::target::{Environment, Installation, LocateError, Request, find};
 use chitin::worker::Wanted;
 use clap::Args;
@@ -199,6 +201,15 @@ impl TargetArguments {
         Ok(Found { installation, environment, nowhere: here.is_none() })
     }
 
+    /// The state directory, as far as the operator names it, so that no cache is made in it.
+    fn state(&self, budget: &Budget) -> Option<Identity> {
+        let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let usual = || Some(named("HOME")?.join(".openclaw"));
+        let path = self.state_dir.clone().or_else(|| named("OPENCLAW_STATE_DIR")).or_else(usual)?;
+        let look = move || rustix::fs::stat(path).ok().map(|stat| Metadata::from(&stat).identity);
+        budget.aside_within(GRACE, look).ok().flatten()
+    }
+
     /// The release that it is to be judged by.
     pub(super) fn release(&self) -> Option<Release> {
         self.openclaw_version
@@ -216,7 +227,10 @@ pub(super) fn wanted(plan: &[Arc<Planned>]) -> Vec<Wanted> {
         code => Wanted::Strange {
             manifest: Box::new(planned.manifest.clone()),
             granted: Box::new(planned.granted.clone()),
-            code: code.as_ref().map(|code| code.bytes().map_or(0, <[u8]>::len)).map_err(Clone::clone),
+            code: code.as_ref().map_err(Clone::clone).and_then(|code| {
+                let extent = code.file().map(|file| file.extent().clone());
+                extent.ok_or_else(|| "it has no code".to_owned())
+            }),
         },
     };
     plan.iter().map(one).collect()
@@ -240,7 +254,12 @@ impl ConfineArguments {
 
 impl PolicyArguments {
     /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
-    pub(super) fn plan(&self, deep: bool, budget: &Budget) -> anyhow::Result<Vec<Arc<Planned>>> {
+    pub(super) fn plan(
+        &self,
+        deep: bool,
+        target: &TargetArguments,
+        budget: &Budget,
+    ) -> anyhow::Result<Vec<Arc<Planned>>> {
         if self.policy.is_empty() {
             let mut plan = policy::builtin(|about| deep || !about.deep)?;
             // Whoever waits for the gateway comes last, so that nobody waits behind.
@@ -274,8 +293,10 @@ impl PolicyArguments {
             Chosen::Builtin(_) => None,
         });
         policy::told_apart(&files.collect::<Vec<_>>())?;
+        let cache = Cache::of(&Environment::from_process(), target.state(budget));
+        let mut maker = policy::Maker::new(&cache, budget);
         let plan = chosen.into_iter().map(|policy| match policy {
-            Chosen::File(file) => file.compile(budget),
+            Chosen::File(file) => maker.plan(file),
             Chosen::Builtin(planned) => planned,
         });
         Ok(plan.map(Arc::new).collect())

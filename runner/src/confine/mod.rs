@@ -32,8 +32,6 @@ pub enum Profile<'a> {
     Evaluate {
         /// The directories that may be read.
         roots: &'a [OwnedFd],
-        /// A policy of a stranger's runs, whose code is made executable when it is loaded.
-        loads_code: bool,
     },
     /// Compiles a component: standard input, standard output, memory, and nothing else.
     Compile,
@@ -148,7 +146,7 @@ impl Confinement {
 pub fn enter(profile: &Profile<'_>) -> Vec<(Layer, Result<(), String>)> {
     let mut entered = Vec::new();
     let roots: &[OwnedFd] = match profile {
-        Profile::Read { roots } | Profile::Evaluate { roots, .. } => roots,
+        Profile::Read { roots } | Profile::Evaluate { roots } => roots,
         Profile::Compile | Profile::Probe => &[],
     };
     // The first layer gave them up already, and took the system calls for it away.

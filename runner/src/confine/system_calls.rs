@@ -197,18 +197,13 @@ fn filters(profile: &Profile<'_>) -> Result<Vec<BpfProgram>, seccompiler::Backen
     let names =
         |option: i32| Ok::<_, seccompiler::BackendError>(vec![is(0, u64::try_from(option).unwrap_or(0))?]);
     let mut options = vec![names(libc::PR_SET_NAME)?, names(libc::PR_SET_VMA)?, names(GET_AUXV)?];
-    let mut loads_code = false;
     match profile {
         Profile::Read { .. } => {
             list.all(FILES);
             list.all(LAYERS);
             options.push(names(libc::PR_SET_NO_NEW_PRIVS)?);
-            loads_code = true;
         }
-        Profile::Evaluate { loads_code: loads, .. } => {
-            list.all(FILES);
-            loads_code = *loads;
-        }
+        Profile::Evaluate { .. } => list.all(FILES),
         Profile::Compile => {}
         Profile::Probe => list.all(CONNECTION),
     }
@@ -223,12 +218,9 @@ fn filters(profile: &Profile<'_>) -> Result<Vec<BpfProgram>, seccompiler::Backen
     let commands = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD_CLOEXEC];
     let command = |command: libc::c_int| Ok(vec![is(1, u64::try_from(command).unwrap_or(0))?]);
     list.some("fcntl", commands.map(command).into_iter().collect::<Result<_, seccompiler::BackendError>>()?)?;
+    // Code is mapped before: that of built-in policies by the loader, that of others from their files.
     for name in ["mmap", "mprotect"] {
-        if loads_code {
-            list.all(&[name]);
-        } else {
-            list.some(name, vec![vec![bits(2, EXECUTABLE, 0)?]])?;
-        }
+        list.some(name, vec![vec![bits(2, EXECUTABLE, 0)?]])?;
     }
     let architecture = std::env::consts::ARCH.try_into()?;
     let mut filters = vec![
@@ -266,7 +258,7 @@ mod tests {
     fn every_profile_has_its_filters() {
         for (profile, count) in [
             (Profile::Read { roots: &[] }, 2),
-            (Profile::Evaluate { roots: &[], loads_code: false }, 1),
+            (Profile::Evaluate { roots: &[] }, 1),
             (Profile::Compile, 1),
             (Profile::Probe, 2),
         ] {

@@ -12,10 +12,10 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::object::Mark;
-use super::private::{self, Unfit, is_ours};
 use super::record::{self, START_BYTES, digest};
 pub use super::record::{Entry, Outcome, Record};
 use crate::target::Environment;
+use crate::target::private::{self, Unfit, is_ours};
 use crate::target::snapshot::{Identity, Kind, Metadata};
 
 /// Runs that are kept; the oldest go first, and with them the texts that they saved, which may hold secrets.

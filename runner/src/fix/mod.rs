@@ -2,13 +2,11 @@
 //! changes a target, and only what the guard allows and a trial in memory has proven.
 
 pub mod apply;
-mod attributes;
 pub mod border;
 pub mod guard;
 pub mod journal;
 mod object;
 pub mod plan;
-mod private;
 pub mod prove;
 mod record;
 pub mod show;

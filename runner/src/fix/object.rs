@@ -11,8 +11,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{self, Attributes};
 use super::guard::{self, Refusal};
+use crate::target::attributes::{self, Attributes};
 use crate::target::snapshot::{Identity, Kind, LookError, Metadata, open_beneath};
 
 /// Called before each step that the system carries out, with its name. Tests let it fail or kill the process there.

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use super::apply::ApplyError;
-use super::attributes;
 use super::guard::{self, Refusal};
 use super::journal::{Entry, Journal, JournalError, Outcome, Record};
 use super::object::{ChangeError, Checkpoint, Folders, Known, Mark, Replacement, Spot};
 use super::prove::differences;
 use crate::config::value_of;
+use crate::target::attributes;
 
 /// Clocks of file systems are up to so many nanoseconds behind the system's.
 const CLOCK: i64 = 2_000_000_000;

@@ -99,6 +99,14 @@ pub fn claimed(bytes: &[u8]) -> Option<Manifest> {
     outside(bytes).ok()?.manifest().ok()
 }
 
+/// The text of a component's manifest, as it stands in it.
+///
+/// # Errors
+/// Where there is not exactly one, or it is no text.
+pub fn manifest_text(bytes: &[u8]) -> Result<String, Refusal> {
+    outside(bytes)?.manifest_text().map(str::to_owned)
+}
+
 /// It is larger than what is looked at.
 #[must_use]
 pub fn too_large(given: u64) -> LimitError {
@@ -116,11 +124,15 @@ struct Outside<'a> {
 
 impl Outside<'_> {
     fn manifest(&self) -> Result<Manifest, Refusal> {
+        Ok(self.manifest_text()?.parse()?)
+    }
+
+    fn manifest_text(&self) -> Result<&str, Refusal> {
         match self.manifests.as_slice() {
             [] => Err(Refusal::NoManifest),
             [one] => {
                 let text = std::str::from_utf8(one);
-                Ok(text.map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?.parse()?)
+                Ok(text.map_err(|_| ManifestError::Syntax("it is not UTF-8".to_owned()))?)
             }
             _ => Err(Refusal::TwoManifests),
         }

@@ -1,12 +1,16 @@
 //! Compiles a foreign component in a child process with resource limits: the compiler is the largest piece of
 //! code that sees a stranger's bytes.
 
+#![cfg_attr(
+    not(feature = "compiler"),
+    allow(dead_code, unused_imports, reason = "a build without the compiler has no child that compiles")
+)]
+
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
@@ -16,6 +20,7 @@ use super::engine;
 use super::limits::{LimitError, MAX_COMPONENT_BYTES, bytes};
 use crate::budget::{Budget, Cut};
 use crate::confine::{self, Profile};
+use crate::policy::code_file::{Digest, ENGINE, Label, MACHINE, Source};
 
 /// The hidden subcommand that [`in_child`] calls.
 pub const SUBCOMMAND: &str = "compile-component";
@@ -35,6 +40,10 @@ const MAX_ADDRESS_SPACE: u64 = 4 << 30;
 /// in JavaScript to 34 MB.
 const MAX_CODE_BYTES: usize = 128 << 20;
 
+/// What a build without the compiler says.
+const NO_COMPILER: &str = "this chitin was built without a compiler; compile the policy with another build of the same version, \
+    `chitin policy compile`, and name the code file";
+
 /// What is kept of the compiler's words: the last line says why it failed.
 const MAX_WORDS_BYTES: usize = 64 << 10;
 
@@ -46,28 +55,47 @@ const PIPE_BYTES: usize = 16 << 10;
 
 /// Code that a child process of this program compiled.
 #[derive(Clone)]
-pub struct Compiled(Arc<Vec<u8>>);
+pub struct Compiled {
+    code: Vec<u8>,
+    machine: String,
+    engine: String,
+}
 
 impl Compiled {
-    /// Code that [`in_child`] returned to the supervisor, and that it handed to its worker.
-    pub(crate) fn handed_over(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(bytes))
+    /// The code.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.code
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+    /// What it is kept under, in a file.
+    ///
+    /// # Errors
+    /// Where the component that it was made of is refused.
+    pub fn label(&self, component: &[u8]) -> Result<Label, Refusal> {
+        let imports = check::inspect(component)?.imports;
+        let manifest = &check::manifest_text(component)?;
+        let (digest, bytes) = (Digest::of(component), component.len());
+        let source = Source { manifest, imports: &imports, digest, bytes };
+        Ok(Label::new(&source, (&self.machine, &self.engine), &self.code))
     }
 }
 
 /// Why there is no code.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
+    /// This program was built without the compiler.
+    #[error("{NO_COMPILER}")]
+    NoCompiler,
     /// The component was refused before it was compiled.
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The compiler says no.
     #[error("it does not compile: {0}")]
     Failed(String),
+    /// This program cannot compile for that target.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// It takes too much.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -79,14 +107,85 @@ pub enum CompileError {
     Child(#[from] io::Error),
 }
 
+/// Why code cannot be made for a target.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Nobody knows it.
+    #[error("\"{0}\" is no target of code: {1}; x86_64-unknown-linux-gnu and aarch64-unknown-linux-gnu are")]
+    Unknown(String, String),
+    /// Its compiler is not in this program.
+    #[error(
+        "this chitin has no compiler for {0}; one that was built with `cargo build --features all-arch` has"
+    )]
+    NotBuiltIn(String),
+}
+
+/// What code for a target can be run by: the machine and the engine.
+///
+/// # Errors
+/// Where this program cannot compile for it.
+#[cfg(not(feature = "compiler"))]
+fn made_for(target: &str) -> Result<(String, String), TargetError> {
+    Err(TargetError::NotBuiltIn(engine::machine(target)))
+}
+
+/// What code for a target can be run by: the machine and the engine.
+///
+/// # Errors
+/// Where this program cannot compile for it.
+#[cfg(feature = "compiler")]
+fn made_for(target: &str) -> Result<(String, String), TargetError> {
+    let machine = engine::machine(target);
+    let compiler = engine::compiler(target, false).map_err(|error| {
+        let architecture = |machine: &str| machine.split('-').next().map(str::to_owned);
+        let is_other = architecture(&machine) != architecture(MACHINE);
+        // The engine has no types for it, and one line says what to do.
+        if is_other && !cfg!(feature = "all-arch") && !format!("{error:#}").contains("Unrecognized") {
+            TargetError::NotBuiltIn(machine.clone())
+        } else {
+            TargetError::Unknown(target.to_owned(), format!("{error:#}"))
+        }
+    })?;
+    let engine = engine::fingerprint(&compiler, target);
+    Ok((machine, engine))
+}
+
 /// Compiles a component with a child process of this program. It stands outside of the audit's budget: only an interrupt
 /// ends it before its own limits do. One thread does it all, so that it works where no other can be started.
 pub fn in_child(program: &Path, component: &[u8], budget: &Budget) -> Result<Compiled, CompileError> {
+    compile(program, component, None, budget)
+}
+
+/// The same for a target that the operator names.
+///
+/// # Errors
+/// See [`CompileError`].
+pub fn in_child_for(
+    program: &Path,
+    component: &[u8],
+    target: &str,
+    budget: &Budget,
+) -> Result<Compiled, CompileError> {
+    compile(program, component, Some(target), budget)
+}
+
+fn compile(
+    program: &Path,
+    component: &[u8],
+    target: Option<&str>,
+    budget: &Budget,
+) -> Result<Compiled, CompileError> {
     check::inspect(component)?;
+    if cfg!(not(feature = "compiler")) {
+        return Err(CompileError::NoCompiler);
+    }
+    let own = || (MACHINE.to_owned(), ENGINE.to_owned());
+    let (machine, engine) = target.map_or_else(|| Ok(own()), made_for)?;
     let budget = budget.patient();
     budget.check()?;
     let mut child = Command::new(program)
         .arg(SUBCOMMAND)
+        .args(target)
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -102,7 +201,7 @@ pub fn in_child(program: &Path, component: &[u8], budget: &Budget) -> Result<Com
     // Ctrl-C ends the child too, and that is not its failure.
     budget.check()?;
     if status.success() && !code.is_empty() {
-        return Ok(Compiled(Arc::new(code)));
+        return Ok(Compiled { code, machine, engine });
     }
     Err(failure(status, &String::from_utf8_lossy(&words)))
 }
@@ -190,11 +289,21 @@ fn failure(status: ExitStatus, words: &str) -> CompileError {
     CompileError::Failed(last.trim_start_matches("error: ").to_owned())
 }
 
-/// The child: a component on standard input, code on standard output.
+/// The child: a component on standard input, code for the target on standard output; for this program's own where none is named.
 ///
 /// # Errors
 /// Where the component does not compile; the last line says why.
-pub fn child() -> anyhow::Result<()> {
+#[cfg(not(feature = "compiler"))]
+pub fn child(_target: Option<&str>) -> anyhow::Result<()> {
+    anyhow::bail!(NO_COMPILER)
+}
+
+/// The child: a component on standard input, code for the target on standard output; for this program's own where none is named.
+///
+/// # Errors
+/// Where the component does not compile; the last line says why.
+#[cfg(feature = "compiler")]
+pub fn child(target: Option<&str>) -> anyhow::Result<()> {
     // Who waits for it may be ended by a second signal, or by somebody's kill. Where that cannot be had, the limits below
     // end it too.
     #[cfg(target_os = "linux")]
@@ -203,7 +312,7 @@ pub fn child() -> anyhow::Result<()> {
     limit(Resource::Cpu, MAX_SECONDS, LAST_SECONDS)?;
     limit(Resource::Core, 0, 0)?;
     limit(Resource::Fsize, 0, 0)?;
-    let engine = engine::compiler(env!("CHITIN_TARGET"), false)?;
+    let engine = engine::compiler(target.unwrap_or(env!("CHITIN_TARGET")), false)?;
     // From here on it can do nothing but read its component, compile it in this thread, and say what came out. What of that
     // this kernel lacks, the report says of the worker.
     drop(confine::enter(&Profile::Compile));

@@ -1,5 +1,5 @@
 //! Loads compiled code. The only module with `unsafe`: code is data that is executed, so what it loads must come
-//! from this program itself.
+//! from this program itself, or from a file that nobody but the caller and root can write to.
 
 #![allow(
     unsafe_code,
@@ -9,11 +9,13 @@
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use rustix::mm::MprotectFlags;
+use rustix::io::Errno;
+use rustix::mm::{MapFlags, ProtFlags};
 use wasmtime::component::Component;
 use wasmtime::{CustomCodeMemory, Engine, Result};
 
 use super::engine;
+use crate::policy::code_file::{CodeError, CodeFile, Digest};
 
 // Every built-in policy's code, and that of the reader of databases, on pages of its own in a section that the loader maps readable and executable. No page
 // of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
@@ -51,7 +53,8 @@ macro_rules! embedded {
 /// The code of every built-in policy, in the order of the catalog, and the reader of databases last.
 static CODES: &[Embedded] = &include!(concat!(env!("OUT_DIR"), "/code.rs"));
 
-/// Makes the pages of compiled components executable. Those of embedded ones are already.
+/// Memory that code is loaded from is executable already, or never will be: nothing is made executable here, and nothing that
+/// was written to in this process ever runs.
 struct Pages;
 
 impl CustomCodeMemory for Pages {
@@ -59,32 +62,19 @@ impl CustomCodeMemory for Pages {
         rustix::param::page_size()
     }
 
-    fn publish_executable(&self, code: *const u8, length: usize) -> Result<()> {
-        protect(code, length, MprotectFlags::READ | MprotectFlags::EXEC)
+    fn publish_executable(&self, _code: *const u8, _length: usize) -> Result<()> {
+        Ok(())
     }
 
-    fn unpublish_executable(&self, code: *const u8, length: usize) -> Result<()> {
-        protect(code, length, MprotectFlags::READ)
+    fn unpublish_executable(&self, _code: *const u8, _length: usize) -> Result<()> {
+        Ok(())
     }
-}
-
-fn protect(code: *const u8, length: usize, flags: MprotectFlags) -> Result<()> {
-    let is_embedded = |embedded: &Embedded| {
-        let own = embedded.bytes();
-        (own.as_ptr().addr()..own.as_ptr().addr() + own.len()).contains(&code.addr())
-    };
-    if CODES.iter().any(is_embedded) {
-        return Ok(());
-    }
-    // SAFETY: wasmtime passes whole pages of code that it is publishing or has stopped using; READ stays set, and no
-    // one holds a mutable reference to code.
-    unsafe { rustix::mm::mprotect(code.cast_mut().cast(), length, flags) }
-        .map_err(|errno| wasmtime::Error::new(std::io::Error::from(errno)))
 }
 
 /// The engine of this process. It has no use for a compiler.
 pub fn engine() -> Result<Engine> {
     let mut config = engine::configuration();
+    #[cfg(feature = "compiler")]
     config.enable_compiler(false);
     config.with_custom_code_memory(Some(Arc::new(Pages)));
     Engine::new(&config)
@@ -103,8 +93,44 @@ pub fn reader(engine: &Engine) -> Result<Component> {
     builtin(engine, CODES.len().saturating_sub(1))
 }
 
-/// Loads what [`super::compile::in_child`] returned.
-pub fn compiled(engine: &Engine, code: &super::compile::Compiled) -> Result<Component> {
-    // SAFETY: `Compiled` is only made by a child process that runs this very program, and handed over on a pipe.
-    unsafe { Component::deserialize(engine, code.bytes()) }
+/// Code that is mapped from a file, readable and executable and never writable, for as long as this process lives. Its digest
+/// was compared on this very memory.
+#[derive(Clone, Copy)]
+pub struct Mapped(&'static [u8]);
+
+/// Maps code executable from its file, and compares its digest.
+///
+/// # Errors
+/// Where the file is not as it was, its code is not what it must be, or this system does not let it be executed.
+pub fn map(file: &CodeFile) -> std::result::Result<Mapped, CodeError> {
+    let before = file.look()?;
+    let extent = file.extent();
+    let length = usize::try_from(extent.length).map_err(|_| CodeError::Damaged)?;
+    let (protection, flags) = (ProtFlags::READ | ProtFlags::EXEC, MapFlags::PRIVATE);
+    // SAFETY: the kernel chooses an address where nothing is mapped yet, so that no memory that anybody refers to changes.
+    let start = unsafe {
+        rustix::mm::mmap(std::ptr::null_mut(), length, protection, flags, file.handle(), extent.offset)
+    };
+    let start = start.map_err(|errno| match errno {
+        Errno::PERM | Errno::ACCESS => CodeError::NoExec,
+        other => other.into(),
+    })?;
+    // SAFETY: the mapping has this length and is never taken away. No one in this process can write to it. From outside it
+    // changes only with the file, which `CodeFile` holds by a handle that was looked at: it is regular, longer than what is
+    // mapped, belongs to the caller or to root, and nobody else could write to it, nor open it by a second name, when its handle
+    // was taken and just now. What its owner does to it meanwhile the owner could do to this process, too.
+    let code: &'static [u8] = unsafe { std::slice::from_raw_parts(start.cast(), length) };
+    if Digest::of(code) != extent.digest || file.look()? != before {
+        return Err(CodeError::Damaged);
+    }
+    Ok(Mapped(code))
+}
+
+/// Loads code that was mapped, without copying it.
+pub fn mapped(engine: &Engine, code: Mapped) -> Result<Component> {
+    // SAFETY: `Mapped` is only made by `map`, of bytes whose digest is that of what the compiler child of this program wrote, or of
+    // what the operator named as native code, in a file that only the caller or root could write to. They stay mapped for as long
+    // as this process lives, and are not written to. The engine compares its own version and configuration with those that
+    // the code was made with.
+    unsafe { Component::deserialize_raw(engine, NonNull::from(code.0)) }
 }

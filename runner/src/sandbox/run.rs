@@ -9,16 +9,16 @@ use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
 use super::bindings::policy::PolicyPre;
 use super::bindings::policy::chitin::policy::input::Input;
-use super::compile::Compiled;
 use super::database;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::{self, HostState, Shared};
 use super::limits::{ADDRESS_SPACE, LimitError, Limits, bytes};
-use super::load;
+use super::load::{self, Mapped};
 use super::types;
 use super::view::Grants;
 use super::{engine, wasi};
 use crate::budget::{Budget, Cut, time};
+use crate::policy::code_file::{CodeError, CodeFile};
 
 /// The engine, and the clock behind the fuel budgets. Clones are the same sandbox.
 #[derive(Clone)]
@@ -37,33 +37,57 @@ struct Inner {
     clock: OnceLock<Option<std::thread::JoinHandle<()>>>,
 }
 
-/// A policy that is mapped and linked, once it is needed. Code must not be mapped twice at one address, so whoever needs
-/// what another thread maps at this moment waits for it.
-type Ready = Arc<OnceLock<wasmtime::Result<PolicyPre<HostState>>>>;
+/// A policy that is mapped and linked, once it is needed, or why it is not. Code must not be mapped twice at one address, so
+/// whoever needs what another thread maps at this moment waits for it.
+type Ready = Arc<OnceLock<Result<PolicyPre<HostState>, String>>>;
 
 /// A policy's code.
 #[derive(Clone)]
 pub enum Code {
     /// Built in: its number in the catalog.
     Builtin(usize),
-    /// Compiled from a component of the operator's, and what became of it at the first run.
-    Compiled(Compiled, Ready),
+    /// In a file, and what became of it.
+    File(CodeFile, Loaded),
+}
+
+/// Code of a file: mapped once, and linked at the first run.
+#[derive(Clone, Default)]
+pub struct Loaded {
+    mapped: Arc<OnceLock<Result<Mapped, CodeError>>>,
+    ready: Ready,
 }
 
 impl Code {
-    /// The code of one that is not built in.
+    /// Code in an open file.
     #[must_use]
-    pub fn bytes(&self) -> Option<&[u8]> {
+    pub fn in_file(file: CodeFile) -> Self {
+        Self::File(file, Loaded::default())
+    }
+
+    /// The file of one that is not built in.
+    #[must_use]
+    pub fn file(&self) -> Option<&CodeFile> {
         match self {
             Self::Builtin(_) => None,
-            Self::Compiled(code, _) => Some(code.bytes()),
+            Self::File(file, _) => Some(file),
         }
     }
 
-    /// A component of the operator's.
-    #[must_use]
-    pub fn compiled(code: Compiled) -> Self {
-        Self::Compiled(code, Ready::default())
+    /// Maps it now: a process that will not be allowed to make memory executable does so before.
+    ///
+    /// # Errors
+    /// Why it cannot be run.
+    pub fn map(&self) -> Result<(), CodeError> {
+        match self {
+            Self::Builtin(_) => Ok(()),
+            Self::File(file, loaded) => loaded.map(file).map(drop),
+        }
+    }
+}
+
+impl Loaded {
+    fn map(&self, file: &CodeFile) -> Result<Mapped, CodeError> {
+        self.mapped.get_or_init(|| load::map(file)).clone()
     }
 }
 
@@ -180,7 +204,7 @@ impl Sandbox {
     }
 
     /// Maps a policy's code and links its imports, once.
-    fn ready(&self, code: &Code) -> wasmtime::Result<PolicyPre<HostState>> {
+    fn ready(&self, code: &Code) -> Result<PolicyPre<HostState>, String> {
         let Inner { engine, own, known, .. } = &*self.0;
         match code {
             Code::Builtin(number) => {
@@ -195,12 +219,15 @@ impl Sandbox {
                 })
             }
             // A stranger's imports may have odd shapes; nobody else is linked with them.
-            Code::Compiled(code, ready) => once(ready, || {
-                let component = load::compiled(engine, code)?;
-                let mut linked = wasi::Linked::new(engine, host::link)?;
-                linked.link(&component)?;
-                PolicyPre::new(linked.ready(&component)?)
-            }),
+            Code::File(file, loaded) => {
+                let code = loaded.map(file).map_err(|error| error.to_string())?;
+                once(&loaded.ready, || {
+                    let component = load::mapped(engine, code)?;
+                    let mut linked = wasi::Linked::new(engine, host::link)?;
+                    linked.link(&component)?;
+                    PolicyPre::new(linked.ready(&component)?)
+                })
+            }
         }
     }
 
@@ -223,11 +250,7 @@ impl Sandbox {
         let started = Instant::now();
         let policy = match self.ready(code) {
             Ok(policy) => policy,
-            Err(error) => {
-                let reason =
-                    format!("it does not fit the contract, rebuild it with the one in wit/: {error:#}");
-                return Answer::without(Failure::Refused(reason));
-            }
+            Err(reason) => return Answer::without(Failure::Refused(reason)),
         };
         stages.map = started.elapsed();
         let started = Instant::now();
@@ -291,11 +314,13 @@ impl Drop for Inner {
 fn once(
     ready: &Ready,
     make: impl FnOnce() -> wasmtime::Result<PolicyPre<HostState>>,
-) -> wasmtime::Result<PolicyPre<HostState>> {
-    match ready.get_or_init(make) {
-        Ok(policy) => Ok(policy.clone()),
-        Err(error) => Err(Error::msg(format!("{error:#}"))),
-    }
+) -> Result<PolicyPre<HostState>, String> {
+    let make = || {
+        make().map_err(|error| {
+            format!("it does not fit the contract, rebuild it with the one in wit/: {error:#}")
+        })
+    };
+    ready.get_or_init(make).clone()
 }
 
 /// Which limit it was, or which trap.

@@ -147,15 +147,36 @@ fn receive(channel: BorrowedFd<'_>) -> Result<(i32, Option<OwnedFd>), Errno> {
 }
 
 fn answer(channel: &UnixStream, opened: &Result<Option<OwnedFd>, Errno>) -> Result<(), Errno> {
-    let code = opened.as_ref().map_or_else(|errno| errno.raw_os_error(), |_| 0).to_le_bytes();
+    let code = opened.as_ref().map_or_else(|errno| errno.raw_os_error(), |_| 0);
+    send(channel, code, opened.as_ref().ok().and_then(Option::as_ref).map(|handle| handle.as_fd()))
+}
+
+fn send(channel: &UnixStream, code: i32, handle: Option<BorrowedFd<'_>>) -> Result<(), Errno> {
+    let code = code.to_le_bytes();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut with = SendAncillaryBuffer::new(&mut space);
-    let handles = opened.as_ref().ok().and_then(Option::as_ref).map(|handle| [handle.as_fd()]);
+    let handles = handle.map(|handle| [handle]);
     if let Some(handles) = &handles {
         with.push(SendAncillaryMessage::ScmRights(handles));
     }
     sendmsg(channel, &[IoSlice::new(&code)], &mut with, SendFlags::NOSIGNAL)?;
     Ok(())
+}
+
+/// Hands over an open file.
+///
+/// # Errors
+/// What the system says.
+pub fn give_handle(channel: &UnixStream, handle: BorrowedFd<'_>) -> Result<(), Errno> {
+    send(channel, 0, Some(handle))
+}
+
+/// Takes an open file that was handed over.
+///
+/// # Errors
+/// Where none comes.
+pub fn take_handle(channel: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    receive(channel)?.1.ok_or(Errno::BADF)
 }
 
 /// A file by this name is what some view can be for.

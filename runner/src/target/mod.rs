@@ -4,6 +4,7 @@
 //! process environment only. Nothing here writes, migrates or executes; problems are data.
 
 pub mod account;
+pub mod attributes;
 pub mod broker;
 mod clock;
 pub mod database;
@@ -13,6 +14,7 @@ pub mod listing;
 mod locate;
 mod paths;
 mod preview;
+pub mod private;
 mod problem;
 mod read;
 mod real;

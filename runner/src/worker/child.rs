@@ -20,7 +20,7 @@ use crate::audit::{Planned, Subject};
 use crate::budget::Budget;
 use crate::confine::{self, Asked, Confinement, Layer, Profile};
 use crate::policy::catalog::BUILTIN;
-use crate::sandbox::compile::Compiled;
+use crate::policy::code_file::CodeFile;
 use crate::sandbox::{Code, Progress, Sandbox};
 use crate::target::{account, broker};
 
@@ -83,7 +83,7 @@ pub fn child() -> anyhow::Result<()> {
     let mut channel = UnixStream::from(channel);
     let Envelope::<Option<Order>> { asked, roots, order } =
         serde_json::from_slice(&take(&mut channel)?).context("no order")?;
-    let plan = order.as_ref().map(|order| plan(order, &mut channel)).transpose()?.unwrap_or_default();
+    let plan = order.as_ref().map(|order| plan(order, &channel)).transpose()?.unwrap_or_default();
     let owner = order.as_ref().map_or(0, |order| order.installation.territory.owner());
     account::become_owner(owner);
     // The kernel forgets it where a process becomes another account's.
@@ -109,7 +109,6 @@ pub fn child() -> anyhow::Result<()> {
     if order.watched {
         tell(Arc::clone(&progress));
     }
-    let loads_code = plan.iter().any(|planned| planned.is_strangers());
     let roots = Cell::new(Some(roots));
     let is_read = |subject: &Subject| {
         // Once: the trials of a fix read the config again.
@@ -120,7 +119,7 @@ pub fn child() -> anyhow::Result<()> {
             roots.retain(|root| !is_file(root));
         }
         // What the first layer reached is told already; where it holds, so does this one.
-        let _ = confine::enter(&Profile::Evaluate { roots: &roots, loads_code });
+        let _ = confine::enter(&Profile::Evaluate { roots: &roots });
     };
     let budget = budget.again(wall);
     let said = match Work::new(&order, &plan, &sandbox, &budget, &is_read, &progress).carry_out() {
@@ -146,9 +145,10 @@ fn is_file(root: &OwnedFd) -> bool {
     rustix::fs::fstat(root).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
-/// The policies of an order. The code of strangers' follows it on the channel, in their order.
-fn plan(order: &Order, channel: &mut impl Read) -> anyhow::Result<Vec<Arc<Planned>>> {
-    let mut one = |wanted: &Wanted| -> anyhow::Result<Planned> {
+/// The policies of an order. The open files of strangers' code follow it on the channel, in their order. Code is mapped here,
+/// before anything of the target is read: no memory becomes executable later.
+fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>> {
+    let one = |wanted: &Wanted| -> anyhow::Result<Planned> {
         Ok(match wanted {
             Wanted::Builtin(number) => {
                 let builtin = BUILTIN.get(*number).context("there is no such built-in policy")?;
@@ -156,10 +156,10 @@ fn plan(order: &Order, channel: &mut impl Read) -> anyhow::Result<Vec<Arc<Planne
             }
             Wanted::Strange { manifest, granted, code } => {
                 let code = match code {
-                    Ok(length) => {
-                        let mut bytes = vec![0; *length];
-                        channel.read_exact(&mut bytes).context("no code of a policy")?;
-                        Ok(Code::compiled(Compiled::handed_over(bytes)))
+                    Ok(extent) => {
+                        let file = broker::take_handle(channel.as_fd()).context("no code of a policy")?;
+                        let code = Code::in_file(CodeFile::handed_over(file, extent.clone()));
+                        code.map().map(|()| code).map_err(|error| error.to_string())
                     }
                     Err(reason) => Err(reason.clone()),
                 };

@@ -17,6 +17,7 @@ use crate::audit::{Report, Terms};
 use crate::config::release::Release;
 use crate::confine::Confinement;
 use crate::fix::{Place, Proven};
+use crate::policy::code_file::Extent;
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::probe;
 use crate::settings::Settings;
@@ -25,7 +26,7 @@ use crate::target::{Environment, Installation};
 pub use child::{SUBCOMMAND, child};
 pub use supervisor::{Supervisor, SupervisorError};
 
-/// What a worker is to do. The code of policies from files follows it on the same channel.
+/// What a worker is to do. The open files of policies that are not built in follow it on the same channel.
 #[derive(Debug, Deserialize, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Order {
@@ -82,8 +83,8 @@ pub enum Wanted {
         manifest: Box<Manifest>,
         /// What is both declared and granted.
         granted: Box<Capabilities>,
-        /// How long its code is; otherwise why there is none.
-        code: Result<usize, String>,
+        /// What its code must be, whose file follows the order; otherwise why there is none.
+        code: Result<Extent, String>,
     },
 }
 

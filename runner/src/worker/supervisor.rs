@@ -19,9 +19,10 @@ use crate::audit::visible::is_invisible;
 use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
+use crate::policy::code_file::CodeFile;
 use crate::sandbox::view::Grants;
 use crate::sandbox::{Code, Progress, Sandbox};
-use crate::target::broker::{Broker, Caller};
+use crate::target::broker::{self, Broker, Caller};
 use crate::{probe, program};
 
 /// Longest line that a worker says: some times the report of the largest installation that was tried.
@@ -311,7 +312,7 @@ impl Talk {
         }
     }
 
-    /// Hands over the order, the code of strangers' policies behind it, and then opens what the worker asks for. In a thread of
+    /// Hands over the order, the open files of strangers' code behind it, and then opens what the worker asks for. In a thread of
     /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
     fn give(&self, order: &Order, plan: &[Arc<Planned>]) -> bool {
         let installation = &order.installation;
@@ -321,18 +322,19 @@ impl Talk {
             Box::new(call) as Caller
         });
         let includes = installation.include_roots(&order.environment);
-        let broker = Broker::new(installation.territory, includes, is_code, caller);
+        let opener = Broker::new(installation.territory, includes, is_code, caller);
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
         let envelope = Envelope { asked: self.asked, roots, order: Some(order) };
-        let codes = plan.iter().filter_map(|planned| planned.code.clone().ok()).collect();
-        self.send(&envelope, codes, move |channel| broker.serve(channel))
+        let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
+        let files = plan.iter().filter_map(file).collect();
+        self.send(&envelope, files, move |channel| opener.serve(channel))
     }
 
     /// Sends an envelope, code behind it, and then does what is to be done with the channel. Says whether a thread does it.
     fn send<O: Serialize>(
         &self,
         envelope: &Envelope<O>,
-        codes: Vec<Code>,
+        files: Vec<CodeFile>,
         then: impl FnOnce(UnixStream) + Send + 'static,
     ) -> bool {
         let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(envelope), self.channel.try_clone()) else {
@@ -340,9 +342,10 @@ impl Talk {
         };
         budget::spawn(Box::new(move || {
             let length = (text.len() as u64).to_le_bytes();
-            let mut pieces = [&length[..], &text].into_iter().chain(codes.iter().filter_map(Code::bytes));
+            let text = [&length[..], &text].concat();
             // One that does not listen ends, and that is told.
-            if pieces.try_for_each(|piece| channel.write_all(piece)).is_ok() {
+            let given = channel.write_all(&text).is_ok();
+            if given && files.iter().all(|file| broker::give_handle(&channel, file.handle()).is_ok()) {
                 then(channel);
             }
         }))

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use chitin::audit::{Basis, Evaluation, Planned, Subject, evaluate};
 use chitin::budget::{Budget, PROCESSOR};
+use chitin::policy::cache::Cache;
 use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::{Code, Sandbox, check, compile};
@@ -193,7 +194,9 @@ fn within(time: Duration, strangers: usize, home: &Home) -> Evaluation {
         let component = renamed(guest("starts_forever").component, number);
         let program = Path::new(env!("CARGO_BIN_EXE_chitin"));
         let code = compile::in_child(program, &component, &Budget::default()).unwrap();
-        (check::inspect(&component).unwrap().manifest, Code::compiled(code))
+        let cache = Cache::of(&[("HOME", home.path().to_str().unwrap())].into_iter().collect(), None);
+        let (file, _) = cache.keep(&code.label(&component).unwrap(), code.bytes()).unwrap();
+        (check::inspect(&component).unwrap().manifest, Code::in_file(file))
     });
     let planned = |(manifest, code): (chitin::policy::manifest::Manifest, Code)| {
         Arc::new(Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(code) })

@@ -15,6 +15,7 @@
 mod support;
 
 mod budgets;
+mod code;
 mod fixes;
 mod probe;
 mod secrets;

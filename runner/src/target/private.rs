@@ -1,4 +1,5 @@
-//! Directories that nobody else can put anything into, on the whole way to them: who could, could swap the journal.
+//! Directories that nobody else can put anything into, on the whole way to them: who could, could swap the journal,
+//! or the code of policies.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -10,7 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::attributes;
-use crate::target::snapshot::{Identity, Kind, Metadata};
+use super::snapshot::{Identity, Kind, Metadata};
 
 /// Links that are followed on a way, as Linux does.
 const MAX_LINKS: usize = 40;
