@@ -40,12 +40,13 @@ expect() { # WHAT COMMAND...
     fi
 }
 have() { command -v "$1" >/dev/null 2>&1; }
-# A file of target/dist; the last one where there are several.
+# Finds a file of target/dist, the last one where there are several, and puts it into `found`.
 made() { # PATTERN
-    local found
-    found=$(find "$dist" -maxdepth 1 -name "$1" | sort | tail -n 1)
-    if [ -z "$found" ]; then fail "target/dist has a $1 (make dist)"; return 1; fi
-    echo "$found"
+    found=$(find "$dist" -maxdepth 1 -name "$1" 2>/dev/null | sort | tail -n 1)
+    if [ -z "$found" ]; then
+        fail "target/dist has a $1 (make dist)"
+        return 1
+    fi
 }
 
 step_reproducible() {
@@ -68,7 +69,8 @@ step_reproducible() {
 
 step_program() {
     local program
-    program=$(made "chitin-*-$machine-linux") || return 0
+    made "chitin-*-$machine-linux" || return 0
+    program=$found
     expect "SHA256SUMS fits" bash -c 'cd "$1" && sha256sum --quiet --check SHA256SUMS' - "$dist"
     echo "         $(basename "$program"): $(stat -c %s "$program") bytes"
     no_interpreter() { readelf --program-headers --dynamic "$program" >"$work/elf" && ! grep -E 'INTERP|NEEDED' "$work/elf"; }
@@ -96,7 +98,7 @@ bill = json.load(open(sys.argv[1]))
 assert bill["bomFormat"] == "CycloneDX", bill["bomFormat"]
 assert bill["metadata"]["component"]["name"] == "chitin"
 parts = {(part["name"], part["version"]) for part in bill["components"]}
-assert "wasmtime" in {name for name, _ in parts}, parts
+assert {"wasmtime", "gateway-auth", "wit-bindgen"} <= {name for name, _ in parts}, parts
 known = {tuple(line.split()) for line in open(sys.argv[2])}
 assert parts <= known, f"not in Cargo.lock: {parts - known}"' "$sbom" "$work/locked"; }
     awk -F '"' '/^name = /{ name = $2 } /^version = /{ print name, $2 }' Cargo.lock >"$work/locked"
@@ -155,10 +157,15 @@ assert one["findings"] == other["findings"]' "$work/report.json" "$work/other.js
 }
 
 step_package() {
-    local package architecture
+    local package program tarball architecture
     if ! have dpkg-deb; then skip "the package: dpkg-deb is not installed"; return; fi
     case $machine in x86_64) architecture=amd64 ;; aarch64) architecture=arm64 ;; *) architecture=$machine ;; esac
-    package=$(made "chitin_*_$architecture.deb") || return 0
+    made "chitin_*_$architecture.deb" || return 0
+    package=$found
+    made "chitin-*-$machine-linux" || return 0
+    program=$found
+    made "chitin-*-$machine-linux.tar.gz" || return 0
+    tarball=$found
     echo "         $(basename "$package"): $(stat -c %s "$package") bytes"
     dpkg-deb --fsys-tarfile "$package" | tar --list --verbose --numeric-owner >"$work/files"
     dpkg-deb --raw-extract "$package" "$work/package"
@@ -185,7 +192,7 @@ EOF
     expect "docs/locked-down.md is among the documents" documents
     other_files() { ! grep -vE ' (0/0) \./(usr|etc)(/|$)| \./$' "$work/modes"; }
     expect "nothing lies elsewhere, and all of it is root's" other_files
-    expect "the program is the one of target/dist" cmp "$work/package/usr/bin/chitin" "$(made "chitin-*-$machine-linux")"
+    expect "the program is the one of target/dist" cmp "$work/package/usr/bin/chitin" "$program"
     configuration() { diff <(sort "$work/package/DEBIAN/conffiles" | grep .) - <<'EOF'
 /etc/apparmor.d/chitin-audit
 /etc/chitin/chitin.toml
@@ -203,7 +210,7 @@ EOF
     done
     same_files() {
         mkdir "$work/tarball" && tar --extract --gzip --directory "$work/tarball" --strip-components 1 \
-            --file "$(made "chitin-*-$machine-linux.tar.gz")"
+            --file "$tarball"
         diff <(cd "$work/tarball" && find . -type f | sort) \
             <(cd "$work/package" && find . -path ./DEBIAN -prune -o -type f -print | sed 's|\.gz$||; /doc\/chitin\/copyright$/d' | cat - <(echo ./usr/share/doc/chitin/LICENSE) | sort)
     }
@@ -211,11 +218,12 @@ EOF
 }
 
 step_units() {
-    local program=$root/target/dist/none units
+    local program units
     if ! have systemd-analyze; then skip "the units: systemd-analyze is not installed"; return; fi
     # The package's files beside this system's units, which they refer to.
     local system=$work/system folder=/usr/lib/systemd/system
-    program=$(made "chitin-*-$machine-linux") || return 0
+    made "chitin-*-$machine-linux" || return 0
+    program=$found
     mkdir -p "$system/usr/bin" "$system$folder" "$system/etc"
     cp -R "$folder/." "$system$folder"
     cp "$here"/chitin-audit*.service "$here"/chitin-audit*.timer "$system$folder"
@@ -299,7 +307,8 @@ step_container() {
     if ! have buildah; then skip "the container: buildah is not installed"; return; fi
     if [ "$(id -u)" != 0 ]; then skip "the container: this step wants root"; return; fi
     local program storage
-    program=$(made "chitin-*-$machine-linux") || return 0
+    made "chitin-*-$machine-linux" || return 0
+    program=$found
     storage=$(mktemp -d /var/tmp/chitin-check.XXXXXX)
     local buildah=(buildah --root "$storage/root" --runroot "$storage/run" --storage-driver vfs)
     expect "the image is built" "${buildah[@]}" bud --isolation chroot --format docker -f "$here/Dockerfile" \

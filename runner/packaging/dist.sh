@@ -43,7 +43,8 @@ cross_compiler() { # ARCHITECTURE
     local compiler=$tools/cross-$1
     if [ ! -d "$tools/python/ziglang" ]; then
         say "installing ziglang"
-        python3 -m pip install --quiet --target "$tools/python" ziglang==0.13.0 || return
+        python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+            --target "$tools/python" ziglang==0.13.0 || return
     fi
     cat >"$compiler" <<EOF
 #!/usr/bin/env bash
@@ -89,14 +90,42 @@ program() { # TRIPLE
         ${features[@]+"${features[@]}"}
 }
 
-# The list of crates with their licences and digests. The tool writes beside every Cargo.toml, so it gets a copy of them.
+# The list of crates with their licences and digests: those of the program, and those of the policies that are embedded in
+# it, which are built for a target of their own. The tool writes beside every Cargo.toml, so it gets a copy of them.
 sbom() { # TRIPLE FILE
     local copy=$build/sbom
     rm -rf "$copy" && mkdir -p "$copy"
     cp -R Cargo.toml Cargo.lock rust-toolchain.toml policies runner tests "$copy"
-    (cd "$copy" && cargo cyclonedx --quiet --manifest-path runner/Cargo.toml --format json --spec-version 1.5 \
-        --target "$1" --override-filename sbom) || return
-    sed "s|$copy|/chitin|g" "$copy/runner/sbom.json" >"$2"
+    (
+        cd "$copy"
+        cargo cyclonedx --quiet --manifest-path runner/Cargo.toml --format json --spec-version 1.5 --target "$1" \
+            --override-filename program &&
+            cargo cyclonedx --quiet --manifest-path runner/Cargo.toml --format json --spec-version 1.5 \
+                --target wasm32-wasip2 --override-filename policy &&
+            python3 - "$copy" runner/program.json policies/*/policy.json <<'EOF' >"$2"
+import json, sys
+
+folder, program, *policies = sys.argv[1:]
+
+def read(path):
+    return json.loads(open(path).read().replace(folder, "/chitin"))
+
+bill = read(program)
+own = bill["metadata"]["component"]["bom-ref"]
+parts = {part["bom-ref"]: part for part in bill["components"]}
+needs = {need["ref"]: set(need.get("dependsOn", [])) for need in bill["dependencies"]}
+for policy in map(read, policies):
+    component = {key: value for key, value in policy["metadata"]["component"].items() if key != "components"}
+    for part in [component, *policy["components"]]:
+        parts.setdefault(part["bom-ref"], part)
+    for need in policy["dependencies"]:
+        needs.setdefault(need["ref"], set()).update(need.get("dependsOn", []))
+    needs[own].add(component["bom-ref"])
+bill["components"] = [parts[name] for name in sorted(parts)]
+bill["dependencies"] = [{"ref": name, "dependsOn": sorted(needs[name])} for name in sorted(needs)]
+json.dump(bill, sys.stdout, indent=1)
+EOF
+    ) || return
     rm -rf "$copy"
 }
 
@@ -168,7 +197,7 @@ for triple in $TARGETS; do
     fi
     if cargo_tool cargo-deb 3.8.0; then
         CARGO_TARGET_DIR=$build cargo deb --quiet --locked --package chitin --no-build --no-strip --profile dist \
-            --target "$triple" --output "$dist/"
+            --target "$triple" --output "$dist/" >/dev/null
     else
         skip "the Debian package: cargo-deb could not be installed"
     fi
