@@ -6,8 +6,14 @@ use clap::Args;
 
 use super::user_error;
 
-/// What the pages call themselves in their footers.
+/// What the pages call the manual that they belong to, in their headers.
 const MANUAL: &str = "Chitin";
+
+/// What they say of the program, in their footers.
+const SOURCE: &str = concat!("chitin ", env!("CARGO_PKG_VERSION"));
+
+/// They bear no date. An empty one would be left out, and what stands behind it taken for it.
+const NO_DATE: &str = " ";
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -35,7 +41,8 @@ fn write(command: clap::Command, directory: &std::path::Path) -> std::io::Result
     let mut commands = vec![command];
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands().filter(|one| !one.is_hide_set()).cloned());
-        clap_mangen::Man::new(command).manual(MANUAL).generate_to(directory)?;
+        let page = clap_mangen::Man::new(command).date(NO_DATE).source(SOURCE).manual(MANUAL);
+        page.generate_to(directory)?;
     }
     Ok(())
 }
@@ -66,6 +73,8 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "a file of this test's own")]
         let page = std::fs::read_to_string(directory.join("chitin-audit.1")).unwrap();
         assert!(page.contains("\\-\\-fail\\-on"), "{page}");
+        let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
+        assert_eq!(title, format!(".TH chitin-audit 1 \" \" \"{SOURCE}\" {MANUAL}"));
     }
 
     #[test]
