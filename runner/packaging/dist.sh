@@ -177,7 +177,7 @@ cargo_tool cargo-auditable 0.7.7 || { has_auditable=; skip "the list of crates i
 for triple in $TARGETS; do
     architecture=${triple%%-*}
     if ! prepare "$triple"; then
-        [ -n "${optional:-}" ] && [ "$triple" != "$first" ] || die "there is no compiler for $triple"
+        if [ -z "${optional:-}" ] || [ "$triple" = "$first" ]; then die "there is no compiler for $triple"; fi
         skip "$triple: neither a compiler for it nor the means to get one"
         continue
     fi
