@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-small check-languages lint fmt docs bless bench parity release-facts ci clean
+.PHONY: help setup build run demo test check-small check-languages lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ parity: build ## Compare with a release of the reference program over N generate
 
 release-facts: ## Make the rows of a new release of OpenClaw from its npm package, and list what needs a person (RELEASE=2026.9.6)
 	@tests/release-facts/take.sh $(RELEASE)
+
+dist: setup ## Build what is given to people, in target/dist: static programs, packages, SBOM, SHA256SUMS (TARGETS)
+	@runner/packaging/dist.sh
+
+check-dist: setup ## Build that in two folders and compare the bytes, then try the program, the packages, units and the container (ARGS="--require-all", steps)
+	@runner/packaging/check.sh $(ARGS)
 
 ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
 	@set -e; for step in lint test; do \

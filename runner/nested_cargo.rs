@@ -1,5 +1,5 @@
 //! A call of cargo from a build script: its own target directory, and nothing of what the outer cargo says about the
-//! outer build. `tests/support/build.rs` includes this file too.
+//! outer build but the names that paths are to have. `tests/support/build.rs` includes this file too.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,13 @@ pub(crate) fn build(root: &Path, out: &Path, target: &str) -> Result<(Command, P
         if described || outer.contains(&name.as_ref()) {
             cargo.env_remove(name.as_ref());
         }
+    }
+    // Of the outer flags one is passed on: the one that takes the builder's folders out of what is built.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let renaming: Vec<&str> =
+        flags.split('\u{1f}').filter(|flag| flag.starts_with("--remap-path-prefix=")).collect();
+    if !renaming.is_empty() {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", renaming.join("\u{1f}"));
     }
     Ok((cargo, target_dir))
 }

@@ -4,6 +4,7 @@ mod audit;
 mod doctor;
 mod explain;
 mod fix;
+mod man;
 mod policy;
 mod progress;
 mod target;
@@ -67,6 +68,9 @@ enum Command {
         /// The shell to print it for
         shell: Shell,
     },
+    /// Write the manual pages (for packages)
+    #[command(hide = true)]
+    Man(man::Arguments),
     /// Compile a component from standard input to standard output (for chitin itself)
     #[command(name = chitin::sandbox::compile::SUBCOMMAND, hide = true)]
     Compile {
@@ -121,6 +125,7 @@ pub(crate) fn run() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "chitin", &mut script);
             show(|out| out.write_all(&script)).map(|()| 0)
         }
+        Command::Man(arguments) => man::run(&arguments, Cli::command()),
         Command::Compile { target } => chitin::sandbox::compile::child(target.as_deref()).map(|()| 0),
         Command::Call => chitin::probe::child().map(|()| 0),
         Command::Worker => chitin::worker::child().map(|()| 0),
