@@ -233,6 +233,32 @@ fn a_fix_changes_what_it_shows_and_undo_takes_it_back() {
 }
 
 #[test]
+fn what_a_worker_planned_beside_policies_is_judged_again() {
+    let home = Home::new();
+    let subject = home.read(&Preview::default());
+    let honest = home.prepare().plan;
+    assert_eq!(honest.judged_again(&subject).values, honest.values);
+    assert_eq!(honest.judged_again(&subject).modes, honest.modes);
+    let change = honest.values.first().unwrap();
+    let mut taken = honest.clone();
+    for (pointer, after) in [
+        ("/gateway/auth/token", "of-somebody-else"),
+        ("/env/NODE_OPTIONS", "--require=/tmp/evil.js"),
+        ("/gateway/bind", "lan"),
+    ] {
+        let (pointer, after) = (pointer.to_owned(), Value::from(after));
+        taken.values.push(chitin::fix::plan::ValueChange { pointer, after, ..change.clone() });
+    }
+    let mut laxer = change.clone();
+    (laxer.before, laxer.after) = (Some(laxer.after), laxer.before.unwrap());
+    let judged = taken.judged_again(&subject);
+    assert_eq!(judged.values, honest.values);
+    assert_eq!(judged.refused.len(), honest.refused.len() + 3);
+    taken.values = vec![laxer];
+    assert_eq!(taken.judged_again(&subject).values, []);
+}
+
+#[test]
 fn an_included_file_is_edited_where_the_value_stands() {
     let home = Home::new();
     let main = "{ channels: { $include: './channels.json5' }, /* secrets stay apart */ }";

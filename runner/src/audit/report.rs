@@ -1,5 +1,6 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -363,7 +364,15 @@ impl Report {
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         let summary = Summary::of(&findings);
         let is_curable = findings.iter().any(|finding| !finding.fixes.is_empty());
-        let exit = verdict(subject, &findings, &incomplete, terms.fail_on);
+        let exit = if subject.is_absent() {
+            let located = &subject.located;
+            let (state_dir, config) =
+                (visible::path(&located.state_dir), visible::path(&located.config_load));
+            let reason = format!("nothing to audit: neither {state_dir} nor {config} exists");
+            Exit { code: Exit::NOTHING, reason }
+        } else {
+            verdict(&findings, &incomplete, terms.fail_on)
+        };
         Self {
             ts,
             summary,
@@ -383,19 +392,35 @@ impl Report {
         }
     }
 
-    /// It agrees with itself: counts, verdict, and what they count.
+    /// It agrees with itself, and with what was asked: counts, verdict, and what they count; checks that were to run; findings
+    /// that their checks tell of. `absent` is whether there may be nothing to audit.
     #[must_use]
-    pub fn is_consistent(&self) -> bool {
+    pub fn agrees(&self, plan: &[Arc<Planned>], fail_on: Severity, absent: bool) -> bool {
         let Self { summary, findings, exit, assessment, incomplete, .. } = self;
-        let verdict = match exit.code {
-            0 | 1 => incomplete.is_empty(),
-            INCOMPLETE => !incomplete.is_empty(),
-            code => code == Exit::NOTHING,
+        let checks: HashMap<&str, &Check> = plan
+            .iter()
+            .flat_map(|planned| &planned.manifest.checks)
+            .map(|check| (&*check.id, check))
+            .collect();
+        let found: HashSet<&str> = assessment
+            .iter()
+            .filter(|assessment| assessment.status == Status::Finding)
+            .map(|assessment| &*assessment.check_id)
+            .collect();
+        let is_told = |finding: &Finding| {
+            let declared = checks.get(&*finding.check);
+            declared.is_some_and(|check| check.matches(&finding.check_id)) && found.contains(&*finding.check)
         };
         self.schema_version == SCHEMA_VERSION
             && *summary == Summary::of(findings)
             && self.counts == Counts::of(assessment)
-            && verdict
+            && assessment.iter().all(|assessment| checks.contains_key(&*assessment.check_id))
+            && findings.iter().all(is_told)
+            && if exit.code == Exit::NOTHING {
+                absent && findings.is_empty()
+            } else {
+                *exit == verdict(findings, incomplete, fail_on)
+            }
     }
 
     /// Why a target was not read to its end.
@@ -653,6 +678,12 @@ impl Target {
         }
     }
 
+    /// The places are those that the supervisor found, whatever was read there.
+    pub(crate) fn placed(self, installation: &Installation) -> Self {
+        let Self { config_exists, release, .. } = self;
+        Self { config_exists, release, ..Self::unread(Some(installation)) }
+    }
+
     fn unread(installation: Option<&Installation>) -> Self {
         let unknown = || "unknown".to_owned();
         let known = |of: &dyn Fn(&Installation) -> String| installation.map_or_else(unknown, of);
@@ -667,20 +698,9 @@ impl Target {
     }
 }
 
-fn verdict(subject: &Subject, findings: &[Finding], incomplete: &[Incomplete], fail_on: Severity) -> Exit {
-    let located = &subject.located;
-    let nothing = subject.is_absent();
+fn verdict(findings: &[Finding], incomplete: &[Incomplete], fail_on: Severity) -> Exit {
     let worst = findings.iter().filter(|finding| finding.severity >= fail_on).count();
-    let (code, reason) = if nothing {
-        (
-            Exit::NOTHING,
-            format!(
-                "nothing to audit: neither {} nor {} exists",
-                visible::path(&located.state_dir),
-                visible::path(&located.config_load)
-            ),
-        )
-    } else if !incomplete.is_empty() {
+    let (code, reason) = if !incomplete.is_empty() {
         (INCOMPLETE, NOT_EVERYTHING.to_owned())
     } else if worst > 0 {
         let (plural, at_least) =

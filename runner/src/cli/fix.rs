@@ -557,16 +557,29 @@ impl<'a> Fix<'a> {
         Ok((delivery.report, cut))
     }
 
+    /// What a plan comes to, by a worker of its own that runs no policy.
+    fn edited(&self, prepared: Prepared) -> anyhow::Result<(Prepared, Option<String>)> {
+        let task = Task::Edit { plan: Box::new(prepared.proven.plan) };
+        let (delivery, _) = self.work.deliver(self.work.supervisor(), task, &[], None, &self.budget)?;
+        let why = || "what it comes to is not known".to_owned();
+        let cut = delivery.cut.or_else(|| delivery.fix.is_none().then(why));
+        Ok((delivery.fix.unwrap_or_default(), cut))
+    }
+
     fn prepare(&self) -> anyhow::Result<Ready> {
         let task = Task::Fix { only: self.only.to_vec() };
         let supervisor = self.work.supervisor();
         let plan: Vec<Arc<Planned>> =
             self.policies.iter().filter(|planned| !planned.manifest.policy.deep).cloned().collect();
         let (delivery, found) = self.work.deliver(supervisor, task, &plan, None, &self.budget)?;
-        let Delivery { report, cut, read, fix, .. } = delivery;
+        let Delivery { report, mut cut, read, fix, .. } = delivery;
         match (read, found) {
             (true, Some(Found { installation, environment, .. })) => {
-                Ok(Ready { installation, environment, report, prepared: fix.unwrap_or_default(), cut })
+                let mut prepared = fix.unwrap_or_default();
+                if cut.is_none() && !prepared.proven.plan.is_empty() {
+                    (prepared, cut) = self.edited(prepared)?;
+                }
+                Ok(Ready { installation, environment, report, prepared, cut })
             }
             _ => Err(Unfinished(cut.unwrap_or_default()).into()),
         }

@@ -1,7 +1,7 @@
 //! Privileges and resource limits: none can be gained, and root's are given up but for that of reading.
 
 use caps::{CapSet, Capability, CapsHashSet};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// Gives up what an audit does not need. Where the owner of the installation is root, the right to read is kept.
 pub(super) fn enter() -> Result<(), String> {
@@ -9,8 +9,15 @@ pub(super) fn enter() -> Result<(), String> {
     for resource in [Resource::Core, Resource::Fsize] {
         let _ = setrlimit(resource, Rlimit { current: Some(0), maximum: Some(0) });
     }
+    hide();
     rustix::thread::set_no_new_privs(true).map_err(|errno| format!("no_new_privs: {errno}"))?;
     give_up().map_err(|error| format!("capabilities: {error}"))
+}
+
+/// Lets no other process of the same account look into this one, or take its descriptors.
+pub fn hide() {
+    // Where it cannot be had, accounts are all that keeps them apart.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Keeps of the capabilities the one of reading, where it is there.

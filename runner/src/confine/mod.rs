@@ -4,6 +4,7 @@
 //! A process enters a [`Profile`] and never leaves it. Each profile is a list of what stays possible; everything else is
 //! refused by the kernel. Where a kernel lacks one of the means, the others hold, and the [`Confinement`] says what is missing.
 
+mod descriptors;
 mod files;
 mod limits;
 mod means;
@@ -16,6 +17,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use descriptors::forget_inherited;
+pub use limits::hide;
 pub use means::{Limit, Means, means};
 pub use system_calls::{evaluate_calls, name_of};
 pub use trap::{STATUS, call_in};
@@ -124,6 +127,15 @@ impl Confinement {
         let Self { holds, missing, .. } = &mut confinement;
         holds.retain(|layer| !missing.iter().any(|missing| missing.layer == *layer));
         confinement
+    }
+
+    /// It answers what was asked, and says of every layer whether it holds.
+    #[must_use]
+    pub fn is_answer_to(&self, asked: Asked) -> bool {
+        let is_told = |layer: &Layer| {
+            self.holds.contains(layer) != self.missing.iter().any(|missing| missing.layer == *layer)
+        };
+        self.asked == asked && Layer::ALL.iter().all(is_told)
     }
 
     /// What is missing, in one line; none where nothing is.

@@ -91,6 +91,10 @@ const LAYERS: &[&str] =
 /// `PROT_EXEC` of the third argument of `mmap` and `mprotect`.
 const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
 
+/// How memory is shared: the bits of the fourth argument of `mmap`, and what they are for memory of this process alone.
+const SHARING: u64 = libc::MAP_TYPE as u64;
+const PRIVATE: u64 = libc::MAP_PRIVATE as u64;
+
 /// `PR_GET_AUXV`: what the kernel told this process of itself, such as the size of a page.
 const GET_AUXV: i32 = 0x4155_5856;
 
@@ -132,6 +136,7 @@ pub fn evaluate_calls() -> Vec<&'static str> {
         "clone",
         "clone3",
         "fcntl",
+        "ioctl",
         "mmap",
         "mprotect",
         "prctl",
@@ -215,13 +220,20 @@ fn filters(profile: &Profile<'_>) -> Result<Vec<BpfProgram>, seccompiler::Backen
     }
     list.some("prctl", options)?;
     // Not those by which a descriptor sends signals to other processes.
-    let commands = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD_CLOEXEC];
+    let commands = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
     let command = |command: libc::c_int| Ok(vec![is(1, u64::try_from(command).unwrap_or(0))?]);
-    list.some("fcntl", commands.map(command).into_iter().collect::<Result<_, seccompiler::BackendError>>()?)?;
+    let mut commands =
+        commands.map(command).into_iter().collect::<Result<Vec<_>, seccompiler::BackendError>>()?;
+    // Nor one by which another descriptor takes the number of a standard stream.
+    let not_standard = SeccompCondition::new(2, Length::Dword, Op::Ge, 3)?;
+    commands.push(vec![is(1, u64::try_from(libc::F_DUPFD_CLOEXEC).unwrap_or(0))?, not_standard]);
+    list.some("fcntl", commands)?;
+    // Whether a stream is a terminal, which whoever writes an error asks.
+    list.some("ioctl", vec![vec![is(1, libc::TCGETS)?]])?;
     // Code is mapped before: that of built-in policies by the loader, that of others from their files.
-    for name in ["mmap", "mprotect"] {
-        list.some(name, vec![vec![bits(2, EXECUTABLE, 0)?]])?;
-    }
+    list.some("mprotect", vec![vec![bits(2, EXECUTABLE, 0)?]])?;
+    // Nor is memory shared with a file: what is written to it would be written there.
+    list.some("mmap", vec![vec![bits(2, EXECUTABLE, 0)?, bits(3, SHARING, PRIVATE)?]])?;
     let architecture = std::env::consts::ARCH.try_into()?;
     let mut filters = vec![
         SeccompFilter::new(list.0, SeccompAction::Trap, SeccompAction::Allow, architecture)?.try_into()?,

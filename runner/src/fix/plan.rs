@@ -206,6 +206,37 @@ impl Plan {
         self.refused.extend(other.refused);
     }
 
+    /// The same plan by a target that was read anew: each value is judged again, and the modes are as they are. What was
+    /// planned beside policies is believed no further than this goes.
+    #[must_use]
+    pub fn judged_again(&self, subject: &Subject) -> Self {
+        let ground = Ground::of(subject);
+        let mut plan = self.emptied();
+        plan.take_modes(&self.modes);
+        // An allowlist is filled only where the policy beside it closes, so those come second.
+        for second in [false, true] {
+            for known in self.values.iter().filter(|known| known.after.is_array() == second) {
+                let closes = |beside: &str| plan.values.iter().any(|known| known.pointer == beside);
+                let change =
+                    value_change(subject, &known.pointer, known.before.as_ref(), &known.after, closes);
+                let change = change.and_then(|change| {
+                    super::prove::look_at_file(subject, &ground, change.file)?;
+                    Ok(change)
+                });
+                match change {
+                    Ok(change) => plan.values.push(ValueChange { checks: known.checks.clone(), ..change }),
+                    Err(why) => plan.refused.push(Refused {
+                        what: visible::key(&known.pointer),
+                        check: known.checks.first().cloned().unwrap_or_default(),
+                        policy: String::new(),
+                        why,
+                    }),
+                }
+            }
+        }
+        plan
+    }
+
     /// The same proposals and refusals, and no change.
     pub(super) fn emptied(&self) -> Self {
         let (proposals, refused) = (self.proposals.clone(), self.refused.clone());

@@ -162,7 +162,7 @@ pub(super) fn look_at_file(
 }
 
 /// The files that the plan's values come to, with the modes that the plan gives them.
-fn files(subject: &Subject, plan: &Plan) -> Vec<FileChange> {
+pub(crate) fn files(subject: &Subject, plan: &Plan) -> Vec<FileChange> {
     let ground = Ground::of(subject);
     let change = |(file, text): (usize, String)| {
         let source = subject.config.files.get(file)?;

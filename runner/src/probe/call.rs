@@ -126,6 +126,9 @@ pub fn start(text: &str, installation: &Installation, options: &Options) -> Resu
 /// # Errors
 /// Where it was given no call, or nobody hears it.
 pub fn child() -> anyhow::Result<()> {
+    confine::forget_inherited();
+    // It holds credentials from here on, and may run as the target's own account.
+    confine::hide();
     // Who waits for it may be ended by a second signal, or by somebody's kill.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));

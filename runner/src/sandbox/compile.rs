@@ -304,6 +304,7 @@ pub fn child(_target: Option<&str>) -> anyhow::Result<()> {
 /// Where the component does not compile; the last line says why.
 #[cfg(feature = "compiler")]
 pub fn child(target: Option<&str>) -> anyhow::Result<()> {
+    confine::forget_inherited();
     // Who waits for it may be ended by a second signal, or by somebody's kill. Where that cannot be had, the limits below
     // end it too.
     #[cfg(target_os = "linux")]

@@ -10,7 +10,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
@@ -233,7 +233,15 @@ impl Broker {
 
     fn open(&mut self, base: &Path, rel: &Path, want: Want) -> Result<OwnedFd, Errno> {
         self.left = self.left.checked_sub(1).ok_or(Errno::MFILE)?;
-        if !base.is_absolute() || self.views.as_ref().is_some_and(|views| !views.contains(base)) {
+        let is_plain = |path: &Path| {
+            path.components().all(|part| matches!(part, Component::Normal(_) | Component::RootDir))
+        };
+        if !base.is_absolute()
+            || rel.is_absolute()
+            || !is_plain(base)
+            || !is_plain(rel)
+            || self.views.as_ref().is_some_and(|views| !views.contains(base))
+        {
             return Err(Errno::ACCESS);
         }
         let itself = rel.as_os_str().is_empty();

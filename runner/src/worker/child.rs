@@ -27,6 +27,9 @@ use crate::target::{account, broker};
 /// The hidden subcommand that starts a worker.
 pub const SUBCOMMAND: &str = "worker";
 
+/// Longest order, in bytes: an environment, settings, and a plan for the largest installation.
+const MAX_ORDER: u64 = 1 << 30;
+
 /// How often whoever looks on is told how far the work is.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -70,6 +73,7 @@ pub(super) struct Root(#[serde(with = "crate::wire::path")] pub PathBuf);
 /// # Errors
 /// Where it was given no order, or cannot say what came out.
 pub fn child() -> anyhow::Result<()> {
+    confine::forget_inherited();
     end_with_supervisor();
     // For whoever looks at the list of processes: it is started by a name that says nothing.
     let _ = rustix::thread::set_name(c"chitin-worker");
@@ -113,7 +117,7 @@ pub fn child() -> anyhow::Result<()> {
     let is_read = |subject: &Subject| {
         // Once: the trials of a fix read the config again.
         let Some(mut roots) = roots.take() else { return };
-        if order.task == Task::Audit {
+        if !matches!(order.task, Task::Fix { .. }) {
             broker::seal(subject.shared().snapshot.paths().map(Path::to_owned));
             // The config and the `.env` files are read: no policy reads them.
             roots.retain(|root| !is_file(root));
@@ -174,7 +178,9 @@ fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>
 fn take(channel: &mut impl Read) -> anyhow::Result<Vec<u8>> {
     let mut length = [0; 8];
     channel.read_exact(&mut length).context("the supervisor has gone")?;
-    let mut bytes = vec![0; usize::try_from(u64::from_le_bytes(length))?];
+    let length = u64::from_le_bytes(length);
+    anyhow::ensure!(length <= MAX_ORDER, "the order has {length} bytes");
+    let mut bytes = vec![0; usize::try_from(length)?];
     channel.read_exact(&mut bytes).context("the supervisor has gone")?;
     Ok(bytes)
 }

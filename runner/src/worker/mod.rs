@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Report, Terms};
 use crate::config::release::Release;
 use crate::confine::Confinement;
-use crate::fix::{Place, Proven};
+use crate::fix::{Place, Plan, Proven};
 use crate::policy::code_file::Extent;
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::probe;
@@ -61,7 +61,7 @@ pub struct Order {
 }
 
 /// What is to come out.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub enum Task {
     /// A report.
     Audit,
@@ -69,6 +69,12 @@ pub enum Task {
     Fix {
         /// The ids of checks.
         only: Vec<String>,
+    },
+    /// The texts and differences that a plan comes to, by a worker that runs no policy: whoever takes over one that does
+    /// writes no text.
+    Edit {
+        /// The plan.
+        plan: Box<Plan>,
     },
 }
 

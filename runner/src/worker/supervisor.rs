@@ -20,8 +20,10 @@ use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
 use crate::policy::code_file::CodeFile;
+use crate::policy::manifest::Severity;
 use crate::sandbox::view::Grants;
 use crate::sandbox::{Code, Progress, Sandbox};
+use crate::target::Installation;
 use crate::target::broker::{self, Broker, Caller};
 use crate::{probe, program};
 
@@ -134,7 +136,8 @@ impl Supervisor {
             return Confinement::none(self.asked, NO_THREAD);
         }
         let mut confinement = None;
-        talk.hear(&(&[], false), budget, &Arc::default(), &mut confinement);
+        let given = Given { plan: &[], deep: false, fail_on: Severity::Critical, installation: None };
+        talk.hear(&given, budget, &Arc::default(), &mut confinement);
         let status = talk.end();
         let why = || why_ended(status, &String::from_utf8_lossy(&talk.words));
         confinement
@@ -182,6 +185,15 @@ struct Talk {
     words: Vec<u8>,
 }
 
+/// What the worker was given, as far as its answer is held against it.
+struct Given<'a> {
+    plan: &'a [Arc<Planned>],
+    deep: bool,
+    fail_on: Severity,
+    /// None where it was given nothing to do.
+    installation: Option<&'a Installation>,
+}
+
 /// How a talk ended.
 enum End {
     /// With what was asked for.
@@ -209,7 +221,8 @@ impl Talk {
         let (installation, ts) = (&order.installation, order.now * 1000);
         let deep = order.deep && order.task == Task::Audit;
         let mut confinement = None;
-        let end = self.hear(&(plan, deep), budget, shown, &mut confinement);
+        let given = Given { plan, deep, fail_on: order.terms.fail_on, installation: Some(installation) };
+        let end = self.hear(&given, budget, shown, &mut confinement);
         let status = self.end();
         let confinement =
             confinement.unwrap_or_else(|| Confinement::none(self.asked, "the worker did not begin"));
@@ -235,7 +248,7 @@ impl Talk {
     /// Hears what the worker says until it has said all, or has had its time.
     fn hear(
         &mut self,
-        (plan, deep): &(&[Arc<Planned>], bool),
+        given: &Given<'_>,
         budget: &Budget,
         shown: &Arc<Progress>,
         confinement: &mut Option<Confinement>,
@@ -243,7 +256,7 @@ impl Talk {
         let (mut output, mut errors) = (self.child.stdout.take(), self.child.stderr.take());
         let mut since = None;
         loop {
-            if let Some(end) = self.look(plan, *deep, shown, confinement) {
+            if let Some(end) = self.look(given, shown, confinement) {
                 return end;
             }
             let Some(open) = &output else { return End::Silence };
@@ -280,8 +293,7 @@ impl Talk {
     /// Looks at the lines that were said in full.
     fn look(
         &mut self,
-        plan: &[Arc<Planned>],
-        deep: bool,
+        given: &Given<'_>,
         shown: &Arc<Progress>,
         confinement: &mut Option<Confinement>,
     ) -> Option<End> {
@@ -295,12 +307,14 @@ impl Talk {
             let line = std::mem::replace(&mut self.said, behind);
             self.endless = 0;
             match serde_json::from_slice::<Said>(&line) {
-                Ok(Said::Confined(heard)) if confinement.is_none() => *confinement = Some(heard),
+                Ok(Said::Confined(heard)) if confinement.is_none() && heard.is_answer_to(self.asked) => {
+                    *confinement = Some(heard);
+                }
                 Ok(Said::Progress((done, runs, files, current))) => {
                     shown.tell((done, runs, files, visible(&current)));
                 }
                 Ok(Said::Done(delivery, beside)) => {
-                    let delivery = beside.put_into(*delivery, plan, deep);
+                    let delivery = beside.put_into(*delivery, given);
                     let wrong = || End::Given("what it handed over is no report".to_owned());
                     return Some(delivery.map_or_else(wrong, |delivery| End::Delivered(Box::new(delivery))));
                 }
@@ -438,12 +452,12 @@ impl Beside {
     }
 
     /// The whole delivery; none where it is not what a worker hands over.
-    fn put_into(self, mut delivery: Delivery, plan: &[Arc<Planned>], deep: bool) -> Option<Delivery> {
+    fn put_into(self, mut delivery: Delivery, given: &Given<'_>) -> Option<Delivery> {
         let report = &mut delivery.report;
         if self.findings.len() != report.findings.len() || self.open.len() != report.assessment.len() {
             return None;
         }
-        (report.is_curable, report.is_deep) = (self.curable, deep);
+        (report.is_curable, report.is_deep) = (self.curable, given.deep);
         for (finding, check) in report.findings.iter_mut().zip(self.findings) {
             finding.check = check;
         }
@@ -455,11 +469,11 @@ impl Beside {
                 open.check_id = name;
             }
         }
-        let checks = plan.iter().flat_map(|planned| &planned.manifest.checks);
-        let known: std::collections::HashSet<&str> = checks.map(|check| check.id.as_str()).collect();
-        let declared = report.findings.iter().all(|finding| known.contains(&*finding.check))
-            && report.assessment.iter().all(|assessment| known.contains(&*assessment.check_id));
-        (declared && report.is_consistent() && is_clean(&delivery)).then_some(delivery)
+        if let Some(installation) = given.installation {
+            report.target = report.target.clone().placed(installation);
+        }
+        let absent = given.installation.is_none_or(|found| !found.state_exists && !found.config_exists);
+        (report.agrees(given.plan, given.fail_on, absent) && is_clean(&delivery)).then_some(delivery)
     }
 }
 
@@ -511,7 +525,9 @@ mod tests {
 
     fn heard(script: &str, budget: &Budget) -> (End, Talk) {
         let mut talk = talk(script);
-        let end = talk.hear(&(&plan(), false), budget, &Arc::default(), &mut None);
+        let plan = plan();
+        let given = Given { plan: &plan, deep: false, fail_on: Severity::Critical, installation: None };
+        let end = talk.hear(&given, budget, &Arc::default(), &mut None);
         (end, talk)
     }
 
@@ -527,6 +543,13 @@ mod tests {
 
     fn line(value: &Value) -> Vec<u8> {
         format!("{value}\n").into_bytes()
+    }
+
+    fn finding() -> Value {
+        json!({
+            "checkId": "no.such_check", "severity": "critical", "title": "t", "detail": "d", "policy": "p",
+            "locations": [{"kind": "env", "name": "N"}],
+        })
     }
 
     #[test]
@@ -555,6 +578,8 @@ mod tests {
             ("a wrong summary", change(&format!("{report}/summary/critical"), json!(1))),
             ("no gap, though incomplete", change(&format!("{report}/incomplete"), json!([]))),
             ("clean, though incomplete", change(&format!("{report}/exit/code"), json!(0))),
+            ("findings without a check", change(&format!("{report}/findings"), json!([finding()]))),
+            ("another reason", change(&format!("{report}/exit/reason"), json!("all is well"))),
             ("another code", change(&format!("{report}/exit/code"), json!(2))),
             ("another form", change(&format!("{report}/schemaVersion"), json!(99))),
             ("names that are too few", change("/Done/1/open", json!([]))),

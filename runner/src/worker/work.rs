@@ -10,7 +10,8 @@ use crate::audit::{Basis, Planned, Report, Subject, evaluate};
 use crate::budget::{self, Budget, Cut};
 use crate::config::Written;
 use crate::config::release::Word;
-use crate::fix::{Proven, prove, show, visited};
+use crate::fix::prove::files;
+use crate::fix::{Plan, Proven, prove, show, visited};
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::limits::Limits;
 use crate::sandbox::{Progress, Sandbox};
@@ -87,6 +88,7 @@ impl<'a> Work<'a> {
                 let (fix, cut) = match &self.order.task {
                     Task::Audit => (None, None),
                     Task::Fix { only } => self.prepare(&subject, &report, only)?,
+                    Task::Edit { plan } => (Some(edit(&subject, plan)), None),
                 };
                 Delivery {
                     report,
@@ -176,6 +178,14 @@ impl<'a> Work<'a> {
         let Audited { subject, report, .. } = audited??;
         Ok((subject, report))
     }
+}
+
+/// What a plan comes to, by this target.
+fn edit(subject: &Subject, plan: &Plan) -> Prepared {
+    let plan = plan.judged_again(subject);
+    let differences = show::differences(subject, &plan);
+    let files = files(subject, &plan);
+    Prepared { proven: Proven { plan, files }, differences, places: visited::places(subject) }
 }
 
 /// What the gateway has answered by the time that it is waited for.
