@@ -145,8 +145,7 @@ mod tests {
     fn auth_profiles_that_are_a_directory_are_judged_too() {
         let findings = MemoryHost::new("{}").directory("state", MAIN, 0o755).findings(audit);
         assert_eq!(findings[0].check_id, "fs.auth_profiles.perms_readable");
-        let command = "Run: chmod 700 /state/agents/main/agent/auth-profiles.json";
-        assert_eq!(findings[0].remediation.as_deref(), Some(command));
+        assert!(findings[0].remediation.as_deref().is_some_and(|said| !said.contains("chmod")));
     }
 
     #[test]

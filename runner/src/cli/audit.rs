@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chitin::audit::{Planned, Report, Terms, visible};
 use chitin::budget::{Budget, LAST_WORDS};
+use chitin::confine::Asked;
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
 use chitin::probe;
@@ -117,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let supervisor = work.supervisor();
     clock.lap("start the worker");
-    let plan = policies.plan(arguments.deep, target, &budget)?;
+    let plan = work.plan(policies, arguments.deep, &budget)?;
     clock.lap("plan");
     // What was compiled for it stands outside of the audit.
     let budget = budget.again(limit.wall());
@@ -161,6 +162,20 @@ impl Work<'_> {
         Supervisor::start(self.confine.asked(&self.settings))
     }
 
+    /// The policies. A stranger's may have to be compiled, which takes a confined process, too.
+    pub(super) fn plan(
+        &self,
+        policies: &PolicyArguments,
+        deep: bool,
+        budget: &Budget,
+    ) -> anyhow::Result<Vec<Arc<Planned>>> {
+        if policies.has_files() && self.confine.asked(&self.settings) == Asked::Required {
+            let missing = Supervisor::start(Asked::Required).look(budget).told();
+            missing.map_or(Ok(()), |missing| Err(not_confined(&SupervisorError::NotConfined(missing))))?;
+        }
+        policies.plan(deep, self.target, budget)
+    }
+
     /// Has the work done, and says where the target lies; that is not known where it could not be found in time.
     pub(super) fn deliver(
         &self,
@@ -200,13 +215,16 @@ impl Work<'_> {
         drop(progress);
         match delivery {
             Ok(delivery) => Ok((delivery, Some(found))),
-            Err(error @ SupervisorError::NotConfined(_)) => Err(user_error(
-                error.to_string(),
-                "`chitin doctor` says what this machine has; --confine best-effort audits with what there is",
-            )),
+            Err(error @ SupervisorError::NotConfined(_)) => Err(not_confined(&error)),
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// All of the confinement was asked for.
+fn not_confined(error: &SupervisorError) -> anyhow::Error {
+    let help = "`chitin doctor` says what this machine has; --confine best-effort audits with what there is";
+    user_error(error.to_string(), help)
 }
 
 /// A line on standard error. Where that is gone, nobody is left to be told.

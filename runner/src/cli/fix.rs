@@ -500,7 +500,9 @@ impl<'a> Fix<'a> {
     ) -> anyhow::Result<Self> {
         let budget = Budget::new(limit.wall());
         listen(&budget)?;
-        let mut policies = policies.plan(deep.is_some(), target, &budget)?;
+        let (settings, now) = (target.settings()?, now()?);
+        let work = Work { target, settings, confine, limit, terms, now, timed: false };
+        let mut policies = work.plan(policies, deep.is_some(), &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
             let mut checks = policies.iter().flat_map(|planned| &planned.manifest.checks);
@@ -508,8 +510,6 @@ impl<'a> Fix<'a> {
                 return Err(unknown_check(check));
             }
         }
-        let (settings, now) = (target.settings()?, now()?);
-        let work = Work { target, settings, confine, limit, terms, now, timed: false };
         Ok(Self { work, budget: budget.again(limit.wall()), policies, deep, only: &options.only })
     }
 

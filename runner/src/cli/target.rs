@@ -190,14 +190,6 @@ impl TargetArguments {
         let mut environment = Environment::from_process();
         let installation = find(&request, &mut environment, cwd)
             .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
-        let state_dir = &installation.state_dir;
-        if installation.state_exists && !state_dir.is_dir() {
-            let what = format!("{} is no directory, and so no state directory", state_dir.display());
-            return Err(user_error(
-                what,
-                "name a state directory with --state-dir, or a config with --config",
-            ));
-        }
         Ok(Found { installation, environment, nowhere: here.is_none() })
     }
 
@@ -253,6 +245,11 @@ impl ConfineArguments {
 }
 
 impl PolicyArguments {
+    /// Some of them are files.
+    pub(super) fn has_files(&self) -> bool {
+        self.policy.iter().any(|name| policy::is_file(name))
+    }
+
     /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
     pub(super) fn plan(
         &self,

@@ -1,5 +1,6 @@
 //! What a worker wants changed, looked at by the supervisor, which alone changes anything: the worker has read the target, and
-//! may be the target's by then. Nothing here reads what the target says.
+//! may be the target's by then. Two texts of a config file are all that it reads of the target, as `chitin undo` does: the one must
+//! come from the other by what the guard allows.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use super::plan::ModeChange;
 use super::prove::{FileChange, Proven};
 use super::territory::{Ground, Way};
+use super::undo::is_undoing;
 use crate::audit::visible;
 use crate::target::{Environment, Installation, is_inside};
 
@@ -50,6 +52,11 @@ pub fn check(proven: &Proven, installation: &Installation, environment: &Environ
         if !is_text || file.mode_after & !file.mode_before != 0 {
             return Err(format!("{}: what would be written is no config", visible::path(&path)));
         }
+        let values = || proven.plan.values.iter().filter(|value| value.file == file.file);
+        let pointers: Vec<String> = values().map(|value| value.pointer.clone()).collect();
+        let filled = |pointer: &str| values().find(|value| value.pointer == pointer)?.before.clone();
+        is_undoing(&file.before, &file.after, &pointers, &filled, false)
+            .map_err(|why| format!("{}: {why}", visible::path(&path)))?;
     }
     Ok(())
 }
@@ -59,6 +66,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::fix::plan::ValueChange;
     use crate::target::snapshot::Identity;
     use crate::target::{Request, find};
 
@@ -93,18 +101,27 @@ mod tests {
         ] {
             assert!(checked(&mode(root, rel, before, after)).is_err(), "{} {rel}", root.display());
         }
+        let before = b"{logging: {redactSensitive: 'off'}, gateway: {bind: 'loopback'}}";
         let file = |rel: &str, after: &[u8], mode_after| {
             let (root, rel, after) = (home.clone(), PathBuf::from(rel), after.to_owned());
-            let (identity, before) = (Identity::default(), Vec::new());
+            let (identity, before) = (Identity::default(), before.to_vec());
             let change =
                 FileChange { file: 0, root, rel, identity, before, after, mode_before: 0o600, mode_after };
-            Proven { files: vec![change], ..Proven::default() }
+            let mut proven = Proven { files: vec![change], ..Proven::default() };
+            let pointer = "/logging/redactSensitive".to_owned();
+            let (before, after) = (Some("off".into()), "tools".into());
+            proven.plan.values.push(ValueChange { pointer, before, after, file: 0, checks: Vec::new() });
+            proven
         };
-        assert_eq!(checked(&file("openclaw.json", b"{}", 0o600)), Ok(()));
+        let stricter = b"{logging: {redactSensitive: 'tools'}, gateway: {bind: 'loopback'}}";
+        assert_eq!(checked(&file("openclaw.json", stricter, 0o600)), Ok(()));
         for wrong in [
             file("openclaw.json", b"\xff", 0o600),
-            file("openclaw.json", b"{}", 0o644),
-            file("../x.json", b"{}", 0o600),
+            file("openclaw.json", stricter, 0o644),
+            file("../x.json", stricter, 0o600),
+            file("openclaw.json", b"#!/bin/sh\nevil", 0o600),
+            file("openclaw.json", b"{logging: {redactSensitive: 'tools'}, gateway: {bind: 'lan'}}", 0o600),
+            file("openclaw.json", b"{logging: {redactSensitive: 'tools'}, env: {NODE_OPTIONS: 'x'}}", 0o600),
         ] {
             assert!(checked(&wrong).is_err());
         }

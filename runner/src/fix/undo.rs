@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use serde_json::Value;
+
 use super::apply::ApplyError;
 use super::guard::{self, Refusal};
 use super::journal::{Entry, Journal, JournalError, Outcome, Record};
@@ -164,7 +166,7 @@ impl Back<'_> {
             let was = crate::target::snapshot::Metadata { mode: *mode_before, ..object };
             guard::mode(&was, rustix::process::geteuid().as_raw(), *mode_before, *mode_after)?;
         }
-        is_undoing(before, after, pointers, self.record.old)?;
+        is_undoing(before, after, pointers, &|_| None, self.record.old)?;
         let mut change = Replacement {
             old: here,
             before: after,
@@ -195,8 +197,15 @@ impl Back<'_> {
     }
 }
 
-/// Going from `after` back to `before` undoes what the guard allows, and nothing else.
-fn is_undoing(before: &[u8], after: &[u8], pointers: &[String], is_old: bool) -> Result<(), ChangeError> {
+/// Going from `before` to `after` is what the guard allows at these pointers, and nothing else; going back undoes that. Of a text
+/// that variables fill in, `filled` is what they make of it.
+pub(super) fn is_undoing(
+    before: &[u8],
+    after: &[u8],
+    pointers: &[String],
+    filled: &dyn Fn(&str) -> Option<Value>,
+    is_old: bool,
+) -> Result<(), ChangeError> {
     let value = |bytes: &[u8]| value_of(std::str::from_utf8(bytes).ok()?);
     let (Some(before), Some(after)) = (value(before), value(after)) else {
         return Err(changed("a text in the journal is no config"));
@@ -209,8 +218,11 @@ fn is_undoing(before: &[u8], after: &[u8], pointers: &[String], is_old: bool) ->
             pointers.iter().find(|whole| whole.ends_with(pointer.as_str())).or(is_old.then_some(pointer));
         let whole = whole.ok_or_else(|| changed("the journal has a change that the fix did not make"))?;
         let closes = |beside: &str| different.iter().any(|other| beside.ends_with(other.as_str()));
-        let new = after.pointer(pointer).unwrap_or(&serde_json::Value::Null);
-        guard::value(whole, before.pointer(pointer), new, closes)?;
+        let new = after.pointer(pointer).unwrap_or(&Value::Null);
+        let is_filled = |value: &&Value| value.as_str().is_some_and(|text| text.contains("${"));
+        let old = before.pointer(pointer);
+        let made = old.filter(is_filled).and_then(|_| filled(whole));
+        guard::value(whole, made.as_ref().or(old), new, closes)?;
     }
     Ok(())
 }
@@ -223,7 +235,7 @@ mod tests {
     fn only_what_the_guard_had_allowed_is_undone() {
         let pointers = ["/channels/telegram/groupPolicy".to_owned(), "/logging/redactSensitive".to_owned()];
         let is = |before: &str, after: &str| {
-            is_undoing(before.as_bytes(), after.as_bytes(), &pointers, false).is_ok()
+            is_undoing(before.as_bytes(), after.as_bytes(), &pointers, &|_| None, false).is_ok()
         };
         assert!(is("{logging: {redactSensitive: 'off'}}", "{logging: {redactSensitive: 'tools'}}"));
         assert!(is("{telegram: {groupPolicy: 'open'}}", "{telegram: {groupPolicy: 'allowlist'}}"));
