@@ -223,7 +223,8 @@ impl Talk {
         let mut confinement = None;
         let given = Given { plan, deep, fail_on: order.terms.fail_on, installation: Some(installation) };
         let end = self.hear(&given, budget, shown, &mut confinement);
-        let status = self.end();
+        // What it has delivered is all that is wanted of it: nobody waits for it to put its things away.
+        let status = if matches!(end, End::Delivered(_)) { self.kill() } else { self.end() };
         let confinement =
             confinement.unwrap_or_else(|| Confinement::none(self.asked, "the worker did not begin"));
         if self.asked == Asked::Required
@@ -386,6 +387,11 @@ impl Talk {
                 _ => break,
             }
         }
+        self.kill()
+    }
+
+    fn kill(&mut self) -> Option<ExitStatus> {
+        // It may have ended by itself, which is as good.
         let _ = self.child.kill();
         self.child.wait().ok()
     }
