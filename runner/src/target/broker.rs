@@ -21,7 +21,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::real::real_path_of;
+use super::real::{real_path, real_path_of};
 use super::snapshot::{LookError, Metadata, open_beneath};
 use super::{Territory, is_inside};
 use crate::wire;
@@ -207,6 +207,8 @@ impl Broker {
         is_readable: IsReadable,
         caller: Option<Caller>,
     ) -> Self {
+        // A file is judged by the path that it really has, so they are, too.
+        let includes = includes.into_iter().map(|folder| real_path(&folder).unwrap_or(folder)).collect();
         Self { territory, includes, is_readable, views: None, left: MAX_OPENED, caller }
     }
 
@@ -359,10 +361,13 @@ mod tests {
         }
         symlink("../secret/key", home.join("code/link.js")).unwrap();
         symlink("../secret/key", home.join("config/link")).unwrap();
-        let mut broker = broker(&home.join("config"));
+        // The folder of the config may be reached through a link.
+        symlink("config", home.join("way")).unwrap();
+        let mut broker = broker(&home.join("way"));
         let mut opens =
             |base: &str, rel: &str, want| broker.open(&home.join(base), Path::new(rel), want).is_ok();
         assert!(opens("code", "plugin.js", Want::File) && opens("config", "part", Want::File));
+        assert!(opens("way", "part", Want::File));
         assert!(opens("code/plugin.js", "", Want::Linked) && opens("code/plugin.js", "", Want::Unlinked));
         assert!(opens("code", "", Want::Directory) && opens("", "code", Want::Directory));
         for (base, rel, want) in [
