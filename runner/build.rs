@@ -106,7 +106,7 @@ struct Order<'a> {
 struct Made {
     /// The engine that can run it.
     engine: String,
-    /// What each code was made of, in the order of the policies.
+    /// A key for each code that names what it was made of, in the order of the policies.
     keys: Vec<String>,
 }
 

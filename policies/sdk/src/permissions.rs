@@ -145,8 +145,8 @@ impl Permissions {
         finding
     }
 
-    /// What to do. Whoever can write here decides what lies at the place, so a command is given as it is only where it can hit
-    /// nothing but the object that is meant: neither what a link leads to, nor what a config calls its log.
+    /// The remediation. An account that can write here decides what lies at the place, so a command is given as it is only
+    /// where it can hit nothing but the object that is meant: neither what a link leads to, nor what a config calls its log.
     fn remedy(&self, meant: Kind) -> String {
         if self.is_in_store() {
             return "Keep secrets out of it, or put a file of your own in its place: nobody can change its mode where it lies"

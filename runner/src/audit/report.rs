@@ -69,7 +69,7 @@ pub struct Report {
     pub assessment: Vec<Assessment>,
     /// Why the audit is incomplete; empty where it is complete.
     pub incomplete: Vec<Incomplete>,
-    /// What the process could do that read the target and ran the policies; absent where nobody looked after it.
+    /// The confinement of the process that read the target and ran the policies; absent where none was looked after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Confinement>,
 }

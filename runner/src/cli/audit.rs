@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::target::{
     ConfineArguments, Found, LimitArguments, PolicyArguments, ProbeArguments, TargetArguments, now, wanted,
 };
-use super::{INCOMPLETE, fix, listen, show, user_error};
+use super::{INCOMPLETE, fix, listen, note, show, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -145,7 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     written.unwrap_or(Ok(INCOMPLETE))
 }
 
-/// What every order of this command has in common.
+/// The flags and settings that all orders of a command share.
 pub(super) struct Work<'a> {
     pub target: &'a TargetArguments,
     pub settings: Settings,
@@ -170,8 +170,10 @@ impl Work<'_> {
         budget: &Budget,
     ) -> anyhow::Result<Vec<Arc<Planned>>> {
         if policies.has_files() && self.confine.asked(&self.settings) == Asked::Required {
-            let missing = Supervisor::start(Asked::Required).look(budget).told();
-            missing.map_or(Ok(()), |missing| Err(not_confined(&SupervisorError::NotConfined(missing))))?;
+            let confinement = Supervisor::start(Asked::Required).look(budget);
+            if let Some(missing) = confinement.told() {
+                return Err(not_confined(&SupervisorError::NotConfined(missing)));
+            }
         }
         policies.plan(deep, self.target, budget)
     }
@@ -225,12 +227,6 @@ impl Work<'_> {
 fn not_confined(error: &SupervisorError) -> anyhow::Error {
     let help = "`chitin doctor` says what this machine has; --confine best-effort audits with what there is";
     user_error(error.to_string(), help)
-}
-
-/// A line on standard error. Where that is gone, nobody is left to be told.
-fn note(line: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// The most memory that this process or its worker had at once, in KiB.

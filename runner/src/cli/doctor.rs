@@ -79,7 +79,7 @@ pub(super) fn run() -> anyhow::Result<u8> {
         match &settings {
             Ok(settings) => {
                 let asked = settings.confine.unwrap_or_default();
-                writeln!(out, "\nan audit asks for confinement: {}", String::from(asked))?;
+                writeln!(out, "\nan audit asks for confinement: {}", asked.as_str())?;
             }
             Err(error) => writeln!(out, "\nthe settings cannot be used: {}", visible(&error.to_string()))?,
         }

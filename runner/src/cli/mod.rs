@@ -167,6 +167,11 @@ fn complain(error: &anyhow::Error) {
     }
 }
 
+/// A line on standard error. Where that is gone, nobody is left to be told.
+fn note(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
 /// Makes the first Ctrl-C end the command with what it has; the second ends the process.
 fn listen(budget: &Budget) -> anyhow::Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

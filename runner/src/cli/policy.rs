@@ -21,7 +21,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{show, user_error};
+use super::{note, show, user_error};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -212,19 +212,16 @@ fn compile_to(path: &Path, output: &Path, target: Option<&str>) -> anyhow::Resul
         )
     })?;
     if let Err(error) = code_file::folder_is_safe(output) {
-        warn(&format!("an audit will not run {} where it lies: {error}", output.display()));
+        note(&visible(&format!(
+            "warning: an audit will not run {} where it lies: {error}",
+            output.display()
+        )));
     }
     let length = bytes(compiled.bytes().len());
     show(|out| {
         let output = output.display().to_string();
         writeln!(out, "{}: native code for {}, {length}", visible(&output), label.machine)
     })
-}
-
-/// One line on standard error. Where that is gone, nobody is left to be told.
-fn warn(text: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(anstream::stderr(), "warning: {}", visible(text));
 }
 
 /// Why a compiler cannot be started.
@@ -378,7 +375,9 @@ impl<'a> Maker<'a> {
         // Once: it is the same for all of them. Who has no home has no cache to miss.
         let is_told = |reason: &NoCache| *reason != NoCache::Homeless;
         if let Some(reason) = reason.filter(is_told).filter(|_| !std::mem::replace(&mut self.warned, true)) {
-            warn(&format!("{reason}; policies from files are compiled anew for each audit"));
+            note(&visible(&format!(
+                "warning: {reason}; policies from files are compiled anew for each audit"
+            )));
         }
         Ok(file)
     }

@@ -158,13 +158,13 @@ impl TargetArguments {
     pub(super) fn find(&self, budget: &Budget) -> anyhow::Result<Result<Found, Cut>> {
         let arguments = self.clone();
         let allowed = budget::READING.min(budget.allowed());
-        match budget.aside(budget::READING_NAME, allowed, move |_| arguments.look()) {
+        match budget.aside(budget::READING_NAME, allowed, move |_| arguments.look(true)) {
             Ok(found) => Ok(Ok(found?)),
             Err(cut) => Ok(Err(cut)),
         }
     }
 
-    fn look(&self) -> anyhow::Result<Found> {
+    fn look(&self, become_owner: bool) -> anyhow::Result<Found> {
         let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
         for (flag, path) in [("--state-dir", &self.state_dir), ("--config", &self.config)] {
             let Some(path) = path else { continue };
@@ -180,12 +180,8 @@ impl TargetArguments {
             }
         }
         let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
-        let request = Request {
-            state_dir: self.state_dir.clone(),
-            config: self.config.clone(),
-            profile,
-            become_owner: true,
-        };
+        let request =
+            Request { state_dir: self.state_dir.clone(), config: self.config.clone(), profile, become_owner };
         let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
         let installation = find(&request, &mut environment, cwd)
@@ -193,12 +189,13 @@ impl TargetArguments {
         Ok(Found { installation, environment, nowhere: here.is_none() })
     }
 
-    /// The state directory, as far as the operator names it, so that no cache is made in it.
+    /// The state directory, so that no cache is made in it. It is too early to become its owner, or to tell what is wrong with it.
     fn state(&self, budget: &Budget) -> Option<Identity> {
-        let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let usual = || Some(named("HOME")?.join(".openclaw"));
-        let path = self.state_dir.clone().or_else(|| named("OPENCLAW_STATE_DIR")).or_else(usual)?;
-        let look = move || rustix::fs::stat(path).ok().map(|stat| Metadata::from(&stat).identity);
+        let arguments = self.clone();
+        let look = move || {
+            let found = arguments.look(false).ok()?;
+            rustix::fs::stat(found.installation.state_dir).ok().map(|stat| Metadata::from(&stat).identity)
+        };
         budget.aside_within(GRACE, look).ok().flatten()
     }
 

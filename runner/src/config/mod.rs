@@ -29,7 +29,7 @@ pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
 pub use source::SourceFile;
 
 use crate::target::snapshot::Identity;
-use crate::target::{Environment, INCLUDE_ROOTS, Located, Origin, Preview};
+use crate::target::{Environment, Located, Origin, Preview, more_include_roots};
 // The rooms' modules by their own names, for each other.
 use read::{include, scan, source, substitute, tree};
 use release::{
@@ -214,9 +214,8 @@ impl Written {
         asked: Option<release::Release>,
     ) -> Self {
         let mut problems = Problems::default();
-        // Only the operator's own environment says from where else files may be included.
-        let roots = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
-        let loader = |main| Loader::new(main, located.territory, roots, asked, preview);
+        let roots = more_include_roots(env);
+        let loader = |main| Loader::new(main, located.territory, roots.clone(), asked, preview);
         let (tree, understood, read) =
             read(&located.config_load, loader(&located.config_load), &mut problems);
         let include::Read { files, mut includes, mut objects } = read;

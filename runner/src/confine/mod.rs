@@ -172,19 +172,23 @@ pub fn enter(profile: &Profile<'_>) -> Vec<(Layer, Result<(), String>)> {
 }
 
 impl Asked {
-    /// Their names.
-    pub const NAMES: [&str; 3] = ["required", "best-effort", "off"];
+    /// Their names, as the command line and the settings have them.
+    pub const NAMES: [&str; 3] = [Self::Required.as_str(), Self::BestEffort.as_str(), Self::Off.as_str()];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
+        }
+    }
 }
 
 impl From<Asked> for String {
     fn from(asked: Asked) -> Self {
-        let [required, best_effort, off] = Asked::NAMES;
-        match asked {
-            Asked::Required => required,
-            Asked::BestEffort => best_effort,
-            Asked::Off => off,
-        }
-        .to_owned()
+        asked.as_str().to_owned()
     }
 }
 
@@ -200,12 +204,9 @@ impl FromStr for Asked {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "required" => Ok(Self::Required),
-            "best-effort" => Ok(Self::BestEffort),
-            "off" => Ok(Self::Off),
-            _ => Err(format!("\"{text}\" is none of \"required\", \"best-effort\" and \"off\"")),
-        }
+        let all = [Self::Required, Self::BestEffort, Self::Off];
+        let named = all.into_iter().find(|asked| asked.as_str() == text);
+        named.ok_or_else(|| format!("\"{text}\" is none of \"required\", \"best-effort\" and \"off\""))
     }
 }
 

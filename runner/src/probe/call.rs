@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::io::Errno;
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -126,12 +125,9 @@ pub fn start(text: &str, installation: &Installation, options: &Options) -> Resu
 /// # Errors
 /// Where it was given no call, or nobody hears it.
 pub fn child() -> anyhow::Result<()> {
-    confine::forget_inherited();
+    program::begin_child();
     // It holds credentials from here on, and may run as the target's own account.
     confine::hide();
-    // Who waits for it may be ended by a second signal, or by somebody's kill.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let mut text = Vec::new();
     io::stdin().take(MAX_CALL).read_to_end(&mut text)?;
     let Allowed { call, local, owner } = serde_json::from_slice(&text).context("no call")?;

@@ -21,6 +21,7 @@ use super::limits::{LimitError, MAX_COMPONENT_BYTES, bytes};
 use crate::budget::{Budget, Cut};
 use crate::confine::{self, Profile};
 use crate::policy::code_file::{Digest, ENGINE, Label, MACHINE, Source};
+use crate::program::{self, drain, is_for_later, keep_last, last_line};
 
 /// The hidden subcommand that [`in_child`] calls.
 pub const SUBCOMMAND: &str = "compile-component";
@@ -44,14 +45,8 @@ const MAX_CODE_BYTES: usize = 128 << 20;
 const NO_COMPILER: &str = "this chitin was built without a compiler; compile the policy with another build of the same version, \
     `chitin policy compile`, and name the code file";
 
-/// What is kept of the compiler's words: the last line says why it failed.
-const MAX_WORDS_BYTES: usize = 64 << 10;
-
 /// How long the parent rests where the child has nothing for it.
 const REST: Duration = Duration::from_millis(2);
-
-/// What is read of a pipe at once.
-const PIPE_BYTES: usize = 16 << 10;
 
 /// Code that a child process of this program compiled.
 #[derive(Clone)]
@@ -228,9 +223,7 @@ fn talk(child: &mut Child, component: &[u8], budget: &Budget) -> Result<Talk, Co
         if code.len() > MAX_CODE_BYTES {
             return Err(LimitError::new("compiled code", bytes(MAX_CODE_BYTES), "more made of it").into());
         }
-        // A compiler that panics in every function says more than anybody reads.
-        let old = words.len().saturating_sub(MAX_WORDS_BYTES);
-        words.drain(..old);
+        keep_last(&mut words);
         if moved == [false; 3] {
             std::thread::sleep(REST);
         }
@@ -254,23 +247,6 @@ fn feed(pipe: &mut Option<impl Write>, rest: &mut &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Takes what a pipe has, and closes it at its end. Says whether anything was moved.
-fn drain(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> io::Result<bool> {
-    let Some(open) = pipe else { return Ok(false) };
-    let mut piece = [0; PIPE_BYTES];
-    match open.read(&mut piece) {
-        Ok(0) => *pipe = None,
-        Ok(length) => into.extend_from_slice(piece.get(..length).unwrap_or_default()),
-        Err(error) if is_for_later(&error) => return Ok(false),
-        Err(error) => return Err(error),
-    }
-    Ok(true)
-}
-
-fn is_for_later(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
-}
-
 /// Which limit it was, or what the compiler says.
 fn failure(status: ExitStatus, words: &str) -> CompileError {
     if status.signal() == Some(Signal::XCPU.as_raw()) {
@@ -283,10 +259,7 @@ fn failure(status: ExitStatus, words: &str) -> CompileError {
         let allowed = bytes(usize::try_from(MAX_ADDRESS_SPACE).unwrap_or(usize::MAX));
         return LimitError::new("compile memory", allowed, "more asked for").into();
     }
-    // A panic ends with an advice that is of no use here.
-    let mut said = words.lines().filter(|line| !line.starts_with("note: "));
-    let last = said.next_back().map_or_else(|| status.to_string(), str::to_owned);
-    CompileError::Failed(last.trim_start_matches("error: ").to_owned())
+    CompileError::Failed(last_line(words).map_or_else(|| status.to_string(), str::to_owned))
 }
 
 /// The child: a component on standard input, code for the target on standard output; for this program's own where none is named.
@@ -304,11 +277,7 @@ pub fn child(_target: Option<&str>) -> anyhow::Result<()> {
 /// Where the component does not compile; the last line says why.
 #[cfg(feature = "compiler")]
 pub fn child(target: Option<&str>) -> anyhow::Result<()> {
-    confine::forget_inherited();
-    // Who waits for it may be ended by a second signal, or by somebody's kill. Where that cannot be had, the limits below
-    // end it too.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    program::begin_child();
     limit(Resource::As, MAX_ADDRESS_SPACE, 0)?;
     limit(Resource::Cpu, MAX_SECONDS, LAST_SECONDS)?;
     limit(Resource::Core, 0, 0)?;

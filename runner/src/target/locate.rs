@@ -10,7 +10,7 @@ use super::paths::user_path;
 use super::snapshot::Identity;
 use super::territory::{self, Territory};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
-use super::{absolute, expand_home, js_trim, parse_dotenv, read_regular};
+use super::{absolute, expand_home, js_trim, normalise, parse_dotenv, read_regular};
 use crate::wire;
 
 /// Names of the config file, the present one first; the others are names of the program's past.
@@ -309,14 +309,21 @@ impl Installation {
     /// The directories from which the config may include files.
     #[must_use]
     pub fn include_roots(&self, env: &Environment) -> Vec<PathBuf> {
-        let more = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
-        let more = more.unwrap_or_default().split(':').map(Path::new).filter(|root| root.is_absolute());
-        self.config_load.parent().into_iter().chain(more).map(Path::to_owned).collect()
+        let own = self.config_load.parent().map(Path::to_owned);
+        own.into_iter().chain(more_include_roots(env)).collect()
     }
 }
 
 /// Says where OAuth and channel credentials lie.
 const OAUTH_DIR: &str = "OPENCLAW_OAUTH_DIR";
+
+/// The folders beside the config's own from which files may be included. Only the operator's own environment says so.
+#[must_use]
+pub fn more_include_roots(env: &Environment) -> Vec<PathBuf> {
+    let said = env.get(INCLUDE_ROOTS).filter(|_| env.origin(INCLUDE_ROOTS) == Some(Origin::Process));
+    let roots = said.unwrap_or_default().split(':').map(Path::new);
+    roots.filter(|root| root.is_absolute()).map(normalise).collect()
+}
 
 /// True for a variable that decides where the target is.
 pub(crate) fn is_redirect(name: &str) -> bool {

@@ -33,6 +33,7 @@ pub(crate) use locate::DOTENV;
 pub(crate) use locate::is_redirect;
 pub use locate::{
     CONFIG_NAMES, INCLUDE_ROOTS, Installation, LocateError, Located, MAX_DOTENV_BYTES, Request, find, locate,
+    more_include_roots,
 };
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};
 pub use preview::Preview;

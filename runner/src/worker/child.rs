@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::supervisor::Beside;
@@ -21,6 +20,7 @@ use crate::budget::Budget;
 use crate::confine::{self, Asked, Confinement, Layer, Profile};
 use crate::policy::catalog::BUILTIN;
 use crate::policy::code_file::CodeFile;
+use crate::program;
 use crate::sandbox::{Code, Progress, Sandbox};
 use crate::target::{account, broker};
 
@@ -73,8 +73,7 @@ pub(super) struct Root(#[serde(with = "crate::wire::path")] pub PathBuf);
 /// # Errors
 /// Where it was given no order, or cannot say what came out.
 pub fn child() -> anyhow::Result<()> {
-    confine::forget_inherited();
-    end_with_supervisor();
+    program::begin_child();
     // For whoever looks at the list of processes: it is started by a name that says nothing.
     let _ = rustix::thread::set_name(c"chitin-worker");
     let budget = Budget::new(Duration::MAX);
@@ -90,8 +89,8 @@ pub fn child() -> anyhow::Result<()> {
     let plan = order.as_ref().map(|order| plan(order, &channel)).transpose()?.unwrap_or_default();
     let owner = order.as_ref().map_or(0, |order| order.installation.territory.owner());
     account::become_owner(owner);
-    // The kernel forgets it where a process becomes another account's.
-    end_with_supervisor();
+    // Once more: it may have become another account's process.
+    program::end_with_parent();
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
     // Randomness, for a kernel that has no call for it.
@@ -137,12 +136,6 @@ pub fn child() -> anyhow::Result<()> {
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);
     Ok(())
-}
-
-/// The supervisor may be ended by a second signal, or by somebody's kill.
-fn end_with_supervisor() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
 
 fn is_file(root: &OwnedFd) -> bool {

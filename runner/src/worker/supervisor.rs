@@ -1,7 +1,7 @@
 //! The supervisor's side: starts the worker, gives it its order, opens what it may have opened, and takes what it says.
 
-use std::io::{Read, Write as _};
-use std::os::fd::OwnedFd;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -30,17 +30,14 @@ use crate::{probe, program};
 /// Longest line that a worker says: some times the report of the largest installation that was tried.
 const MAX_LINE: usize = 256 << 20;
 
-/// What is kept of a worker's words on standard error: the last ones say why it ended.
-const MAX_WORDS: usize = 64 << 10;
-
-/// What is read of a pipe at once.
-const PIPE_BYTES: usize = 16 << 10;
-
 /// How often whoever waits looks up. What is said ends the wait at once.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// How long a worker may take to hand over what it has once it was interrupted: everything ends within a second.
 const LAST_WORDS: Duration = Duration::from_millis(600);
+
+/// How long a worker may take to end by itself once its output has ended.
+const ENDING: Duration = Duration::from_millis(50);
 
 /// How much longer than its own time a worker is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -103,8 +100,7 @@ impl Supervisor {
                 if talk.give(&order, plan) {
                     return talk.carry_out(&order, plan, budget, shown);
                 }
-                talk.signal(Signal::KILL);
-                let _ = talk.end();
+                talk.kill();
                 NO_THREAD.to_owned()
             }
         };
@@ -119,9 +115,7 @@ impl Supervisor {
         let delivery = work.carry_out().map_err(failed)?;
         Ok(delivery.confined(confinement))
     }
-}
 
-impl Supervisor {
     /// What would hold, as a worker tells it that is given nothing to do.
     #[must_use]
     pub fn look(self, budget: &Budget) -> Confinement {
@@ -132,7 +126,7 @@ impl Supervisor {
         let mut talk = Talk::new(self.asked, child, channel);
         let envelope = Envelope { asked: self.asked, roots: Vec::new(), order: None::<Order> };
         if !talk.send(&envelope, Vec::new(), |_| ()) {
-            talk.signal(Signal::KILL);
+            talk.kill();
             return Confinement::none(self.asked, NO_THREAD);
         }
         let mut confinement = None;
@@ -255,24 +249,33 @@ impl Talk {
         confinement: &mut Option<Confinement>,
     ) -> End {
         let (mut output, mut errors) = (self.child.stdout.take(), self.child.stderr.take());
-        let mut since = None;
+        let (mut since, mut silent) = (None, None);
         loop {
             if let Some(end) = self.look(given, shown, confinement) {
                 return end;
             }
-            let Some(open) = &output else { return End::Silence };
-            let mut pipes: Vec<PollFd<'_>> = vec![PollFd::new(open, PollFlags::IN)];
-            pipes.extend(errors.as_ref().map(|errors| PollFd::new(errors, PollFlags::IN)));
-            // An interrupt of the wait is none of the audit.
-            let _ = poll(&mut pipes, Some(&TICK));
-            let ready: Vec<bool> = pipes.iter().map(|pipe| !pipe.revents().is_empty()).collect();
-            if ready.first() == Some(&true) && !take(&mut output, &mut self.said) {
-                continue;
+            // Its last words may come behind the end of its output.
+            let is_over = errors.is_none() || silent.is_some_and(|since: Instant| since.elapsed() >= ENDING);
+            if output.is_none() && is_over {
+                return End::Silence;
             }
-            if ready.get(1) == Some(&true) {
-                take(&mut errors, &mut self.words);
-                let old = self.words.len().saturating_sub(MAX_WORDS);
-                self.words.drain(..old);
+            let pipes = [output.as_ref().map(AsFd::as_fd), errors.as_ref().map(AsFd::as_fd)];
+            let mut open: Vec<PollFd<'_>> =
+                pipes.iter().flatten().map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
+            // An interrupt of the wait is none of the audit.
+            let _ = poll(&mut open, Some(&TICK));
+            let mut ready = open.iter().map(|pipe| !pipe.revents().is_empty());
+            let [has_output, has_errors] = pipes.map(|pipe| pipe.is_some() && ready.next() == Some(true));
+            drop(ready);
+            if has_output && program::drain(&mut output, &mut self.said).is_err() {
+                output = None;
+            }
+            if has_errors && program::drain(&mut errors, &mut self.words).is_err() {
+                errors = None;
+            }
+            program::keep_last(&mut self.words);
+            if output.is_none() {
+                silent.get_or_insert_with(Instant::now);
             }
             if self.said.len() > MAX_LINE {
                 return End::Given("it said more than a report can be".to_owned());
@@ -377,8 +380,6 @@ impl Talk {
     fn end(&mut self) -> Option<ExitStatus> {
         /// One that has delivered ends at once.
         const REST: Duration = Duration::from_millis(1);
-        /// How long it may take to end by itself.
-        const ENDING: Duration = Duration::from_millis(50);
         let began = Instant::now();
         loop {
             match self.child.try_wait() {
@@ -403,17 +404,6 @@ fn is_code(name: &str) -> bool {
     as_log || Grants::is_readable("plugin/0", name) || Grants::is_readable("credentials", name)
 }
 
-/// Takes what a pipe has, and lets it go at its end. Says whether it is still there.
-fn take(pipe: &mut Option<impl Read>, into: &mut Vec<u8>) -> bool {
-    let mut piece = [0; PIPE_BYTES];
-    let read = pipe.as_mut().and_then(|open| open.read(&mut piece).ok()).unwrap_or(0);
-    into.extend_from_slice(piece.get(..read).unwrap_or_default());
-    if read == 0 {
-        *pipe = None;
-    }
-    read > 0
-}
-
 /// Why a worker ended that delivered nothing.
 fn why_ended(status: Option<ExitStatus>, words: &str) -> String {
     let refused = confine::call_in(words).map(confine::name_of);
@@ -424,9 +414,8 @@ fn why_ended(status: Option<ExitStatus>, words: &str) -> String {
         let call = refused.unwrap_or_else(|| "of which it did not say the name".to_owned());
         return format!("it was ended at the system call {call}, which no audit needs");
     }
-    let said = words.lines().rfind(|line| !line.starts_with("note: "));
-    match (status, said) {
-        (_, Some(said)) => visible(said.trim_start_matches("error: ")),
+    match (status, program::last_line(words)) {
+        (_, Some(said)) => visible(said),
         (Some(status), None) => status.to_string(),
         (None, None) => "it is not known how".to_owned(),
     }

@@ -73,16 +73,15 @@ impl<'p> Loader<'p> {
     pub(in crate::config) fn new(
         main: &Path,
         territory: Territory,
-        include_roots: Option<&str>,
+        include_roots: Vec<PathBuf>,
         asked: Option<Release>,
         preview: &'p Preview,
     ) -> Self {
-        let roots = include_roots.unwrap_or_default().split(':').map(Path::new);
         Self {
             preview,
             territory,
             root: main.parent().unwrap_or(Path::new("/")).to_owned(),
-            more_roots: roots.filter(|root| root.is_absolute()).map(normalise).collect(),
+            more_roots: include_roots,
             roots_too_new: Vec::new(),
             asked,
             files: Vec::new(),
