@@ -1,0 +1,123 @@
+//! `chitin policy`: which policies there are, and what each may look at.
+
+mod compile;
+mod inspect;
+mod stranger;
+
+use std::path::{Path, PathBuf};
+
+use chitin::audit::Planned;
+use chitin::policy::catalog::BUILTIN;
+use chitin::policy::manifest::About;
+use chitin::sandbox::check;
+use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
+use chitin::target::ReadError;
+use chitin::wording::nearest;
+use clap::Subcommand;
+
+use super::user_error;
+pub(super) use stranger::{Maker, Stranger, from_file, told_apart};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List the built-in policies
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a policy's checks and every capability that it holds
+    Inspect {
+        /// A built-in ID, or the path of a component
+        #[arg(value_name = "ID|FILE")]
+        policy: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compile a component to native code, for audits on machines without a compiler
+    #[command(after_help = "\
+The result is native code: an audit runs it only where it and the folders that it lies in belong to you or root, and nobody else \
+can write to them. It fits one version of chitin and one kind of machine. Components need no such step: an audit compiles \
+them itself, and keeps the code in your cache.")]
+    Compile {
+        /// The path of a component
+        #[arg(value_name = "FILE")]
+        policy: PathBuf,
+        /// The file to write, for example mine.cwasm
+        #[arg(long, short, value_name = "OUT")]
+        output: PathBuf,
+        /// The target to compile for, such as aarch64-unknown-linux-gnu [default: this machine]
+        #[arg(long, value_name = "TRIPLE")]
+        target: Option<String>,
+    },
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
+    match command {
+        Command::List { json } => inspect::list(*json)?,
+        Command::Inspect { policy, json } => inspect::inspect(policy, *json)?,
+        Command::Compile { policy, output, target } => {
+            compile::compile_to(policy, output, target.as_deref())?
+        }
+    }
+    Ok(0)
+}
+
+/// Why a compiler cannot be started.
+const NO_PROGRAM: &str = "its compiler cannot be started: nobody knows where this program lies";
+
+/// A name with a folder or the ending of a component is a file; ids have neither.
+pub(super) fn is_file(name: &str) -> bool {
+    name.contains(['/', '\\']) || Path::new(name).extension().is_some()
+}
+
+/// The built-in policies that are wanted, ready to run, with all that they declare.
+pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Planned>> {
+    let mut plan = Vec::new();
+    for (number, builtin) in BUILTIN.iter().enumerate() {
+        let manifest = builtin.manifest()?;
+        if wanted(&manifest.policy) {
+            plan.push(Planned::builtin(number, manifest));
+        }
+    }
+    Ok(plan)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
+    user_error(
+        format!("cannot read the policy {}: {error}", path.display()),
+        "name a component file, or a built-in ID of `chitin policy list`",
+    )
+}
+
+fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
+    user_error(
+        format!("cannot use {name}: {refusal}"),
+        match refusal {
+            check::Refusal::NoManifest => {
+                "add the text of its policy.toml as this custom section; see docs/policies.md, and add-manifest.py beside the \
+                 examples"
+            }
+            check::Refusal::Manifest(_) => "correct its policy.toml (docs/policies.md) and build it again",
+            _ => "see docs/policies.md for what a policy is, and build it again",
+        },
+    )
+}
+
+/// There is no such policy.
+pub(super) fn unknown(name: &str) -> anyhow::Error {
+    let ids = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).map(|manifest| manifest.policy.id);
+    let help = nearest(name, ids).map_or_else(
+        || {
+            "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm"
+                .to_owned()
+        },
+        |nearest| format!("did you mean {nearest}? `chitin policy list` names them all"),
+    );
+    user_error(format!("there is no policy \"{name}\""), help)
+}
