@@ -91,6 +91,10 @@ const LAYERS: &[&str] =
 /// `PROT_EXEC` of the third argument of `mmap` and `mprotect`.
 const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
 
+/// By which a stream is asked whether it is a terminal. The C libraries differ in its type.
+#[allow(clippy::unnecessary_cast, reason = "only in some C libraries")]
+const TERMINAL: u64 = libc::TCGETS as u64;
+
 /// How memory is shared: the bits of the fourth argument of `mmap`, and what they are for memory of this process alone.
 const SHARING: u64 = libc::MAP_TYPE as u64;
 const PRIVATE: u64 = libc::MAP_PRIVATE as u64;
@@ -229,7 +233,7 @@ fn filters(profile: &Profile<'_>) -> Result<Vec<BpfProgram>, seccompiler::Backen
     commands.push(vec![is(1, u64::try_from(libc::F_DUPFD_CLOEXEC).unwrap_or(0))?, not_standard]);
     list.some("fcntl", commands)?;
     // Whether a stream is a terminal, which whoever writes an error asks.
-    list.some("ioctl", vec![vec![is(1, libc::TCGETS)?]])?;
+    list.some("ioctl", vec![vec![is(1, TERMINAL)?]])?;
     // Code is mapped before: that of built-in policies by the loader, that of others from their files.
     list.some("mprotect", vec![vec![bits(2, EXECUTABLE, 0)?]])?;
     // Nor is memory shared with a file: what is written to it would be written there.
