@@ -18,7 +18,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, Terms, evaluate};
+use chitin::audit::{Basis, Evaluation, Origin, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
@@ -288,6 +288,7 @@ fn against_native(target: &Path) {
                 granted: manifest.capabilities.clone(),
                 manifest,
                 code: Ok(Code::Builtin(number)),
+                origin: Origin::BuiltIn,
             })
         })
         .collect();

@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::confine::Asked;
+use crate::policy::set::Wanted;
+use crate::policy::signature::TrustedKey;
 use crate::target::{Environment, ReadError, read_regular};
 use crate::wording::of_toml;
 
 /// The largest settings file that is read.
-const MAX_BYTES: u64 = 1 << 20;
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// The settings of the machine: those of all accounts that have none of their own.
+pub const OF_MACHINE: &str = "/etc/chitin/chitin.toml";
 
 /// The settings of a site.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -28,6 +33,18 @@ pub struct Settings {
     /// How much confinement an audit asks for, where the command line does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confine: Option<Asked>,
+    /// The policies that the operator has added. Whoever reads the target need not know them.
+    #[serde(default, rename = "policy", skip_serializing)]
+    pub policies: Vec<Wanted>,
+    /// The keys whose signatures of policies count.
+    #[serde(default, rename = "trusted-key", skip_serializing)]
+    pub trusted_keys: Vec<TrustedKey>,
+    /// Policies that nobody signed are not used.
+    #[serde(default, rename = "require-signatures", skip_serializing)]
+    pub require_signatures: bool,
+    /// These are the settings of the machine, and no account has others.
+    #[serde(default, rename = "final", skip_serializing)]
+    pub is_final: bool,
 }
 
 /// A check that may fail to be assessed for a while.
@@ -158,6 +175,33 @@ pub enum SettingsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Others were asked for than those of the machine, which are final.
+    #[error("{OF_MACHINE} says `final = true`: {} is not used", .0.display())]
+    Final(PathBuf),
+}
+
+/// Settings, and where they lie.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// What is set.
+    pub settings: Settings,
+    /// The file, whether there is one or not; none where nobody says where such files lie.
+    pub place: Option<PathBuf>,
+    /// The command line names it.
+    pub is_named: bool,
+}
+
+impl Placed {
+    /// No settings at another place, where there are none yet; unless these are final.
+    ///
+    /// # Errors
+    /// Where they are.
+    pub fn allows(self, path: &Path) -> Result<Self, SettingsError> {
+        if self.settings.is_final {
+            return Err(SettingsError::Final(path.to_owned()));
+        }
+        Ok(Self { settings: Settings::default(), place: Some(path.to_owned()), is_named: true })
+    }
 }
 
 impl Settings {
@@ -167,8 +211,22 @@ impl Settings {
         let text = String::from_utf8(read_regular(path, MAX_BYTES)?)
             .map_err(|_| malformed("it is not UTF-8".to_owned()))?;
         let settings: Self = toml::from_str(&text).map_err(|error| malformed(of_toml(&text, &error)))?;
-        settings.accepted.iter().try_for_each(Accepted::check).map_err(malformed)?;
+        settings.check().map_err(malformed)?;
         Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.accepted.iter().try_for_each(Accepted::check)?;
+        self.policies.iter().try_for_each(Wanted::check)?;
+        self.trusted_keys.iter().try_for_each(TrustedKey::check)?;
+        if let Some(id) = twice(self.policies.iter().map(|wanted| wanted.id.clone())) {
+            return Err(format!("the policy \"{id}\" is listed twice"));
+        }
+        // Which of two keys with one number was meant, nobody could tell.
+        match twice(self.trusted_keys.iter().map(TrustedKey::id)) {
+            Some(id) => Err(format!("there are two trusted keys with the number {id}")),
+            None => Ok(()),
+        }
     }
 
     /// Where the settings of this user lie; none where nobody says where such files lie.
@@ -182,15 +240,56 @@ impl Settings {
         Some(base.join("chitin/chitin.toml"))
     }
 
-    /// The settings of this user: `chitin/chitin.toml` in `XDG_CONFIG_HOME`, by default `~/.config`. The defaults where
-    /// there is no such file.
-    pub fn of(environment: &Environment) -> Result<Self, SettingsError> {
-        let Some(place) = Self::place(environment) else { return Ok(Self::default()) };
-        match Self::read(&place) {
-            Err(SettingsError::Read(ReadError::NotFound(_))) => Ok(Self::default()),
-            other => other,
+    /// The settings that count: those that the command line names, those of this user, or those of the machine. The first that
+    /// there are win, and nothing of the others is added. Those of the machine can be final.
+    ///
+    /// # Errors
+    /// Where they cannot be read or are not understood, or others were named than the final ones.
+    pub fn find(named: Option<&Path>, environment: &Environment) -> Result<Placed, SettingsError> {
+        Self::find_with(named, environment, Path::new(OF_MACHINE))
+    }
+
+    fn find_with(
+        named: Option<&Path>,
+        environment: &Environment,
+        machine: &Path,
+    ) -> Result<Placed, SettingsError> {
+        let of_machine = Self::there(machine)?;
+        let is_machine = |named: &Path| std::path::absolute(named).is_ok_and(|named| named == machine);
+        if let Some(settings) = of_machine.clone().filter(|settings| settings.is_final) {
+            return match named.filter(|named| !is_machine(named)) {
+                Some(named) => Err(SettingsError::Final(named.to_owned())),
+                None => Ok(Placed { settings, place: Some(machine.to_owned()), is_named: false }),
+            };
+        }
+        if let Some(named) = named {
+            return Ok(Placed {
+                settings: Self::read(named)?,
+                place: Some(named.to_owned()),
+                is_named: true,
+            });
+        }
+        let place = Self::place(environment);
+        let own = place.as_deref().map_or(Ok(None), Self::there)?;
+        Ok(match (own, of_machine) {
+            (None, Some(settings)) => Placed { settings, place: Some(machine.to_owned()), is_named: false },
+            (own, _) => Placed { settings: own.unwrap_or_default(), place, is_named: false },
+        })
+    }
+
+    /// The settings in a file; none where there is no such file.
+    fn there(path: &Path) -> Result<Option<Self>, SettingsError> {
+        match Self::read(path) {
+            Err(SettingsError::Read(ReadError::NotFound(_))) => Ok(None),
+            other => other.map(Some),
         }
     }
+}
+
+/// A text that is there twice.
+fn twice(texts: impl Iterator<Item = String>) -> Option<String> {
+    let mut known = std::collections::BTreeSet::new();
+    texts.into_iter().find(|text| !known.insert(text.clone()))
 }
 
 #[cfg(test)]
@@ -237,6 +336,52 @@ mod tests {
             "check = \"a.b\"\nreason = \"x\"\nuntil = 2027",
         ] {
             assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_settings_win_and_those_of_the_machine_can_be_final() {
+        let home = tempfile::tempdir().unwrap();
+        let [machine, own, named] =
+            ["machine.toml", ".config/chitin/chitin.toml", "named.toml"].map(|name| home.path().join(name));
+        std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+        let environment: Environment = [("HOME", home.path().to_str().unwrap())].into_iter().collect();
+        let write = |path: &Path, mode: &str| {
+            std::fs::write(path, format!("permissions.file = \"{mode}\"\n")).unwrap();
+        };
+        let find = |named: Option<&Path>| Settings::find_with(named, &environment, &machine);
+        let file = |named: Option<&Path>| find(named).unwrap().settings.permissions.file;
+        assert_eq!(file(None), 0o600);
+        assert_eq!(find(None).unwrap().place.as_ref(), Some(&own), "it can be made there");
+        assert!(find(Some(&named)).is_err(), "it was asked for and is not there");
+        write(&machine, "601");
+        assert_eq!(file(None), 0o601);
+        write(&own, "602");
+        assert_eq!(file(None), 0o602);
+        write(&named, "603");
+        assert_eq!(file(Some(&named)), 0o603);
+        std::fs::write(&machine, "final = true\npermissions.file = \"604\"\n").unwrap();
+        assert_eq!((file(None), file(Some(&machine))), (0o604, 0o604));
+        assert!(find(Some(&named)).unwrap_err().to_string().contains("final = true"));
+        std::fs::write(&machine, "final = yes").unwrap();
+        assert!(find(None).is_err(), "they may be final, and nobody can tell");
+    }
+
+    #[test]
+    fn one_name_is_one_policy_and_all_is_no_grant() {
+        let key = "RWT7nby7ReHHpXvH0nVj8rucySIgzVQqSyOcQvMC0vxhHUes+wnXIrzG";
+        let policy = |more: &str| format!("[[policy]]\nid = \"a\"\nsource = \"x\"\n{more}");
+        let trusted = format!("[[trusted-key]]\nkey = \"{key}\"\n");
+        assert!(read(&(policy("grants = [\"list:state\"]\n") + &trusted)).is_ok());
+        for (text, reason) in [
+            (policy("") + &policy(""), "listed twice"),
+            (policy("grants = [\"all\"]"), "name its capabilities"),
+            (policy("grant = []"), "unknown field `grant`"),
+            (trusted.replace(key, "RW"), "no minisign public key"),
+            (trusted.repeat(2), "two trusted keys with the number A5C7E145BBBC9DFB"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains(reason), "{error}");
         }
     }
 

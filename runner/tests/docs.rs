@@ -114,6 +114,15 @@ fn cli() -> String {
         &["policy"],
         &["policy", "list"],
         &["policy", "inspect"],
+        &["policy", "add"],
+        &["policy", "update"],
+        &["policy", "remove"],
+        &["policy", "verify"],
+        &["policy", "outdated"],
+        &["policy", "vendor"],
+        &["policy", "refresh"],
+        &["policy", "prune"],
+        &["policy", "compile"],
         &["completions"],
     ] {
         let output = chitin(words, &["--help"]);

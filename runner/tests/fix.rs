@@ -195,7 +195,12 @@ fn policies() -> Vec<Arc<chitin::audit::Planned>> {
     let planned = BUILTIN.iter().enumerate().map(|(number, builtin)| {
         let manifest = builtin.manifest().unwrap();
         let granted = manifest.capabilities.clone();
-        Arc::new(chitin::audit::Planned { manifest, granted, code: Ok(Code::Builtin(number)) })
+        Arc::new(chitin::audit::Planned {
+            manifest,
+            granted,
+            code: Ok(Code::Builtin(number)),
+            origin: chitin::audit::Origin::BuiltIn,
+        })
     });
     planned.collect()
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use chitin::audit::{Basis, Planned, Subject, evaluate};
+use chitin::audit::{Basis, Origin, Planned, Subject, evaluate};
 use chitin::budget::Budget;
 use chitin::config::{escape, segments};
 use chitin::policy::catalog::BUILTIN;
@@ -205,6 +205,7 @@ impl<'a> Case<'a> {
             manifest: self.manifest.clone(),
             granted: granted.clone(),
             code: Ok(Code::Builtin(self.number)),
+            origin: Origin::BuiltIn,
         };
         let plan = [Arc::new(planned)];
         let evaluation = evaluate(self.sandbox, &subject, &plan, &Limits::default(), &Budget::default());

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use chitin::audit::{Basis, Planned, Report, Subject, Terms, evaluate};
+use chitin::audit::{Basis, Origin, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::config::release::Word;
 use chitin::policy::catalog::BUILTIN;
@@ -54,6 +54,7 @@ impl World {
                 granted: manifest.capabilities.clone(),
                 manifest,
                 code: Ok(Code::Builtin(number)),
+                origin: Origin::BuiltIn,
             })
         });
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::audit::plan::Origin;
 use crate::config::segments;
 use crate::policy::manifest::Severity;
 
@@ -28,6 +29,9 @@ pub struct Finding {
     pub remediation: Option<String>,
     /// The policy that said so.
     pub policy: String,
+    /// Where that policy comes from; absent where it is built in.
+    #[serde(default, skip_serializing_if = "Origin::is_built_in")]
+    pub origin: Origin,
     /// Where the evidence stands, the primary place first; never empty.
     pub locations: Vec<Location>,
     /// What would cure it, as the policy proposes it. Nothing of it is checked but that the policy may propose it.

@@ -16,7 +16,7 @@ mod worse;
 
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use open::Open;
-pub use plan::Planned;
+pub use plan::{Origin, Planned};
 pub use report::{Assessment, Counts, Deep, Exit, JudgedBy, Report, Status, Terms};
 pub use subject::{Basis, Subject};
 pub use suppress::{Suppressed, Suppression};

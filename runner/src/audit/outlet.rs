@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::finding::{Finding, Fix, Location};
 use crate::audit::open::{Kind, Open, said};
+use crate::audit::plan::Origin;
 use crate::audit::subject::Subject;
 use crate::audit::subtree::is_withheld;
 use crate::audit::visible::is_invisible;
@@ -275,6 +276,7 @@ fn one(
         detail: clean(subject, &finding.detail, DETAIL, Lines::Many),
         remediation: finding.remediation.map(|text| clean(subject, &text, REMEDIATION, Lines::Many)),
         policy: manifest.policy.id.clone(),
+        origin: Origin::default(),
         locations,
         fixes,
     })

@@ -10,7 +10,7 @@ use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
 use crate::audit::open::{Class, Kind, Open};
 use crate::audit::outlet;
-use crate::audit::plan::Planned;
+use crate::audit::plan::{Origin, Planned};
 use crate::audit::subject::Subject;
 use crate::audit::suppress::{self, Suppressed};
 use crate::audit::visible::{self, visible};
@@ -421,6 +421,19 @@ impl Report {
             } else {
                 *exit == verdict(findings, incomplete, fail_on)
             }
+    }
+
+    /// Says of each finding where its policy comes from. No policy says that of itself.
+    pub fn mark(&mut self, plan: &[Arc<Planned>]) {
+        let strangers: HashMap<&str, Origin> = plan
+            .iter()
+            .filter(|planned| planned.is_strangers())
+            .map(|planned| (&*planned.manifest.policy.id, planned.origin))
+            .collect();
+        let suppressed = self.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
+        for finding in self.findings.iter_mut().chain(suppressed) {
+            finding.origin = strangers.get(&*finding.policy).copied().unwrap_or_default();
+        }
     }
 
     /// Why a target was not read to its end.

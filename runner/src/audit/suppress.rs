@@ -84,6 +84,7 @@ mod tests {
             detail: "Mode 0755".to_owned(),
             remediation: None,
             policy: "p".to_owned(),
+            origin: crate::audit::Origin::BuiltIn,
             locations: vec![Location::Env { name: "X".to_owned() }],
             fixes: Vec::new(),
         }

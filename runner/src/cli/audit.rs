@@ -8,15 +8,14 @@ use chitin::confine::Asked;
 use chitin::output::{Format, Json, Text};
 use chitin::policy::manifest::Severity;
 use chitin::probe;
-use chitin::settings::Settings;
+use chitin::settings::Placed;
 use chitin::worker::{Clock, Delivery, Order, Supervisor, SupervisorError, Task};
 use clap::{Args, ValueEnum};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::choice::PolicyArguments;
 use super::progress::Progress;
-use super::target::{
-    ConfineArguments, Found, LimitArguments, PolicyArguments, ProbeArguments, TargetArguments, now, wanted,
-};
+use super::target::{ConfineArguments, Found, LimitArguments, ProbeArguments, TargetArguments, now, wanted};
 use super::{INCOMPLETE, fix, listen, note, show, user_error};
 
 #[derive(Args)]
@@ -109,7 +108,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     listen(&budget)?;
     let work = Work {
         target,
-        settings: target.settings()?,
+        placed: target.settings()?,
         confine: *confine,
         limit: *limit,
         terms: arguments.terms(),
@@ -148,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
 /// The flags and settings that all orders of a command share.
 pub(super) struct Work<'a> {
     pub target: &'a TargetArguments,
-    pub settings: Settings,
+    pub placed: Placed,
     pub confine: ConfineArguments,
     pub limit: LimitArguments,
     pub terms: Terms,
@@ -159,7 +158,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Starts whoever does the work, early: it makes itself ready beside this process.
     pub(super) fn supervisor(&self) -> Supervisor {
-        Supervisor::start(self.confine.asked(&self.settings))
+        Supervisor::start(self.confine.asked(&self.placed.settings))
     }
 
     /// The policies. A stranger's may have to be compiled, which takes a confined process, too.
@@ -169,13 +168,15 @@ impl Work<'_> {
         deep: bool,
         budget: &Budget,
     ) -> anyhow::Result<Vec<Arc<Planned>>> {
-        if policies.has_files() && self.confine.asked(&self.settings) == Asked::Required {
+        if policies.has_strangers(&self.placed.settings)
+            && self.confine.asked(&self.placed.settings) == Asked::Required
+        {
             let confinement = Supervisor::start(Asked::Required).look(budget);
             if let Some(missing) = confinement.told() {
                 return Err(not_confined(&SupervisorError::NotConfined(missing)));
             }
         }
-        policies.plan(deep, self.target, budget)
+        policies.plan(deep, self.target, &self.placed, budget)
     }
 
     /// Has the work done, and says where the target lies; that is not known where it could not be found in time.
@@ -201,7 +202,7 @@ impl Work<'_> {
             installation: found.installation.clone(),
             environment: found.environment.clone(),
             nowhere: found.nowhere,
-            settings: self.settings.clone(),
+            settings: self.placed.settings.clone(),
             release: self.target.release(),
             policies: wanted(plan),
             deep: deep.is_some(),
@@ -216,7 +217,10 @@ impl Work<'_> {
         let delivery = supervisor.carry_out(order, plan, budget, &counts);
         drop(progress);
         match delivery {
-            Ok(delivery) => Ok((delivery, Some(found))),
+            Ok(mut delivery) => {
+                delivery.report.mark(plan);
+                Ok((delivery, Some(found)))
+            }
             Err(error @ SupervisorError::NotConfined(_)) => Err(not_confined(&error)),
             Err(error) => Err(error.into()),
         }

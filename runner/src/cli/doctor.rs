@@ -9,7 +9,7 @@ use chitin::confine::{Asked, Layer, Means, means};
 use chitin::fix::Journal;
 use chitin::policy::cache::Cache;
 use chitin::policy::catalog::BUILTIN;
-use chitin::settings::Settings;
+use chitin::settings::{OF_MACHINE, Placed, Settings};
 use chitin::target::Environment;
 use chitin::worker::Supervisor;
 
@@ -45,7 +45,7 @@ pub(super) fn run() -> anyhow::Result<u8> {
     let Means { kernel, landlock, limits } = means();
     // As an audit does it, so that nobody has to believe what the kernel says of itself.
     let confinement = Supervisor::start(Asked::BestEffort).look(&Budget::new(PATIENCE));
-    let settings = Settings::of(&environment);
+    let placed = Settings::find(None, &environment);
     show(|out| {
         writeln!(out, "chitin {} on {}", env!("CARGO_PKG_VERSION"), visible(&kernel))?;
         let landlock = landlock.map_or_else(str::to_owned, |version| format!("version {version}"));
@@ -69,17 +69,26 @@ pub(super) fn run() -> anyhow::Result<u8> {
         let mut place = |name: &str, path: Option<PathBuf>, variable: &str| match path {
             Some(path) => {
                 let there = if path.exists() { "" } else { " (not there)" };
-                writeln!(out, "  {name:<13} {}{there}", visible::path(&path))
+                writeln!(out, "  {name:<14} {}{there}", visible::path(&path))
             }
-            None => writeln!(out, "  {name:<13} nowhere: neither {variable} nor HOME is set"),
+            None => writeln!(out, "  {name:<14} nowhere: neither {variable} nor HOME is set"),
         };
-        place("settings", Settings::place(&environment), "XDG_CONFIG_HOME")?;
+        let own = Settings::place(&environment);
+        place("settings", own.clone(), "XDG_CONFIG_HOME")?;
+        place("of the machine", Some(PathBuf::from(OF_MACHINE)), "")?;
         place("code", Cache::of(&environment, None).folder(), "XDG_CACHE_HOME")?;
         place("journal", Journal::of(&environment).ok().map(|journal| journal.folder()), "XDG_STATE_HOME")?;
-        match &settings {
-            Ok(settings) => {
+        match &placed {
+            Ok(Placed { settings, place, .. }) => {
+                match place.as_ref().filter(|place| place.exists()) {
+                    Some(place) => writeln!(out, "\nthe settings that count: {}", visible::path(place))?,
+                    None => writeln!(out, "\nthere are no settings: the defaults count")?,
+                }
                 let asked = settings.confine.unwrap_or_default();
-                writeln!(out, "\nan audit asks for confinement: {}", asked.as_str())?;
+                writeln!(out, "an audit asks for confinement: {}", asked.as_str())?;
+                let count = settings.policies.len();
+                let plural = if count == 1 { "policy has" } else { "policies have" };
+                writeln!(out, "{count} {plural} been added; `chitin policy verify` looks at each")?;
             }
             Err(error) => writeln!(out, "\nthe settings cannot be used: {}", visible(&error.to_string()))?,
         }
@@ -89,5 +98,5 @@ pub(super) fn run() -> anyhow::Result<u8> {
             BUILTIN.len()
         )
     })?;
-    Ok(if settings.is_ok() { 0 } else { super::USAGE })
+    Ok(if placed.is_ok() { 0 } else { super::USAGE })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anstyle::Style;
 use chitin::audit::finding::Finding;
 use chitin::audit::{Exit, Planned, Report, Terms, visible};
-use chitin::budget::{self, Budget, GRACE};
+use chitin::budget::{self, Budget};
 use chitin::confine::Confinement;
 use chitin::fix::journal::{Entry, JournalError, Outcome, Record};
 use chitin::fix::summary::Shown;
@@ -28,8 +28,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::audit::Work;
-use super::target::{ConfineArguments, Found, LimitArguments, PolicyArguments, TargetArguments, now};
-use super::{INCOMPLETE, Unfinished, listen, show as print, show_done, user_error};
+use super::choice::PolicyArguments;
+use super::target::{ConfineArguments, Found, LimitArguments, TargetArguments, now};
+use super::{INCOMPLETE, Unfinished, ask, listen, show as print, show_done, user_error};
 
 const BOLD: Style = Style::new().bold();
 
@@ -500,8 +501,8 @@ impl<'a> Fix<'a> {
     ) -> anyhow::Result<Self> {
         let budget = Budget::new(limit.wall());
         listen(&budget)?;
-        let (settings, now) = (target.settings()?, now()?);
-        let work = Work { target, settings, confine, limit, terms, now, timed: false };
+        let (placed, now) = (target.settings()?, now()?);
+        let work = Work { target, placed, confine, limit, terms, now, timed: false };
         let mut policies = work.plan(policies, deep.is_some(), &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {
@@ -663,19 +664,8 @@ fn confirmed(count: usize, budget: &Budget) -> anyhow::Result<bool> {
             "give --yes to make them, or --dry-run to see them only",
         ));
     }
-    print(|out| {
-        write!(
-            out,
-            "Make {}? [y/N] ",
-            if count == 1 { "this change".to_owned() } else { format!("these {count} changes") }
-        )
-    })?;
-    // Ctrl-C is an answer, too.
-    let answer = budget.patient().aside_within(GRACE, || {
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).map(|_| answer)
-    })??;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    let what = if count == 1 { "this change".to_owned() } else { format!("these {count} changes") };
+    Ok(matches!(ask(&format!("Make {what}? [y/N] "), budget)?.as_str(), "y" | "yes"))
 }
 
 fn write_applied(applied: &Applied, out: &mut dyn Write) -> io::Result<()> {

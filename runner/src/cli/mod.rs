@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod audit;
+mod choice;
 mod doctor;
 mod explain;
 mod fix;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use chitin::audit::visible::visible;
-use chitin::budget::{Budget, Cut};
+use chitin::budget::{Budget, Cut, GRACE};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -170,6 +171,16 @@ fn complain(error: &anyhow::Error) {
 /// A line on standard error. Where that is gone, nobody is left to be told.
 fn note(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// Asks on the terminal, and gives the answer in small letters. Nobody who is asked is hurried; Ctrl-C is an answer, too.
+fn ask(question: &str, budget: &Budget) -> anyhow::Result<String> {
+    show(|out| write!(out, "{question}"))?;
+    let answer = budget.patient().aside_within(GRACE, || {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map(|_| answer)
+    })??;
+    Ok(answer.trim().to_lowercase())
 }
 
 /// Makes the first Ctrl-C end the command with what it has; the second ends the process.

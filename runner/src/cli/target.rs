@@ -1,4 +1,4 @@
-//! The flags that say what is looked at and by which policies, and reading it; shared by `audit`, `fix` and `undo`.
+//! The flags that say what is looked at, and finding it; shared by `audit`, `fix` and `undo`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,17 +9,16 @@ use chitin::budget::{self, Budget, Cut, GRACE};
 use chitin::config::SecretString;
 use chitin::config::release::Release;
 use chitin::confine::Asked;
-use chitin::policy::cache::Cache;
 use chitin::probe;
 use chitin::sandbox::Code;
-use chitin::settings::Settings;
+use chitin::settings::{Placed, Settings, SettingsError};
 use chitin::target::snapshot::{Identity, Metadata};
 use chitin::target::{Environment, Installation, LocateError, Request, find};
 use chitin::worker::Wanted;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::{policy, user_error};
+use super::user_error;
 
 /// Which installation.
 #[derive(Args, Clone)]
@@ -40,21 +39,10 @@ pub(super) struct TargetArguments {
     /// told by the installed package, the config and the state directory]
     #[arg(long, value_name = "RELEASE")]
     openclaw_version: Option<Release>,
-    /// What your site has decided [default: `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, if it exists]
+    /// What your site has decided [default: the first that exists of `chitin/chitin.toml` in `$XDG_CONFIG_HOME` or ~/.config, and
+    /// /etc/chitin/chitin.toml]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-}
-
-/// Which policies.
-#[derive(Args, Clone)]
-pub(super) struct PolicyArguments {
-    /// Run this policy only: a built-in ID, or the path of a component (repeatable)
-    #[arg(long, value_name = "ID|FILE")]
-    policy: Vec<String>,
-    /// Give a component from a file this capability, as `chitin policy inspect FILE` names it; "all" gives what its
-    /// manifest declares (repeatable)
-    #[arg(long, value_name = "CAPABILITY")]
-    grant: Vec<String>,
 }
 
 /// How long it may take.
@@ -140,18 +128,8 @@ fn duration(text: &str, example: &str, [least, most]: [Duration; 2]) -> Result<D
 impl TargetArguments {
     /// What the site has decided. To be asked before the target is located: root that becomes the owner of the target cannot
     /// read root's own settings any more.
-    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
-        let settings = match &self.settings {
-            Some(path) => Settings::read(path),
-            // The process's own environment: the target's .env files must not choose the rule they are judged by.
-            None => Settings::of(&Environment::from_process()),
-        };
-        settings.map_err(|error| {
-            user_error(
-                error.to_string(),
-                "docs/settings.md says what can be set; --settings FILE names another file",
-            )
-        })
+    pub(super) fn settings(&self) -> anyhow::Result<Placed> {
+        settings(self.settings.as_deref())
     }
 
     /// Finds the installation, and reads nothing of it. Wherever it looks, a file system may hang.
@@ -190,7 +168,7 @@ impl TargetArguments {
     }
 
     /// The state directory, so that no cache is made in it. It is too early to become its owner, or to tell what is wrong with it.
-    fn state(&self, budget: &Budget) -> Option<Identity> {
+    pub(super) fn state(&self, budget: &Budget) -> Option<Identity> {
         let arguments = self.clone();
         let look = move || {
             let found = arguments.look(false).ok()?;
@@ -205,6 +183,20 @@ impl TargetArguments {
     }
 }
 
+/// The settings that count, where the command line may name others.
+pub(in crate::cli) fn settings(named: Option<&Path>) -> anyhow::Result<Placed> {
+    // The process's own environment: the target's .env files must not choose the rule they are judged by.
+    Settings::find(named, &Environment::from_process()).map_err(|error| {
+        let help = match error {
+            SettingsError::Final(_) => {
+                "leave --settings out; whoever looks after this machine can change that"
+            }
+            _ => "docs/settings.md says what can be set; --settings FILE names another file",
+        };
+        user_error(error.to_string(), help)
+    })
+}
+
 /// Stands for the working directory where there is none. Nothing lies there: the name is the one that systems give to the
 /// home of accounts that have none, and only root could make it.
 const NOWHERE: &str = "/nonexistent/working-directory";
@@ -216,6 +208,7 @@ pub(super) fn wanted(plan: &[Arc<Planned>]) -> Vec<Wanted> {
         code => Wanted::Strange {
             manifest: Box::new(planned.manifest.clone()),
             granted: Box::new(planned.granted.clone()),
+            origin: planned.origin,
             code: code.as_ref().map_err(Clone::clone).and_then(|code| {
                 let extent = code.file().map(|file| file.extent().clone());
                 extent.ok_or_else(|| "it has no code".to_owned())
@@ -238,77 +231,6 @@ impl ConfineArguments {
     /// The same, or what the site has decided.
     pub(super) fn asked(self, settings: &Settings) -> Asked {
         self.confine.or(settings.confine).unwrap_or_default()
-    }
-}
-
-impl PolicyArguments {
-    /// Some of them are files.
-    pub(super) fn has_files(&self) -> bool {
-        self.policy.iter().any(|name| policy::is_file(name))
-    }
-
-    /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
-    pub(super) fn plan(
-        &self,
-        deep: bool,
-        target: &TargetArguments,
-        budget: &Budget,
-    ) -> anyhow::Result<Vec<Arc<Planned>>> {
-        if self.policy.is_empty() {
-            let mut plan = policy::builtin(|about| deep || !about.deep)?;
-            // Whoever waits for the gateway comes last, so that nobody waits behind.
-            plan.sort_by_key(|planned| planned.granted.gateway);
-            return Ok(plan.into_iter().map(Arc::new).collect());
-        }
-        let mut chosen = Vec::new();
-        for (number, name) in self.policy.iter().enumerate() {
-            if self.policy.iter().take(number).any(|known| known == name) {
-                return Err(user_error(
-                    format!("the policy {name} is asked for twice"),
-                    "name each policy once",
-                ));
-            }
-            let policy = if policy::is_file(name) {
-                Chosen::File(policy::from_file(name.as_ref(), &self.grant, budget)?)
-            } else {
-                let builtin = policy::builtin(|about| about.id == *name)?.pop();
-                Chosen::Builtin(builtin.ok_or_else(|| policy::unknown(name))?)
-            };
-            if policy.is_deep() && !deep {
-                return Err(user_error(
-                    format!("the policy {name} runs in deep audits only"),
-                    "use `chitin audit --deep`",
-                ));
-            }
-            chosen.push(policy);
-        }
-        let files = chosen.iter().filter_map(|policy| match policy {
-            Chosen::File(file) => Some(file),
-            Chosen::Builtin(_) => None,
-        });
-        policy::told_apart(&files.collect::<Vec<_>>())?;
-        let cache = Cache::of(&Environment::from_process(), target.state(budget));
-        let mut maker = policy::Maker::new(&cache, budget);
-        let plan = chosen.into_iter().map(|policy| match policy {
-            Chosen::File(file) => maker.plan(file),
-            Chosen::Builtin(planned) => planned,
-        });
-        Ok(plan.map(Arc::new).collect())
-    }
-}
-
-/// A policy that the command line names.
-enum Chosen {
-    Builtin(Planned),
-    File(policy::Stranger),
-}
-
-impl Chosen {
-    fn is_deep(&self) -> bool {
-        match self {
-            Self::Builtin(planned) => planned.manifest.policy.deep,
-            Self::File(file) => file.about().deep,
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::Format;
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
-use crate::audit::{Deep, Exit, JudgedBy, Report, Suppressed, visible};
+use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible};
 use crate::config::release::Source;
 use crate::confine::Confinement;
 use crate::policy::catalog;
@@ -166,6 +166,14 @@ fn colour(severity: Severity) -> Style {
 
 fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {BOLD}{}{BOLD:#} {}", finding.check_id, finding.title)?;
+    let from = match finding.origin {
+        Origin::BuiltIn => None,
+        Origin::Installed => Some("which you have added"),
+        Origin::File => Some("from a file"),
+    };
+    if let Some(from) = from {
+        writeln!(out, "    {DIM}said by the policy{DIM:#} {}{DIM}, {from}{DIM:#}", finding.policy)?;
+    }
     for location in &finding.locations {
         writeln!(out, "    {DIM}at{DIM:#} {}", location.display())?;
     }

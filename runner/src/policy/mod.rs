@@ -3,5 +3,9 @@
 pub mod cache;
 pub mod catalog;
 pub mod code_file;
+pub mod lock;
 pub mod manifest;
 pub mod names;
+pub mod set;
+pub mod signature;
+pub mod wants;

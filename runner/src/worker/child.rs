@@ -151,7 +151,7 @@ fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>
                 let builtin = BUILTIN.get(*number).context("there is no such built-in policy")?;
                 Planned::builtin(*number, builtin.manifest()?)
             }
-            Wanted::Strange { manifest, granted, code } => {
+            Wanted::Strange { manifest, granted, origin, code } => {
                 let code = match code {
                     Ok(extent) => {
                         let file = broker::take_handle(channel.as_fd()).context("no code of a policy")?;
@@ -160,7 +160,12 @@ fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>
                     }
                     Err(reason) => Err(reason.clone()),
                 };
-                Planned { manifest: (**manifest).clone(), granted: (**granted).clone(), code }
+                Planned {
+                    manifest: (**manifest).clone(),
+                    granted: (**granted).clone(),
+                    code,
+                    origin: *origin,
+                }
             }
         })
     };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{Report, Terms};
+use crate::audit::{Origin, Report, Terms};
 use crate::config::release::Release;
 use crate::confine::Confinement;
 use crate::fix::{Place, Plan, Proven};
@@ -89,6 +89,8 @@ pub enum Wanted {
         manifest: Box<Manifest>,
         /// What is both declared and granted.
         granted: Box<Capabilities>,
+        /// Where it comes from.
+        origin: Origin,
         /// What its code must be, whose file follows the order; otherwise why there is none.
         code: Result<Extent, String>,
     },

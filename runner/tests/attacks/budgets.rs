@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Basis, Evaluation, Planned, Subject, evaluate};
+use chitin::audit::{Basis, Evaluation, Origin, Planned, Subject, evaluate};
 use chitin::budget::{Budget, PROCESSOR};
 use chitin::policy::cache::Cache;
 use chitin::policy::catalog::BUILTIN;
@@ -199,7 +199,8 @@ fn within(time: Duration, strangers: usize, home: &Home) -> Evaluation {
         (check::inspect(&component).unwrap().manifest, Code::in_file(file))
     });
     let planned = |(manifest, code): (chitin::policy::manifest::Manifest, Code)| {
-        Arc::new(Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(code) })
+        let origin = if matches!(code, Code::Builtin(_)) { Origin::BuiltIn } else { Origin::File };
+        Arc::new(Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(code), origin })
     };
     let plan: Vec<Arc<Planned>> = foreign.chain(builtins).map(planned).collect();
     let limits = Limits { fuel: u64::MAX, ..Limits::default() };

@@ -175,7 +175,9 @@ fn a_code_file_runs_without_a_compiler_and_says_what_it_is() {
     assert!(entries(&home).is_empty(), "nothing was compiled for it");
     let shown = |file: &str| {
         let answer = home.answer(home.command().args(["policy", "inspect", file, "--json"]));
-        serde_json::from_str::<Value>(&answer.stdout).unwrap()
+        let mut shown = serde_json::from_str::<Value>(&answer.stdout).unwrap();
+        assert!(shown["digest"].take().as_str().unwrap().starts_with("sha256:"), "each file has its own");
+        shown
     };
     assert_eq!(shown("policies/mine.cwasm"), shown("policies/mine.wasm"));
     let stray = home.answer(home.command().args([

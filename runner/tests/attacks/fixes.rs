@@ -374,9 +374,8 @@ fn a_group_policy_is_closed_although_another_channel_stays_open() {
 fn add_strangers(home: &Home, arguments: &[&str], guests: &[&str]) -> Answer {
     let mut all = arguments.to_vec();
     for name in guests {
-        all.extend(["--policy", guest(name).component]);
+        all.extend(["--policy", guest(name).component, "--grant", "all"]);
     }
-    all.extend(["--grant", "all"]);
     run(home, &all)
 }
 

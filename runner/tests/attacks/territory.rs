@@ -554,8 +554,8 @@ fn the_table_of_places_holds_for_made_installations() {
         }
         let component = guest("reads_everything").component;
         let policies = ["config-problems", "logging-redaction", component];
-        command.args(["audit", "--json", "--deep", "--grant", "all"]);
-        command.args(policies.iter().flat_map(|policy| ["--policy", policy]));
+        command.args(["audit", "--json", "--deep"]);
+        command.args(policies.iter().flat_map(|policy| ["--policy", policy])).args(["--grant", "all"]);
         let answer = home.answer(&mut command);
         let report: Value =
             serde_json::from_str(&answer.stdout).unwrap_or_else(|_| panic!("{seed}: {answer:?}"));

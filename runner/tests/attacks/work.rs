@@ -213,12 +213,12 @@ fn what_is_there_may_be_looked_at_and_what_is_not_has_an_end() {
     let home = home(&json!({}));
     files(&home.path().join(".openclaw/agents/main/sessions"), 150_000, 0o600);
     let there = guest("looks_at_all_it_walked");
-    let answer = audit(&home, &["--grant", "all", "--policy", there.component]);
+    let answer = audit(&home, &["--policy", there.component, "--grant", "all"]);
     let detail =
         answer.report().unwrap().findings.into_iter().map(|finding| finding.detail).collect::<String>();
     assert_eq!((lacks(&answer), detail.as_str()), (Vec::new(), "150004 objects"), "{}", answer.stderr);
     let absent = guest("names_forever");
-    let answer = audit(&home, &["--grant", "all", "--policy", absent.component]);
+    let answer = audit(&home, &["--policy", absent.component, "--grant", "all"]);
     assert_eq!((lacks(&answer), answer.code), (vec![absent.expect.to_owned()], 3));
 }
 

@@ -1,37 +1,71 @@
 //! `chitin policy list` and `chitin policy inspect`: what there is to know of a policy before it runs.
 
 use chitin::audit::visible;
-use chitin::config::release::ReleaseRange;
 use chitin::policy::catalog::{self, BUILTIN};
-use chitin::policy::code_file::{self, CodeError, Named};
+use chitin::policy::code_file::{self, CodeError, Digest, Named};
+use chitin::policy::lock::{self, Locked};
 use chitin::policy::manifest::Manifest;
+use chitin::policy::set::{Set, Wanted};
 use chitin::sandbox::check;
 use chitin::sandbox::limits::bytes;
-use chitin::sandbox::view::Grants;
 use serde_json::json;
 
+use super::members::Which;
+use super::offer::{write_checks, write_imports, write_wants};
 use super::{is_file, read, refused, unknown};
 use crate::cli::{show, user_error};
 
-pub(super) fn list(as_json: bool) -> anyhow::Result<()> {
+pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
     let manifests = BUILTIN.iter().map(catalog::Builtin::manifest);
     let manifests = manifests.collect::<Result<Vec<Manifest>, _>>()?;
+    let added: Vec<(&Wanted, Option<&Locked>)> =
+        set.wanted.iter().map(|wanted| (wanted, set.pin(&wanted.id))).collect();
     show(|out| {
         if as_json {
-            serde_json::to_writer_pretty(&mut *out, &manifests)?;
+            let mut all: Vec<serde_json::Value> =
+                manifests.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+            all.extend(added.iter().map(|(wanted, locked)| {
+                json!({
+                    "policy": { "id": wanted.id, "version": locked.map(|locked| &locked.version) },
+                    "check": locked.map(|locked| &locked.checks),
+                    "origin": "installed",
+                    "source": wanted.source,
+                    "granted": wanted.grants,
+                    "digest": locked.map(|locked| lock::told(&locked.digest)),
+                    "signer": locked.and_then(|locked| locked.signer.as_ref()),
+                })
+            }));
+            serde_json::to_writer_pretty(&mut *out, &all)?;
             return writeln!(out);
         }
-        let width = manifests.iter().map(|manifest| manifest.policy.id.len()).max().unwrap_or(0);
+        let ids = manifests.iter().map(|manifest| &manifest.policy.id);
+        let ids = ids.chain(added.iter().map(|(wanted, _)| &wanted.id));
+        let width = ids.map(String::len).max().unwrap_or(0);
+        let plural = |count: usize| if count == 1 { " " } else { "s" };
         for Manifest { policy, checks, .. } in &manifests {
-            let plural = if checks.len() == 1 { " " } else { "s" };
             let deep = if policy.deep { " (--deep)" } else { "" };
-            writeln!(
-                out,
-                "{:width$}  {:>2} check{plural}  {}{deep}",
-                policy.id,
-                checks.len(),
-                policy.summary
-            )?;
+            let (count, plural) = (checks.len(), plural(checks.len()));
+            writeln!(out, "{:width$}  {count:>2} check{plural}  {}{deep}", policy.id, policy.summary)?;
+        }
+        if !added.is_empty() {
+            writeln!(out, "\nadded")?;
+        }
+        for (wanted, locked) in added {
+            let id = visible(&wanted.id);
+            match locked {
+                Some(locked) => {
+                    let (count, plural) = (locked.checks.len(), plural(locked.checks.len()));
+                    writeln!(
+                        out,
+                        "{id:width$}  {count:>2} check{plural}  {}, granted {} of {} capabilities, from {}",
+                        locked.version,
+                        wanted.grants.len(),
+                        locked.capabilities.len(),
+                        visible(&wanted.source)
+                    )?;
+                }
+                None => writeln!(out, "{id:width$}  not in chitin.lock: it does not run")?,
+            }
         }
         Ok(())
     })
@@ -43,70 +77,94 @@ struct Known {
     origin: String,
     /// Size in bytes and names of imports of a component from a file.
     file: Option<(usize, Vec<String>)>,
+    /// Its file's digest.
+    digest: Option<Digest>,
+    /// What it is granted; none where that is not decided here.
+    granted: Option<Vec<String>>,
 }
 
-pub(super) fn inspect(name: &str, as_json: bool) -> anyhow::Result<()> {
-    let known = if let Some(named) = is_file(name).then(|| code_file::open(name.as_ref())).flatten() {
-        of_code_file(name, named)?
-    } else if is_file(name) {
-        let inspected = check::inspect(&read(name.as_ref())?).map_err(|refusal| refused(name, &refusal))?;
-        let origin = format!("{name}, {}", bytes(inspected.size));
-        Known { manifest: inspected.manifest, origin, file: Some((inspected.size, inspected.imports)) }
-    } else {
-        let found = BUILTIN.iter().find_map(|builtin| {
-            let manifest = builtin.manifest().ok().filter(|manifest| manifest.policy.id == name)?;
-            Some(Known { manifest, origin: "built in".to_owned(), file: None })
-        });
-        found.ok_or_else(|| unknown(name))?
-    };
+pub(super) fn inspect(name: &str, as_json: bool, which: &Which) -> anyhow::Result<()> {
+    let known = if is_file(name) { of_file(name)? } else { of_id(name, which)? };
     show(|out| {
-        let Manifest { policy, checks, capabilities } = &known.manifest;
+        let Known { manifest, origin, file, digest, granted } = &known;
+        let Manifest { policy, checks, capabilities } = manifest;
+        let digest = digest.as_ref().map(lock::told);
         if as_json {
             let value = json!({
                 "policy": policy, "check": checks, "capabilities": capabilities.names(),
-                "componentBytes": known.file.as_ref().map(|(size, _)| size),
-                "imports": known.file.as_ref().map(|(_, imports)| imports),
+                "componentBytes": file.as_ref().map(|(size, _)| size),
+                "imports": file.as_ref().map(|(_, imports)| imports),
+                "digest": digest,
+                "granted": granted,
             });
             serde_json::to_writer_pretty(&mut *out, &value)?;
             return writeln!(out);
         }
-        writeln!(out, "{} {} ({})", policy.id, policy.version, visible(&known.origin))?;
+        writeln!(out, "{} {} ({})", policy.id, policy.version, visible(origin))?;
         writeln!(out, "{}", visible(&policy.summary))?;
+        if let Some(digest) = digest {
+            writeln!(out, "{digest}")?;
+        }
         match (policy.deep, &policy.each) {
             (true, None) => writeln!(out, "runs in deep audits only")?,
             (true, Some(each)) => writeln!(out, "runs in deep audits only, once for each {each}")?,
             (false, Some(each)) => writeln!(out, "runs once for each {each}")?,
             (false, None) => {}
         }
-        writeln!(out, "\nchecks")?;
-        for check in checks {
-            let ranges: Vec<&str> = check.releases.iter().map(ReleaseRange::as_str).collect();
-            let releases =
-                if ranges.is_empty() { String::new() } else { format!(" [{}]", visible(&ranges.join(", "))) };
-            writeln!(out, "  {} ({}){releases}\n    {}", check.id, check.severity, visible(&check.summary))?;
-        }
-        writeln!(out, "\ncapabilities")?;
-        let more: Vec<String> = capabilities
-            .files
-            .iter()
-            .filter(|file| Grants::asks_for_more(file))
-            .map(ToString::to_string)
-            .collect();
-        for capability in capabilities.names() {
-            let note =
-                if more.contains(&capability) { " (asks for more than any policy can read)" } else { "" };
-            writeln!(out, "  {}{note}", visible(&capability))?;
-        }
-        if !more.is_empty() {
-            writeln!(out, "  What can be read is a list by purpose, see docs/policies.md.")?;
-        }
-        if let Some((_, imports)) = &known.file {
-            writeln!(out, "\nimports")?;
-            for import in imports {
-                writeln!(out, "  {}", visible(import))?;
-            }
+        writeln!(out)?;
+        write_checks(manifest, out)?;
+        writeln!(out)?;
+        write_wants(manifest, granted.as_deref(), out)?;
+        if let Some((_, imports)) = file {
+            writeln!(out)?;
+            write_imports(imports, out)?;
         }
         Ok(())
+    })
+}
+
+/// A built-in policy, or one of the set.
+fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
+    for builtin in BUILTIN {
+        let manifest = builtin.manifest()?;
+        if manifest.policy.id == id {
+            let origin = "built in".to_owned();
+            return Ok(Known { manifest, origin, file: None, digest: None, granted: None });
+        }
+    }
+    let set = which.set()?;
+    let wanted = set.wanted(id).ok_or_else(|| unknown(id))?;
+    let found = set.bytes(wanted).map_err(|unusable| {
+        user_error(
+            format!("cannot use {id}: {unusable}"),
+            "`chitin policy verify` looks at all that were added",
+        )
+    })?;
+    let digest = Digest::of(&found);
+    let known = if found.starts_with(&code_file::MARK) {
+        of_file(&set.file(&digest).display().to_string())?
+    } else {
+        of_component(id, &found)?
+    };
+    let origin = format!("added from {}, {}", wanted.source, bytes(found.len()));
+    Ok(Known { origin, granted: Some(wanted.grants.clone()), ..known })
+}
+
+fn of_file(name: &str) -> anyhow::Result<Known> {
+    match code_file::open(name.as_ref()) {
+        Some(named) => of_code_file(name, named),
+        None => of_component(name, &read(name.as_ref())?),
+    }
+}
+
+fn of_component(name: &str, component: &[u8]) -> anyhow::Result<Known> {
+    let inspected = check::inspect(component).map_err(|refusal| refused(name, &refusal))?;
+    Ok(Known {
+        manifest: inspected.manifest,
+        origin: format!("{name}, {}", bytes(inspected.size)),
+        file: Some((inspected.size, inspected.imports)),
+        digest: Some(Digest::of(component)),
+        granted: None,
     })
 }
 
@@ -122,9 +180,11 @@ fn of_code_file(name: &str, named: Named) -> anyhow::Result<Known> {
         Ok(_) => origin,
         Err(error) => format!("{origin}; not run here: {error}"),
     };
-    Ok(Known { manifest, origin, file: Some((label.component_bytes, label.imports)) })
+    let file = Some((label.component_bytes, label.imports));
+    let digest = Some(Digest::of(&read(name.as_ref())?));
+    Ok(Known { manifest, origin, file, digest, granted: None })
 }
 
-fn unusable_code(name: &str, error: &CodeError) -> anyhow::Error {
+pub(super) fn unusable_code(name: &str, error: &CodeError) -> anyhow::Error {
     user_error(format!("cannot use {name}: {error}"), "see docs/policies.md for what a code file is")
 }

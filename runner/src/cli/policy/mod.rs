@@ -1,7 +1,10 @@
 //! `chitin policy`: which policies there are, and what each may look at.
 
+mod add;
 mod compile;
 mod inspect;
+mod members;
+mod offer;
 mod stranger;
 
 use std::path::{Path, PathBuf};
@@ -9,32 +12,67 @@ use std::path::{Path, PathBuf};
 use chitin::audit::Planned;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::About;
+use chitin::policy::set::{Set, SetError};
 use chitin::sandbox::check;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
+use chitin::settings::Placed;
 use chitin::target::ReadError;
 use chitin::wording::nearest;
 use clap::Subcommand;
 
 use super::user_error;
-pub(super) use stranger::{Maker, Stranger, from_file, told_apart};
+use inspect::unusable_code;
+use members::Which;
+pub(super) use stranger::{Maker, Stranger, from_file, installed, told_apart};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List the built-in policies
+    /// List the policies: those that are built in, and those that you have added
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        which: Which,
     },
     /// Show a policy's checks and every capability that it holds
     Inspect {
-        /// A built-in ID, or the path of a component
+        /// An ID of `chitin policy list`, or the path of a component
         #[arg(value_name = "ID|FILE")]
         policy: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        which: Which,
     },
+    /// Add a policy: see what it asks for, grant it as much as you want, and run it in each audit
+    Add(add::Add),
+    /// Take new versions of policies that you have added
+    Update(add::Update),
+    /// Remove a policy that you have added
+    Remove {
+        /// Its ID
+        id: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Look at the file and the signature of each policy that you have added
+    Verify(Which),
+    /// Say which policies are another version where they came from than here (exit code 1)
+    Outdated(Which),
+    /// Copy the policies that you have added, and the settings, to a folder for another machine
+    Vendor {
+        /// A folder that does not exist, or is empty
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Compile the policies that you have added, so that the next audit need not
+    Refresh(Which),
+    /// Remove the files of policies that are not used any more
+    Prune(Which),
     /// Compile a component to native code, for audits on machines without a compiler
     #[command(after_help = "\
 The result is native code: an audit runs it only where it and the folders that it lies in belong to you or root, and nobody else \
@@ -55,8 +93,16 @@ them itself, and keeps the code in your cache.")]
 
 pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
     match command {
-        Command::List { json } => inspect::list(*json)?,
-        Command::Inspect { policy, json } => inspect::inspect(policy, *json)?,
+        Command::List { json, which } => inspect::list(*json, &which.set()?)?,
+        Command::Inspect { policy, json, which } => inspect::inspect(policy, *json, which)?,
+        Command::Add(arguments) => add::add(arguments)?,
+        Command::Update(arguments) => add::update(arguments)?,
+        Command::Remove { id, which } => members::remove(id, which)?,
+        Command::Verify(which) => return members::verify(which),
+        Command::Outdated(which) => return members::outdated(which),
+        Command::Vendor { folder, which } => members::vendor(folder, which)?,
+        Command::Refresh(which) => return members::refresh(which),
+        Command::Prune(which) => members::prune(which)?,
         Command::Compile { policy, output, target } => {
             compile::compile_to(policy, output, target.as_deref())?
         }
@@ -66,6 +112,51 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
 
 /// Why a compiler cannot be started.
 const NO_PROGRAM: &str = "its compiler cannot be started: nobody knows where this program lies";
+
+/// The set beside the settings; none where nobody says where settings lie.
+pub(super) fn set(placed: &Placed) -> anyhow::Result<Option<Set>> {
+    let Some(place) = &placed.place else { return Ok(None) };
+    let set = Set::read(place, &placed.settings, placed.is_named);
+    set.map(Some).map_err(|error| set_error(&error))
+}
+
+/// The set that commands about it are for.
+fn changeable(settings: Option<&Path>) -> anyhow::Result<Set> {
+    // One that is to be made with the first policy is not there yet.
+    let placed = match settings.filter(|path| !path.exists()) {
+        Some(path) => {
+            // What is final is final for them, too.
+            crate::cli::target::settings(None)?.allows(path).map_err(|error| {
+                user_error(
+                    error.to_string(),
+                    "leave --settings out; whoever looks after this machine can change that",
+                )
+            })?
+        }
+        None => crate::cli::target::settings(settings)?,
+    };
+    set(&placed)?.ok_or_else(|| {
+        user_error(
+            "nobody knows where the settings lie: neither XDG_CONFIG_HOME nor HOME is set",
+            "name them with --settings FILE",
+        )
+    })
+}
+
+/// Nobody has added such a policy.
+fn not_added(id: &str, set: &Set) -> anyhow::Error {
+    let ids: Vec<&str> = set.wanted.iter().map(|wanted| &*wanted.id).collect();
+    let help = if ids.is_empty() {
+        "no policy has been added; `chitin policy add FILE` adds one".to_owned()
+    } else {
+        format!("added are {}", ids.join(", "))
+    };
+    user_error(format!("the policy \"{id}\" has not been added"), help)
+}
+
+fn set_error(error: &SetError) -> anyhow::Error {
+    user_error(error.to_string(), "docs/policies.md says what chitin.toml and chitin.lock hold")
+}
 
 /// A name with a folder or the ending of a component is a file; ids have neither.
 pub(super) fn is_file(name: &str) -> bool {

@@ -3,13 +3,15 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use chitin::audit::{Planned, visible};
+use chitin::audit::{Origin, Planned, visible};
 use chitin::budget::{Budget, GRACE};
 use chitin::policy::cache::{Cache, NoCache};
 use chitin::policy::catalog;
 use chitin::policy::code_file::{self, CodeError, CodeFile, Digest, Label, Named};
+use chitin::policy::lock::Locked;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::policy::names::{Name, shared_name};
+use chitin::policy::set::{Set, Wanted};
 use chitin::program;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::sandbox::{Code, check, compile};
@@ -19,9 +21,14 @@ use super::{NO_PROGRAM, unreadable};
 use crate::cli::progress::Progress;
 use crate::cli::{note, user_error};
 
-/// A component of the operator's, read and checked, and not compiled yet.
+/// A policy that is not built in: read and checked, and not compiled yet.
+#[derive(Clone)]
 pub(in crate::cli) struct Stranger {
+    /// How it is called where its manifest cannot be believed: its file, or its id in the set.
+    name: String,
+    /// Where it lies.
     path: PathBuf,
+    origin: Origin,
     manifest: Manifest,
     granted: Capabilities,
     /// What it is made of; otherwise why it cannot be used.
@@ -29,6 +36,7 @@ pub(in crate::cli) struct Stranger {
 }
 
 /// What a policy from a file is made of.
+#[derive(Clone)]
 enum Content {
     /// A component, that is not compiled yet.
     Component(Vec<u8>),
@@ -42,74 +50,150 @@ enum Found {
     Code(Box<Named>),
 }
 
-fn find(path: &Path) -> Result<Found, ReadError> {
-    match code_file::open(path) {
-        Some(named) => Ok(Found::Code(Box::new(named))),
-        None => chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map(Found::Component),
+impl Found {
+    fn at(path: &Path) -> Result<Self, ReadError> {
+        match code_file::open(path) {
+            Some(named) => Ok(Self::Code(Box::new(named))),
+            None => chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map(Self::Component),
+        }
     }
+
+    /// What it says of itself, and what it is made of; or why that cannot be used, with the manifest where it can be read.
+    fn understood(self) -> (Option<Manifest>, Result<Content, String>) {
+        match self {
+            Self::Component(component) => match check::inspect(&component) {
+                Ok(inspected) => (Some(inspected.manifest), Ok(Content::Component(component))),
+                Err(refusal) => (check::claimed(&component), Err(refusal.to_string())),
+            },
+            Self::Code(named) => match (named.label.as_ref().map(Label::manifest), named.code) {
+                (Some(Ok(manifest)), code) => {
+                    (Some(manifest), code.map(Content::Code).map_err(|error| error.to_string()))
+                }
+                (_, Err(error)) | (Some(Err(error)), _) => (None, Err(error.to_string())),
+                (None, Ok(_)) => (None, Err(CodeError::NotCode.to_string())),
+            },
+        }
+    }
+}
+
+/// Why a policy that takes a built-in's name is not used.
+fn takes_name(owner: &str) -> String {
+    format!("it takes a name of the built-in policy {owner}; a policy of your own needs names of its own")
 }
 
 /// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
 /// and fails in the report: the others run in spite of it.
 pub(in crate::cli) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyhow::Result<Stranger> {
     let name = path.display().to_string();
-    let unusable = |manifest: Manifest, reason: String| {
-        let (path, granted) = (path.to_owned(), Capabilities::default());
-        Ok(Stranger { path, manifest, granted, content: Err(reason) })
+    let stranger = |manifest: Option<Manifest>, content: Result<Content, String>| Stranger {
+        manifest: manifest.unwrap_or_else(|| unnamed(&name)),
+        name: name.clone(),
+        path: path.to_owned(),
+        origin: Origin::File,
+        granted: Capabilities::default(),
+        content,
     };
     let place = path.to_owned();
     // Its file system may hang, too.
-    let (manifest, content) = match budget.aside_within(GRACE, move || find(&place)) {
-        Ok(Ok(Found::Component(component))) => match check::inspect(&component) {
-            Ok(inspected) => (inspected.manifest, Ok(Content::Component(component))),
-            Err(refusal) => match check::claimed(&component) {
-                Some(manifest) => (manifest, Err(refusal.to_string())),
-                None => return unusable(unnamed(&name), refusal.to_string()),
-            },
-        },
-        Ok(Ok(Found::Code(named))) => {
-            let manifest = named.label.as_ref().map(Label::manifest);
-            match (manifest, named.code) {
-                (Some(Ok(manifest)), code) => {
-                    (manifest, code.map(Content::Code).map_err(|error| error.to_string()))
-                }
-                (_, Err(error)) | (Some(Err(error)), _) => {
-                    return unusable(unnamed(&name), error.to_string());
-                }
-                (None, Ok(_)) => return unusable(unnamed(&name), CodeError::NotCode.to_string()),
-            }
-        }
-        Err(cut) => return unusable(unnamed(&name), cut.to_string()),
+    let (manifest, content) = match budget.aside_within(GRACE, move || Found::at(&place)) {
+        Ok(Ok(found)) => found.understood(),
+        Err(cut) => return Ok(stranger(None, Err(cut.to_string()))),
         Ok(Err(ReadError::TooLarge { size, .. })) => {
-            return unusable(unnamed(&name), check::too_large(size).to_string());
+            return Ok(stranger(None, Err(check::too_large(size).to_string())));
         }
         Ok(Err(error)) => return Err(unreadable(path, &error)),
     };
     // What takes a built-in's name must not be reported by it.
-    if let Some(owner) = catalog::owner(&manifest) {
-        let reason = format!(
-            "it takes a name of the built-in policy {owner}; a policy of your own needs names of its own"
-        );
-        return unusable(unnamed(&name), reason);
+    if let Some(owner) = manifest.as_ref().and_then(catalog::owner) {
+        return Ok(stranger(None, Err(takes_name(&owner))));
     }
-    let content = match content {
-        Ok(content) => content,
-        Err(reason) => return unusable(manifest, reason),
-    };
-    let declared = manifest.capabilities.names();
-    if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
-        let help = format!("`chitin policy inspect {name}` lists what its manifest declares");
-        return Err(user_error(format!("{name} does not declare the capability \"{stray}\""), help));
+    let mut stranger = stranger(manifest, content);
+    if stranger.content.is_ok() {
+        let declared = stranger.manifest.capabilities.names();
+        if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
+            let help = format!("`chitin policy inspect {name}` lists what its manifest declares");
+            return Err(user_error(format!("{name} does not declare the capability \"{stray}\""), help));
+        }
+        stranger.grant(grants);
     }
-    let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
-    let granted = manifest.capabilities.granted(given);
-    Ok(Stranger { path: path.to_owned(), manifest, granted, content: Ok(content) })
+    Ok(stranger)
+}
+
+/// The policies of the set. Each runs as the lock pins it, or fails under the names that it had when it was added.
+pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
+    let mut wanted: Vec<&Wanted> = set.wanted.iter().collect();
+    wanted.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut strangers: Vec<Stranger> = Vec::new();
+    for wanted in wanted {
+        let locked = set.pin(&wanted.id);
+        let path = locked.map_or_else(|| PathBuf::from(&wanted.source), |locked| set.file(&locked.digest));
+        let (own, one, file) = (set.clone(), wanted.clone(), path.clone());
+        let found = budget.aside_within(GRACE, move || {
+            let bytes = own.bytes(&one).map_err(|error| error.to_string())?;
+            if bytes.starts_with(&code_file::MARK) {
+                return Found::at(&file).map_err(|error| error.to_string());
+            }
+            Ok(Found::Component(bytes))
+        });
+        let (manifest, content) = match found {
+            Ok(Ok(found)) => found.understood(),
+            Ok(Err(reason)) => (None, Err(reason)),
+            Err(cut) => (None, Err(cut.to_string())),
+        };
+        let is_other = manifest.as_ref().is_some_and(|manifest| manifest.policy.id != wanted.id);
+        let manifest = manifest.filter(|_| content.is_ok() && !is_other);
+        let known = manifest.or_else(|| locked.map(Locked::manifest));
+        let mut stranger = Stranger {
+            manifest: known.unwrap_or_else(|| unnamed(&wanted.id)),
+            name: wanted.id.clone(),
+            path,
+            origin: Origin::Installed,
+            granted: Capabilities::default(),
+            content,
+        };
+        if is_other {
+            stranger.content = Err("its file is that of a policy with another id".to_owned());
+        }
+        if stranger.content.is_ok() {
+            stranger.grant(&wanted.grants);
+        }
+        if let Some(owner) = catalog::owner(&stranger.manifest) {
+            stranger.refuse(takes_name(&owner));
+        }
+        let rival = strangers.iter().find(|known| shared_name(&known.manifest, &stranger.manifest).is_some());
+        if let Some(rival) = rival {
+            stranger.refuse(format!("it takes a name of {}, which you have added, too", rival.name));
+        }
+        strangers.push(stranger);
+    }
+    strangers
 }
 
 impl Stranger {
     /// What the component says of itself.
     pub(in crate::cli) fn about(&self) -> &About {
         &self.manifest.policy
+    }
+
+    pub(in crate::cli) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(in crate::cli) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// It cannot be used, and its names are not its own.
+    pub(in crate::cli) fn refuse(&mut self, reason: String) {
+        self.manifest = unnamed(&self.name);
+        self.granted = Capabilities::default();
+        self.content = Err(reason);
+    }
+
+    /// Gives it what it declares and these grants name.
+    fn grant(&mut self, grants: &[String]) {
+        let given = |name: &str| grants.iter().any(|grant| grant == "all" || grant == name);
+        self.granted = self.manifest.capabilities.granted(given);
     }
 }
 
@@ -128,20 +212,21 @@ impl<'a> Maker<'a> {
 
     /// A policy with its code: its own, that of the cache, or what a child process of this program makes of it.
     pub(in crate::cli) fn plan(&mut self, stranger: Stranger) -> Planned {
-        let Stranger { path, manifest, granted, content } = stranger;
+        let Stranger { name, origin, manifest, granted, content, .. } = stranger;
         let code = content.and_then(|content| match content {
             Content::Code(file) => Ok(file),
-            Content::Component(component) => self.code(&path, &component),
+            Content::Component(component) => self.code(&name, &component),
         });
-        Planned { manifest, granted, code: code.map(Code::in_file) }
+        Planned { manifest, granted, code: code.map(Code::in_file), origin }
     }
 
-    fn code(&mut self, path: &Path, component: &[u8]) -> Result<CodeFile, String> {
+    /// The code of a component: that of the cache, or what a child process of this program makes of it.
+    pub(super) fn code(&mut self, name: &str, component: &[u8]) -> Result<CodeFile, String> {
         if let Ok(Some(known)) = self.cache.find(&Digest::of(component)) {
             return Ok(known);
         }
         let program = program::own().ok_or(NO_PROGRAM)?;
-        let progress = Progress::compiling(&path.display().to_string());
+        let progress = Progress::compiling(name);
         let compiled =
             compile::in_child(&program, component, self.budget).map_err(|error| error.to_string())?;
         drop(progress);

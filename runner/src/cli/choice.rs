@@ -1,0 +1,273 @@
+//! The flags that say which policies run, and with what grants; shared by `audit` and `fix`.
+
+use std::sync::Arc;
+
+use chitin::audit::{Origin, Planned, visible};
+use chitin::budget::Budget;
+use chitin::policy::cache::Cache;
+use chitin::policy::catalog;
+use chitin::policy::manifest::Manifest;
+use chitin::policy::names::shared_name;
+use chitin::policy::set::Set;
+use chitin::policy::wants::wants;
+use chitin::settings::{Placed, Settings};
+use chitin::target::Environment;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::policy::{self, Stranger};
+use super::target::TargetArguments;
+use super::{note, user_error};
+
+/// The flags as clap reads them.
+#[derive(Args, Clone)]
+struct Flags {
+    /// Run this policy only: an ID of `chitin policy list`, or the path of a component (repeatable)
+    #[arg(long, value_name = "ID|FILE")]
+    policy: Vec<String>,
+    /// Run this component, too, beside all others (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
+    with: Vec<String>,
+    /// Give the component of the --policy or --with before it this capability, as `chitin policy inspect FILE` names it; "all"
+    /// gives what its manifest declares (repeatable)
+    #[arg(long, value_name = "CAPABILITY")]
+    grant: Vec<String>,
+    /// Run nothing but what is built in and what chitin.lock pins
+    #[arg(long)]
+    locked: bool,
+}
+
+/// Which policies.
+#[derive(Clone)]
+pub(super) struct PolicyArguments {
+    /// Those that the command line names, in its order.
+    named: Vec<Named>,
+    /// They run beside all others.
+    beside: bool,
+    /// A grant that no policy stands before.
+    stray: Option<String>,
+    locked: bool,
+}
+
+/// A policy that the command line names.
+#[derive(Clone)]
+struct Named {
+    name: String,
+    grants: Vec<String>,
+}
+
+impl Args for PolicyArguments {
+    fn augment_args(command: Command) -> Command {
+        Flags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Flags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for PolicyArguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = Flags::from_arg_matches(matches)?;
+        let places = |flag: &str| matches.indices_of(flag).into_iter().flatten().collect::<Vec<usize>>();
+        let beside = !flags.with.is_empty();
+        let (names, at) =
+            if beside { (flags.with, places("with")) } else { (flags.policy, places("policy")) };
+        let mut named: Vec<(usize, Named)> =
+            at.into_iter().zip(names).map(|(at, name)| (at, Named { name, grants: Vec::new() })).collect();
+        let mut stray = None;
+        for (at, grant) in places("grant").into_iter().zip(flags.grant) {
+            match named.iter_mut().rev().find(|(before, _)| *before < at) {
+                Some((_, named)) => named.grants.push(grant),
+                None => stray = Some(grant),
+            }
+        }
+        let named = named.into_iter().map(|(_, named)| named).collect();
+        Ok(Self { named, beside, stray, locked: flags.locked })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// A policy that is to run.
+enum Chosen {
+    Ready(Planned),
+    Stranger(Stranger),
+}
+
+impl PolicyArguments {
+    /// Some of those that run are not built in.
+    pub(super) fn has_strangers(&self, settings: &Settings) -> bool {
+        self.named.iter().any(|named| policy::is_file(&named.name)) || !settings.policies.is_empty()
+    }
+
+    /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
+    pub(super) fn plan(
+        &self,
+        deep: bool,
+        target: &TargetArguments,
+        placed: &Placed,
+        budget: &Budget,
+    ) -> anyhow::Result<Vec<Arc<Planned>>> {
+        let set = policy::set(placed)?;
+        self.check(set.as_ref())?;
+        let installed = match &set {
+            Some(set) => policy::installed(set, budget),
+            None => Vec::new(),
+        };
+        let mut chosen = Vec::new();
+        if self.named.is_empty() || self.beside {
+            chosen.extend(policy::builtin(|about| deep || !about.deep)?.into_iter().map(Chosen::Ready));
+            let wanted = installed.into_iter().filter(|stranger| deep || !stranger.about().deep);
+            chosen.extend(wanted.map(Chosen::Stranger));
+            for named in &self.named {
+                chosen.push(Chosen::Stranger(from_file(named, deep, budget)?));
+            }
+        } else {
+            for named in &self.named {
+                chosen.push(self.pick(named, deep, &installed, budget)?);
+            }
+        }
+        let files = chosen.iter().filter_map(|chosen| match chosen {
+            Chosen::Stranger(stranger) if stranger.origin() == Origin::File => Some(stranger),
+            _ => None,
+        });
+        policy::told_apart(&files.collect::<Vec<_>>())?;
+        for stranger in chosen.iter_mut().filter_map(|chosen| match chosen {
+            Chosen::Stranger(stranger) if stranger.origin() == Origin::File => Some(stranger),
+            _ => None,
+        }) {
+            if let Some(owner) = set.as_ref().and_then(|set| owner(set, stranger.manifest())) {
+                stranger.refuse(format!(
+                    "it takes a name of {owner}, which you have added; `chitin policy update {owner}` makes it another version of that \
+                     one"
+                ));
+            }
+        }
+        let is_idle = !chosen.iter().any(|chosen| matches!(chosen, Chosen::Stranger(_)));
+        // Nothing is looked up for strangers where there are none.
+        let target = if is_idle { None } else { target.state(budget) };
+        let cache = Cache::of(&Environment::from_process(), target);
+        let mut maker = policy::Maker::new(&cache, budget);
+        let plan = chosen.into_iter().map(|chosen| match chosen {
+            Chosen::Stranger(stranger) => maker.plan(stranger),
+            Chosen::Ready(planned) => planned,
+        });
+        let mut plan: Vec<Planned> = plan.collect();
+        if self.named.is_empty() || self.beside {
+            // Whoever waits for the gateway comes last, so that nobody waits behind.
+            plan.sort_by_key(|planned| planned.granted.gateway);
+        }
+        Ok(plan.into_iter().map(Arc::new).collect())
+    }
+
+    /// The flags fit together.
+    fn check(&self, set: Option<&Set>) -> anyhow::Result<()> {
+        if let Some(grant) = &self.stray {
+            return Err(user_error(
+                format!("--grant {grant} stands before the policy that it is for"),
+                "write it behind its policy: --with ./mine.wasm --grant CAPABILITY",
+            ));
+        }
+        for (number, Named { name, .. }) in self.named.iter().enumerate() {
+            if self.named.iter().take(number).any(|known| known.name == *name) {
+                return Err(user_error(
+                    format!("the policy {name} is asked for twice"),
+                    "name each policy once",
+                ));
+            }
+        }
+        if !self.locked {
+            return Ok(());
+        }
+        if let Some(file) = self.named.iter().find(|named| self.beside || policy::is_file(&named.name)) {
+            return Err(user_error(
+                format!("--locked does not run {}, which chitin.lock does not pin", file.name),
+                "add it with `chitin policy add`, or leave --locked out",
+            ));
+        }
+        if set.is_none_or(|set| !set.is_locked()) {
+            return Err(user_error(
+                "--locked is given, and there is no chitin.lock beside the settings",
+                "`chitin policy add` makes one; `chitin doctor` says where the settings are looked for",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The policy of a name: a file, a built-in one, or one of the set.
+    fn pick(
+        &self,
+        named: &Named,
+        deep: bool,
+        installed: &[Stranger],
+        budget: &Budget,
+    ) -> anyhow::Result<Chosen> {
+        let Named { name, grants } = named;
+        if policy::is_file(name) {
+            return Ok(Chosen::Stranger(from_file(named, deep, budget)?));
+        }
+        let builtin = policy::builtin(|about| about.id == *name)?.pop();
+        let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
+            (Some(planned), _) => Chosen::Ready(planned),
+            (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
+            (None, None) => return Err(policy::unknown(name)),
+        };
+        if !grants.is_empty() {
+            let (what, help) = match chosen {
+                Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
+                Chosen::Stranger(_) => (
+                    "is granted what chitin.toml says",
+                    "change its `grants` there, with `chitin policy update`",
+                ),
+            };
+            return Err(user_error(format!("the policy {name} {what}"), help));
+        }
+        let is_deep = match &chosen {
+            Chosen::Ready(planned) => planned.manifest.policy.deep,
+            Chosen::Stranger(stranger) => stranger.about().deep,
+        };
+        is_reachable(name, is_deep, deep)?;
+        Ok(chosen)
+    }
+}
+
+/// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.
+fn from_file(named: &Named, deep: bool, budget: &Budget) -> anyhow::Result<Stranger> {
+    let Named { name, grants } = named;
+    let file = policy::from_file(name.as_ref(), grants, budget)?;
+    // Whoever asks for it wants its verdict.
+    is_reachable(name, file.about().deep, deep)?;
+    let wants = wants(&file.manifest().capabilities);
+    if let Some(worst) = wants.first().filter(|_| grants.iter().any(|grant| grant == "all")) {
+        let more = match wants.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
+        };
+        note(&visible(&format!(
+            "warning: {name} is granted all that it asks for: it {}{more}; `chitin policy inspect {name}` tells all",
+            worst.words
+        )));
+    }
+    Ok(file)
+}
+
+/// A policy of deep audits runs in those alone.
+fn is_reachable(name: &str, is_deep: bool, deep: bool) -> anyhow::Result<()> {
+    if is_deep && !deep {
+        return Err(user_error(
+            format!("the policy {name} runs in deep audits only"),
+            "use `chitin audit --deep`",
+        ));
+    }
+    Ok(())
+}
+
+/// The policy of the set whose name a file takes. What is pinned keeps its names, whether it can be used or not.
+fn owner(set: &Set, manifest: &Manifest) -> Option<String> {
+    let mut pinned = set.locked().filter(|locked| set.wanted(&locked.id).is_some());
+    let taken = pinned.find(|locked| shared_name(&locked.manifest(), manifest).is_some());
+    taken.map(|locked| locked.id.clone()).filter(|_| catalog::owner(manifest).is_none())
+}

@@ -1,0 +1,214 @@
+//! The other commands about the set: what is in it and whether it is whole, removing, copying, and compiling ahead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chitin::audit::visible;
+use chitin::budget::Budget;
+use chitin::policy::cache::Cache;
+use chitin::policy::code_file::{self, Digest};
+use chitin::policy::lock::{self, Locked};
+use chitin::policy::set::{Set, signature_of};
+use chitin::sandbox::check;
+use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
+use chitin::target::{Environment, read_regular};
+use clap::Args;
+
+use super::stranger::Maker;
+use super::{changeable, not_added, set_error};
+use crate::cli::{INCOMPLETE, listen, show, user_error};
+
+/// Which set.
+#[derive(Args)]
+pub(in crate::cli) struct Which {
+    /// The settings that the policies were added to [default: those that an audit uses]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+}
+
+impl Which {
+    pub(super) fn set(&self) -> anyhow::Result<Set> {
+        changeable(self.settings.as_deref())
+    }
+}
+
+/// Removes a policy, and its file.
+pub(super) fn remove(id: &str, which: &Which) -> anyhow::Result<()> {
+    let set = which.set()?;
+    if set.wanted(id).is_none() && set.pin(id).is_none() {
+        return Err(not_added(id, &set));
+    }
+    let mut change = set.change().map_err(|error| set_error(&error))?;
+    change.remove(id);
+    change.write().map_err(|error| set_error(&error))?;
+    prune_quietly(which)?;
+    show(|out| writeln!(out, "removed {id}: no audit runs it any more"))
+}
+
+fn prune_quietly(which: &Which) -> anyhow::Result<(usize, u64)> {
+    let change = which.set()?.change().map_err(|error| set_error(&error))?;
+    change.prune().map_err(|error| set_error(&error))
+}
+
+/// Removes the files of policies that are not pinned any more.
+pub(super) fn prune(which: &Which) -> anyhow::Result<()> {
+    let (count, size) = prune_quietly(which)?;
+    let size = bytes(usize::try_from(size).unwrap_or(usize::MAX));
+    let plural = if count == 1 { "file" } else { "files" };
+    show(|out| writeln!(out, "removed {count} {plural} of policies that are not used ({size})"))
+}
+
+/// Looks at the file and the signature of each policy.
+pub(super) fn verify(which: &Which) -> anyhow::Result<u8> {
+    let set = which.set()?;
+    let looked: Vec<(String, Result<(), String>)> = set
+        .wanted
+        .iter()
+        .map(|wanted| {
+            let told = match set.pin(&wanted.id) {
+                Some(locked) => title(locked),
+                None => wanted.id.clone(),
+            };
+            (told, set.bytes(wanted).map(drop).map_err(|unusable| unusable.to_string()))
+        })
+        .collect();
+    let failed = looked.iter().filter(|(_, state)| state.is_err()).count();
+    show(|out| {
+        writeln!(out, "{}", visible(&set.place().display().to_string()))?;
+        for (told, state) in &looked {
+            match state {
+                Ok(()) => writeln!(out, "ok      {}", visible(told))?,
+                Err(reason) => writeln!(out, "FAILED  {}: {}", visible(told), visible(reason))?,
+            }
+        }
+        for locked in set.locked().filter(|locked| set.wanted(&locked.id).is_none()) {
+            writeln!(
+                out,
+                "unused  {}: chitin.lock pins it, and chitin.toml does not want it",
+                title(locked)
+            )?;
+        }
+        if looked.is_empty() {
+            writeln!(out, "no policy has been added")?;
+        }
+        Ok(())
+    })?;
+    Ok(if failed == 0 { 0 } else { INCOMPLETE })
+}
+
+/// An entry of the lock on one line.
+fn title(locked: &Locked) -> String {
+    let signer = locked.signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
+    format!("{} {} ({}{signer})", locked.id, locked.version, lock::told(&locked.digest))
+}
+
+/// Exit code of `outdated` where something is.
+const OUTDATED: u8 = 1;
+
+/// Says which policies are another version at their source than here.
+pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
+    let set = which.set()?;
+    let mut lines = Vec::new();
+    let mut code = 0;
+    for wanted in &set.wanted {
+        let Some(locked) = set.pin(&wanted.id) else { continue };
+        let line = match read_regular(Path::new(&wanted.source), MAX_COMPONENT_BYTES) {
+            Err(error) => {
+                code = code.max(INCOMPLETE);
+                format!("{} {}: its source cannot be read: {error}", locked.id, locked.version)
+            }
+            Ok(bytes) if Digest::of(&bytes) == locked.digest => {
+                format!("{} {}: up to date", locked.id, locked.version)
+            }
+            Ok(bytes) => {
+                code = code.max(OUTDATED);
+                let version = check::claimed(&bytes)
+                    .map_or("another file".to_owned(), |manifest| manifest.policy.version);
+                format!("{} {} -> {version} at {}", locked.id, locked.version, wanted.source)
+            }
+        };
+        lines.push(line);
+    }
+    show(|out| {
+        lines.iter().try_for_each(|line| writeln!(out, "{}", visible(line)))?;
+        match code {
+            OUTDATED => writeln!(out, "`chitin policy update` shows what they change, and takes them"),
+            _ if lines.is_empty() => writeln!(out, "no policy has been added"),
+            _ => Ok(()),
+        }
+    })?;
+    Ok(code)
+}
+
+/// Compiles all policies ahead, so that the next audit need not.
+pub(super) fn refresh(which: &Which) -> anyhow::Result<u8> {
+    let budget = Budget::default();
+    listen(&budget)?;
+    let set = which.set()?;
+    let cache = Cache::of(&Environment::from_process(), None);
+    let mut maker = Maker::new(&cache, &budget);
+    let mut code = 0;
+    for wanted in &set.wanted {
+        let made = match set.bytes(wanted) {
+            Ok(bytes) if bytes.starts_with(&code_file::MARK) => Ok("is native code already"),
+            Ok(bytes) => maker.code(&wanted.id, &bytes).map(|_| "is compiled"),
+            Err(unusable) => Err(unusable.to_string()),
+        };
+        show(|out| match &made {
+            Ok(state) => writeln!(out, "{} {state}", visible(&wanted.id)),
+            Err(reason) => writeln!(out, "{} is not compiled: {}", visible(&wanted.id), visible(reason)),
+        })?;
+        if made.is_err() {
+            code = INCOMPLETE;
+        }
+    }
+    Ok(code)
+}
+
+/// Copies the set to a folder, for another machine.
+pub(super) fn vendor(folder: &Path, which: &Which) -> anyhow::Result<()> {
+    let set = which.set()?;
+    let failed = |error: &std::io::Error| {
+        user_error(
+            format!("cannot copy the policies to {}: {error}", folder.display()),
+            "name a folder that does not exist, or is empty, where you can write",
+        )
+    };
+    let is_used = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used {
+        return Err(failed(&std::io::ErrorKind::DirectoryNotEmpty.into()));
+    }
+    for wanted in &set.wanted {
+        if let Err(unusable) = set.bytes(wanted) {
+            return Err(user_error(
+                format!("cannot copy {}: {unusable}", wanted.id),
+                "`chitin policy verify` looks at all of them",
+            ));
+        }
+    }
+    let mut files = vec![set.place().to_owned(), set.folder().join(lock::FILE_NAME)];
+    for locked in set.locked() {
+        let file = set.file(&locked.digest);
+        files.extend([signature_of(&file)].into_iter().filter(|path| path.exists()));
+        files.push(file);
+    }
+    for file in files.iter().filter(|file| file.exists()) {
+        let name = if file == set.place() {
+            Path::new("chitin.toml")
+        } else {
+            file.strip_prefix(set.folder()).unwrap_or(file)
+        };
+        let to = folder.join(name);
+        to.parent().map_or(Ok(()), fs::create_dir_all).map_err(|error| failed(&error))?;
+        fs::copy(file, &to).map_err(|error| failed(&error))?;
+    }
+    let place = folder.join("chitin.toml").display().to_string();
+    show(|out| {
+        writeln!(
+            out,
+            "copied {} policies; on the other machine: `chitin audit --locked --settings {}`",
+            set.wanted.len(),
+            visible(&place)
+        )
+    })
+}

@@ -1,0 +1,224 @@
+//! A policy that is offered to the operator: taken from its source, checked, and told in plain words before any of it is compiled
+//! or run.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anstyle::Style;
+use chitin::audit::visible;
+use chitin::config::release::ReleaseRange;
+use chitin::policy::catalog;
+use chitin::policy::code_file::{self, Digest};
+use chitin::policy::lock;
+use chitin::policy::manifest::{FileCapability, Manifest};
+use chitin::policy::names::{Name, shared_name};
+use chitin::policy::set::{Set, signature_of};
+use chitin::policy::signature::{self, TrustedKey};
+use chitin::policy::wants::wants;
+use chitin::sandbox::check;
+use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
+use chitin::sandbox::view::Grants;
+use chitin::target::{ReadError, read_regular};
+
+use super::{refused, unreadable, unusable_code};
+use crate::cli::user_error;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// A policy, and all that is known of it before it runs.
+pub(super) struct Offer {
+    /// Where it comes from.
+    pub source: String,
+    pub bytes: Vec<u8>,
+    pub digest: Digest,
+    /// The text of its signature, and the key that made it.
+    pub signed: Option<(String, TrustedKey)>,
+    pub manifest: Manifest,
+    /// The names of its imports.
+    pub imports: Vec<String>,
+    /// The machine that it is native code for; none where it is a component.
+    pub machine: Option<String>,
+}
+
+impl Offer {
+    /// Takes a policy from a file. Its signature is checked before anything of it is understood.
+    pub(super) fn take(source: &str, set: &Set) -> anyhow::Result<Self> {
+        if source.contains("://") {
+            return Err(user_error(
+                format!("cannot take a policy from {source}: it is no file"),
+                "bring the file here first, and its .minisig beside it",
+            ));
+        }
+        let path = std::path::absolute(source).unwrap_or_else(|_| PathBuf::from(source));
+        let name = path.display().to_string();
+        let bytes = read_regular(&path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(&path, &error))?;
+        let text = match read_regular(&signature_of(&path), signature::MAX_BYTES) {
+            Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+            Err(ReadError::NotFound(_)) => None,
+            Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
+        };
+        let not_used = |reason: String| {
+            user_error(
+                format!("cannot use {name}: {reason}"),
+                "docs/policies.md says how policies are signed, and which keys count",
+            )
+        };
+        let signer =
+            set.signer(&bytes, text.as_deref()).map_err(|unusable| not_used(unusable.to_string()))?;
+        let (manifest, imports, machine) = understood(&name, &path, &bytes)?;
+        if let Some(signer) = &signer {
+            signer.may_sign(&manifest.policy.id).map_err(|error| not_used(error.to_string()))?;
+        }
+        let signed = text.zip(signer.map(|signer| signer.key().clone()));
+        Ok(Self { source: name, digest: Digest::of(&bytes), bytes, signed, manifest, imports, machine })
+    }
+
+    /// The number of the key that signed it.
+    pub(super) fn signer(&self) -> Option<String> {
+        self.signed.as_ref().map(|(_, key)| key.id())
+    }
+
+    /// No name of it belongs to another policy.
+    pub(super) fn is_free(&self, set: &Set) -> anyhow::Result<()> {
+        let taken = |whose: &str, what: Name<'_>| {
+            let what = match what {
+                Name::Policy(id) => format!("the policy id \"{id}\""),
+                Name::Check(id) => format!("the check \"{id}\""),
+            };
+            user_error(
+                format!("cannot use {}: it claims {what} of {whose}", self.source),
+                "nobody could tell whose verdict is whose; ask its author for a version with names of its own",
+            )
+        };
+        if let Some(owner) = catalog::owner(&self.manifest) {
+            let builtin = catalog::BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok());
+            let owner_manifest = builtin.into_iter().find(|manifest| manifest.policy.id == owner);
+            let name = owner_manifest.as_ref().and_then(|own| shared_name(own, &self.manifest));
+            return Err(taken(
+                &format!("the built-in policy {owner}"),
+                name.unwrap_or(Name::Policy(&self.manifest.policy.id)),
+            ));
+        }
+        for locked in set.locked().filter(|locked| locked.id != self.manifest.policy.id) {
+            if let Some(name) = shared_name(&locked.manifest(), &self.manifest) {
+                return Err(taken(&format!("the policy {}, which you have added", locked.id), name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what it is and wants, for the decision about it.
+    pub(super) fn describe(&self, out: &mut dyn Write) -> io::Result<()> {
+        let policy = &self.manifest.policy;
+        writeln!(out, "{BOLD}{} {}{BOLD:#}: {}", policy.id, policy.version, visible(&policy.summary))?;
+        let kind = match &self.machine {
+            Some(machine) => {
+                format!("native code for {machine}, which no sandbox holds: take it from yourself only")
+            }
+            None => "a component".to_owned(),
+        };
+        writeln!(
+            out,
+            "  {DIM}file{DIM:#}    {} ({}, {kind})",
+            visible(&self.source),
+            bytes(self.bytes.len())
+        )?;
+        writeln!(out, "  {DIM}digest{DIM:#}  {}", lock::told(&self.digest))?;
+        match &self.signed {
+            Some((_, key)) => {
+                let whose = key.name.as_ref().map_or(String::new(), |name| format!(" of {}", visible(name)));
+                writeln!(out, "  {DIM}signed{DIM:#}  by the key {}{whose}", key.id())?;
+            }
+            None => writeln!(out, "  {DIM}signed{DIM:#}  by nobody")?,
+        }
+        if policy.deep {
+            writeln!(out, "  {DIM}runs{DIM:#}    in deep audits only")?;
+        }
+        write_wants(&self.manifest, None, out)?;
+        write_checks(&self.manifest, out)?;
+        write_imports(&self.imports, out)
+    }
+}
+
+fn understood(
+    name: &str,
+    path: &Path,
+    bytes: &[u8],
+) -> anyhow::Result<(Manifest, Vec<String>, Option<String>)> {
+    if !bytes.starts_with(&code_file::MARK) {
+        let inspected = check::inspect(bytes).map_err(|refusal| refused(name, &refusal))?;
+        return Ok((inspected.manifest, inspected.imports, None));
+    }
+    let named = code_file::open(path).ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
+    named.code.map_err(|error| unusable_code(name, &error))?;
+    let label = named.label.ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
+    let manifest = label.manifest().map_err(|error| unusable_code(name, &error))?;
+    Ok((manifest, label.imports, Some(label.machine)))
+}
+
+/// The checks that are its own.
+pub(super) fn write_checks(manifest: &Manifest, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{BOLD}its checks{BOLD:#}")?;
+    for check in &manifest.checks {
+        let ranges: Vec<&str> = check.releases.iter().map(ReleaseRange::as_str).collect();
+        let releases =
+            if ranges.is_empty() { String::new() } else { format!(" [{}]", visible(&ranges.join(", "))) };
+        writeln!(out, "  {} ({}){releases}\n    {}", check.id, check.severity, visible(&check.summary))?;
+    }
+    Ok(())
+}
+
+/// The capabilities that a manifest asks for, the worst first, each with what it gives away, and whether it is granted where that is
+/// decided.
+pub(super) fn write_wants(
+    manifest: &Manifest,
+    granted: Option<&[String]>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let asked = wants(&manifest.capabilities);
+    if asked.is_empty() {
+        return writeln!(out, "{BOLD}it asks for nothing{BOLD:#}");
+    }
+    writeln!(out, "{BOLD}it asks for{BOLD:#}")?;
+    let beyond: Vec<String> = manifest
+        .capabilities
+        .files
+        .iter()
+        .filter(|file| Grants::asks_for_more(file))
+        .map(FileCapability::to_string)
+        .collect();
+    for want in asked {
+        let refused = granted.is_some_and(|granted| !granted.contains(&want.name));
+        let state = if refused { " (not granted)" } else { "" };
+        writeln!(out, "  {}{state}", visible(&want.name))?;
+        writeln!(out, "    {}", visible(&want.words))?;
+        if beyond.contains(&want.name) {
+            writeln!(
+                out,
+                "    this is more than any policy can read; docs/policies.md lists what can be read"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The imports: the contract's, and those that every language's tools bring and that have nothing behind them here.
+pub(super) fn write_imports(imports: &[String], out: &mut dyn Write) -> io::Result<()> {
+    let (standard, own): (Vec<&String>, Vec<&String>) =
+        imports.iter().partition(|import| import.starts_with("wasi:"));
+    writeln!(out, "{BOLD}it imports{BOLD:#}")?;
+    for import in own {
+        writeln!(out, "  {}", visible(import))?;
+    }
+    if !standard.is_empty() {
+        let plural = if standard.len() == 1 { "interface" } else { "interfaces" };
+        writeln!(
+            out,
+            "  {} {plural} of WASI, which the tools of each language bring, with nothing behind them here: no files, no network, no \
+             variables, no time of day",
+            standard.len()
+        )?;
+    }
+    Ok(())
+}
