@@ -161,9 +161,45 @@ impl Home {
         run
     }
 
-    /// Audits with a built-in policy and a component that has every capability it declares.
+    /// Audits with a built-in policy and a component that has every capability it declares; and the same where the operator has
+    /// added that component: it is refused, or says the same.
     fn audit(&self, component: &str) -> Run {
-        self.run(&["--json", "--policy", "gateway-exposure", "--policy", component, "--grant", "all"])
+        const CONTROL: [&str; 3] = ["--json", "--policy", "gateway-exposure"];
+        let run = self.run(&[&CONTROL[..], &["--policy", component, "--grant", "all"]].concat());
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("chitin.toml");
+        let settings = settings.to_str().unwrap();
+        let mut add = Command::new(env!("CARGO_BIN_EXE_chitin"));
+        add.env_clear().env("HOME", folder.path());
+        add.args(["policy", "add", component, "--yes", "--settings", settings]);
+        let added = add.output().unwrap();
+        let told = String::from_utf8(added.stderr).unwrap();
+        assert!(!told.chars().any(|c| c != '\n' && is_invisible(c)), "{told:?}");
+        if added.status.success() {
+            let lock = std::fs::read_to_string(folder.path().join("chitin.lock")).unwrap();
+            let id = lock.lines().find_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"')).unwrap();
+            let installed = self.run(&[&CONTROL[..], &["--settings", settings, "--policy", id]].concat());
+            assert_eq!(installed.status.code(), run.status.code());
+            assert_eq!(installed.said(), run.said());
+        } else {
+            assert_eq!((added.status.code(), told.starts_with("error: cannot ")), (Some(2), true), "{told}");
+            assert!(!folder.path().join("chitin.lock").exists(), "nothing was added");
+            assert!(matches!(run.status.code(), Some(2 | 3)), "what cannot be added does not run either");
+        }
+        run
+    }
+}
+
+impl Run {
+    /// All that the report says of the target, whatever the policy is called by.
+    fn said(&self) -> Vec<String> {
+        let mut report: Value = serde_json::from_str(&self.stdout).unwrap_or_default();
+        for finding in report["findings"].as_array_mut().into_iter().flatten() {
+            finding.as_object_mut().unwrap().remove("origin");
+        }
+        let reasons = report["incomplete"].as_array().into_iter().flatten();
+        let reasons = reasons.map(|part| without_offset(part["reason"].as_str().unwrap_or_default()));
+        [report["findings"].to_string(), report["counts"].to_string()].into_iter().chain(reasons).collect()
     }
 }
 

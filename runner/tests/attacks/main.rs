@@ -19,6 +19,7 @@ mod code;
 mod fixes;
 mod probe;
 mod secrets;
+mod set;
 mod surroundings;
 mod territory;
 mod work;

@@ -1,11 +1,11 @@
 //! expect: refused: it has no manifest (custom section "chitin-manifest")
 //!
-//! Says nothing of itself.
+//! Says nothing of itself. With a manifest put in, it has a finding.
 
-use chitin_hostile::{Input, Verdict, say};
+use chitin_hostile::{Input, Verdict, harmless, say};
 
 fn audit(_: Input) -> Verdict {
-    say(Vec::new())
+    say(vec![harmless()])
 }
 
 chitin_hostile::export!(audit);

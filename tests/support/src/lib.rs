@@ -54,3 +54,24 @@ pub fn renamed(guest: Guest, id: &str) -> Vec<u8> {
     }
     component
 }
+
+/// A component that says this of itself, and has one finding, `hostile.finding`.
+///
+/// # Panics
+/// Where the guest cannot be read.
+#[must_use]
+#[allow(clippy::expect_used, clippy::disallowed_methods, reason = "a test that is set up wrongly must stop")]
+pub fn with_manifest(manifest: &str) -> Vec<u8> {
+    const NAME: &[u8] = b"chitin-manifest";
+    let mut component = std::fs::read(guest("has_no_manifest").component).expect("the guest was built");
+    let body = [&[u8::try_from(NAME.len()).expect("it is short")], NAME, manifest.as_bytes()].concat();
+    component.push(0);
+    let mut length = body.len();
+    while length >= 0x80 {
+        component.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+        length >>= 7;
+    }
+    component.push(u8::try_from(length).expect("seven bits"));
+    component.extend(body);
+    component
+}
