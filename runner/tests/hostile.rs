@@ -304,7 +304,7 @@ macro_rules! tests {
 
 tests! { stopped:
     loops_forever calls_forever names_forever waits_forever watches_the_clock draws_forever fills_memory_forever starts_forever
-    ends_after_its_answer allocates_forever recurses_forever grows_a_table panics aborts exits
+    ends_after_its_answer allocates_forever allocates_more recurses_forever grows_a_table panics aborts exits
     floods_findings floods_text floods_fixes floods_places floods_open_checks leaves_open_another_check
     reads_rows_ungranted blames_the_operator leaves_open_with_the_token returns_too_much passes_too_much
     keeps_walks keeps_streams walks_with_a_huge_glob skips_slowly
@@ -568,6 +568,18 @@ fn what_is_declared_is_not_yet_granted() {
     assert_eq!(report["incomplete"][0]["reason"], guest.expect);
     let run = home.run(&["--json", "--policy", chitin_test_support::guest("keeps_walks").component]);
     assert_eq!(run.report()["incomplete"][0]["denied"], Value::from(["list:state"].as_slice()));
+}
+
+#[test]
+fn memory_is_granted_too() {
+    let run = Home::new().run(&[
+        "--json",
+        "--policy",
+        "gateway-exposure",
+        "--policy",
+        guest("allocates_more").component,
+    ]);
+    run.fails("hostile", guest("allocates_forever").expect);
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn measure(bar: Bar, case: &Case, guest_name: Option<&str>) -> Result<(), Failed
         .env("SOURCE_DATE_EPOCH", "1700000000");
     command.current_dir(keep.path()).args(["audit", "--json"]).args(&case.arguments);
     if let Some(name) = guest_name {
-        command.args(["--grant", "all", "--policy", guest(name).component]);
+        command.args(["--policy", guest(name).component, "--grant", "all"]);
     }
     command.stdin(Stdio::null()).stdout(File::create(&report).unwrap());
     let cost = run(&mut command);

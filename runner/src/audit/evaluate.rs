@@ -39,7 +39,7 @@ pub struct Outcome {
     pub open: Vec<Open>,
     /// What it could not have seen, though it ran.
     pub gap: Option<String>,
-    /// What it declares and was not granted, and could not have seen: all but fixes and fuel.
+    /// What it declares and was not granted, and could not have seen: all but fixes, fuel and memory.
     pub ungranted: Vec<String>,
     /// What it wrote to standard output and error.
     pub log: String,
@@ -397,6 +397,8 @@ impl Stage {
         let input = input_from(subject, config, &grants, &withheld);
         let mut limits = self.limits.clone().shared_by(job.sharing);
         limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
+        let memory = capabilities.memory.map_or(0, |mebibytes| mebibytes << 20);
+        limits.memory = limits.memory.max(usize::try_from(memory).unwrap_or(0));
         let limits = &limits;
         let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, &input, budget);
         outcome.stages = answer.stages;
@@ -422,7 +424,7 @@ impl Outcome {
 }
 
 fn ungranted(planned: &Planned) -> Vec<String> {
-    let shows = |name: &&String| !["fix:", "fuel:"].iter().any(|kind| name.starts_with(kind));
+    let shows = |name: &&String| !["fix:", "fuel:", "memory:"].iter().any(|kind| name.starts_with(kind));
     planned.withheld().names().iter().filter(shows).map(|name| visible(name)).collect()
 }
 

@@ -30,6 +30,13 @@ impl Progress {
         Self::line(move || text.clone())
     }
 
+    /// Shows that a policy comes from a registry.
+    #[cfg(feature = "registry")]
+    pub(super) fn fetching(name: &str) -> Self {
+        let text = format!("fetching {}", visible(name));
+        Self::line(move || text.clone())
+    }
+
     /// Somebody sees it.
     pub(super) fn is_shown(&self) -> bool {
         self.thread.is_some()

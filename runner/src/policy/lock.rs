@@ -50,6 +50,10 @@ pub struct Locked {
     pub contract: String,
     /// Where it came from, as the operator wrote it.
     pub source: String,
+    /// The very thing in a registry that it was taken from: the source with the digest of its manifest; none where it came from a
+    /// file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<String>,
     /// Its file.
     #[serde(with = "prefixed")]
     pub digest: Digest,
@@ -82,6 +86,7 @@ impl Locked {
             version: manifest.policy.version.clone(),
             contract: CONTRACT_VERSION.to_owned(),
             source: source.to_owned(),
+            resolved: None,
             digest,
             signer,
             capabilities: manifest.capabilities.names(),

@@ -124,6 +124,10 @@ fn fits(pattern: &str, id: &str) -> bool {
 /// Most names inside a check id that a `*` stands for.
 const MAX_NAMES: usize = 2;
 
+/// The most memory that a manifest may ask for, in MiB: two policies that run at once have as much each, of the 512 MiB that
+/// an audit may use.
+pub const MAX_MEMORY: u64 = 192;
+
 /// What a policy needs. Nothing is given that is not named here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -151,6 +155,10 @@ pub struct Capabilities {
     /// Units of fuel of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::fuel`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
+    /// MiB of memory of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::memory`]); at most
+    /// [`MAX_MEMORY`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// The kinds of fix that may be proposed: `set-mode`, or `set-value:` and a pointer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<String>,
@@ -169,6 +177,7 @@ impl Capabilities {
         names.extend(self.problems.then(|| "problems".to_owned()));
         names.extend(self.gateway.then(|| "gateway".to_owned()));
         names.extend(self.fuel.map(|fuel| format!("fuel:{fuel}")));
+        names.extend(self.memory.map(|memory| format!("memory:{memory}")));
         names.extend(self.fixes.iter().map(|fix| format!("fix:{fix}")));
         names
     }
@@ -195,6 +204,7 @@ impl Capabilities {
             problems: self.problems && given("problems"),
             gateway: self.gateway && given("gateway"),
             fuel: self.fuel.filter(|fuel| given(&format!("fuel:{fuel}"))),
+            memory: self.memory.filter(|memory| given(&format!("memory:{memory}"))),
             fixes: keep("fix", &self.fixes),
         }
     }
@@ -332,6 +342,9 @@ impl Manifest {
                 return Err(format!("\"{column}\" is no column of a table, such as \"paired-devices.role\""));
             }
         }
+        if let Some(memory) = capabilities.memory.filter(|memory| *memory > MAX_MEMORY) {
+            return Err(format!("memory = {memory} is more than a policy may ask for, {MAX_MEMORY} MiB"));
+        }
         for fix in &capabilities.fixes {
             let known = fix == "set-mode" || fix.strip_prefix("set-value:").is_some_and(is_pointer);
             if !known {
@@ -422,6 +435,9 @@ mod tests {
         let check = |more: &str| error("severity = \"warn\"", &format!("severity = \"warn\"\n{more}"));
         assert!(check("releases = [\"2026.2\"]").contains("\"2026.2\" is no range of releases"));
         assert!(error("config =", "records = [\"paired\"]\nconfig =").contains("no column of a table"));
+        assert!(
+            error("config =", "memory = 193\nconfig =").contains("193 is more than a policy may ask for")
+        );
         assert!("x".repeat(MAX_MANIFEST_BYTES + 1).parse::<Manifest>().is_err());
     }
 }

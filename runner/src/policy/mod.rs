@@ -6,6 +6,8 @@ pub mod code_file;
 pub mod lock;
 pub mod manifest;
 pub mod names;
+#[cfg(feature = "registry")]
+pub mod registry;
 pub mod set;
 pub mod signature;
 pub mod wants;

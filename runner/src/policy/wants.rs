@@ -56,6 +56,14 @@ pub fn wants(capabilities: &Capabilities) -> Vec<Want> {
         let times = fuel.div_ceil(Limits::default().fuel.max(1));
         add(8, format!("fuel:{fuel}"), format!("may compute {times} times as long as other policies"));
     }
+    if let Some(memory) = capabilities.memory {
+        let own = Limits::default().memory >> 20;
+        add(
+            8,
+            format!("memory:{memory}"),
+            format!("may use {memory} MiB of memory, where other policies have {own}"),
+        );
+    }
     wants.sort_by_key(|want| want.rank);
     wants
 }
@@ -139,6 +147,7 @@ mod tests {
             problems = true
             gateway = true
             fuel = 4_000_000_000
+            memory = 100
             fixes = ["set-mode", "set-value:/a/b"]
             "#,
         )
@@ -146,7 +155,7 @@ mod tests {
         let found = wants(&capabilities);
         let mut names: Vec<&str> = found.iter().map(|want| &*want.name).collect();
         assert_eq!(names.first(), Some(&"read:state/extensions/**"));
-        assert_eq!(names.last(), Some(&"fuel:4000000000"));
+        assert_eq!(names.last(), Some(&"memory:100"));
         names.sort_unstable();
         let mut declared = capabilities.names();
         declared.sort_unstable();

@@ -36,8 +36,9 @@ pub(in crate::cli) struct Decision {
 The policy is shown first: what it is, who signed it, what it asks for. Nothing of it runs until it is added. What it is granted \
 stands in chitin.toml, its exact file in chitin.lock and policies/ beside it. From then on each audit runs it.")]
 pub(in crate::cli) struct Add {
-    /// The path of a component, or of a code file; a FILE.minisig beside it is its signature
-    #[arg(value_name = "FILE")]
+    /// The path of a component or a code file, with a FILE.minisig beside it where it is signed; or oci://HOST/NAME, with
+    /// :VERSION or @sha256:DIGEST where not the newest is meant
+    #[arg(value_name = "FILE|oci://...")]
     source: String,
     #[command(flatten)]
     decision: Decision,
@@ -57,8 +58,8 @@ pub(in crate::cli) struct Update {
     /// The policies to update [default: all that were added]
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// Take it from this file from now on
-    #[arg(long, value_name = "FILE", requires = "ids")]
+    /// Take it from here from now on
+    #[arg(long, value_name = "FILE|oci://...", requires = "ids")]
     from: Option<String>,
     #[command(flatten)]
     decision: Decision,
@@ -73,7 +74,7 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     listen(&budget)?;
     let mut set = changeable(arguments.settings.as_deref())?;
     let trusted = arguments.key.as_deref().map(|key| trusted(key, &mut set)).transpose()?.flatten();
-    let offer = Offer::take(&arguments.source, &set)?;
+    let offer = Offer::take(&arguments.source, &set, &budget)?;
     let id = offer.manifest.policy.id.clone();
     if set.pin(&id).is_some() && set.wanted(&id).is_some() {
         return Err(user_error(
@@ -193,7 +194,7 @@ fn compile(offer: &Offer, budget: &Budget) -> anyhow::Result<()> {
 fn put(mut change: chitin::policy::set::Change, offer: &Offer, wanted: &Wanted) -> anyhow::Result<()> {
     let signature = offer.signed.as_ref().map(|(text, _)| text.as_str());
     change.keep(&offer.bytes, signature).map_err(|error| set_error(&error))?;
-    change.put(wanted, Locked::new(&offer.manifest, &offer.source, offer.digest, offer.signer()));
+    change.put(wanted, offer.locked());
     change.write().map_err(|error| set_error(&error))
 }
 
@@ -243,7 +244,7 @@ fn update_one(
     budget: &Budget,
 ) -> anyhow::Result<()> {
     let id = &wanted.id;
-    let offer = Offer::take(source, &set)?;
+    let offer = Offer::take(source, &set, budget)?;
     let stopped = |what: String, help: &str| Err(user_error(format!("{id} is not updated: {what}"), help));
     if offer.manifest.policy.id != *id {
         return stopped(
@@ -274,6 +275,15 @@ fn update_one(
         }
         let grants = wanted.grants.clone();
         return take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "taken again");
+    }
+    if offer.resolved.is_some() && offer.manifest.policy.version == locked.version && !decision.yes {
+        return stopped(
+            format!(
+                "the registry has another file than before under version {}: its tag was moved",
+                locked.version
+            ),
+            "ask its author why; give --yes to take it",
+        );
     }
     let asked = offer.manifest.capabilities.names();
     let more: Vec<String> =

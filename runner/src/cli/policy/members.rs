@@ -14,6 +14,7 @@ use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::target::{Environment, read_regular};
 use clap::Args;
 
+use super::offer::OCI;
 use super::stranger::Maker;
 use super::{changeable, not_added, set_error};
 use crate::cli::{INCOMPLETE, listen, show, user_error};
@@ -107,11 +108,19 @@ const OUTDATED: u8 = 1;
 
 /// Says which policies are another version at their source than here.
 pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
+    let budget = Budget::default();
+    listen(&budget)?;
     let set = which.set()?;
     let mut lines = Vec::new();
     let mut code = 0;
     for wanted in &set.wanted {
         let Some(locked) = set.pin(&wanted.id) else { continue };
+        if wanted.source.starts_with(OCI) {
+            let (line, state) = outdated_at_registry(&wanted.source, locked, &budget);
+            code = code.max(state);
+            lines.push(line);
+            continue;
+        }
         let line = match read_regular(Path::new(&wanted.source), MAX_COMPONENT_BYTES) {
             Err(error) => {
                 code = code.max(INCOMPLETE);
@@ -138,6 +147,26 @@ pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
         }
     })?;
     Ok(code)
+}
+
+/// Whether a registry has another version than the one that is pinned: a line, and the exit code.
+#[cfg(feature = "registry")]
+fn outdated_at_registry(source: &str, locked: &Locked, budget: &Budget) -> (String, u8) {
+    let Locked { id, version, resolved, .. } = locked;
+    match super::registry::ask(source, budget, chitin::policy::registry::Registry::resolve) {
+        Ok((_, found)) if Some(found.to_string()) == *resolved => (format!("{id} {version}: up to date"), 0),
+        Ok((named, _)) => (format!("{id} {version} -> {named}"), OUTDATED),
+        Err(error) => (format!("{id} {version}: {error:#}"), INCOMPLETE),
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+fn outdated_at_registry(source: &str, locked: &Locked, _: &Budget) -> (String, u8) {
+    let Locked { id, version, .. } = locked;
+    (
+        format!("{id} {version}: {source} cannot be asked, because this chitin was built without registries"),
+        INCOMPLETE,
+    )
 }
 
 /// Compiles all policies ahead, so that the next audit need not.

@@ -5,6 +5,8 @@ mod compile;
 mod inspect;
 mod members;
 mod offer;
+#[cfg(feature = "registry")]
+mod registry;
 mod stranger;
 
 use std::path::{Path, PathBuf};
@@ -57,6 +59,16 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
     },
+    /// Give a policy to a registry, with its signature where FILE.minisig lies beside it
+    #[cfg(feature = "registry")]
+    Push {
+        /// The path of a component
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Where it goes; its tag is the policy's version
+        #[arg(value_name = "oci://HOST/NAME")]
+        destination: String,
+    },
     /// Look at the file and the signature of each policy that you have added
     Verify(Which),
     /// Say which policies are another version where they came from than here (exit code 1)
@@ -98,6 +110,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Add(arguments) => add::add(arguments)?,
         Command::Update(arguments) => add::update(arguments)?,
         Command::Remove { id, which } => members::remove(id, which)?,
+        #[cfg(feature = "registry")]
+        Command::Push { file, destination } => registry::push(file, destination)?,
         Command::Verify(which) => return members::verify(which),
         Command::Outdated(which) => return members::outdated(which),
         Command::Vendor { folder, which } => members::vendor(folder, which)?,

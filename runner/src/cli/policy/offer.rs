@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anstyle::Style;
 use chitin::audit::visible;
+use chitin::budget::Budget;
 use chitin::config::release::ReleaseRange;
 use chitin::policy::catalog;
 use chitin::policy::code_file::{self, Digest};
-use chitin::policy::lock;
+use chitin::policy::lock::{self, Locked};
 use chitin::policy::manifest::{FileCapability, Manifest};
 use chitin::policy::names::{Name, shared_name};
 use chitin::policy::set::{Set, signature_of};
@@ -21,6 +22,8 @@ use chitin::sandbox::view::Grants;
 use chitin::target::{ReadError, read_regular};
 
 use super::{refused, unreadable, unusable_code};
+#[cfg(feature = "registry")]
+use crate::cli::progress::Progress;
 use crate::cli::user_error;
 
 const BOLD: Style = Style::new().bold();
@@ -37,41 +40,47 @@ pub(super) struct Offer {
     pub manifest: Manifest,
     /// The names of its imports.
     pub imports: Vec<String>,
+    /// The very thing in a registry that it is; none where it is a file.
+    pub resolved: Option<String>,
     /// The machine that it is native code for; none where it is a component.
     pub machine: Option<String>,
 }
 
 impl Offer {
-    /// Takes a policy from a file. Its signature is checked before anything of it is understood.
-    pub(super) fn take(source: &str, set: &Set) -> anyhow::Result<Self> {
-        if source.contains("://") {
-            return Err(user_error(
-                format!("cannot take a policy from {source}: it is no file"),
-                "bring the file here first, and its .minisig beside it",
-            ));
-        }
-        let path = std::path::absolute(source).unwrap_or_else(|_| PathBuf::from(source));
-        let name = path.display().to_string();
-        let bytes = read_regular(&path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(&path, &error))?;
-        let text = match read_regular(&signature_of(&path), signature::MAX_BYTES) {
-            Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-            Err(ReadError::NotFound(_)) => None,
-            Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
-        };
+    /// Takes a policy from a file or a registry. Its signature is checked before anything of it is understood.
+    pub(super) fn take(source: &str, set: &Set, budget: &Budget) -> anyhow::Result<Self> {
+        let Taken { name, bytes, signatures, resolved, path } =
+            if source.starts_with(OCI) { from_registry(source, budget)? } else { from_path(source)? };
         let not_used = |reason: String| {
             user_error(
                 format!("cannot use {name}: {reason}"),
                 "docs/policies.md says how policies are signed, and which keys count",
             )
         };
-        let signer =
-            set.signer(&bytes, text.as_deref()).map_err(|unusable| not_used(unusable.to_string()))?;
-        let (manifest, imports, machine) = understood(&name, &path, &bytes)?;
+        // Of several signatures, one that counts is enough.
+        let looked = signatures.iter().map(|text| (text, set.signer(&bytes, Some(text))));
+        let mut looked: Vec<_> = looked.collect();
+        let best = looked.iter().position(|(_, signer)| signer.is_ok()).unwrap_or(0);
+        let (text, signer) = if looked.is_empty() {
+            (None, set.signer(&bytes, None))
+        } else {
+            let (text, signer) = looked.swap_remove(best);
+            (Some(text.clone()), signer)
+        };
+        let signer = signer.map_err(|unusable| not_used(unusable.to_string()))?;
+        let (manifest, imports, machine) = understood(&name, path.as_deref(), &bytes)?;
         if let Some(signer) = &signer {
             signer.may_sign(&manifest.policy.id).map_err(|error| not_used(error.to_string()))?;
         }
         let signed = text.zip(signer.map(|signer| signer.key().clone()));
-        Ok(Self { source: name, digest: Digest::of(&bytes), bytes, signed, manifest, imports, machine })
+        let digest = Digest::of(&bytes);
+        Ok(Self { source: name, digest, bytes, signed, manifest, imports, machine, resolved })
+    }
+
+    /// Its entry in the lock.
+    pub(super) fn locked(&self) -> Locked {
+        let resolved = self.resolved.clone();
+        Locked { resolved, ..Locked::new(&self.manifest, &self.source, self.digest, self.signer()) }
     }
 
     /// The number of the key that signed it.
@@ -124,6 +133,9 @@ impl Offer {
             visible(&self.source),
             bytes(self.bytes.len())
         )?;
+        if let Some(resolved) = &self.resolved {
+            writeln!(out, "  {DIM}from{DIM:#}    {}", visible(resolved))?;
+        }
         writeln!(out, "  {DIM}digest{DIM:#}  {}", lock::told(&self.digest))?;
         match &self.signed {
             Some((_, key)) => {
@@ -141,16 +153,72 @@ impl Offer {
     }
 }
 
+/// Bytes from a source, of which nothing is understood yet.
+struct Taken {
+    /// The source, as it is written into the settings.
+    name: String,
+    bytes: Vec<u8>,
+    signatures: Vec<String>,
+    /// What exactly a registry gave.
+    resolved: Option<String>,
+    /// The file.
+    path: Option<PathBuf>,
+}
+
+fn from_path(source: &str) -> anyhow::Result<Taken> {
+    if source.contains("://") {
+        return Err(user_error(
+            format!("cannot take a policy from {source}"),
+            "a policy comes from a file, or from a registry: oci://HOST/NAME:VERSION",
+        ));
+    }
+    let path = std::path::absolute(source).unwrap_or_else(|_| PathBuf::from(source));
+    let bytes = read_regular(&path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(&path, &error))?;
+    let signatures = match read_regular(&signature_of(&path), signature::MAX_BYTES) {
+        Ok(text) => vec![String::from_utf8_lossy(&text).into_owned()],
+        Err(ReadError::NotFound(_)) => Vec::new(),
+        Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
+    };
+    Ok(Taken { name: path.display().to_string(), bytes, signatures, resolved: None, path: Some(path) })
+}
+
+#[cfg(feature = "registry")]
+fn from_registry(source: &str, budget: &Budget) -> anyhow::Result<Taken> {
+    let progress = Progress::fetching(source);
+    let pulled = super::registry::ask(source, budget, |registry| registry.pull())?;
+    drop(progress);
+    Ok(Taken {
+        name: source.to_owned(),
+        bytes: pulled.bytes,
+        signatures: pulled.signatures,
+        resolved: Some(pulled.resolved.to_string()),
+        path: None,
+    })
+}
+
+#[cfg(not(feature = "registry"))]
+fn from_registry(source: &str, _: &Budget) -> anyhow::Result<Taken> {
+    Err(user_error(
+        format!("cannot take {source}: this chitin was built without registries"),
+        "fetch it on another machine, and copy what `chitin policy vendor` makes there",
+    ))
+}
+
+/// How a source in a registry begins.
+pub(super) const OCI: &str = "oci://";
+
 fn understood(
     name: &str,
-    path: &Path,
+    path: Option<&Path>,
     bytes: &[u8],
 ) -> anyhow::Result<(Manifest, Vec<String>, Option<String>)> {
     if !bytes.starts_with(&code_file::MARK) {
         let inspected = check::inspect(bytes).map_err(|refusal| refused(name, &refusal))?;
         return Ok((inspected.manifest, inspected.imports, None));
     }
-    let named = code_file::open(path).ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
+    // Native code is believed because of where it lies, so that it comes from no registry.
+    let named =
+        path.and_then(code_file::open).ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
     named.code.map_err(|error| unusable_code(name, &error))?;
     let label = named.label.ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
     let manifest = label.manifest().map_err(|error| unusable_code(name, &error))?;

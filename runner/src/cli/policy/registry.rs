@@ -1,0 +1,84 @@
+//! Asking a registry, and `chitin policy push`.
+
+use std::path::Path;
+
+use chitin::audit::visible;
+use chitin::budget::Budget;
+use chitin::policy::registry::{Credentials, Reference, Registry, RegistryError, SCHEME, Version};
+use chitin::policy::set::signature_of;
+use chitin::policy::signature;
+use chitin::sandbox::check;
+use chitin::target::{Environment, ReadError, read_regular};
+
+use super::{read, refused};
+use crate::cli::progress::Progress;
+use crate::cli::{listen, show, user_error};
+
+/// Asks a registry for what a text names. Ctrl-C ends it.
+pub(super) fn ask<T: Send + 'static>(
+    source: &str,
+    budget: &Budget,
+    question: impl FnOnce(&Registry) -> Result<T, RegistryError> + Send + 'static,
+) -> anyhow::Result<T> {
+    let failed = |error: &RegistryError| {
+        let help = match error {
+            RegistryError::Reference(_) => "see `chitin policy add --help`",
+            RegistryError::Unreachable { .. } => {
+                "look whether its name is right and this machine reaches it; a file can be added without a network"
+            }
+            RegistryError::Denied { .. } => {
+                "`docker login` keeps credentials where chitin looks for them, in ~/.docker/config.json"
+            }
+            RegistryError::Missing(_) => "look at its name and version in the registry",
+            RegistryError::Wrong { .. } | RegistryError::NoPolicy(_) => {
+                "nothing was taken; ask whoever looks after the registry"
+            }
+        };
+        user_error(format!("cannot use {source}: {error}"), help)
+    };
+    let reference: Reference = source.parse().map_err(|error| failed(&error))?;
+    let credentials = Credentials::of(&Environment::from_process())
+        .map_err(|reason| user_error(reason, "mend the file, or name another folder with DOCKER_CONFIG"))?;
+    let work = move || question(&Registry::new(&reference, &credentials)?);
+    budget.patient().aside_within(PATIENCE, work)?.map_err(|error| failed(&error))
+}
+
+/// How long a registry may take for all of a policy.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1800);
+
+/// Gives a policy to a registry.
+pub(super) fn push(path: &Path, destination: &str) -> anyhow::Result<()> {
+    let budget = Budget::default();
+    listen(&budget)?;
+    let name = path.display().to_string();
+    let bytes = read(path)?;
+    let inspected = check::inspect(&bytes).map_err(|refusal| refused(&name, &refusal))?;
+    let manifest = inspected.manifest;
+    let reference: Reference = destination
+        .parse()
+        .map_err(|error: RegistryError| user_error(error.to_string(), "see `chitin policy push --help`"))?;
+    let version = &manifest.policy.version;
+    let is_other = reference.tag().is_some_and(|tag| tag != version) || reference.digest().is_some();
+    if is_other || version.parse::<Version>().is_err() {
+        return Err(user_error(
+            format!("{destination} is not where version {version} of {} belongs", manifest.policy.id),
+            format!("give {SCHEME}{}/{}:{version}", reference.host(), reference.repository()),
+        ));
+    }
+    let signed = match read_regular(&signature_of(path), signature::MAX_BYTES) {
+        Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        Err(ReadError::NotFound(_)) => None,
+        Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
+    };
+    let progress = Progress::fetching(destination);
+    let pushed =
+        ask(destination, &budget, move |registry| registry.push(&bytes, &manifest, signed.as_deref()))?;
+    drop(progress);
+    show(|out| {
+        writeln!(out, "{}", visible(&pushed.resolved.to_string()))?;
+        if pushed.signed {
+            writeln!(out, "its signature lies beside it")?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,370 @@
+//! HTTP to one registry: bounded in size and time, over TLS but for a registry on this machine. Redirects are followed here, so that
+//! none leads to a file or out of TLS, and none carries credentials to another host.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::{HeaderMap, Method, Request};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use url::Url;
+
+use super::{Credentials, Reference, RegistryError};
+
+/// Redirects of one request that are followed: registries send to a store of blobs, and no further.
+const MAX_REDIRECTS: usize = 5;
+/// The largest answer that is read of what answers with a token, or with an error.
+const MAX_WORDS: u64 = 64 << 10;
+/// How long a server may be silent.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long one request may take: a Python policy over a slow line.
+const REQUEST: Duration = Duration::from_secs(600);
+
+/// A client of one registry.
+pub(super) struct Http {
+    agent: ureq::Agent,
+    host: String,
+    repository: String,
+    origin: Url,
+    is_local: bool,
+    credentials: Credentials,
+    /// What goes into the header `Authorization`, once the registry has asked for it.
+    authorization: Mutex<Option<String>>,
+}
+
+/// An answer, whatever its status.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    /// A header, where it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What a registry says of its own error.
+    pub(super) fn reason(&self) -> String {
+        let document: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let text = document.pointer("/errors/0/message").and_then(Value::as_str);
+        text.map_or(String::new(), |text| format!(" ({text})"))
+    }
+}
+
+/// A request, as it can be made again.
+struct Asked<'a> {
+    method: Method,
+    url: Url,
+    headers: &'a [(&'a str, &'a str)],
+    body: Option<&'a [u8]>,
+    most: u64,
+}
+
+impl Http {
+    pub(super) fn new(reference: &Reference, credentials: Credentials) -> Result<Self, RegistryError> {
+        let host = reference.host().to_owned();
+        let scheme = if reference.is_local() { "http" } else { "https" };
+        let origin = Url::parse(&format!("{scheme}://{host}"))
+            .map_err(|error| RegistryError::Reference(format!("{host} is no host: {error}")))?;
+        let certificates = rustls_native_certs::load_native_certs().certs;
+        let certificates: Vec<Certificate<'static>> =
+            certificates.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from(certificates.into_iter()))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("chitin/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .timeout_connect(Some(SILENCE))
+            .timeout_recv_response(Some(SILENCE))
+            .timeout_per_read(Some(SILENCE))
+            .timeout_per_write(Some(SILENCE))
+            .timeout_global(Some(REQUEST))
+            .tls_config(tls)
+            .build();
+        let is_local = reference.is_local();
+        let agent = config.new_agent();
+        let repository = reference.repository().to_owned();
+        Ok(Self { agent, host, repository, origin, is_local, credentials, authorization: Mutex::new(None) })
+    }
+
+    /// Asks for a path of the registry. The answer has so many bytes at most.
+    pub(super) fn get(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        most: u64,
+    ) -> Result<Answer, RegistryError> {
+        let url = self.url(path)?;
+        self.ask(&Asked { method: Method::GET, url, headers, body: None, most }, "pull")
+    }
+
+    /// Puts a document to a path of the registry.
+    pub(super) fn put(&self, path: &str, media_type: &str, body: &[u8]) -> Result<Answer, RegistryError> {
+        let headers = [("content-type", media_type)];
+        let url = self.url(path)?;
+        let asked = Asked { method: Method::PUT, url, headers: &headers, body: Some(body), most: MAX_WORDS };
+        self.ask(&asked, "pull,push")
+    }
+
+    /// Uploads a blob, unless the registry has it.
+    pub(super) fn upload(&self, base: &str, digest: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        let known = Asked {
+            method: Method::HEAD,
+            url: self.url(&format!("{base}/blobs/{digest}"))?,
+            headers: &[],
+            body: None,
+            most: 0,
+        };
+        if self.ask(&known, "pull,push")?.status == 200 {
+            return Ok(());
+        }
+        let begin = Asked {
+            method: Method::POST,
+            url: self.url(&format!("{base}/blobs/uploads/"))?,
+            headers: &[],
+            body: Some(b""),
+            most: MAX_WORDS,
+        };
+        let answer = self.ask(&begin, "pull,push")?;
+        let refused = |answer: &Answer| {
+            self.wrong(format!("it does not take a blob: status {}{}", answer.status, answer.reason()))
+        };
+        if answer.status != 202 {
+            return Err(refused(&answer));
+        }
+        let location =
+            answer.header("location").ok_or_else(|| self.wrong("it says no place to upload to"))?;
+        let mut url = self.allowed(&begin.url, location)?;
+        if !self.is_own(&url) {
+            return Err(self.wrong(format!("it wants an upload to go to another host, {}", shown(&url))));
+        }
+        url.query_pairs_mut().append_pair("digest", digest);
+        let headers = [("content-type", "application/octet-stream")];
+        let asked = Asked { method: Method::PUT, url, headers: &headers, body: Some(bytes), most: MAX_WORDS };
+        let answer = self.ask(&asked, "pull,push")?;
+        if answer.status == 201 { Ok(()) } else { Err(refused(&answer)) }
+    }
+
+    /// Asks, and once more with what the registry wants to know of who asks.
+    fn ask(&self, asked: &Asked<'_>, actions: &str) -> Result<Answer, RegistryError> {
+        let answer = self.follow(asked)?;
+        if answer.status != 401 {
+            return self.is_allowed(answer);
+        }
+        let challenge = answer.header("www-authenticate").unwrap_or_default().to_owned();
+        let authorization = self.authorize(&challenge, actions)?;
+        *self.authorization.lock().unwrap_or_else(PoisonError::into_inner) = Some(authorization);
+        self.is_allowed(self.follow(asked)?)
+    }
+
+    fn is_allowed(&self, answer: Answer) -> Result<Answer, RegistryError> {
+        if !matches!(answer.status, 401 | 403) {
+            return Ok(answer);
+        }
+        let has = self.credentials.for_host(&self.host).is_some();
+        let reason = match has {
+            true => format!("it does not take the credentials that you have for it{}", answer.reason()),
+            false => format!("you have no credentials for it{}", answer.reason()),
+        };
+        Err(RegistryError::Denied { host: self.host.clone(), reason })
+    }
+
+    /// Makes a request, and those that it is sent on to.
+    fn follow(&self, asked: &Asked<'_>) -> Result<Answer, RegistryError> {
+        let mut url = asked.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // On another host, and on another port, nobody is told who asks.
+            let authorization = authorization.filter(|_| self.is_own(&url));
+            let answer = self.once(asked, &url, authorization.as_deref())?;
+            if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(answer);
+            }
+            if asked.body.is_some() {
+                return Err(self.wrong("it sends an upload to another place"));
+            }
+            let location = answer.header("location").ok_or_else(|| self.wrong("it sends to no place"))?;
+            url = self.allowed(&url, location)?;
+        }
+        Err(self.wrong(format!("it sends from place to place, more than {MAX_REDIRECTS} times")))
+    }
+
+    fn once(
+        &self,
+        asked: &Asked<'_>,
+        url: &Url,
+        authorization: Option<&str>,
+    ) -> Result<Answer, RegistryError> {
+        let mut request = Request::builder().method(asked.method.clone()).uri(url.as_str());
+        for (name, value) in asked.headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let unreachable = |reason: String| RegistryError::Unreachable { host: shown(url), reason };
+        let failed = |error: &ureq::Error| unreachable(plain(error));
+        let answer = match asked.body {
+            Some(body) => {
+                let request = request.body(body).map_err(|error| unreachable(error.to_string()))?;
+                self.agent.run(request)
+            }
+            None => {
+                let request = request.body(()).map_err(|error| unreachable(error.to_string()))?;
+                self.agent.run(request)
+            }
+        };
+        let mut answer = answer.map_err(|error| failed(&error))?;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        // An error has words of its own, which may be more than what was asked for.
+        let most = if status == 200 { asked.most } else { MAX_WORDS };
+        let body = match answer.body_mut().with_config().limit(most.saturating_add(1)).read_to_vec() {
+            Ok(body) if body.len() as u64 <= most => body,
+            Ok(_) | Err(ureq::Error::BodyExceedsLimit(_)) => {
+                return Err(self.wrong(format!("it gives more than {most} bytes")));
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        Ok(Answer { status, body, headers })
+    }
+
+    /// The place that a registry sends to: over TLS, or on this machine where the registry is.
+    fn allowed(&self, from: &Url, location: &str) -> Result<Url, RegistryError> {
+        let url = from.join(location).map_err(|_| self.wrong("it sends to a place that is none"))?;
+        let is_local = match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && self.is_local && is_local);
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        if is_safe && is_plain {
+            return Ok(url);
+        }
+        Err(self.wrong(format!("it sends to {}, and only what is reached over https is asked", shown(&url))))
+    }
+
+    /// It is the registry's own host, and its own port.
+    fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.origin.origin()
+    }
+
+    fn url(&self, path: &str) -> Result<Url, RegistryError> {
+        self.origin.join(path).map_err(|error| self.wrong(error.to_string()))
+    }
+
+    /// What the header `Authorization` must hold, by the registry's challenge.
+    fn authorize(&self, challenge: &str, actions: &str) -> Result<String, RegistryError> {
+        let denied = |reason: String| RegistryError::Denied { host: self.host.clone(), reason };
+        let own = self.credentials.for_host(&self.host).map(|secret| format!("Basic {}", secret.expose()));
+        let (kind, rest) = challenge.split_once(' ').unwrap_or((challenge, ""));
+        match kind.to_ascii_lowercase().as_str() {
+            "basic" => own.ok_or_else(|| {
+                denied(
+                    "it wants a user and a password, and you have none for it; `docker login` keeps them"
+                        .to_owned(),
+                )
+            }),
+            "bearer" => {
+                let realm =
+                    parameter(rest, "realm").ok_or_else(|| self.wrong("it wants a token from nowhere"))?;
+                let mut url = self.allowed(&self.origin, &realm)?;
+                if let Some(service) = parameter(rest, "service") {
+                    url.query_pairs_mut().append_pair("service", &service);
+                }
+                let scope = format!("repository:{}:{actions}", self.repository);
+                url.query_pairs_mut().append_pair("scope", &scope);
+                // A token is for the registry. Another host's token would be for what that host has, so nobody logs in there.
+                let is_own = self.is_own(&url);
+                let authorization = own.filter(|_| is_own);
+                let asked = Asked {
+                    method: Method::GET,
+                    url: url.clone(),
+                    headers: &[],
+                    body: None,
+                    most: MAX_WORDS,
+                };
+                let answer = self.once(&asked, &url, authorization.as_deref())?;
+                if answer.status != 200 {
+                    let words = if is_own || self.credentials.for_host(&self.host).is_none() {
+                        String::new()
+                    } else {
+                        format!(
+                            "; it lets people log in at {}, and credentials are sent to their own host only",
+                            shown(&url)
+                        )
+                    };
+                    return Err(denied(format!(
+                        "it gives no token (status {}{}){words}",
+                        answer.status,
+                        answer.reason()
+                    )));
+                }
+                let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let token = ["token", "access_token"].iter().find_map(|key| document[*key].as_str());
+                let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
+                token
+                    .map(|token| format!("Bearer {token}"))
+                    .ok_or_else(|| denied("it gives no token".to_owned()))
+            }
+            _ => Err(denied("it asks for something that this program does not know".to_owned())),
+        }
+    }
+
+    fn wrong(&self, reason: impl Into<String>) -> RegistryError {
+        RegistryError::Wrong { host: self.host.clone(), reason: reason.into() }
+    }
+}
+
+/// Where a request went, without what stands behind the path: that may hold a key.
+fn shown(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())
+        + &url.port().map_or(String::new(), |port| format!(":{port}"))
+}
+
+/// A parameter of a challenge: `name="text"`.
+fn parameter(challenge: &str, name: &str) -> Option<String> {
+    let mut rest = challenge;
+    while let Some((key, after)) = rest.split_once("=\"") {
+        let (text, next) = after.split_once('"')?;
+        if key.trim_start_matches([',', ' ']).eq_ignore_ascii_case(name) {
+            return Some(text.to_owned());
+        }
+        rest = next;
+    }
+    None
+}
+
+/// An error in words that people know.
+fn plain(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => "nobody knows this host".to_owned(),
+        ureq::Error::Timeout(_) => "it took too long".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_has_parameters() {
+        let challenge = r#"realm="https://a.example/token",service="a.example",scope="repository:x/y:pull""#;
+        assert_eq!(parameter(challenge, "realm").as_deref(), Some("https://a.example/token"));
+        assert_eq!(parameter(challenge, "Scope").as_deref(), Some("repository:x/y:pull"));
+        assert_eq!(parameter(challenge, "other"), None);
+        for broken in ["", "realm", "realm=\"", "realm=x", "=\"\"", "\"\"\"\""] {
+            assert_eq!(parameter(broken, "realm").filter(|text| !text.is_empty()), None, "{broken}");
+        }
+    }
+}

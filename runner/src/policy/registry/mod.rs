@@ -1,0 +1,344 @@
+//! Policies in OCI registries, as the wasm world lays them out (CNCF TAG Runtime, "Wasm OCI Artifact layout"): one manifest, one layer
+//! `application/wasm`, and a minisign signature as a referrer. A registry is believed in nothing: each length has a bound, each
+//! digest is computed here, and credentials go to the host that they are for.
+
+mod artifact;
+mod credentials;
+mod http;
+mod reference;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::code_file::Digest;
+use super::lock::{digest_of, told};
+use super::manifest::Manifest;
+use super::signature;
+use crate::sandbox::limits::MAX_COMPONENT_BYTES;
+use artifact::{
+    Artifact, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE, WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
+};
+use http::{Answer, Http};
+
+pub use credentials::Credentials;
+pub use reference::{Reference, SCHEME, Version};
+
+/// The largest manifest, index or list that is read, in bytes. A manifest of one layer has some hundred.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// The most signatures of one policy that are looked at.
+const MAX_REFERRERS: usize = 16;
+
+/// Why a registry did not give or take a policy.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The text names no policy in a registry.
+    #[error("{0}")]
+    Reference(String),
+    /// It could not be asked.
+    #[error("{host} cannot be asked: {reason}")]
+    Unreachable {
+        /// The registry.
+        host: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// It wants to know who asks.
+    #[error("{host} refuses access: {reason}")]
+    Denied {
+        /// The registry.
+        host: String,
+        /// What it wants, or that it does not take the credentials that there are.
+        reason: String,
+    },
+    /// It has no such thing.
+    #[error("{0} is not there")]
+    Missing(String),
+    /// It said something that it must not say, or that is not believed.
+    #[error("{host} is not believed: {reason}")]
+    Wrong {
+        /// The registry.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// What it has is no policy.
+    #[error("{0}")]
+    NoPolicy(String),
+}
+
+/// A policy that a registry gave.
+#[derive(Debug)]
+pub struct Pulled {
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// Where exactly it lies: by the digest of its manifest.
+    pub resolved: Reference,
+    /// The texts of the signatures that stand beside it.
+    pub signatures: Vec<String>,
+}
+
+/// A policy that a registry has taken.
+#[derive(Debug)]
+pub struct Pushed {
+    /// Where exactly it lies.
+    pub resolved: Reference,
+    /// Its signature lies beside it.
+    pub signed: bool,
+}
+
+/// A client of one registry.
+pub struct Registry {
+    http: Http,
+    reference: Reference,
+}
+
+impl Registry {
+    /// A client for what a reference names, with the credentials that the operator has.
+    ///
+    /// # Errors
+    /// Where its host is none.
+    pub fn new(reference: &Reference, credentials: &Credentials) -> Result<Self, RegistryError> {
+        let http = Http::new(reference, credentials.clone())?;
+        Ok(Self { http, reference: reference.clone() })
+    }
+
+    /// Takes a policy. Its bytes are those that its digest names, and not understood yet.
+    ///
+    /// # Errors
+    /// Where it cannot be had, or is not what it should be.
+    pub fn pull(&self) -> Result<Pulled, RegistryError> {
+        let wanted = match self.reference.is_versioned() {
+            true => self.reference.clone(),
+            false => self.newest()?,
+        };
+        let (digest, manifest) = self.manifest(&wanted)?;
+        let layer = self.layer(&manifest)?;
+        let bytes = self.blob(layer)?;
+        let resolved = wanted.at(digest);
+        let signatures = self.signatures(&resolved, &digest)?;
+        Ok(Pulled { bytes, resolved, signatures })
+    }
+
+    /// What the reference stands for now: the newest version where it names none, and its digest.
+    ///
+    /// # Errors
+    /// Where the registry does not say so.
+    pub fn resolve(&self) -> Result<(Reference, Reference), RegistryError> {
+        let named = if self.reference.is_versioned() { self.reference.clone() } else { self.newest()? };
+        let (digest, _) = self.manifest(&named)?;
+        let resolved = named.at(digest);
+        Ok((named, resolved))
+    }
+
+    /// The newest version that there is, by its tag.
+    ///
+    /// # Errors
+    /// Where the registry has no tag that is a version.
+    fn newest(&self) -> Result<Reference, RegistryError> {
+        let answer = self.http.get(&format!("{}/tags/list?n=1000", self.base()), &[], MAX_MANIFEST_BYTES)?;
+        let list = self.json(&self.found(answer, &self.reference.to_string())?.body)?;
+        let tags = list["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let versions = tags.iter().filter_map(|tag| tag.as_str()?.parse::<Version>().ok());
+        versions.max().map(|newest| self.reference.tagged(&newest.to_string())).ok_or_else(|| {
+            RegistryError::Missing(format!("a version of {} (a tag such as 1.0.0)", self.reference))
+        })
+    }
+
+    /// The manifest that a reference names, and its digest.
+    fn manifest(&self, wanted: &Reference) -> Result<(Digest, Artifact), RegistryError> {
+        let place = format!("{}/manifests/{}", self.base(), wanted.selector());
+        let answer = self.http.get(
+            &place,
+            &[("accept", &format!("{IMAGE_MANIFEST}, {INDEX}"))],
+            MAX_MANIFEST_BYTES,
+        )?;
+        let answer = self.found(answer, &wanted.to_string())?;
+        let digest = Digest::of(&answer.body);
+        if let Some(pinned) = wanted.digest().filter(|pinned| *pinned != digest) {
+            return Err(self.wrong(format!(
+                "the manifest that it gives has the digest {}, and {} was asked for",
+                told(&digest),
+                told(&pinned)
+            )));
+        }
+        let value = self.json(&answer.body)?;
+        if value.get("manifests").is_some() {
+            return Err(RegistryError::NoPolicy(format!(
+                "{wanted} is an index of several images, and no policy; name the one that is meant by its digest"
+            )));
+        }
+        let artifact = serde_json::from_value(value)
+            .map_err(|error| self.wrong(format!("its manifest is not understood: {error}")))?;
+        Ok((digest, artifact))
+    }
+
+    /// The one layer of a policy.
+    fn layer<'a>(&self, manifest: &'a Artifact) -> Result<&'a Descriptor, RegistryError> {
+        let no =
+            |reason: String| RegistryError::NoPolicy(format!("{} is no policy: {reason}", self.reference));
+        let [layer] = manifest.layers.as_slice() else {
+            return Err(no(format!("it has {} layers, and a policy has one", manifest.layers.len())));
+        };
+        if ![WASM, WASM_OF_OLD].contains(&&*layer.media_type) {
+            return Err(no(format!("its layer is \"{}\", and that of a policy {WASM}", layer.media_type)));
+        }
+        Ok(layer)
+    }
+
+    /// The bytes that a descriptor names.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>, RegistryError> {
+        let wanted = digest_of(&descriptor.digest).ok_or_else(|| {
+            self.wrong(format!("it names a layer by \"{}\", which is no SHA-256", descriptor.digest))
+        })?;
+        if descriptor.size > MAX_COMPONENT_BYTES {
+            return Err(self.wrong(format!(
+                "it announces {} bytes, and a policy has {MAX_COMPONENT_BYTES} at most",
+                descriptor.size
+            )));
+        }
+        let place = format!("{}/blobs/{}", self.base(), told(&wanted));
+        let answer = self.http.get(&place, &[], descriptor.size)?;
+        let bytes = self.found(answer, &told(&wanted))?.body;
+        let digest = Digest::of(&bytes);
+        if bytes.len() as u64 != descriptor.size || digest != wanted {
+            return Err(self.wrong(format!(
+                "it gives {} bytes with the digest {}, and announced {} with {}",
+                bytes.len(),
+                told(&digest),
+                descriptor.size,
+                told(&wanted)
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// The minisign signatures that refer to a manifest: by the API for that, or the tag that stands in for it.
+    fn signatures(&self, resolved: &Reference, digest: &Digest) -> Result<Vec<String>, RegistryError> {
+        let accept = [("accept", INDEX)];
+        let place = format!("{}/referrers/{}", self.base(), told(digest));
+        let mut answer = self.http.get(&place, &accept, MAX_MANIFEST_BYTES)?;
+        if answer.status != 200 {
+            let place = format!("{}/manifests/{}", self.base(), resolved.referrers_tag());
+            answer = self.http.get(&place, &accept, MAX_MANIFEST_BYTES)?;
+        }
+        if answer.status == 404 {
+            return Ok(Vec::new());
+        }
+        let index = self.json(&self.found(answer, "the list of its signatures")?.body)?;
+        let listed = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_signature = |entry: &&Value| entry["artifactType"] == SIGNATURE;
+        let mut texts = Vec::new();
+        for entry in listed.iter().filter(is_signature).take(MAX_REFERRERS) {
+            let Some(at) = entry["digest"].as_str().and_then(digest_of) else { continue };
+            let (_, manifest) = self.manifest(&resolved.at(at))?;
+            // A list may name what refers to something else.
+            let is_about = manifest.subject.as_ref().is_some_and(|subject| subject.digest == told(digest));
+            let Some(layer) = manifest.layers.first().filter(|_| is_about) else { continue };
+            if layer.size > signature::MAX_BYTES {
+                return Err(self.wrong(format!("it announces a signature of {} bytes", layer.size)));
+            }
+            texts.push(String::from_utf8_lossy(&self.blob(layer)?).into_owned());
+        }
+        Ok(texts)
+    }
+
+    /// Gives a policy to the registry, and its signature. The tag is the policy's version.
+    ///
+    /// # Errors
+    /// Where it does not take them.
+    pub fn push(
+        &self,
+        bytes: &[u8],
+        manifest: &Manifest,
+        signature: Option<&str>,
+    ) -> Result<Pushed, RegistryError> {
+        let policy = &manifest.policy;
+        let layer = self.upload(bytes, WASM)?.titled(&format!("{}.wasm", policy.id));
+        let config = self.upload(&config_of(&layer.digest, manifest), WASM_CONFIG)?;
+        let annotations = BTreeMap::from([
+            ("org.opencontainers.image.version".to_owned(), policy.version.clone()),
+            ("org.opencontainers.image.title".to_owned(), policy.id.clone()),
+            ("org.opencontainers.image.description".to_owned(), policy.summary.clone()),
+        ]);
+        let artifact = Artifact::new(config, vec![layer]).annotated(annotations);
+        let tag = self.reference.tag().unwrap_or(&policy.version).to_owned();
+        let (digest, size, _) = self.put(&artifact, &tag)?;
+        let resolved = self.reference.at(digest);
+        let Some(text) = signature else { return Ok(Pushed { resolved, signed: false }) };
+        let layer = self.upload(text.as_bytes(), SIGNATURE)?.titled(&format!(
+            "{}.wasm{}",
+            policy.id,
+            signature::ENDING
+        ));
+        let subject = Descriptor::new(IMAGE_MANIFEST, told(&digest), size);
+        let artifact = Artifact::new(self.upload(b"{}", EMPTY)?, vec![layer]).about(SIGNATURE, subject);
+        let (signature, size, is_linked) = self.put(&artifact, "")?;
+        if !is_linked {
+            self.link(&resolved, Descriptor::new(IMAGE_MANIFEST, told(&signature), size).typed(SIGNATURE))?;
+        }
+        Ok(Pushed { resolved, signed: true })
+    }
+
+    /// Puts a manifest under a tag, or under its digest where there is none. Gives its digest and size, and whether the registry
+    /// itself lists what refers to what.
+    fn put(&self, artifact: &Artifact, tag: &str) -> Result<(Digest, u64, bool), RegistryError> {
+        let body = serde_json::to_vec(artifact).map_err(|error| self.wrong(error.to_string()))?;
+        let digest = Digest::of(&body);
+        let selector = if tag.is_empty() { told(&digest) } else { tag.to_owned() };
+        let place = format!("{}/manifests/{selector}", self.base());
+        let answer = self.http.put(&place, IMAGE_MANIFEST, &body)?;
+        self.taken(&answer, "the manifest")?;
+        Ok((digest, body.len() as u64, answer.header("oci-subject").is_some()))
+    }
+
+    /// Lists a signature under the tag that stands in for the API of referrers.
+    fn link(&self, resolved: &Reference, entry: Descriptor) -> Result<(), RegistryError> {
+        let tag = resolved.referrers_tag();
+        let place = format!("{}/manifests/{tag}", self.base());
+        let answer = self.http.get(&place, &[("accept", INDEX)], MAX_MANIFEST_BYTES)?;
+        let known = if answer.status == 200 { self.json(&answer.body)? } else { Value::Null };
+        let mut entries: Vec<Value> = known["manifests"].as_array().cloned().unwrap_or_default();
+        let entry = serde_json::to_value(entry).map_err(|error| self.wrong(error.to_string()))?;
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+        let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let answer = self.http.put(&place, INDEX, index.to_string().as_bytes())?;
+        self.taken(&answer, "the list of signatures")
+    }
+
+    fn upload(&self, bytes: &[u8], media_type: &str) -> Result<Descriptor, RegistryError> {
+        let digest = told(&Digest::of(bytes));
+        self.http.upload(&self.base(), &digest, bytes)?;
+        Ok(Descriptor::new(media_type, digest, bytes.len() as u64))
+    }
+
+    fn base(&self) -> String {
+        format!("/v2/{}", self.reference.repository())
+    }
+
+    fn found(&self, answer: Answer, what: &str) -> Result<Answer, RegistryError> {
+        match answer.status {
+            200 => Ok(answer),
+            404 => Err(RegistryError::Missing(what.to_owned())),
+            status => Err(self.wrong(format!("it answers with status {status} where {what} was asked for"))),
+        }
+    }
+
+    fn taken(&self, answer: &Answer, what: &str) -> Result<(), RegistryError> {
+        if (200..300).contains(&answer.status) {
+            return Ok(());
+        }
+        Err(self.wrong(format!("it does not take {what}: status {}{}", answer.status, answer.reason())))
+    }
+
+    fn json(&self, body: &[u8]) -> Result<Value, RegistryError> {
+        serde_json::from_slice(body).map_err(|error| self.wrong(format!("it answers with no JSON: {error}")))
+    }
+
+    fn wrong(&self, reason: String) -> RegistryError {
+        RegistryError::Wrong { host: self.reference.host().to_owned(), reason }
+    }
+}
