@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chitin::audit::visible;
-use chitin::budget::Budget;
+use chitin::budget::{Budget, GRACE};
 use chitin::policy::registry::{Credentials, Reference, Registry, RegistryError, SCHEME, Version};
 use chitin::policy::set::signature_of;
 use chitin::policy::signature;
@@ -40,11 +40,8 @@ pub(super) fn ask<T: Send + 'static>(
     let credentials = Credentials::of(&Environment::from_process())
         .map_err(|reason| user_error(reason, "mend the file, or name another folder with DOCKER_CONFIG"))?;
     let work = move || question(&Registry::new(&reference, &credentials)?);
-    budget.patient().aside_within(PATIENCE, work)?.map_err(|error| failed(&error))
+    budget.patient().aside_within(GRACE, work)?.map_err(|error| failed(&error))
 }
-
-/// How long a registry may take for all of a policy.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(1800);
 
 /// Gives a policy to a registry.
 pub(super) fn push(path: &Path, destination: &str) -> anyhow::Result<()> {
