@@ -1,6 +1,7 @@
 //! The consoles of README.md, docs/ and tests/cli/ are run, and must print what they show. A block of the language `console` is one;
 //! `$ ` begins a command, `? N` under it names an exit code other than 0. Commands run in the demo
-//! installation's home folder, which stands there as /home/ann. `CHITIN_BLESS=1` writes the outputs anew.
+//! installation's home folder, which stands there as /home/ann, with the policies of strangers in theirs-1.wasm and theirs-2.wasm.
+//! Digests and sizes stand there as dots. `CHITIN_BLESS=1` writes the outputs anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use chitin_test_support::with_manifest;
 use libtest_mimic::{Arguments, Trial};
 
 /// How the temporary home folder is called in the pages.
@@ -65,6 +67,16 @@ fn run(root: &Path, page: &str) -> String {
     assert_eq!(home.path().as_os_str().len(), HOME.len());
     let installed = Command::new(root.join("tests/corpus/demo/install")).arg(home.path()).status().unwrap();
     assert!(installed.success());
+    for (number, capabilities) in
+        [(1, "config = [\"/tools\"]"), (2, "config = [\"/tools\"]\nfiles = [\"list:state\"]")]
+    {
+        let manifest = format!(
+            "[policy]\nid = \"theirs\"\nversion = \"{number}.0.0\"\nsummary = \"A policy of somebody else\"\n\
+             [[check]]\nid = \"hostile.finding\"\nseverity = \"warn\"\nsummary = \"It says so\"\n\
+             [capabilities]\n{capabilities}\n"
+        );
+        fs::write(home.path().join(format!("theirs-{number}.wasm")), with_manifest(&manifest)).unwrap();
+    }
     let mut out = String::new();
     let mut console = false;
     for line in page.lines() {
@@ -77,6 +89,35 @@ fn run(root: &Path, page: &str) -> String {
         if let (true, Some(command)) = (console, line.strip_prefix("$ ")) {
             out.push_str(&output(home.path(), command));
         }
+    }
+    out
+}
+
+/// A text with dots for the digits of each digest: they differ from one compiler to the next.
+fn without_digests(text: &str) -> String {
+    let mut parts = text.split("sha256:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.chars().take_while(char::is_ascii_hexdigit).count();
+        let rest = if digits == 64 { format!("...{}", &part[digits..]) } else { part.to_owned() };
+        out.push_str("sha256:");
+        out.push_str(&rest);
+    }
+    out
+}
+
+/// The same with dots for sizes of components.
+fn without_sizes(text: &str) -> String {
+    let mut parts = text.split(" bytes");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let head = out.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        if out.len() - head >= 5 {
+            out.truncate(head);
+            out.push_str("...");
+        }
+        out.push_str(" bytes");
+        out.push_str(part);
     }
     out
 }
@@ -95,6 +136,7 @@ fn output(home: &Path, command: &str) -> String {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap().replace(&home.display().to_string(), HOME);
+    let text = without_sizes(&without_digests(&text));
     let code = output.status.code().unwrap();
     let code = if code == 0 { String::new() } else { format!("? {code}\n") };
     format!("{code}{text}")

@@ -213,7 +213,8 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(missing) = report.confinement.as_ref().and_then(Confinement::told) {
         writeln!(out, "{DIM}not confined in full, missing: {}{DIM:#}", visible(&missing))?;
     }
-    let is_known = |finding: &&Finding| catalog::explains(&finding.check);
+    let is_known =
+        |finding: &&Finding| finding.origin == Origin::Installed || catalog::explains(&finding.check);
     if let Some(first) = report.findings.iter().find(is_known) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }

@@ -106,12 +106,11 @@ fn of_secret(subject: &str) -> String {
         _ => {}
     }
     let what = match subject.strip_prefix("env:") {
-        Some(name) => format!("variable {name}"),
+        Some(name) => format!("the variable {name}"),
         None => dotted(subject),
     };
     format!(
-        "learns of the secret {what} whether it is set, how long and of what characters it is, and whether another one equals it; \
-         never the secret"
+        "learns of {what} whether it is set, its length and kinds of characters, and whether another secret equals it; never its text"
     )
 }
 

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Which {
 }
 
 impl Which {
-    pub(super) fn set(&self) -> anyhow::Result<Set> {
+    pub(in crate::cli) fn set(&self) -> anyhow::Result<Set> {
         changeable(self.settings.as_deref())
     }
 }

@@ -24,7 +24,7 @@ use clap::Subcommand;
 
 use super::user_error;
 use inspect::unusable_code;
-use members::Which;
+pub(super) use members::Which;
 pub(super) use stranger::{Maker, Stranger, from_file, installed, told_apart};
 
 #[derive(Subcommand)]
@@ -189,7 +189,7 @@ pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Pla
     Ok(plan)
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| unreadable(path, &error))
 }
 
@@ -200,7 +200,7 @@ fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
     )
 }
 
-fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
+pub(super) fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
     user_error(
         format!("cannot use {name}: {refusal}"),
         match refusal {
