@@ -15,7 +15,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,7 +108,9 @@ fn serve(stream: &TcpStream, rule: &Rule, seen: &Mutex<Vec<Asked>>) {
     // Who has heard enough may hang up.
     let _ = match rule(&asked) {
         Said::Whole(status, headers, body) => {
-            let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let more: Vec<String> =
+                headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+            let more = more.concat();
             let head = format!(
                 "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n{more}\r\n",
                 body.len()
@@ -122,7 +123,7 @@ fn serve(stream: &TcpStream, rule: &Rule, seen: &Mutex<Vec<Asked>>) {
             Ok(())
         }
         Said::Silence => {
-            std::thread::sleep(Duration::from_secs(600));
+            std::thread::sleep(Duration::from_mins(10));
             Ok(())
         }
     };
@@ -193,30 +194,12 @@ fn add(home: &Home, server: &Server, what: &str) -> Answer {
     run(home, &["policy", "add", &format!("oci://{}/ann/mine{what}", server.host), "--yes"])
 }
 
-/// The files of the set, with their content.
-fn everything(home: &Home) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![home.path().join(".config/chitin")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push((path.clone(), fs::read(path).unwrap()))
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
 /// The error names the cause, on one line without what moves a terminal, and nothing was changed.
 fn refused(home: &Home, answer: &Answer, words: &str) {
     assert_eq!(answer.code, 2, "{answer:?}");
     assert!(answer.stderr.contains(words), "{words}: {}", answer.stderr);
     assert!(!answer.stderr.contains('\u{1b}') && answer.stderr.lines().count() <= 2, "{:?}", answer.stderr);
-    assert_eq!(everything(home), Vec::new());
+    assert_eq!(home.set(), Vec::new());
 }
 
 #[test]
@@ -305,9 +288,8 @@ fn a_registry_that_lies_gives_nothing() {
     let answer = add(&home, &server, &format!("@{other}"));
     refused(&home, &answer, "is not there");
     let stored = Stored::new("1.0.0");
-    let server = Server::new(move |asked| match asked.path.contains("/manifests/") {
-        true => ok(stored.bytes()),
-        false => stored.answer(asked),
+    let server = Server::new(move |asked| {
+        if asked.path.contains("/manifests/") { ok(stored.bytes()) } else { stored.answer(asked) }
     });
     refused(&home, &add(&home, &server, &format!("@{other}")), "was asked for");
 }
@@ -323,9 +305,8 @@ fn no_redirect_leads_out_of_tls_or_to_a_file() {
         ("/v2/ann/mine/blobs/again", "more than 5 times"),
     ] {
         let stored = Stored::new("1.0.0");
-        let server = Server::new(move |asked| match asked.path.contains("/blobs/") {
-            true => sent_to(location),
-            false => stored.answer(asked),
+        let server = Server::new(move |asked| {
+            if asked.path.contains("/blobs/") { sent_to(location) } else { stored.answer(asked) }
         });
         let home = home();
         refused(&home, &add(&home, &server, ":1.0.0"), words);
@@ -397,17 +378,14 @@ fn a_token_is_asked_for_where_the_registry_is() {
             let known = asked.headers.get("authorization").is_some_and(|text| text == BASIC);
             return if is_right && known { ok(r#"{"token": "t0k"}"#) } else { status(401) };
         }
-        match asked.headers.get("authorization").map(String::as_str) {
-            Some("Bearer t0k") => stored.answer(asked),
-            _ => {
-                let realm = format!("http://{}/token", own.lock().unwrap());
-                // The scope that it names is not the one that is asked for.
-                let challenge = format!(
-                    "Bearer realm=\"{realm}\",service=\"s\",scope=\"repository:victim/secret:pull,push\""
-                );
-                Said::Whole(401, vec![("www-authenticate", challenge)], Vec::new())
-            }
+        if asked.headers.get("authorization").is_some_and(|text| text == "Bearer t0k") {
+            return stored.answer(asked);
         }
+        let realm = format!("http://{}/token", own.lock().unwrap());
+        // The scope that it names is not the one that is asked for.
+        let challenge =
+            format!("Bearer realm=\"{realm}\",service=\"s\",scope=\"repository:victim/secret:pull,push\"");
+        Said::Whole(401, vec![("www-authenticate", challenge)], Vec::new())
     });
     host.lock().unwrap().clone_from(&registry.host);
     let home = home();
@@ -448,7 +426,7 @@ fn a_tag_that_was_moved_is_told() {
     let server = Server::new(move |asked| shared.lock().unwrap().answer(asked));
     let home = home();
     assert_eq!(add(&home, &server, ":1.0.0").code, 0);
-    let before = everything(&home);
+    let before = home.set();
     let mut moved = Stored::new("1.0.0");
     moved.layer.extend([0, 2, 1, b'x']);
     moved.manifest["layers"][0]["digest"] = digest(&moved.layer).into();
@@ -458,7 +436,7 @@ fn a_tag_that_was_moved_is_told() {
     assert!(answer.code == 1 && answer.stdout.contains("mine 1.0.0 -> oci://"), "{answer:?}");
     let answer = run(&home, &["policy", "update", "mine"]);
     assert!(answer.code == 2 && answer.stderr.contains("its tag was moved"), "{answer:?}");
-    assert_eq!(everything(&home), before);
+    assert_eq!(home.set(), before);
     assert_eq!(run(&home, &["policy", "update", "mine", "--yes"]).code, 0);
 }
 
@@ -477,7 +455,7 @@ fn an_interrupt_ends_the_wait() {
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert_eq!(everything(&home), Vec::new());
+    assert_eq!(home.set(), Vec::new());
 }
 
 /// A registry that takes what it is given, with or without a list of what refers to what.

@@ -70,18 +70,18 @@ impl FromArgMatches for PolicyArguments {
         let flags = Flags::from_arg_matches(matches)?;
         let places = |flag: &str| matches.indices_of(flag).into_iter().flatten().collect::<Vec<usize>>();
         let beside = !flags.with.is_empty();
-        let (names, at) =
+        let (policies, at) =
             if beside { (flags.with, places("with")) } else { (flags.policy, places("policy")) };
-        let mut named: Vec<(usize, Named)> =
-            at.into_iter().zip(names).map(|(at, name)| (at, Named { name, grants: Vec::new() })).collect();
+        let mut named: Vec<Named> =
+            policies.into_iter().map(|name| Named { name, grants: Vec::new() }).collect();
         let mut stray = None;
-        for (at, grant) in places("grant").into_iter().zip(flags.grant) {
-            match named.iter_mut().rev().find(|(before, _)| *before < at) {
-                Some((_, named)) => named.grants.push(grant),
+        for (place, grant) in places("grant").into_iter().zip(flags.grant) {
+            let before = at.iter().rposition(|policy| *policy < place);
+            match before.and_then(|number| named.get_mut(number)) {
+                Some(policy) => policy.grants.push(grant),
                 None => stray = Some(grant),
             }
         }
-        let named = named.into_iter().map(|(_, named)| named).collect();
         Ok(Self { named, beside, stray, locked: flags.locked })
     }
 
@@ -127,7 +127,7 @@ impl PolicyArguments {
             }
         } else {
             for named in &self.named {
-                chosen.push(self.pick(named, deep, &installed, budget)?);
+                chosen.push(pick(named, deep, &installed, budget)?);
             }
         }
         let files = chosen.iter().filter_map(|chosen| match chosen {
@@ -196,42 +196,35 @@ impl PolicyArguments {
         }
         Ok(())
     }
+}
 
-    /// The policy of a name: a file, a built-in one, or one of the set.
-    fn pick(
-        &self,
-        named: &Named,
-        deep: bool,
-        installed: &[Stranger],
-        budget: &Budget,
-    ) -> anyhow::Result<Chosen> {
-        let Named { name, grants } = named;
-        if policy::is_file(name) {
-            return Ok(Chosen::Stranger(from_file(named, deep, budget)?));
-        }
-        let builtin = policy::builtin(|about| about.id == *name)?.pop();
-        let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
-            (Some(planned), _) => Chosen::Ready(planned),
-            (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
-            (None, None) => return Err(policy::unknown(name)),
-        };
-        if !grants.is_empty() {
-            let (what, help) = match chosen {
-                Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
-                Chosen::Stranger(_) => (
-                    "is granted what chitin.toml says",
-                    "change its `grants` there, with `chitin policy update`",
-                ),
-            };
-            return Err(user_error(format!("the policy {name} {what}"), help));
-        }
-        let is_deep = match &chosen {
-            Chosen::Ready(planned) => planned.manifest.policy.deep,
-            Chosen::Stranger(stranger) => stranger.about().deep,
-        };
-        is_reachable(name, is_deep, deep)?;
-        Ok(chosen)
+/// The policy of a name: a file, a built-in one, or one of the set.
+fn pick(named: &Named, deep: bool, installed: &[Stranger], budget: &Budget) -> anyhow::Result<Chosen> {
+    let Named { name, grants } = named;
+    if policy::is_file(name) {
+        return Ok(Chosen::Stranger(from_file(named, deep, budget)?));
     }
+    let builtin = policy::builtin(|about| about.id == *name)?.pop();
+    let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
+        (Some(planned), _) => Chosen::Ready(planned),
+        (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
+        (None, None) => return Err(policy::unknown(name)),
+    };
+    if !grants.is_empty() {
+        let (what, help) = match chosen {
+            Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
+            Chosen::Stranger(_) => {
+                ("is granted what chitin.toml says", "change its `grants` there, with `chitin policy update`")
+            }
+        };
+        return Err(user_error(format!("the policy {name} {what}"), help));
+    }
+    let is_deep = match &chosen {
+        Chosen::Ready(planned) => planned.manifest.policy.deep,
+        Chosen::Stranger(stranger) => stranger.about().deep,
+    };
+    is_reachable(name, is_deep, deep)?;
+    Ok(chosen)
 }
 
 /// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.

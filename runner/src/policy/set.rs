@@ -4,9 +4,11 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
@@ -147,7 +149,8 @@ impl Set {
             require_signatures: settings.require_signatures,
             lock: Lock::read(folder_of(place))?,
         };
-        if !is_named && !(set.wanted.is_empty() && set.keys.is_empty()) {
+        let decides_nothing = set.wanted.is_empty() && set.keys.is_empty();
+        if !(is_named || decides_nothing) {
             set.is_private()?;
         }
         Ok(set)
@@ -290,9 +293,10 @@ impl Set {
         let folder = self.folder().to_owned();
         let system = |what: &str, error: &io::Error| SetError::System(format!("{what}: {error}"));
         fs::create_dir_all(&folder).map_err(|error| system(&format!("make {}", folder.display()), &error))?;
-        let handle =
-            fs::File::open(&folder).map_err(|error| system(&format!("open {}", folder.display()), &error))?;
-        if rustix::fs::flock(&handle, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(&folder, flags, Mode::empty())
+            .map_err(|errno| system(&format!("open {}", folder.display()), &errno.into()))?;
+        if rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive).is_err() {
             let reason = format!("change {}: another chitin is changing it", folder.display());
             return Err(SetError::System(reason));
         }
@@ -338,7 +342,7 @@ pub struct Change {
     set: Set,
     document: DocumentMut,
     /// Keeps other changes away.
-    _held: fs::File,
+    _held: OwnedFd,
 }
 
 impl Change {
@@ -353,9 +357,9 @@ impl Change {
             grants.set_trailing_comma(true);
         }
         let table = self.entry(&wanted.id);
-        table["id"] = value(&wanted.id);
-        table["source"] = value(&wanted.source);
-        table["grants"] = value(grants);
+        table.insert("id", value(&wanted.id));
+        table.insert("source", value(&wanted.source));
+        table.insert("grants", value(grants));
         self.set.lock.get_or_insert_default().pin(locked);
     }
 
@@ -384,12 +388,12 @@ impl Change {
     /// Trusts a key.
     pub fn trust(&mut self, key: &TrustedKey) {
         let mut table = Table::new();
-        table["key"] = value(&key.key);
+        table.insert("key", value(&key.key));
         if let Some(name) = &key.name {
-            table["name"] = value(name);
+            table.insert("name", value(name));
         }
         if !key.policies.is_empty() {
-            table["policies"] = value(key.policies.iter().collect::<toml_edit::Array>());
+            table.insert("policies", value(key.policies.iter().collect::<toml_edit::Array>()));
         }
         tables(&mut self.document, TRUSTED_KEY).push(table);
     }
@@ -448,7 +452,7 @@ impl Change {
                 continue;
             }
             bytes += path.symlink_metadata().map_or(0, |found| found.len());
-            fs::remove_file(&path).map_err(|error| system(&path, &error))?;
+            rustix::fs::unlink(&path).map_err(|errno| system(&path, &errno.into()))?;
             count += usize::from(own == name);
         }
         Ok((count, bytes))
@@ -478,7 +482,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), SetError> {
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        fs::File::open(folder)?.sync_all()
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::fsync(rustix::fs::open(folder, flags, Mode::empty())?)?)
     };
     one().map_err(|error| SetError::System(format!("write {}: {error}", path.display())))
 }

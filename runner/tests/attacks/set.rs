@@ -62,30 +62,11 @@ fn done(home: &Home, arguments: &[&str]) -> String {
 
 /// Runs a command that must be refused with these words, and changes nothing of the set.
 fn refused(home: &Home, arguments: &[&str], words: &str) {
-    let before = everything(home);
+    let before = home.set();
     let answer = run(home, arguments);
     assert_eq!(answer.code, 2, "{arguments:?}: {answer:?}");
     assert!(answer.stderr.contains(words), "{words}: {}", answer.stderr);
-    assert_eq!(everything(home), before, "{arguments:?} changed something");
-}
-
-/// The files of the set, with their content.
-fn everything(home: &Home) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut folders = vec![home.path().join(".config/chitin")];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = fs::read_dir(folder) else { continue };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push((path.clone(), fs::read(path).unwrap()))
-            }
-        }
-    }
-    found.sort();
-    found
+    assert_eq!(home.set(), before, "{arguments:?} changed something");
 }
 
 fn place(home: &Home, name: &str) -> PathBuf {
@@ -519,7 +500,7 @@ fn a_signature_counts_by_a_key_that_the_operator_trusts() {
 
 /// How the signatures of a key begin: all hold its number.
 fn first_of(key: &Key) -> String {
-    let number = data_encoding::BASE64.encode(&[b"ED", &key.public.keynum()[..]].concat());
+    let number = data_encoding::BASE64.encode(&[b"ED", key.public.keynum()].concat());
     number.chars().take(12).collect()
 }
 

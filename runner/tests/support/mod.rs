@@ -135,6 +135,24 @@ impl Home {
         self.answer(&mut command)
     }
 
+    /// The files of the set, with their content.
+    pub fn set(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.path().join(".config/chitin")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push((path.clone(), fs::read(path).unwrap()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// Gives everything the mode that it was made with.
     pub fn settle(&self) {
         for (path, mode) in &self.modes {

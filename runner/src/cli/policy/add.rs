@@ -36,8 +36,8 @@ pub(in crate::cli) struct Decision {
 The policy is shown first: what it is, who signed it, what it asks for. Nothing of it runs until it is added. What it is granted \
 stands in chitin.toml, its exact file in chitin.lock and policies/ beside it. From then on each audit runs it.")]
 pub(in crate::cli) struct Add {
-    /// The path of a component or a code file, with a FILE.minisig beside it where it is signed; or oci://HOST/NAME, with
-    /// :VERSION or @sha256:DIGEST where not the newest is meant
+    /// The path of a component or a code file, with a FILE.minisig beside it where it is signed; or `oci://HOST/NAME`, with
+    /// `:VERSION` or `@sha256:DIGEST` where not the newest is meant
     #[arg(value_name = "FILE|oci://...")]
     source: String,
     #[command(flatten)]

@@ -118,7 +118,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Refresh(which) => return members::refresh(which),
         Command::Prune(which) => members::prune(which)?,
         Command::Compile { policy, output, target } => {
-            compile::compile_to(policy, output, target.as_deref())?
+            compile::compile_to(policy, output, target.as_deref())?;
         }
     }
     Ok(0)

@@ -72,9 +72,9 @@ impl Offer {
         if let Some(signer) = &signer {
             signer.may_sign(&manifest.policy.id).map_err(|error| not_used(error.to_string()))?;
         }
-        let signed = text.zip(signer.map(|signer| signer.key().clone()));
+        let signature = text.zip(signer.map(|signer| signer.key().clone()));
         let digest = Digest::of(&bytes);
-        Ok(Self { source: name, digest, bytes, signed, manifest, imports, machine, resolved })
+        Ok(Self { source: name, digest, bytes, signed: signature, manifest, imports, machine, resolved })
     }
 
     /// Its entry in the lock.
@@ -185,7 +185,7 @@ fn from_path(source: &str) -> anyhow::Result<Taken> {
 #[cfg(feature = "registry")]
 fn from_registry(source: &str, budget: &Budget) -> anyhow::Result<Taken> {
     let progress = Progress::fetching(source);
-    let pulled = super::registry::ask(source, budget, |registry| registry.pull())?;
+    let pulled = super::registry::ask(source, budget, chitin::policy::registry::Registry::pull)?;
     drop(progress);
     Ok(Taken {
         name: source.to_owned(),

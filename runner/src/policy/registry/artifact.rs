@@ -59,8 +59,8 @@ pub(super) struct Artifact {
     schema_version: u32,
     #[serde(default)]
     media_type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    artifact_type: Option<String>,
+    #[serde(rename = "artifactType", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     config: Descriptor,
     #[serde(default)]
     pub layers: Vec<Descriptor>,
@@ -75,7 +75,7 @@ impl Artifact {
         Self {
             schema_version: 2,
             media_type: IMAGE_MANIFEST.to_owned(),
-            artifact_type: None,
+            kind: None,
             config,
             layers,
             subject: None,
@@ -89,7 +89,7 @@ impl Artifact {
 
     /// The same, as an artifact of a type that refers to a manifest.
     pub(super) fn about(self, artifact_type: &str, subject: Descriptor) -> Self {
-        Self { artifact_type: Some(artifact_type.to_owned()), subject: Some(subject), ..self }
+        Self { kind: Some(artifact_type.to_owned()), subject: Some(subject), ..self }
     }
 }
 

@@ -18,7 +18,7 @@ const MAX_WORDS: u64 = 64 << 10;
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long one request may take: a Python policy over a slow line.
-const REQUEST: Duration = Duration::from_secs(600);
+const REQUEST: Duration = Duration::from_mins(10);
 
 /// A client of one registry.
 pub(super) struct Http {
@@ -169,10 +169,12 @@ impl Http {
             return Ok(answer);
         }
         let has = self.credentials.for_host(&self.host).is_some();
-        let reason = match has {
-            true => format!("it does not take the credentials that you have for it{}", answer.reason()),
-            false => format!("you have no credentials for it{}", answer.reason()),
+        let what = if has {
+            "it does not take the credentials that you have for it"
+        } else {
+            "you have no credentials for it"
         };
+        let reason = format!("{what}{}", answer.reason());
         Err(RegistryError::Denied { host: self.host.clone(), reason })
     }
 
@@ -211,16 +213,12 @@ impl Http {
         }
         let unreachable = |reason: String| RegistryError::Unreachable { host: shown(url), reason };
         let failed = |error: &ureq::Error| unreachable(plain(error));
-        let answer = match asked.body {
-            Some(body) => {
-                let request = request.body(body).map_err(|error| unreachable(error.to_string()))?;
-                self.agent.run(request)
-            }
-            None => {
-                let request = request.body(()).map_err(|error| unreachable(error.to_string()))?;
-                self.agent.run(request)
-            }
+        let answer = if let Some(body) = asked.body {
+            request.body(body).map(|request| self.agent.run(request))
+        } else {
+            request.body(()).map(|request| self.agent.run(request))
         };
+        let answer = answer.map_err(|error| unreachable(error.to_string()))?;
         let mut answer = answer.map_err(|error| failed(&error))?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
@@ -310,7 +308,7 @@ impl Http {
                     )));
                 }
                 let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-                let token = ["token", "access_token"].iter().find_map(|key| document[*key].as_str());
+                let token = ["token", "access_token"].iter().find_map(|key| document.get(*key)?.as_str());
                 let token = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
                 token
                     .map(|token| format!("Bearer {token}"))

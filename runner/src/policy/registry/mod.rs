@@ -109,10 +109,7 @@ impl Registry {
     /// # Errors
     /// Where it cannot be had, or is not what it should be.
     pub fn pull(&self) -> Result<Pulled, RegistryError> {
-        let wanted = match self.reference.is_versioned() {
-            true => self.reference.clone(),
-            false => self.newest()?,
-        };
+        let wanted = self.named()?;
         let (digest, manifest) = self.manifest(&wanted)?;
         let layer = self.layer(&manifest)?;
         let bytes = self.blob(layer)?;
@@ -126,10 +123,15 @@ impl Registry {
     /// # Errors
     /// Where the registry does not say so.
     pub fn resolve(&self) -> Result<(Reference, Reference), RegistryError> {
-        let named = if self.reference.is_versioned() { self.reference.clone() } else { self.newest()? };
+        let named = self.named()?;
         let (digest, _) = self.manifest(&named)?;
         let resolved = named.at(digest);
         Ok((named, resolved))
+    }
+
+    /// The reference, with the newest version where it names none.
+    fn named(&self) -> Result<Reference, RegistryError> {
+        if self.reference.is_versioned() { Ok(self.reference.clone()) } else { self.newest() }
     }
 
     /// The newest version that there is, by its tag.
@@ -139,7 +141,7 @@ impl Registry {
     fn newest(&self) -> Result<Reference, RegistryError> {
         let answer = self.http.get(&format!("{}/tags/list?n=1000", self.base()), &[], MAX_MANIFEST_BYTES)?;
         let list = self.json(&self.found(answer, &self.reference.to_string())?.body)?;
-        let tags = list["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let tags = entries(&list, "tags");
         let versions = tags.iter().filter_map(|tag| tag.as_str()?.parse::<Version>().ok());
         versions.max().map(|newest| self.reference.tagged(&newest.to_string())).ok_or_else(|| {
             RegistryError::Missing(format!("a version of {} (a tag such as 1.0.0)", self.reference))
@@ -227,11 +229,11 @@ impl Registry {
             return Ok(Vec::new());
         }
         let index = self.json(&self.found(answer, "the list of its signatures")?.body)?;
-        let listed = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let is_signature = |entry: &&Value| entry["artifactType"] == SIGNATURE;
+        let listed = entries(&index, "manifests");
+        let is_signature = |entry: &&Value| entry.get("artifactType").is_some_and(|kind| kind == SIGNATURE);
         let mut texts = Vec::new();
         for entry in listed.iter().filter(is_signature).take(MAX_REFERRERS) {
-            let Some(at) = entry["digest"].as_str().and_then(digest_of) else { continue };
+            let Some(at) = entry.get("digest").and_then(Value::as_str).and_then(digest_of) else { continue };
             let (_, manifest) = self.manifest(&resolved.at(at))?;
             // A list may name what refers to something else.
             let is_about = manifest.subject.as_ref().is_some_and(|subject| subject.digest == told(digest));
@@ -299,12 +301,12 @@ impl Registry {
         let place = format!("{}/manifests/{tag}", self.base());
         let answer = self.http.get(&place, &[("accept", INDEX)], MAX_MANIFEST_BYTES)?;
         let known = if answer.status == 200 { self.json(&answer.body)? } else { Value::Null };
-        let mut entries: Vec<Value> = known["manifests"].as_array().cloned().unwrap_or_default();
+        let mut listed: Vec<Value> = entries(&known, "manifests").to_vec();
         let entry = serde_json::to_value(entry).map_err(|error| self.wrong(error.to_string()))?;
-        if !entries.contains(&entry) {
-            entries.push(entry);
+        if !listed.contains(&entry) {
+            listed.push(entry);
         }
-        let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
         let answer = self.http.put(&place, INDEX, index.to_string().as_bytes())?;
         self.taken(&answer, "the list of signatures")
     }
@@ -341,4 +343,9 @@ impl Registry {
     fn wrong(&self, reason: String) -> RegistryError {
         RegistryError::Wrong { host: self.reference.host().to_owned(), reason }
     }
+}
+
+/// The entries of a list in a document; none where there is no such list.
+fn entries<'d>(document: &'d Value, name: &str) -> &'d [Value] {
+    document.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
