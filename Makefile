@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-small check-languages lint fmt docs bless bench parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,11 @@ check-small: build ## Build the program without the compiler, and compare it wit
 # A program that CHITIN names is not built.
 check-languages: $(if $(filter file,$(origin CHITIN)),build) ## Build the example policies in all languages, and compare what each says (ARGS="--require-all", names)
 	@CHITIN="$(CHITIN)" tests/languages/check.py $(ARGS)
+
+check-registry: build ## Take a policy through a real registry: signed, pushed, added with fewer grants, updated, changed, removed (ARGS="--require-all")
+	$(CARGO) build --locked --package chitin-test-support
+	@CHITIN=$(abspath $(CHITIN)) GUEST=$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/has_no_manifest.wasm \
+	  tests/registry/check.sh $(ARGS)
 
 lint: setup ## Check formatting and lints
 	$(CARGO) fmt --all --check
