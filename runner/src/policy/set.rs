@@ -423,8 +423,13 @@ impl Change {
     pub fn write(self) -> Result<(), SetError> {
         let lock = self.set.lock.clone().unwrap_or_default();
         let text = lock.text().map_err(|error| SetError::System(format!("write the lock: {error}")))?;
-        replace(&self.set.folder().join(lock::FILE_NAME), text.as_bytes())?;
-        replace(&self.set.place, self.document.to_string().as_bytes())
+        let write = |path: &Path, text: &str| {
+            // A link to it stays one: some people keep such files elsewhere.
+            let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            replace(&path, text.as_bytes())
+        };
+        write(&self.set.folder().join(lock::FILE_NAME), &text)?;
+        write(&self.set.place, &self.document.to_string())
     }
 
     /// Removes the files that nothing pins, and gives how many there were, and their bytes together.
