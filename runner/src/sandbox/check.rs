@@ -12,6 +12,12 @@ use crate::policy::manifest::{Manifest, ManifestError};
 /// The custom section that holds `policy.toml`.
 pub const MANIFEST_SECTION: &str = "chitin-manifest";
 
+/// The custom section that holds the policy's `README.md`.
+pub const README_SECTION: &str = "chitin-readme";
+
+/// The longest `README.md` in a component, in bytes.
+pub const MAX_README_BYTES: usize = 64 << 10;
+
 /// The contract's package, and the version that this runner speaks.
 const PACKAGE: &str = "chitin:policy/";
 /// The version of [`PACKAGE`].
@@ -62,6 +68,9 @@ pub enum Refusal {
     /// It says something wrong of itself.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// It has a page that cannot be shown.
+    #[error("its README (custom section \"{README_SECTION}\") is not used: {0}")]
+    Readme(&'static str),
 }
 
 /// What a component says of itself.
@@ -73,6 +82,9 @@ pub struct Inspected {
     pub imports: Vec<String>,
     /// Its size in bytes.
     pub size: usize,
+    /// The text of its `README.md`, at most [`MAX_README_BYTES`]; none where it has none. It is the author's: show it as
+    /// [`crate::audit::visible`] does.
+    pub readme: Option<String>,
 }
 
 /// Looks at a component's bytes, and counts what the compiler would have to do. Nothing is compiled or run.
@@ -89,8 +101,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspected, Refusal> {
         return Err(Refusal::NoAudit);
     }
     let manifest = outside.manifest()?;
+    let readme = outside.readme()?;
     count(bytes)?;
-    Ok(Inspected { manifest, imports: outside.imports, size: bytes.len() })
+    Ok(Inspected { manifest, imports: outside.imports, size: bytes.len(), readme })
 }
 
 /// What a refused component says of itself, where that can still be read.
@@ -120,6 +133,8 @@ struct Outside<'a> {
     imports: Vec<String>,
     audit: bool,
     manifests: Vec<&'a [u8]>,
+    /// Those of the component itself, and of nothing in it.
+    readmes: Vec<&'a [u8]>,
 }
 
 impl Outside<'_> {
@@ -137,6 +152,25 @@ impl Outside<'_> {
             _ => Err(Refusal::TwoManifests),
         }
     }
+
+    fn readme(&self) -> Result<Option<String>, Refusal> {
+        match self.readmes.as_slice() {
+            [] => Ok(None),
+            [one] => readme(one).map(Some).map_err(Refusal::Readme),
+            _ => Err(Refusal::Readme("there is more than one")),
+        }
+    }
+}
+
+/// The text of a `README.md`, where it is one that a component may hold.
+///
+/// # Errors
+/// Where it is too long, or no text.
+pub fn readme(bytes: &[u8]) -> Result<String, &'static str> {
+    if bytes.len() > MAX_README_BYTES {
+        return Err("it has more than 64 KiB");
+    }
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| "it is not UTF-8")
 }
 
 fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
@@ -145,7 +179,8 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
             "it does not begin with the four bytes that mark WebAssembly".to_owned(),
         ));
     }
-    let (mut imports, mut audit, mut manifests) = (Vec::new(), false, Vec::new());
+    let (mut imports, mut audit) = (Vec::new(), false);
+    let (mut manifests, mut readmes) = (Vec::new(), Vec::new());
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(|error| malformed(&error))? {
@@ -173,10 +208,13 @@ fn outside(bytes: &[u8]) -> Result<Outside<'_>, Refusal> {
             Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
                 manifests.push(section.data());
             }
+            Payload::CustomSection(section) if depth == 0 && section.name() == README_SECTION => {
+                readmes.push(section.data());
+            }
             _ => {}
         }
     }
-    Ok(Outside { imports, audit, manifests })
+    Ok(Outside { imports, audit, manifests, readmes })
 }
 
 /// Refuses what would keep the compiler busy without end: a component of 2 KB can hold more instances than there are atoms.
