@@ -198,12 +198,8 @@ impl Subject {
             .stdin(Stdio::null());
         let output = command.output()?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&home.shown, HOME);
-        let (report, notes) = (text(&output.stdout), text(&output.stderr));
         let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());
-        match serde_json::from_str::<Report>(&report) {
-            Ok(report) => Ok(Said { report, code, used: Used::of(&notes) }),
-            Err(_) => Err(CaseError::NoReport(code, notes.trim().to_owned())),
-        }
+        Said::of(&text(&output.stdout), &code, &text(&output.stderr))
     }
 }
 
@@ -323,6 +319,17 @@ impl Location {
 }
 
 impl Said {
+    /// What an audit wrote, with its exit code: the report as JSON, and on standard error its notes and timings.
+    ///
+    /// # Errors
+    /// Where there is no report.
+    pub fn of(report: &str, code: &str, notes: &str) -> Result<Self, CaseError> {
+        match serde_json::from_str(report) {
+            Ok(report) => Ok(Self { report, code: code.to_owned(), used: Used::of(notes) }),
+            Err(_) => Err(CaseError::NoReport(code.to_owned(), notes.trim().to_owned())),
+        }
+    }
+
     /// All of it as text, as it stands in `NAME.findings`. The home folder is written `~`.
     #[must_use]
     pub fn text(&self) -> String {
