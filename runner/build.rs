@@ -83,6 +83,44 @@ fn main() -> Result<()> {
     fs::write(out.join("builtin.s"), code_section)?;
     fs::write(out.join("builtin.rs"), format!("[\n{list}]\n"))?;
     fs::write(out.join("code.rs"), format!("[\n{codes}]\n"))?;
+    embed(&root, &out)
+}
+
+/// Writes the lists of files that authors of policies are given: the contract, and, with the feature `authoring`, the folders
+/// to begin with and the guest library.
+fn embed(root: &Path, out: &Path) -> Result<()> {
+    let is_whole = cfg!(feature = "authoring");
+    let policies = root.join("policies");
+    // Two lists hold examples' files, too, by links.
+    println!("cargo::rerun-if-changed={}", root.join("docs/examples").display());
+    let mut text = String::new();
+    for (name, folder, is_there) in [
+        ("CONTRACT", root.join("wit"), true),
+        ("GUEST_LIBRARY", policies.join("sdk/src"), is_whole),
+        ("TEMPLATES", policies.join("template"), is_whole),
+    ] {
+        let mut paths = Vec::new();
+        if is_there {
+            files(&folder, &mut paths)?;
+        }
+        paths.sort();
+        writeln!(text, "const {name}: Embedded = &[")?;
+        for path in paths {
+            let below = path.strip_prefix(&folder)?.to_string_lossy();
+            writeln!(text, "({below:?}, include_str!({})),", literal(&path))?;
+        }
+        text.push_str("];\n");
+    }
+    fs::write(out.join("embedded.rs"), text)?;
+    Ok(())
+}
+
+/// The files below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { files(&path, found)? } else { found.push(path) }
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Data flows one way: `target` -> `config` -> `policy` -> `sandbox` -> `audit` -> `fix` -> `output`.
 //! `probe` stands beside `policy` and `sandbox`: it knows `target` and `config`, and `audit` knows it. `worker` has audit and fix done
-//! in a process that `confine` confines, above both. `budget` lies below them all: it says how long each may take.
+//! in a process that `confine` confines, above both. `author` is for those who write policies; no audit passes through it. `budget` lies below them all: it says how long each may take.
 
 #![cfg_attr(
     test,
@@ -15,6 +15,7 @@
 )]
 
 pub mod audit;
+pub mod author;
 pub mod budget;
 pub mod config;
 pub mod confine;

@@ -12,16 +12,16 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chitin::author::cases::Said;
 use chitin::policy::manifest::Manifest;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
 
-use support::{Finding, Home, Location, RELEASE, root};
+use support::{Home, RELEASE, root};
 
 /// Folders below `policies/` that hold no policy.
 const NO_POLICIES: [&str; 3] = ["sdk", "sqlite-reader", "template"];
@@ -276,29 +276,9 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
     let manifest = manifest(folder)?;
     let deep = manifest.policy.deep.then_some("--deep");
     let answer = home.chitin(["audit", "--policy", id, "--json"].into_iter().chain(deep), &state.environment);
-    let report = answer.report()?;
-    let mut text = String::new();
-    for finding in &report.findings {
-        push(&mut text, finding);
-    }
-    for check in &report.assessment {
-        for open in &check.unassessed {
-            let place =
-                open.location.as_ref().map_or(String::new(), |location| format!(" at {}", place(location)));
-            writeln!(text, "{} {}: {}{place}", open.class, check.check_id, open.text)?;
-        }
-    }
-    for gap in &report.incomplete {
-        let policy = gap.policy.as_ref().map_or(String::new(), |policy| format!("{policy}: "));
-        writeln!(text, "incomplete: {policy}{}", gap.reason)?;
-        for denied in &gap.denied {
-            writeln!(text, "  denied: {denied}")?;
-        }
-    }
-    if text.is_empty() {
-        text.push_str("(clean)\n");
-    }
-    writeln!(text, "exit {}", answer.code)?;
+    // As `chitin policy test` tells it to authors elsewhere.
+    let said = Said::of(&answer.stdout, &answer.code.to_string(), &answer.stderr);
+    let text = said.map_err(|error| error.to_string())?.text();
     let file = home.path().join(".openclaw/openclaw.json");
     // A case may have something else there, a FIFO for one.
     let read =
@@ -309,32 +289,4 @@ fn render(id: &str, folder: &Path, case: &str) -> Result<(String, Option<Vec<u8>
     }
     let after = read();
     Ok((text, after.filter(|after| before.as_ref() != Some(after))))
-}
-
-fn push(text: &mut String, finding: &Finding) {
-    let Finding { check_id, severity, title, detail, remediation, locations, .. } = finding;
-    writeln!(text, "{} {check_id}", severity.to_uppercase()).unwrap();
-    writeln!(text, "  title: {title}").unwrap();
-    for location in locations {
-        writeln!(text, "  at: {}", place(location)).unwrap();
-    }
-    writeln!(text, "  detail: {}", detail.replace('\n', "\n    ")).unwrap();
-    if let Some(remediation) = remediation {
-        writeln!(text, "  fix: {}", remediation.replace('\n', "\n    ")).unwrap();
-    }
-}
-
-fn place(location: &Location) -> String {
-    match location {
-        Location::Config { pointer, file, line, column, exact } => {
-            let place =
-                file.as_ref().map_or_else(|| "no file".to_owned(), |file| format!("{file}:{line}:{column}"));
-            let missing = if *exact { "" } else { " (not set)" };
-            if pointer.is_empty() { place } else { format!("{place} {pointer}{missing}") }
-        }
-        Location::Object { path, mode: Some(mode) } => format!("{path} {mode}"),
-        Location::Object { path, mode: None } => path.clone(),
-        Location::Env { name } => format!("env {name}"),
-        Location::Text { path, line, column } => format!("{path}:{line}:{column}"),
-    }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Builds the example policies of docs/examples, runs each as a component of a stranger, and compares what it says.
+"""Builds the example policies of docs/examples, runs each as a component of a stranger, and compares what it says. Then builds
+what `chitin policy new` writes in each language, and runs its cases.
 
 usage: tests/languages/check.py [--require-all] [EXAMPLE...]
 
@@ -10,6 +11,7 @@ import argparse
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,15 @@ EXAMPLES = {
     "javascript-starlingmonkey": ["javascript/build.sh", "starlingmonkey"],
     "python": ["python/build.sh"],
     "go": ["go/build.sh"],
+}
+# What `chitin policy new` writes, in each language, and the programs without which it does not build.
+TEMPLATES = {
+    "template-rust": ("rust", ["cargo"]),
+    "template-rust-plain": ("rust-plain", ["cargo"]),
+    "template-c": ("c", ["clang"]),
+    "template-javascript": ("javascript", ["npm"]),
+    "template-python": ("python", ["python3"]),
+    "template-go": ("go", ["go"]),
 }
 # What a build.sh exits with where a tool is missing; the last line of its standard error says which.
 MISSING = 77
@@ -160,14 +171,35 @@ def check(component, scenes):
     return is_right
 
 
+def template(name):
+    """Writes a folder, builds it, and runs its cases. Gives whether all went well; none where a tool is missing."""
+    language, needed = TEMPLATES[name]
+    missing = [program for program in needed if not shutil.which(program)]
+    if missing and not (language == "c" and os.environ.get("CC")):
+        print(f"{name}: skipped, missing: {', '.join(missing)}", flush=True)
+        return None
+    print(f"{name}: building", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "made-here"
+        for arguments in (["new", "made-here", "--lang", language, "--dir"], ["build"], ["test"], ["check"]):
+            done = subprocess.run([PROGRAM, "policy", *arguments, folder], capture_output=True, text=True)
+            if done.returncode != 0:
+                print(*(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-40:]), sep="\n")
+                print(f"{name}: FAILED, chitin policy {arguments[0]}", flush=True)
+                return False
+    print(f"{name}: ok", flush=True)
+    return True
+
+
 def main():
     arguments = argparse.ArgumentParser(description="Builds and checks the example policies of docs/examples.")
     arguments.add_argument("--require-all", action="store_true", help="fail where an example cannot be built for want of a tool")
-    arguments.add_argument("example", nargs="*", help=f"only these of {', '.join(EXAMPLES)}")
+    arguments.add_argument("example", nargs="*", help=f"only these of {', '.join([*EXAMPLES, *TEMPLATES])}")
     arguments = arguments.parse_args()
-    unknown = [name for name in arguments.example if name not in EXAMPLES]
+    known = [*EXAMPLES, *TEMPLATES]
+    unknown = [name for name in arguments.example if name not in known]
     if unknown:
-        sys.exit(f"error: there is no example {', '.join(unknown)}; there are {', '.join(EXAMPLES)}")
+        sys.exit(f"error: there is no example {', '.join(unknown)}; there are {', '.join(known)}")
     if not os.access(PROGRAM, os.X_OK):
         sys.exit(f"error: there is no program {PROGRAM}; run `make build`, or name one in $CHITIN")
     scenes = dict(SCENES)
@@ -175,7 +207,11 @@ def main():
         scenes = {name: scene for name, scene in scenes.items() if scene.is_listable}
         print("this account may list every folder: the scenes with one that it may not are left out")
     passed, failed, skipped = 0, 0, 0
-    for name in arguments.example or EXAMPLES:
+    for name in arguments.example or known:
+        if name in TEMPLATES:
+            is_right = template(name)
+            passed, failed, skipped = passed + (is_right is True), failed + (is_right is False), skipped + (is_right is None)
+            continue
         script, *options = EXAMPLES[name]
         print(f"{name}: building", flush=True)
         start = time.monotonic()

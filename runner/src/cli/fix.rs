@@ -390,7 +390,7 @@ fn hidden(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
 }
 
 /// A word for a shell's command line, whatever is in it.
-fn quoted(word: &OsStr) -> String {
+pub(super) fn quoted(word: &OsStr) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-#".contains(byte);
     let bytes = word.as_bytes();
     match word.to_str() {

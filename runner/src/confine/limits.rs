@@ -33,3 +33,15 @@ fn give_up() -> Result<(), caps::errors::CapsError> {
     caps::set(None, CapSet::Effective, &kept)?;
     caps::set(None, CapSet::Permitted, &kept)
 }
+
+/// Takes from this process, and from those that it starts, root's right to pass over the modes of files: what it does from then on is
+/// what an ordinary account would see. Accounts without that right have nothing to lose.
+pub fn obey_modes() {
+    for capability in [Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH] {
+        // The bounding set first: a program that root starts has what that one holds.
+        for set in [CapSet::Bounding, CapSet::Inheritable, CapSet::Effective, CapSet::Permitted] {
+            // Where it cannot be given up, the caller finds that it can still read.
+            let _ = caps::drop(None, set, capability);
+        }
+    }
+}

@@ -18,7 +18,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use descriptors::forget_inherited;
-pub use limits::hide;
+pub use limits::{hide, obey_modes};
 pub use means::{Limit, Means, means};
 pub use system_calls::{evaluate_calls, name_of};
 pub use trap::{STATUS, call_in};

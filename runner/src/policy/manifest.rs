@@ -13,6 +13,9 @@ use crate::wording::of_toml;
 /// The largest manifest that is parsed.
 pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
 
+/// The longest text that says where a policy comes from, in bytes.
+const MAX_ORIGIN_BYTES: usize = 256;
+
 /// The verbs of a file capability.
 pub const VERBS: [&str; 3] = ["stat", "list", "read"];
 
@@ -82,6 +85,30 @@ pub struct About {
     /// It runs once for each view of this family, for example "plugin", and sees no other one of the family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
+    /// Who wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authors: Option<String>,
+    /// Its licence, as an SPDX expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// The address of its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The address of its page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<String>,
+}
+
+impl About {
+    /// The fields that say where it comes from, by their names in the manifest.
+    fn origin(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("authors", self.authors.as_deref()),
+            ("license", self.license.as_deref()),
+            ("source", self.source.as_deref()),
+            ("homepage", self.homepage.as_deref()),
+        ]
+    }
 }
 
 /// A check that a policy may emit.
@@ -296,6 +323,13 @@ impl Manifest {
         if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
             return Err(format!("policy.version \"{}\" is not three numbers", self.policy.version));
         }
+        for (name, text) in self.policy.origin() {
+            if text.is_some_and(|text| !is_short_line(text)) {
+                return Err(format!(
+                    "policy.{name} is not one line of 1 to {MAX_ORIGIN_BYTES} bytes without control characters"
+                ));
+            }
+        }
         if self.checks.is_empty() {
             return Err("it has no [[check]]".to_owned());
         }
@@ -369,6 +403,10 @@ fn is_name(text: &str, letters: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(|c| letters.contains(c))
 }
 
+fn is_short_line(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_ORIGIN_BYTES && !text.chars().any(char::is_control)
+}
+
 fn is_pointer(text: &str) -> bool {
     text.is_empty() || text.starts_with('/')
 }
@@ -407,6 +445,17 @@ mod tests {
     }
 
     #[test]
+    fn where_it_comes_from_is_told_only_where_it_is_stated() {
+        let plain: Manifest = GOOD.parse().unwrap();
+        assert!(!serde_json::to_string(&plain).unwrap().contains("authors"));
+        let lines = "authors = \"Ann\"\nlicense = \"MIT\"\nsource = \"https://a.example\"\nhomepage = \"https://b.example\"";
+        let text = GOOD.replace("version = \"1.0.0\"", &format!("version = \"1.0.0\"\n{lines}"));
+        let stated: Manifest = text.parse().unwrap();
+        assert_eq!(stated.policy.authors.as_deref(), Some("Ann"));
+        assert!(serde_json::to_string(&stated).unwrap().contains("\"homepage\":\"https://b.example\""));
+    }
+
+    #[test]
     fn what_is_unknown_is_an_error() {
         assert!(
             error("summary = \"s\"\n        [[check]]", "author = \"me\"\n        [[check]]")
@@ -420,6 +469,13 @@ mod tests {
     #[test]
     fn what_is_wrong_is_an_error() {
         assert!(error("a-b", "A b").contains("policy.id"));
+        for text in ["", " ", "a\\nb", "a\\u001b[2J", &"x".repeat(MAX_ORIGIN_BYTES + 1)] {
+            let line = format!("version = \"1.0.0\"\n        homepage = \"{text}\"");
+            assert!(
+                error("version = \"1.0.0\"", &line).contains("policy.homepage is not one line"),
+                "{text}"
+            );
+        }
         assert!(error("1.0.0", "1.0").contains("policy.version"));
         assert!(error("\"/gateway\"", "\"gateway\"").contains("no JSON pointer"));
         assert!(error("stat:state", "stat:state/../x").contains("no path pattern"));

@@ -173,6 +173,11 @@ struct Level {
 }
 
 impl HostState {
+    /// Bytes of linear memory, and calls of imports, that the run took.
+    pub(super) fn used(&self) -> (usize, u64) {
+        (self.memory, self.calls)
+    }
+
     /// The state of a run on this thread, with a budget for it.
     #[must_use]
     pub fn new(

@@ -138,6 +138,10 @@ pub struct Stages {
     pub call: Duration,
     /// Units of work that the call took.
     pub fuel: u64,
+    /// Bytes of linear memory that it had.
+    pub memory: usize,
+    /// Calls of imports.
+    pub calls: u64,
 }
 
 impl Stages {
@@ -147,9 +151,11 @@ impl Stages {
         let [map, instantiate, call] =
             [self.map, self.instantiate, self.call].map(|time| time.as_secs_f64() * 1e3);
         format!(
-            "{:>9.3} ms  {id} (map {map:.3}, instantiate {instantiate:.3}, call {call:.3}; fuel {})",
+            "{:>9.3} ms  {id} (map {map:.3}, instantiate {instantiate:.3}, call {call:.3}; fuel {}, memory {}, calls {})",
             map + instantiate + call,
-            self.fuel
+            self.fuel,
+            self.memory,
+            self.calls
         )
     }
 }
@@ -270,6 +276,7 @@ impl Sandbox {
             Err(error) => Err(explain(&error, limits)),
         };
         let mut state = store.into_data();
+        (stages.memory, stages.calls) = state.used();
         let denied = std::mem::take(&mut state.denied);
         Answer { verdict, log: state.into_log(), denied, stages }
     }

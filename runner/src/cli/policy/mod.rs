@@ -1,21 +1,28 @@
 //! `chitin policy`: which policies there are, and what each may look at.
 
 mod add;
+mod build;
+mod check;
 mod compile;
 mod inspect;
 mod members;
+mod new;
 mod offer;
+mod pack;
 #[cfg(feature = "registry")]
 mod registry;
 mod stranger;
+mod test;
+mod wit;
 
 use std::path::{Path, PathBuf};
 
 use chitin::audit::Planned;
+use chitin::author::review::FolderError;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::About;
 use chitin::policy::set::{Set, SetError};
-use chitin::sandbox::check;
+use chitin::sandbox::check::Refusal;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::settings::Placed;
 use chitin::target::ReadError;
@@ -101,6 +108,18 @@ them itself, and keeps the code in your cache.")]
         #[arg(long, value_name = "TRIPLE")]
         target: Option<String>,
     },
+    /// Write a folder to begin a policy of your own with
+    New(new::Arguments),
+    /// Build a policy's folder by the command of its build.toml, and pack what comes out
+    Build(build::Arguments),
+    /// Run a policy's cases in the sandbox, and again with less granted
+    Test(test::Arguments),
+    /// Look at a policy as an operator will, without running it
+    Check(check::Arguments),
+    /// Put the manifest and the README into a component, or into what is made of a core module
+    Pack(pack::Arguments),
+    /// Write the contract, the WIT package that policies are built for
+    Wit(wit::Arguments),
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
@@ -120,6 +139,12 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Compile { policy, output, target } => {
             compile::compile_to(policy, output, target.as_deref())?;
         }
+        Command::New(arguments) => new::run(arguments)?,
+        Command::Build(arguments) => build::run(arguments)?,
+        Command::Test(arguments) => return test::run(arguments),
+        Command::Check(arguments) => return check::run(arguments),
+        Command::Pack(arguments) => pack::run(arguments)?,
+        Command::Wit(arguments) => wit::run(arguments)?,
     }
     Ok(0)
 }
@@ -200,17 +225,34 @@ fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
     )
 }
 
-pub(super) fn refused(name: &str, refusal: &check::Refusal) -> anyhow::Error {
+pub(super) fn refused(name: &str, refusal: &Refusal) -> anyhow::Error {
     user_error(
         format!("cannot use {name}: {refusal}"),
         match refusal {
-            check::Refusal::NoManifest => {
-                "add the text of its policy.toml as this custom section; see docs/policies.md, and add-manifest.py beside the \
-                 examples"
+            Refusal::NoManifest | Refusal::CoreModule => {
+                "`chitin policy pack FILE --manifest policy.toml -o OUT.wasm` makes a policy of it; see docs/policies.md"
             }
-            check::Refusal::Manifest(_) => "correct its policy.toml (docs/policies.md) and build it again",
+            Refusal::Manifest(_) => "correct its policy.toml (docs/policies.md) and build it again",
             _ => "see docs/policies.md for what a policy is, and build it again",
         },
+    )
+}
+
+/// A file of an author's folder cannot be used.
+fn unusable(error: &FolderError) -> anyhow::Error {
+    let help = match error {
+        FolderError::Read(ReadError::NotFound(_)) => {
+            "name a policy's folder, or its policy.toml; `chitin policy new NAME` makes one"
+        }
+        _ => "correct this file (docs/policies.md)",
+    };
+    user_error(error.to_string(), help)
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    user_error(
+        format!("cannot write {}: {error}", path.display()),
+        "name a place in a folder that you can write to",
     )
 }
 
