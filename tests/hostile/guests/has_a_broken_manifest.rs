@@ -1,4 +1,4 @@
-//! expect: refused: the manifest is not understood: line 10: unknown field `network`, expected one of `config`, `files`, `secrets`, `environment`, `records`, `problems`, `gateway`, `fuel`, `fixes`
+//! expect: refused: the manifest is not understood: line 10: unknown field `network`, expected one of `config`, `files`, `secrets`, `environment`, `records`, `problems`, `gateway`, `fuel`, `memory`, `fixes`
 //!
 //! Asks for a capability that does not exist.
 
