@@ -130,6 +130,12 @@ impl Case {
             Err(review::FolderError::Read(ReadError::NotFound(_))) => State::default(),
             Err(error) => return Err(error.into()),
         };
+        // What begins the audit, outside of the sandbox, would load what they name.
+        let is_loaders = |name: &&String| ["LD_", "GLIBC_"].iter().any(|start| name.starts_with(start));
+        if let Some(variable) = state.environment.keys().find(is_loaders) {
+            let reason = format!("the variable {variable} is for the program loader, and no case may set it");
+            return Err(CaseError::Wrong(path.display().to_string(), reason));
+        }
         Ok(Self { name: name.to_owned(), config, state })
     }
 
@@ -536,11 +542,25 @@ mod tests {
     use super::*;
 
     fn case(state: &str) -> Case {
+        read(state).unwrap()
+    }
+
+    fn read(state: &str) -> Result<Case, CaseError> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.json5"), "{}").unwrap();
         fs::write(folder.path().join("a.state.toml"), state).unwrap();
         assert_eq!(names(folder.path()), ["a"]);
-        Case::read(folder.path(), "a").unwrap()
+        Case::read(folder.path(), "a")
+    }
+
+    #[test]
+    fn no_case_has_the_loader_load_something() {
+        assert!(read("[environment]\nOPENCLAW_GATEWAY_PORT = \"1\"").is_ok());
+        for variable in ["LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES"] {
+            let error = read(&format!("[environment]\n{variable} = \"x\"")).unwrap_err().to_string();
+            assert!(error.contains(variable), "{error}");
+        }
+        assert!(read("[envirnoment]\nA = \"1\"").unwrap_err().to_string().contains("unknown field"));
     }
 
     fn object(path: &str, more: &str) -> String {
