@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let name = path.display().to_string();
         let inspected = inspect(&read(path)?).map_err(|refusal| refused(&name, &refusal))?;
         if is_about(&inspected.manifest, id) {
-            return stranger(&inspected, id, &format!("a policy from the file {name}"));
+            return stranger(&inspected, id, &format!("the file {name}"));
         }
         return Err(unknown(id, ids(&inspected.manifest)));
     }

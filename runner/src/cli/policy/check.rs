@@ -10,6 +10,7 @@ use chitin::sandbox::check::{self, Inspected};
 use chitin::sandbox::limits::bytes;
 use clap::Args;
 
+use super::offer::{write_checks, write_imports, write_wants};
 use super::{read, refused, unusable};
 use crate::cli::{show, user_error};
 
@@ -51,22 +52,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             policy.version,
             Digest::of(&component)
         )?;
-        for (title, lines) in [
-            (
-                "checks",
-                manifest.checks.iter().map(|check| format!("{} ({})", check.id, check.severity)).collect(),
-            ),
-            ("capabilities", manifest.capabilities.names()),
-            ("imports", told(imports)),
-        ] {
-            if lines.is_empty() {
-                continue;
-            }
-            writeln!(out, "\n{title}")?;
-            for line in lines {
-                writeln!(out, "  {}", visible(&line))?;
-            }
-        }
+        write_wants(manifest, None, out)?;
+        write_checks(manifest, out)?;
+        write_imports(imports, out)?;
         writeln!(out)?;
         for complaint in &complaints {
             writeln!(out, "complaint: {}", visible(complaint))?;
@@ -74,16 +62,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         if complaints.is_empty() { writeln!(out, "nothing is said against it") } else { Ok(()) }
     })?;
     Ok(if complaints.is_empty() { 0 } else { COMPLAINTS })
-}
-
-/// The imports that give a policy something, and how many others there are: every language has a few dozen of them.
-fn told(imports: &[String]) -> Vec<String> {
-    let (empty, mut given): (Vec<String>, Vec<String>) =
-        imports.iter().cloned().partition(|import| import.starts_with("wasi:"));
-    if !empty.is_empty() {
-        given.push(format!("{} of WASI, with nothing behind them", empty.len()));
-    }
-    given
 }
 
 /// The component that is meant, and what is wrong with its folder.

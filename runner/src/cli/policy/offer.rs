@@ -144,6 +144,16 @@ impl Offer {
             }
             None => writeln!(out, "  {DIM}signed{DIM:#}  by nobody")?,
         }
+        for (name, text) in [
+            ("authors", &policy.authors),
+            ("license", &policy.license),
+            ("source ", &policy.source),
+            ("page   ", &policy.homepage),
+        ] {
+            if let Some(text) = text {
+                writeln!(out, "  {DIM}{name}{DIM:#} {}, as it says itself", visible(text))?;
+            }
+        }
         if policy.deep {
             writeln!(out, "  {DIM}runs{DIM:#}    in deep audits only")?;
         }
@@ -275,6 +285,9 @@ pub(super) fn write_wants(
 pub(super) fn write_imports(imports: &[String], out: &mut dyn Write) -> io::Result<()> {
     let (standard, own): (Vec<&String>, Vec<&String>) =
         imports.iter().partition(|import| import.starts_with("wasi:"));
+    if imports.is_empty() {
+        return writeln!(out, "{BOLD}it imports nothing{BOLD:#}");
+    }
     writeln!(out, "{BOLD}it imports{BOLD:#}")?;
     for import in own {
         writeln!(out, "  {}", visible(import))?;
