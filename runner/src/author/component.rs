@@ -69,7 +69,8 @@ fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
     encoder.encode()
 }
 
-#[cfg(all(test, feature = "authoring"))]
+#[cfg(test)]
+#[cfg(feature = "authoring")]
 mod tests {
     use super::*;
     use crate::author::{pack, section};
