@@ -26,6 +26,9 @@ const FOLDER: &str = "policies";
 /// The ending of their names.
 const ENDING: &str = ".policy";
 
+/// How the names of files begin that are not written to their end.
+const UNFINISHED: &str = ".chitin-";
+
 /// Group and others may write.
 const WRITTEN: u32 = 0o022;
 
@@ -449,6 +452,11 @@ impl Change {
         for entry in entries {
             let path = entry.map_err(|error| system(&folder, &error))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(UNFINISHED) {
+                // A process that was ended left it: nobody else is at work here.
+                rustix::fs::unlink(&path).map_err(|errno| system(&path, &errno.into()))?;
+                continue;
+            }
             let own = name.strip_suffix(signature::ENDING).unwrap_or(&name);
             let Some(hex) = own.strip_prefix("sha256-").and_then(|own| own.strip_suffix(ENDING)) else {
                 continue;
@@ -481,7 +489,7 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), SetError> {
         let mode = fs::metadata(path).map_or(0o644, |found| found.mode() & 0o777);
         let folder = folder_of(path);
         let mut file = tempfile::Builder::new()
-            .prefix(".chitin-")
+            .prefix(UNFINISHED)
             .permissions(fs::Permissions::from_mode(mode))
             .tempfile_in(folder)?;
         file.write_all(bytes)?;

@@ -234,6 +234,12 @@ fn less_is_granted_than_is_asked_for() {
     let silent = checks.iter().find(|check| check["checkId"] == "mine.silent").unwrap();
     assert_eq!((&silent["status"], &silent["class"]), (&"not-assessed".into(), &"out-of-reach".into()));
     assert!(done(&home, &["policy", "inspect", "mine"]).contains("config:/agents (not granted)"));
+    assert!(done(&home, &["policy", "update", "mine"]).contains("up to date"));
+    refused(&home, &["policy", "update", "mine", "--grant", "gateway"], "does not declare");
+    assert!(
+        done(&home, &["policy", "update", "mine", "--grant", "problems"])
+            .contains("granted more: mine 1.0.0, granted 2 of 3")
+    );
     // What the settings grant and nobody asks for is nothing, and "all" would be more with each update.
     let settings = place(&home, "chitin.toml");
     edit(&settings, "\"config:/tools\"", "\"config:/tools\", \"gateway\"");

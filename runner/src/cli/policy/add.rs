@@ -53,7 +53,8 @@ pub(in crate::cli) struct Add {
 #[derive(Args)]
 #[command(after_help = "\
 An update that asks for more than the version before it is shown and needs a decision; without one the old version stays. One that \
-was signed is updated only to one that is signed, too.")]
+was signed is updated only to one that is signed, too. With --grant a policy gets a capability that it was not granted before, also \
+where there is no other version. To take one back, remove it from `grants` in chitin.toml.")]
 pub(in crate::cli) struct Update {
     /// The policies to update [default: all that were added]
     #[arg(value_name = "ID")]
@@ -265,7 +266,13 @@ fn update_one(
             "get its signature; to take it unsigned, remove the policy and add it again",
         );
     }
+    let asked = offer.manifest.capabilities.names();
     if offer.digest == locked.digest {
+        let more = decide_more(decision, &offer, wanted, budget)?;
+        if !more.is_empty() {
+            let grants = wanted.grants.iter().cloned().chain(more).collect();
+            return take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "granted more");
+        }
         let is_whole = !matches!(
             set.bytes(wanted),
             Err(Unusable::Missing { .. } | Unusable::Changed { .. } | Unusable::Signature(_))
@@ -285,7 +292,6 @@ fn update_one(
             "ask its author why; give --yes to take it",
         );
     }
-    let asked = offer.manifest.capabilities.names();
     let more: Vec<String> =
         asked.iter().filter(|name| !locked.capabilities.contains(name)).cloned().collect();
     show(|out| {
@@ -314,7 +320,25 @@ fn update_one(
         show(|out| offer.describe(out))?;
         grants.extend(decide(decision, &offer.manifest, &more, budget)?);
     }
-    take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "updated")
+    let known = Wanted { grants, ..wanted.clone() };
+    let more = decide_more(decision, &offer, &known, budget)?;
+    let grants = known.grants.iter().cloned().chain(more).collect();
+    take(set, &offer, &Wanted { grants, ..known }, budget, "updated")
+}
+
+/// What `--grant` names, and was asked for before and not granted.
+fn decide_more(
+    decision: &Decision,
+    offer: &Offer,
+    wanted: &Wanted,
+    budget: &Budget,
+) -> anyhow::Result<Vec<String>> {
+    if decision.grant.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut open = offer.manifest.capabilities.names();
+    open.retain(|name| !wanted.grants.contains(name));
+    decide(decision, &offer.manifest, &open, budget)
 }
 
 /// Puts an offer in the place of what was there.
