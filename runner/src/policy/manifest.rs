@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::config::release::{Release, ReleaseRange};
+use crate::policy::version::Version;
 use crate::wording::of_toml;
 
 /// The largest manifest that is parsed.
@@ -313,14 +314,15 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !is_name(&self.policy.id, "abcdefghijklmnopqrstuvwxyz0123456789-") {
+        let letters = "abcdefghijklmnopqrstuvwxyz0123456789-";
+        // None begins with a dash, as flags do.
+        if !is_name(&self.policy.id, letters) || self.policy.id.split('-').any(str::is_empty) {
             return Err(format!(
                 "policy.id \"{}\" is not made of lower-case words joined by dashes",
                 self.policy.id
             ));
         }
-        let numbers: Vec<&str> = self.policy.version.split('.').collect();
-        if numbers.len() != 3 || numbers.iter().any(|number| number.parse::<u32>().is_err()) {
+        if self.policy.version.parse::<Version>().is_err() {
             return Err(format!("policy.version \"{}\" is not three numbers", self.policy.version));
         }
         for (name, text) in self.policy.origin() {
@@ -476,7 +478,12 @@ mod tests {
                 "{text}"
             );
         }
-        assert!(error("1.0.0", "1.0").contains("policy.version"));
+        for id in ["--yes", "-", "-a", "a-", "a--b", "", "a b", "A", "../x"] {
+            assert!(error("\"a-b\"", &format!("\"{id}\"")).contains("policy.id"), "{id}");
+        }
+        for version in ["1.0", "01.0.0", "+1.0.0", "1.0.0-rc1", "4294967296.0.0"] {
+            assert!(error("1.0.0", version).contains("policy.version"), "{version}");
+        }
         assert!(error("\"/gateway\"", "\"gateway\"").contains("no JSON pointer"));
         assert!(error("stat:state", "stat:state/../x").contains("no path pattern"));
         assert!(error("stat:state", "stat:/etc").contains("no path pattern"));

@@ -10,4 +10,5 @@ pub mod names;
 pub mod registry;
 pub mod set;
 pub mod signature;
+pub mod version;
 pub mod wants;

@@ -11,6 +11,7 @@ use chitin::policy::lock::Locked;
 use chitin::policy::manifest::Manifest;
 use chitin::policy::set::{Set, Unusable, Wanted};
 use chitin::policy::signature::TrustedKey;
+use chitin::policy::version::Version;
 use chitin::policy::wants::wants;
 use chitin::target::{Environment, read_regular};
 use clap::Args;
@@ -301,7 +302,8 @@ fn update_one(
         }
         Ok(())
     })?;
-    if is_older(&offer.manifest.policy.version, &locked.version) && !decision.yes {
+    let version = |text: &str| text.parse::<Version>().ok();
+    if version(&offer.manifest.policy.version) < version(&locked.version) && !decision.yes {
         return stopped(
             format!("{} is older than {}", offer.manifest.policy.version, locked.version),
             "give --yes to go back to it",
@@ -391,11 +393,4 @@ fn differences(locked: &Locked, offer: &Offer) -> Vec<String> {
         lines.push("asks for the same, and has the same checks".to_owned());
     }
     lines
-}
-
-/// Three numbers are less than three others.
-fn is_older(one: &str, other: &str) -> bool {
-    let numbers =
-        |version: &str| -> Vec<u32> { version.split('.').filter_map(|part| part.parse().ok()).collect() };
-    numbers(one) < numbers(other)
 }

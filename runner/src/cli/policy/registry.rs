@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chitin::audit::visible;
 use chitin::budget::{Budget, GRACE};
-use chitin::policy::registry::{Credentials, Reference, Registry, RegistryError, SCHEME, Version};
+use chitin::policy::registry::{Credentials, Reference, Registry, RegistryError, SCHEME};
 use chitin::policy::set::signature_of;
 use chitin::policy::signature;
 use chitin::sandbox::check;
@@ -55,8 +55,7 @@ pub(super) fn push(path: &Path, destination: &str) -> anyhow::Result<()> {
         .parse()
         .map_err(|error: RegistryError| user_error(error.to_string(), "see `chitin policy push --help`"))?;
     let version = &manifest.policy.version;
-    let is_other = reference.tag().is_some_and(|tag| tag != version) || reference.digest().is_some();
-    if is_other || version.parse::<Version>().is_err() {
+    if reference.tag().is_some_and(|tag| tag != version) || reference.digest().is_some() {
         return Err(user_error(
             format!("{destination} is not where version {version} of {} belongs", manifest.policy.id),
             format!("give {SCHEME}{}/{}:{version}", reference.host(), reference.repository()),

@@ -15,6 +15,7 @@ use super::code_file::Digest;
 use super::lock::{digest_of, told};
 use super::manifest::Manifest;
 use super::signature;
+use super::version::Version;
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use artifact::{
     Artifact, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE, WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
@@ -22,7 +23,7 @@ use artifact::{
 use http::{Answer, Http};
 
 pub use credentials::Credentials;
-pub use reference::{Reference, SCHEME, Version};
+pub use reference::{Reference, SCHEME};
 
 /// The largest manifest, index or list that is read, in bytes. A manifest of one layer has some hundred.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
