@@ -123,6 +123,13 @@ fn cli() -> String {
         &["policy", "refresh"],
         &["policy", "prune"],
         &["policy", "compile"],
+        &["policy", "push"],
+        &["policy", "new"],
+        &["policy", "build"],
+        &["policy", "test"],
+        &["policy", "check"],
+        &["policy", "pack"],
+        &["policy", "wit"],
         &["completions"],
     ] {
         let output = chitin(words, &["--help"]);

@@ -433,11 +433,12 @@ fn a_tag_that_was_moved_is_told() {
     moved.manifest["layers"][0]["size"] = moved.layer.len().into();
     *now.lock().unwrap() = moved;
     let answer = run(&home, &["policy", "outdated"]);
-    assert!(answer.code == 1 && answer.stdout.contains("mine 1.0.0 -> oci://"), "{answer:?}");
+    assert!(answer.code == 1 && answer.stdout.contains("mine 1.0.0: its tag was moved"), "{answer:?}");
     let answer = run(&home, &["policy", "update", "mine"]);
     assert!(answer.code == 2 && answer.stderr.contains("its tag was moved"), "{answer:?}");
     assert_eq!(home.set(), before);
-    assert_eq!(run(&home, &["policy", "update", "mine", "--yes"]).code, 0);
+    assert_eq!(run(&home, &["policy", "update", "mine", "--yes"]).code, 2);
+    assert_eq!(run(&home, &["policy", "update", "mine", "--moved-tag"]).code, 0);
 }
 
 #[test]
@@ -509,7 +510,10 @@ fn a_signature_lies_beside_its_policy() {
         let place = format!("oci://{}/ann/mine", registry.host);
         for _ in 0..2 {
             let answer = run(&home, &["policy", "push", "mine.wasm", &place]);
-            assert!(answer.code == 0 && answer.stdout.contains("its signature lies beside it"), "{answer:?}");
+            assert!(
+                answer.code == 0 && answer.stdout.contains("pushed mine 1.0.0, with its signature"),
+                "{answer:?}"
+            );
         }
         let answer = run(&home, &["policy", "add", &format!("{place}:1.0.0"), "--yes"]);
         refused(&home, &answer, "which is not among the trusted ones");

@@ -91,19 +91,19 @@ expect 0 "theirs 1.0.0: up to date" operator policy outdated
 
 version 1.1.0 'config = ["/tools", "/agents"]
 secrets = ["/gateway/auth/token"]'
-expect 0 "its signature lies beside it" author "$CHITIN" policy push theirs.wasm "$place"
+expect 0 "pushed theirs 1.1.0, with its signature" author "$CHITIN" policy push theirs.wasm "$place"
 expect 1 "theirs 1.0.0 -> $place:1.1.0" operator policy outdated
 expect 2 "it asks for more: secret:/gateway/auth/token" operator policy update
 expect 0 "updated: theirs 1.1.0, granted 2 of 3" operator policy update --grant secret:/gateway/auth/token
 expect 2 "is older than 1.1.0" operator policy update theirs --from "$pinned"
-expect 0 "granted 1 of 2" operator policy update theirs --from "$pinned" --yes
+expect 0 "granted 1 of 2" operator policy update theirs --from "$pinned" --downgrade
 
 for file in "$work"/operator/.config/chitin/policies/*.policy; do echo >>"$file"; done
 expect 3 "FAILED  theirs" operator policy verify
 expect 3 "is not the one that chitin.lock pins" operator audit
 expect 0 "taken again" operator policy update theirs
 expect 0 "ok      theirs" operator policy verify
-expect 0 "copied 1 polic" operator policy vendor copy
+expect 0 "policies copied: 1" operator policy vendor copy
 kill "$registry"
 expect 1 "said by the policy theirs" operator audit --locked --settings copy/chitin.toml
 expect 3 "cannot be asked" operator policy outdated

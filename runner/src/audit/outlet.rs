@@ -385,9 +385,7 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
             let may_be_there = parent.is_none_or(serde_json::Value::is_object);
             let is_seen = !is_withheld(&pointer, &grants.capabilities().config, &withheld.config);
             if may_be_there && !is_seen && !grants.secret(&pointer) {
-                return Err(format!(
-                    "it names {shown} of the config, which it was not granted: --grant gives it what it declares"
-                ));
+                return Err(format!("it names {shown} of the config, which it was not granted"));
             }
             match subject.config_location(&pointer) {
                 Location::Config { file, line, column, exact, .. } => {

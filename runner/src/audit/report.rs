@@ -640,7 +640,7 @@ fn withheld(ungranted: &[String]) -> String {
     };
     let names = first.join(", ");
     format!(
-        "it was not granted {names}{more}, so its silence says nothing; --grant gives it what it declares"
+        "it was not granted {names}{more}, so its silence says nothing; --grant grants it, or `grants` in chitin.toml where it was added"
     )
 }
 

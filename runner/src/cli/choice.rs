@@ -123,11 +123,11 @@ impl PolicyArguments {
             let wanted = installed.into_iter().filter(|stranger| deep || !stranger.about().deep);
             chosen.extend(wanted.map(Chosen::Stranger));
             for named in &self.named {
-                chosen.push(Chosen::Stranger(from_file(named, deep, budget)?));
+                chosen.push(Chosen::Stranger(from_file(named, deep, set.as_ref(), budget)?));
             }
         } else {
             for named in &self.named {
-                chosen.push(pick(named, deep, &installed, budget)?);
+                chosen.push(pick(named, deep, &installed, set.as_ref(), budget)?);
             }
         }
         let files = chosen.iter().filter_map(|chosen| match chosen {
@@ -199,10 +199,16 @@ impl PolicyArguments {
 }
 
 /// The policy of a name: a file, a built-in one, or one of the set.
-fn pick(named: &Named, deep: bool, installed: &[Stranger], budget: &Budget) -> anyhow::Result<Chosen> {
+fn pick(
+    named: &Named,
+    deep: bool,
+    installed: &[Stranger],
+    set: Option<&Set>,
+    budget: &Budget,
+) -> anyhow::Result<Chosen> {
     let Named { name, grants } = named;
     if policy::is_file(name) {
-        return Ok(Chosen::Stranger(from_file(named, deep, budget)?));
+        return Ok(Chosen::Stranger(from_file(named, deep, set, budget)?));
     }
     let builtin = policy::builtin(|about| about.id == *name)?.pop();
     let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
@@ -213,9 +219,10 @@ fn pick(named: &Named, deep: bool, installed: &[Stranger], budget: &Budget) -> a
     if !grants.is_empty() {
         let (what, help) = match chosen {
             Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
-            Chosen::Stranger(_) => {
-                ("is granted what chitin.toml says", "change its `grants` there, with `chitin policy update`")
-            }
+            Chosen::Stranger(_) => (
+                "is granted what chitin.toml says",
+                "`chitin policy update ID --grant CAPABILITY` grants it more",
+            ),
         };
         return Err(user_error(format!("the policy {name} {what}"), help));
     }
@@ -228,9 +235,9 @@ fn pick(named: &Named, deep: bool, installed: &[Stranger], budget: &Budget) -> a
 }
 
 /// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.
-fn from_file(named: &Named, deep: bool, budget: &Budget) -> anyhow::Result<Stranger> {
+fn from_file(named: &Named, deep: bool, set: Option<&Set>, budget: &Budget) -> anyhow::Result<Stranger> {
     let Named { name, grants } = named;
-    let file = policy::from_file(name.as_ref(), grants, budget)?;
+    let file = policy::from_file(name.as_ref(), grants, set, budget)?;
     // Whoever asks for it wants its verdict.
     is_reachable(name, file.about().deep, deep)?;
     let wants = wants(&file.manifest().capabilities);

@@ -25,8 +25,8 @@ const SHA256: &str = "sha256:";
 
 /// Comment at its top.
 const HEAD: &str = "\
-# Written by `chitin policy add`, `update` and `remove`. It pins the policies of chitin.toml beside it: keep both under\n\
-# version control, and change neither by hand while you can use these commands.\n";
+# Written by `chitin policy add`, `update` and `remove`, and not by hand. It pins the policies of chitin.toml beside it:\n\
+# keep both under version control, with the folder policies/.\n";
 
 /// The policies that are pinned.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -69,13 +69,13 @@ pub enum SetError {
     Lock(#[from] LockError),
     /// Somebody else decides what is in it.
     #[error(
-        "others can change {0}, which decides which policies run and what they are granted; take that from them with `chmod go-w`, or \
-         name the settings with --settings"
+        "others can change {0}, which decides what an audit says; take that from them with `chmod go-w`, or name the settings with \
+         --settings"
     )]
     Open(String),
     /// It belongs to another account.
     #[error(
-        "{0} belongs to another account, and decides which policies run; name it with --settings to use it"
+        "{0} belongs to another account, and decides what an audit says; name it with --settings to use it"
     )]
     Foreign(String),
     /// The system says no.
@@ -152,8 +152,7 @@ impl Set {
             require_signatures: settings.require_signatures,
             lock: Lock::read(folder_of(place))?,
         };
-        let decides_nothing = set.wanted.is_empty() && set.keys.is_empty();
-        if !(is_named || decides_nothing) {
+        if !is_named && set.place.exists() {
             set.is_private()?;
         }
         Ok(set)
@@ -194,6 +193,13 @@ impl Set {
         self.wanted.iter().find(|wanted| wanted.id == id)
     }
 
+    /// The grants of a policy that it does not ask for: they were misspelt, or an update asks for them no more.
+    #[must_use]
+    pub fn stray_grants(&self, wanted: &Wanted) -> Vec<String> {
+        let asked = self.pin(&wanted.id).map(|locked| locked.capabilities.as_slice()).unwrap_or_default();
+        wanted.grants.iter().filter(|grant| !asked.contains(grant)).cloned().collect()
+    }
+
     /// Where the file with this digest lies.
     #[must_use]
     pub fn file(&self, digest: &Digest) -> PathBuf {
@@ -202,13 +208,17 @@ impl Set {
 
     fn is_private(&self) -> Result<(), SetError> {
         let open = |path: &Path| SetError::Open(path.display().to_string());
-        match private::open(self.folder(), Path::new(""), false, None) {
-            Ok(_) | Err(Unfit::Missing) => {}
-            Err(Unfit::Open(path)) => return Err(open(&path)),
-            Err(Unfit::InTarget) => return Err(open(self.folder())),
-            Err(Unfit::System(errno)) => {
-                let reason = io::Error::from(errno);
-                return Err(SetError::System(format!("look at {}: {reason}", self.folder().display())));
+        // Where the settings are a link, the way to what it names counts, too.
+        let real = self.place.canonicalize().ok();
+        for folder in [Some(self.folder()), real.as_deref().map(folder_of)].into_iter().flatten() {
+            match private::open(folder, Path::new(""), false, None) {
+                Ok(_) | Err(Unfit::Missing) => {}
+                Err(Unfit::Open(path)) => return Err(open(&path)),
+                Err(Unfit::InTarget) => return Err(open(folder)),
+                Err(Unfit::System(errno)) => {
+                    let reason = io::Error::from(errno);
+                    return Err(SetError::System(format!("look at {}: {reason}", folder.display())));
+                }
             }
         }
         let caller = rustix::process::geteuid().as_raw();
@@ -295,7 +305,7 @@ impl Set {
     pub fn change(self) -> Result<Change, SetError> {
         let folder = self.folder().to_owned();
         let system = |what: &str, error: &io::Error| SetError::System(format!("{what}: {error}"));
-        fs::create_dir_all(&folder).map_err(|error| system(&format!("make {}", folder.display()), &error))?;
+        make_folder(&folder).map_err(|error| system(&format!("make {}", folder.display()), &error))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(&folder, flags, Mode::empty())
             .map_err(|errno| system(&format!("open {}", folder.display()), &errno.into()))?;
@@ -351,18 +361,30 @@ pub struct Change {
 impl Change {
     /// Wants a policy and pins it, in place of what had its id.
     pub fn put(&mut self, wanted: &Wanted, locked: Locked) {
-        let mut grants = toml_edit::Array::new();
-        for grant in &wanted.grants {
-            grants.push_formatted(toml_edit::Value::from(grant).decorated("\n  ", ""));
-        }
-        if !grants.is_empty() {
-            grants.set_trailing("\n");
-            grants.set_trailing_comma(true);
-        }
         let table = self.entry(&wanted.id);
-        table.insert("id", value(&wanted.id));
-        table.insert("source", value(&wanted.source));
-        table.insert("grants", value(grants));
+        // What stays keeps its comments.
+        for (key, text) in [("id", &wanted.id), ("source", &wanted.source)] {
+            if table.get(key).and_then(Item::as_str) != Some(text) {
+                table.insert(key, value(text));
+            }
+        }
+        if table.get("grants").and_then(Item::as_array).is_none() {
+            table.insert("grants", value(toml_edit::Array::new()));
+        }
+        if let Some(grants) = table.get_mut("grants").and_then(Item::as_array_mut) {
+            grants.retain(|grant| {
+                grant.as_str().is_some_and(|name| wanted.grants.iter().any(|wanted| wanted == name))
+            });
+            for grant in &wanted.grants {
+                if !grants.iter().any(|known| known.as_str() == Some(grant)) {
+                    grants.push_formatted(toml_edit::Value::from(grant).decorated("\n  ", ""));
+                }
+            }
+            if !grants.is_empty() && grants.trailing().as_str().is_none_or(str::is_empty) {
+                grants.set_trailing("\n");
+                grants.set_trailing_comma(true);
+            }
+        }
         self.set.lock.get_or_insert_default().pin(locked);
     }
 
@@ -408,7 +430,7 @@ impl Change {
     pub fn keep(&self, bytes: &[u8], signature: Option<&str>) -> Result<(), SetError> {
         let file = self.set.file(&Digest::of(bytes));
         if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder)
+            make_folder(folder)
                 .map_err(|error| SetError::System(format!("make {}: {error}", folder.display())))?;
         }
         replace(&file, bytes)?;
@@ -480,6 +502,11 @@ fn tables<'d>(document: &'d mut DocumentMut, name: &str) -> &'d mut ArrayOfTable
     }
     #[expect(clippy::expect_used, reason = "it was just made one where it was none")]
     item.as_array_of_tables_mut().expect("tables")
+}
+
+/// Makes a folder, and those that it lies in, which nobody else can write to, whatever the mask says.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(folder)
 }
 
 /// Puts bytes in the place of a file, whole or not at all. It keeps the mode that it had; a new one can be read by all, because

@@ -436,7 +436,14 @@ fn a_signature_counts_by_a_key_that_the_operator_trusts() {
     ann.sign(&home, "files/mine.wasm");
     refused(&home, &add, &format!("the key {}, which is not among the trusted ones", ann.id()));
     refused(&home, &[&add[..], &["--key", "files/bob.pub"]].concat(), "not among the trusted ones");
-    refused(&home, &[&add[..], &["--key", "files/mine.wasm"]].concat(), "no minisign public key");
+    refused(&home, &[&add[..], &["--key", "files/mine.wasm"]].concat(), "cannot read a key");
+    write(&home, "files/odd.txt", b"a text\n");
+    refused(&home, &[&add[..], &["--key", "files/odd.txt"]].concat(), "no minisign public key");
+    // A secret one is not shown.
+    write(&home, "files/own.key", b"untrusted comment: minisign encrypted secret key\nRWRTY0IyKept\n");
+    let mistake = [&add[..], &["--key", "files/own.key"]].concat();
+    refused(&home, &mistake, "holds a secret key");
+    assert!(!run(&home, &mistake).stderr.contains("RWRTY0IyKept"));
     let good = fs::read(home.path().join("files/mine.wasm")).unwrap();
     write(&home, "files/mine.wasm", &policy("mine", "1.0.1", "warn", TOOLS));
     refused(&home, &[&add[..], &["--key", "files/ann.pub"]].concat(), "is not that of these bytes");
@@ -567,7 +574,7 @@ fn what_others_could_have_written_decides_nothing() {
 fn a_set_goes_to_another_machine() {
     let home = home();
     done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
-    assert!(done(&home, &["policy", "vendor", "copy"]).contains("copied 1 policies"));
+    assert!(done(&home, &["policy", "vendor", "copy"]).contains("policies copied: 1;"));
     refused(&home, &["policy", "vendor", "copy"], "cannot copy");
     let other = self::home();
     fs::rename(home.path().join("copy"), other.path().join("copy")).unwrap();

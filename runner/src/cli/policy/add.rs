@@ -14,6 +14,7 @@ use chitin::policy::signature::TrustedKey;
 use chitin::policy::version::Version;
 use chitin::policy::wants::wants;
 use chitin::target::{Environment, read_regular};
+use chitin::wording::nearest;
 use clap::Args;
 
 use super::offer::Offer;
@@ -24,10 +25,10 @@ use crate::cli::{ask, listen, note, show, user_error};
 /// What is decided beforehand.
 #[derive(Args)]
 pub(in crate::cli) struct Decision {
-    /// Grant it this capability, and of all others that it asks for none; "all" grants all (repeatable)
+    /// Grant it this capability, and none of those that are not decided yet; "all" grants all, "none" nothing (repeatable)
     #[arg(long, value_name = "CAPABILITY")]
     grant: Vec<String>,
-    /// Do not ask: grant what --grant names, or all that it asks for
+    /// Do not ask: grant what --grant names, or else all that is not decided yet
     #[arg(long)]
     yes: bool,
 }
@@ -65,9 +66,26 @@ pub(in crate::cli) struct Update {
     from: Option<String>,
     #[command(flatten)]
     decision: Decision,
+    /// Trust this minisign key from now on: its text, or the path of its .pub file
+    #[arg(long, value_name = "KEY|FILE", requires = "ids")]
+    key: Option<String>,
+    /// Take an older version than the one that is there
+    #[arg(long)]
+    downgrade: bool,
+    /// Take another file than before under the same version, where a registry's tag was moved to it
+    #[arg(long)]
+    moved_tag: bool,
     /// The settings that it was added to [default: those that an audit uses]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+}
+
+/// What a new key may do.
+fn newly_trusted(key: &TrustedKey) -> String {
+    format!(
+        "trusted the key {} to sign every policy; `policies` in its [[trusted-key]] of chitin.toml narrows that",
+        key.id()
+    )
 }
 
 /// Adds a policy.
@@ -95,19 +113,18 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     let grants = decide(&arguments.decision, &offer.manifest, &offer.manifest.capabilities.names(), &budget)?;
     compile(&offer, &budget)?;
     let wanted = Wanted { id: id.clone(), source: offer.source.clone(), grants };
-    let mut change = set.change().map_err(|error| set_error(&error))?;
-    if let Some(key) = &trusted {
-        change.trust(key);
-    }
-    put(change, &offer, &wanted)?;
+    put(set, &offer, &wanted, trusted.as_ref())?;
+    let named =
+        arguments.settings.as_ref().map_or(String::new(), |path| format!(" --settings {}", path.display()));
+    let named = visible(&named);
     let (granted, asked) = (wanted.grants.len(), offer.manifest.capabilities.names().len());
     show(|out| {
         if let Some(key) = &trusted {
-            writeln!(out, "\ntrusted the key {}", key.id())?;
+            writeln!(out, "\n{}", newly_trusted(key))?;
         }
         writeln!(
             out,
-            "\nadded {id} {}, granted {granted} of {asked} capabilities: `chitin audit` runs it from now on",
+            "\nadded {id} {}, granted {granted} of {asked} capabilities: `chitin audit{named}` runs it from now on",
             offer.manifest.policy.version
         )
     })
@@ -117,11 +134,18 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
 fn trusted(text: &str, set: &mut Set) -> anyhow::Result<Option<TrustedKey>> {
     const MOST: u64 = 4096;
     let path = Path::new(text);
+    let is_path = text.contains('/') || path.extension().is_some();
     let content = match read_regular(path, MOST) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if is_path => {
+            return Err(user_error(format!("cannot read a key: {error}"), "name the author's .pub file"));
+        }
         Err(_) => text.to_owned(),
     };
     let help = "name its .pub file, or give the line in it that begins with RW";
+    if content.contains("secret key") {
+        return Err(user_error(format!("{text} holds a secret key, and a public one is wanted"), help));
+    }
     let key = TrustedKey::new(&content).map_err(|reason| user_error(reason, help))?;
     if let Some(known) = set.keys.iter().find(|known| known.id() == key.id()) {
         if known.key != key.key {
@@ -145,8 +169,14 @@ fn decide(
 ) -> anyhow::Result<Vec<String>> {
     let id = &manifest.policy.id;
     let declared = manifest.capabilities.names();
+    if decision.grant == ["none"] {
+        return Ok(Vec::new());
+    }
     if let Some(stray) = decision.grant.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
-        let help = "give one of those that it asks for, as they are written above";
+        let help = nearest(stray, &declared).map_or_else(
+            || format!("it asks for {}; those are granted as they stand there, or not", declared.join(", ")),
+            |near| format!("did you mean {near}?"),
+        );
         return Err(user_error(format!("{id} does not declare the capability \"{stray}\""), help));
     }
     let all = decision.grant.iter().any(|grant| grant == "all");
@@ -163,9 +193,10 @@ fn decide(
             "give --grant CAPABILITY for each that it gets, or --yes for all that it asks for",
         ));
     }
-    let answer = ask("\nGrant all of it? [y]es, [e]ach in turn, [N]o: ", budget)?;
+    let answer = ask("\nGrant all of it? [y]es, [e]ach in turn, [n]othing, [C]ancel: ", budget)?;
     match answer.as_str() {
         "y" | "yes" => Ok(open.to_vec()),
+        "n" | "nothing" => Ok(Vec::new()),
         "e" | "each" => {
             let mut granted = Vec::new();
             for want in wants(&manifest.capabilities).iter().filter(|want| open.contains(&want.name)) {
@@ -192,8 +223,12 @@ fn compile(offer: &Offer, budget: &Budget) -> anyhow::Result<()> {
         .map_err(|reason| user_error(format!("cannot use {}: {reason}", offer.source), "nothing was added"))
 }
 
-/// Keeps it, pins it and wants it.
-fn put(mut change: chitin::policy::set::Change, offer: &Offer, wanted: &Wanted) -> anyhow::Result<()> {
+/// Keeps it, pins it and wants it; and trusts a new key from now on.
+fn put(set: Set, offer: &Offer, wanted: &Wanted, trusted: Option<&TrustedKey>) -> anyhow::Result<()> {
+    let mut change = set.change().map_err(|error| set_error(&error))?;
+    if let Some(key) = trusted {
+        change.trust(key);
+    }
     let signature = offer.signed.as_ref().map(|(text, _)| text.as_str());
     change.keep(&offer.bytes, signature).map_err(|error| set_error(&error))?;
     change.put(wanted, offer.locked());
@@ -208,6 +243,9 @@ pub(super) fn update(arguments: &Update) -> anyhow::Result<()> {
     if arguments.from.is_some() && arguments.ids.len() != 1 {
         return Err(user_error("--from is about one policy", "name the one that it is for"));
     }
+    if set.wanted.is_empty() {
+        return show(|out| writeln!(out, "no policy has been added"));
+    }
     let ids: Vec<String> = if arguments.ids.is_empty() {
         set.wanted.iter().map(|wanted| wanted.id.clone()).collect()
     } else {
@@ -221,7 +259,7 @@ pub(super) fn update(arguments: &Update) -> anyhow::Result<()> {
             return Err(super::not_added(id, &set));
         };
         let source = arguments.from.as_ref().unwrap_or(&wanted.source).clone();
-        if let Err(error) = update_one(set, &wanted, &source, &arguments.decision, &budget) {
+        if let Err(error) = update_one(set, &wanted, &source, arguments, &budget) {
             if ids.len() == 1 {
                 return Err(error);
             }
@@ -239,13 +277,14 @@ pub(super) fn update(arguments: &Update) -> anyhow::Result<()> {
 }
 
 fn update_one(
-    set: Set,
+    mut set: Set,
     wanted: &Wanted,
     source: &str,
-    decision: &Decision,
+    arguments: &Update,
     budget: &Budget,
 ) -> anyhow::Result<()> {
-    let id = &wanted.id;
+    let (id, decision) = (&wanted.id, &arguments.decision);
+    let key = arguments.key.as_deref().map(|key| trusted(key, &mut set)).transpose()?.flatten();
     let offer = Offer::take(source, &set, budget)?;
     let stopped = |what: String, help: &str| Err(user_error(format!("{id} is not updated: {what}"), help));
     if offer.manifest.policy.id != *id {
@@ -259,7 +298,7 @@ fn update_one(
         // Somebody wrote it into the settings by hand.
         show(|out| offer.describe(out))?;
         let grants = decide(decision, &offer.manifest, &offer.manifest.capabilities.names(), budget)?;
-        return take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "pinned");
+        return take(set, &offer, &Wanted { grants, ..wanted.clone() }, key.as_ref(), ("pinned", budget));
     };
     if let (Some(signer), None) = (&locked.signer, &offer.signed) {
         return stopped(
@@ -272,7 +311,8 @@ fn update_one(
         let more = decide_more(decision, &offer, wanted, budget)?;
         if !more.is_empty() {
             let grants = wanted.grants.iter().cloned().chain(more).collect();
-            return take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "granted more");
+            let wanted = Wanted { grants, ..wanted.clone() };
+            return take(set, &offer, &wanted, key.as_ref(), ("granted more", budget));
         }
         let is_whole = !matches!(
             set.bytes(wanted),
@@ -281,16 +321,24 @@ fn update_one(
         if is_whole && offer.source == wanted.source && offer.signer() == locked.signer {
             return show(|out| writeln!(out, "{id} {}: up to date", locked.version));
         }
-        let grants = wanted.grants.clone();
-        return take(set, &offer, &Wanted { grants, ..wanted.clone() }, budget, "taken again");
+        return take(set, &offer, wanted, key.as_ref(), ("taken again", budget));
     }
-    if offer.resolved.is_some() && offer.manifest.policy.version == locked.version && !decision.yes {
+    if offer.resolved.is_some() && offer.manifest.policy.version == locked.version && !arguments.moved_tag {
+        if offer.resolved == locked.resolved {
+            return stopped(
+                format!(
+                    "the file in the registry is not the one that chitin.lock pins, and {} is the same",
+                    locked.version
+                ),
+                "was chitin.lock changed by hand? remove the policy and add it again",
+            );
+        }
         return stopped(
             format!(
                 "the registry has another file than before under version {}: its tag was moved",
                 locked.version
             ),
-            "ask its author why; give --yes to take it",
+            "ask its author why; give --moved-tag to take it",
         );
     }
     let more: Vec<String> =
@@ -303,10 +351,10 @@ fn update_one(
         Ok(())
     })?;
     let version = |text: &str| text.parse::<Version>().ok();
-    if version(&offer.manifest.policy.version) < version(&locked.version) && !decision.yes {
+    if version(&offer.manifest.policy.version) < version(&locked.version) && !arguments.downgrade {
         return stopped(
             format!("{} is older than {}", offer.manifest.policy.version, locked.version),
-            "give --yes to go back to it",
+            "give --downgrade to go back to it",
         );
     }
     let known = wanted.grants.iter().filter(|grant| asked.contains(grant) && !more.contains(grant));
@@ -325,7 +373,7 @@ fn update_one(
     let known = Wanted { grants, ..wanted.clone() };
     let more = decide_more(decision, &offer, &known, budget)?;
     let grants = known.grants.iter().cloned().chain(more).collect();
-    take(set, &offer, &Wanted { grants, ..known }, budget, "updated")
+    take(set, &offer, &Wanted { grants, ..known }, key.as_ref(), ("updated", budget))
 }
 
 /// What `--grant` names, and was asked for before and not granted.
@@ -344,11 +392,19 @@ fn decide_more(
 }
 
 /// Puts an offer in the place of what was there.
-fn take(set: Set, offer: &Offer, wanted: &Wanted, budget: &Budget, done: &str) -> anyhow::Result<()> {
+fn take(
+    set: Set,
+    offer: &Offer,
+    wanted: &Wanted,
+    key: Option<&TrustedKey>,
+    (done, budget): (&str, &Budget),
+) -> anyhow::Result<()> {
     compile(offer, budget)?;
-    let change = set.change().map_err(|error| set_error(&error))?;
-    put(change, offer, &Wanted { source: offer.source.clone(), ..wanted.clone() })?;
+    put(set, offer, &Wanted { source: offer.source.clone(), ..wanted.clone() }, key)?;
     show(|out| {
+        if let Some(key) = key {
+            writeln!(out, "{}", newly_trusted(key))?;
+        }
         writeln!(
             out,
             "{done}: {} {}, granted {} of {} capabilities",
@@ -364,12 +420,10 @@ fn take(set: Set, offer: &Offer, wanted: &Wanted, budget: &Budget, done: &str) -
 fn differences(locked: &Locked, offer: &Offer) -> Vec<String> {
     let mut lines = Vec::new();
     let asked = offer.manifest.capabilities.names();
-    let words = |name: &String| {
-        let known = wants(&offer.manifest.capabilities).into_iter().find(|want| want.name == *name);
-        known.map_or(String::new(), |want| format!(": {}", want.words))
-    };
-    let new = asked.iter().filter(|name| !locked.capabilities.contains(name));
-    lines.extend(new.map(|name| format!("asks for more   {name}{}", words(name))));
+    let new = wants(&offer.manifest.capabilities)
+        .into_iter()
+        .filter(|want| !locked.capabilities.contains(&want.name));
+    lines.extend(new.map(|want| format!("asks for more   {}: {}", want.name, want.words)));
     let gone = locked.capabilities.iter().filter(|name| !asked.contains(name));
     lines.extend(gone.map(|name| format!("asks no more    {name}")));
     for check in &offer.manifest.checks {

@@ -1,6 +1,7 @@
 //! `chitin policy list` and `chitin policy inspect`: what there is to know of a policy before it runs.
 
 use chitin::audit::visible;
+use chitin::budget::Budget;
 use chitin::policy::catalog::{self, BUILTIN};
 use chitin::policy::code_file::{self, CodeError, Digest, Named};
 use chitin::policy::lock::{self, Locked};
@@ -11,9 +12,9 @@ use chitin::sandbox::limits::bytes;
 use serde_json::json;
 
 use super::members::Which;
-use super::offer::{write_checks, write_imports, write_wants};
+use super::offer::{OCI, Taken, write_checks, write_imports, write_wants};
 use super::{is_file, read, refused, unknown};
-use crate::cli::{show, user_error};
+use crate::cli::{listen, show, user_error};
 
 pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
     let manifests = BUILTIN.iter().map(catalog::Builtin::manifest);
@@ -55,11 +56,18 @@ pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
             match locked {
                 Some(locked) => {
                     let (count, plural) = (locked.checks.len(), plural(locked.checks.len()));
+                    let signer = locked.signer.as_ref();
+                    let signer = signer.map_or(String::new(), |signer| format!(", signed by {signer}"));
+                    let state = if set.bytes(wanted).is_ok() {
+                        ""
+                    } else {
+                        "; it cannot be used, and `chitin policy verify` says why"
+                    };
                     writeln!(
                         out,
-                        "{id:width$}  {count:>2} check{plural}  {}, granted {} of {} capabilities, from {}",
+                        "{id:width$}  {count:>2} check{plural}  {}, granted {} of {} capabilities, from {}{signer}{state}",
                         locked.version,
-                        wanted.grants.len(),
+                        wanted.grants.len() - set.stray_grants(wanted).len(),
                         locked.capabilities.len(),
                         visible(&wanted.source)
                     )?;
@@ -79,14 +87,17 @@ struct Known {
     file: Option<(usize, Vec<String>)>,
     /// Its file's digest.
     digest: Option<Digest>,
+    /// Who signed it, in words; none where nothing of it can be signed.
+    signed: Option<String>,
     /// What it is granted; none where that is not decided here.
     granted: Option<Vec<String>>,
 }
 
 pub(super) fn inspect(name: &str, as_json: bool, which: &Which) -> anyhow::Result<()> {
-    let known = if is_file(name) { of_file(name)? } else { of_id(name, which)? };
+    let known =
+        if name.starts_with(OCI) || is_file(name) { of_source(name, which)? } else { of_id(name, which)? };
     show(|out| {
-        let Known { manifest, origin, file, digest, granted } = &known;
+        let Known { manifest, origin, file, digest, signed, granted } = &known;
         let Manifest { policy, checks, capabilities } = manifest;
         let digest = digest.as_ref().map(lock::told);
         if as_json {
@@ -95,6 +106,7 @@ pub(super) fn inspect(name: &str, as_json: bool, which: &Which) -> anyhow::Resul
                 "componentBytes": file.as_ref().map(|(size, _)| size),
                 "imports": file.as_ref().map(|(_, imports)| imports),
                 "digest": digest,
+                "signed": signed,
                 "granted": granted,
             });
             serde_json::to_writer_pretty(&mut *out, &value)?;
@@ -104,6 +116,9 @@ pub(super) fn inspect(name: &str, as_json: bool, which: &Which) -> anyhow::Resul
         writeln!(out, "{}", visible(&policy.summary))?;
         if let Some(digest) = digest {
             writeln!(out, "{digest}")?;
+        }
+        if let Some(signed) = signed {
+            writeln!(out, "{}", visible(signed))?;
         }
         match (policy.deep, &policy.each) {
             (true, None) => writeln!(out, "runs in deep audits only")?,
@@ -129,7 +144,7 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
         let manifest = builtin.manifest()?;
         if manifest.policy.id == id {
             let origin = "built in".to_owned();
-            return Ok(Known { manifest, origin, file: None, digest: None, granted: None });
+            return Ok(Known { manifest, origin, file: None, digest: None, signed: None, granted: None });
         }
     }
     let set = which.set()?;
@@ -147,7 +162,29 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
         of_component(id, &found)?
     };
     let origin = format!("added from {}, {}", wanted.source, bytes(found.len()));
-    Ok(Known { origin, granted: Some(wanted.grants.clone()), ..known })
+    let signer = set.pin(id).and_then(|locked| locked.signer.clone());
+    let signed = signer.map_or("signed by nobody".to_owned(), |key| format!("signed by the key {key}"));
+    Ok(Known { origin, signed: Some(signed), granted: Some(wanted.grants.clone()), ..known })
+}
+
+/// A policy where it comes from, with what its signature is worth here.
+fn of_source(name: &str, which: &Which) -> anyhow::Result<Known> {
+    let budget = Budget::default();
+    listen(&budget)?;
+    let Taken { bytes, signatures, path, .. } = Taken::from(name, &budget)?;
+    let known = match &path {
+        Some(_) => of_file(name)?,
+        None => of_component(name, &bytes)?,
+    };
+    let set = which.set()?;
+    let signed = signatures.first().map_or("signed by nobody".to_owned(), |text| {
+        match set.signer(&bytes, Some(text)).map(|signer| signer.map(|signer| signer.id())) {
+            Ok(Some(key)) => format!("signed by the key {key}, which you trust"),
+            Ok(None) => "signed by nobody".to_owned(),
+            Err(unusable) => unusable.to_string(),
+        }
+    });
+    Ok(Known { signed: Some(signed), ..known })
 }
 
 fn of_file(name: &str) -> anyhow::Result<Known> {
@@ -164,6 +201,7 @@ fn of_component(name: &str, component: &[u8]) -> anyhow::Result<Known> {
         origin: format!("{name}, {}", bytes(inspected.size)),
         file: Some((inspected.size, inspected.imports)),
         digest: Some(Digest::of(component)),
+        signed: None,
         granted: None,
     })
 }
@@ -182,7 +220,7 @@ fn of_code_file(name: &str, named: Named) -> anyhow::Result<Known> {
     };
     let file = Some((label.component_bytes, label.imports));
     let digest = Some(Digest::of(&read(name.as_ref())?));
-    Ok(Known { manifest, origin, file, digest, granted: None })
+    Ok(Known { manifest, origin, file, digest, signed: None, granted: None })
 }
 
 pub(super) fn unusable_code(name: &str, error: &CodeError) -> anyhow::Error {

@@ -16,7 +16,7 @@ use clap::Args;
 
 use super::offer::OCI;
 use super::stranger::Maker;
-use super::{changeable, not_added, set_error};
+use super::{not_added, set_error};
 use crate::cli::{INCOMPLETE, listen, show, user_error};
 
 /// Which set.
@@ -29,7 +29,8 @@ pub(in crate::cli) struct Which {
 
 impl Which {
     pub(in crate::cli) fn set(&self) -> anyhow::Result<Set> {
-        changeable(self.settings.as_deref())
+        let placed = crate::cli::target::settings(self.settings.as_deref())?;
+        super::set(&placed)?.ok_or_else(super::nowhere)
     }
 }
 
@@ -70,7 +71,9 @@ pub(super) fn verify(which: &Which) -> anyhow::Result<u8> {
                 Some(locked) => title(locked),
                 None => wanted.id.clone(),
             };
-            (told, set.bytes(wanted).map(drop).map_err(|unusable| unusable.to_string()))
+            let stray = set.stray_grants(wanted);
+            let state = set.bytes(wanted).map(drop).map_err(|unusable| unusable.to_string());
+            (told, state.and_then(|()| if stray.is_empty() { Ok(()) } else { Err(stray_words(&stray)) }))
         })
         .collect();
     let failed = looked.iter().filter(|(_, state)| state.is_err()).count();
@@ -95,6 +98,14 @@ pub(super) fn verify(which: &Which) -> anyhow::Result<u8> {
         Ok(())
     })?;
     Ok(if failed == 0 { 0 } else { INCOMPLETE })
+}
+
+/// What is wrong with grants that a policy does not ask for.
+pub(super) fn stray_words(stray: &[String]) -> String {
+    format!(
+        "chitin.toml grants it {}, which it does not ask for; `chitin policy inspect` says what it asks for",
+        stray.join(", ")
+    )
 }
 
 /// An entry of the lock on one line.
@@ -155,6 +166,9 @@ fn outdated_at_registry(source: &str, locked: &Locked, budget: &Budget) -> (Stri
     let Locked { id, version, resolved, .. } = locked;
     match super::registry::ask(source, budget, chitin::policy::registry::Registry::resolve) {
         Ok((_, found)) if Some(found.to_string()) == *resolved => (format!("{id} {version}: up to date"), 0),
+        Ok((named, _)) if named.tag() == Some(version) => {
+            (format!("{id} {version}: its tag was moved to another file than before, {named}"), OUTDATED)
+        }
         Ok((named, _)) => (format!("{id} {version} -> {named}"), OUTDATED),
         Err(error) => (format!("{id} {version}: {error:#}"), INCOMPLETE),
     }
@@ -177,6 +191,9 @@ pub(super) fn refresh(which: &Which) -> anyhow::Result<u8> {
     let cache = Cache::of(&Environment::from_process(), None);
     let mut maker = Maker::new(&cache, &budget);
     let mut code = 0;
+    if set.wanted.is_empty() {
+        show(|out| writeln!(out, "no policy has been added"))?;
+    }
     for wanted in &set.wanted {
         let made = match set.bytes(wanted) {
             Ok(bytes) if bytes.starts_with(&code_file::MARK) => Ok("is native code already"),
@@ -203,6 +220,12 @@ pub(super) fn vendor(folder: &Path, which: &Which) -> anyhow::Result<()> {
             "name a folder that does not exist, or is empty, where you can write",
         )
     };
+    if set.wanted.is_empty() {
+        return Err(user_error(
+            "no policy has been added, so there is nothing to copy",
+            "`chitin policy add FILE` adds one",
+        ));
+    }
     let is_used = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if is_used {
         return Err(failed(&std::io::ErrorKind::DirectoryNotEmpty.into()));
@@ -235,7 +258,7 @@ pub(super) fn vendor(folder: &Path, which: &Which) -> anyhow::Result<()> {
     show(|out| {
         writeln!(
             out,
-            "copied {} policies; on the other machine: `chitin audit --locked --settings {}`",
+            "policies copied: {}; on the other machine: `chitin audit --locked --settings {}`",
             set.wanted.len(),
             visible(&place)
         )

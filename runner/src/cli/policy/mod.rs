@@ -46,8 +46,8 @@ pub(super) enum Command {
     },
     /// Show a policy's checks and every capability that it holds
     Inspect {
-        /// An ID of `chitin policy list`, or the path of a component
-        #[arg(value_name = "ID|FILE")]
+        /// An ID of `chitin policy list`, the path of a component, or `oci://HOST/NAME`
+        #[arg(value_name = "ID|FILE|oci://...")]
         policy: String,
         /// Print JSON
         #[arg(long)]
@@ -75,6 +75,9 @@ pub(super) enum Command {
         /// Where it goes; its tag is the policy's version
         #[arg(value_name = "oci://HOST/NAME")]
         destination: String,
+        /// Put it in the place of another file that the registry has under this version
+        #[arg(long)]
+        move_tag: bool,
     },
     /// Look at the file and the signature of each policy that you have added
     Verify(Which),
@@ -130,7 +133,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Update(arguments) => add::update(arguments)?,
         Command::Remove { id, which } => members::remove(id, which)?,
         #[cfg(feature = "registry")]
-        Command::Push { file, destination } => registry::push(file, destination)?,
+        Command::Push { file, destination, move_tag } => registry::push(file, destination, *move_tag)?,
         Command::Verify(which) => return members::verify(which),
         Command::Outdated(which) => return members::outdated(which),
         Command::Vendor { folder, which } => members::vendor(folder, which)?,
@@ -174,12 +177,15 @@ fn changeable(settings: Option<&Path>) -> anyhow::Result<Set> {
         }
         None => crate::cli::target::settings(settings)?,
     };
-    set(&placed)?.ok_or_else(|| {
-        user_error(
-            "nobody knows where the settings lie: neither XDG_CONFIG_HOME nor HOME is set",
-            "name them with --settings FILE",
-        )
-    })
+    set(&placed)?.ok_or_else(nowhere)
+}
+
+/// There is no place for settings.
+fn nowhere() -> anyhow::Error {
+    user_error(
+        "nobody knows where the settings lie: neither XDG_CONFIG_HOME nor HOME is set",
+        "name them with --settings FILE",
+    )
 }
 
 /// Nobody has added such a policy.
@@ -194,7 +200,7 @@ fn not_added(id: &str, set: &Set) -> anyhow::Error {
 }
 
 fn set_error(error: &SetError) -> anyhow::Error {
-    user_error(error.to_string(), "docs/policies.md says what chitin.toml and chitin.lock hold")
+    user_error(error.to_string(), "docs/strangers.md says what chitin.toml and chitin.lock hold")
 }
 
 /// A name with a folder or the ending of a component is a file; ids have neither.
@@ -221,7 +227,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
     user_error(
         format!("cannot read the policy {}: {error}", path.display()),
-        "name a component file, or a built-in ID of `chitin policy list`",
+        "name a file that is there and can be read; `chitin policy list` names the policies that have an id",
     )
 }
 

@@ -49,12 +49,11 @@ pub(super) struct Offer {
 impl Offer {
     /// Takes a policy from a file or a registry. Its signature is checked before anything of it is understood.
     pub(super) fn take(source: &str, set: &Set, budget: &Budget) -> anyhow::Result<Self> {
-        let Taken { name, bytes, signatures, resolved, path } =
-            if source.starts_with(OCI) { from_registry(source, budget)? } else { from_path(source)? };
+        let Taken { name, bytes, signatures, resolved, path } = Taken::from(source, budget)?;
         let not_used = |reason: String| {
             user_error(
                 format!("cannot use {name}: {reason}"),
-                "docs/policies.md says how policies are signed, and which keys count",
+                "docs/strangers.md says how policies are signed, and which keys count",
             )
         };
         // Of several signatures, one that counts is enough.
@@ -164,15 +163,22 @@ impl Offer {
 }
 
 /// Bytes from a source, of which nothing is understood yet.
-struct Taken {
+pub(super) struct Taken {
     /// The source, as it is written into the settings.
     name: String,
-    bytes: Vec<u8>,
-    signatures: Vec<String>,
+    pub bytes: Vec<u8>,
+    pub signatures: Vec<String>,
     /// What exactly a registry gave.
     resolved: Option<String>,
     /// The file.
-    path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
+}
+
+impl Taken {
+    /// Takes a policy from a file or a registry.
+    pub(super) fn from(source: &str, budget: &Budget) -> anyhow::Result<Self> {
+        if source.starts_with(OCI) { from_registry(source, budget) } else { from_path(source) }
+    }
 }
 
 fn from_path(source: &str) -> anyhow::Result<Taken> {

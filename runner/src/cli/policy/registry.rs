@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chitin::audit::visible;
 use chitin::budget::{Budget, GRACE};
-use chitin::policy::registry::{Credentials, Reference, Registry, RegistryError, SCHEME};
+use chitin::policy::registry::{Credentials, Given, Reference, Registry, RegistryError, SCHEME};
 use chitin::policy::set::signature_of;
 use chitin::policy::signature;
 use chitin::sandbox::check;
@@ -33,6 +33,9 @@ pub(super) fn ask<T: Send + 'static>(
             RegistryError::Wrong { .. } | RegistryError::NoPolicy(_) => {
                 "nothing was taken; ask whoever looks after the registry"
             }
+            RegistryError::Taken(_) => {
+                "give the policy another version; --move-tag puts this file in its place, and who has the other one is told so"
+            }
         };
         user_error(format!("cannot use {source}: {error}"), help)
     };
@@ -44,13 +47,13 @@ pub(super) fn ask<T: Send + 'static>(
 }
 
 /// Gives a policy to a registry.
-pub(super) fn push(path: &Path, destination: &str) -> anyhow::Result<()> {
+pub(super) fn push(path: &Path, destination: &str, may_move: bool) -> anyhow::Result<()> {
     let budget = Budget::default();
     listen(&budget)?;
     let name = path.display().to_string();
     let bytes = read(path)?;
     let inspected = check::inspect(&bytes).map_err(|refusal| refused(&name, &refusal))?;
-    let manifest = inspected.manifest;
+    let manifest = inspected.manifest.clone();
     let reference: Reference = destination
         .parse()
         .map_err(|error: RegistryError| user_error(error.to_string(), "see `chitin policy push --help`"))?;
@@ -67,14 +70,14 @@ pub(super) fn push(path: &Path, destination: &str) -> anyhow::Result<()> {
         Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
     };
     let progress = Progress::fetching(destination);
-    let pushed =
-        ask(destination, &budget, move |registry| registry.push(&bytes, &manifest, signed.as_deref()))?;
+    let pushed = ask(destination, &budget, move |registry| {
+        let given = Given { bytes: &bytes, signature: signed.as_deref(), may_move };
+        registry.push(&inspected, &given)
+    })?;
     drop(progress);
     show(|out| {
-        writeln!(out, "{}", visible(&pushed.resolved.to_string()))?;
-        if pushed.signed {
-            writeln!(out, "its signature lies beside it")?;
-        }
-        Ok(())
+        let signed = if pushed.signed { "with its signature" } else { "signed by nobody" };
+        writeln!(out, "pushed {} {}, {signed}", manifest.policy.id, manifest.policy.version)?;
+        writeln!(out, "{}", visible(&pushed.resolved.to_string()))
     })
 }

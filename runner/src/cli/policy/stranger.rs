@@ -11,12 +11,14 @@ use chitin::policy::code_file::{self, CodeError, CodeFile, Digest, Label, Named}
 use chitin::policy::lock::Locked;
 use chitin::policy::manifest::{About, Capabilities, Manifest};
 use chitin::policy::names::{Name, shared_name};
-use chitin::policy::set::{Set, Wanted};
+use chitin::policy::set::{Set, Wanted, signature_of};
+use chitin::policy::signature::{self, SignatureError};
 use chitin::program;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
 
+use super::members::stray_words;
 use super::{NO_PROGRAM, unreadable};
 use crate::cli::progress::Progress;
 use crate::cli::{note, user_error};
@@ -83,7 +85,12 @@ fn takes_name(owner: &str) -> String {
 
 /// A stranger's policy, with what its manifest declares and the operator grants. One that cannot be used is planned too,
 /// and fails in the report: the others run in spite of it.
-pub(in crate::cli) fn from_file(path: &Path, grants: &[String], budget: &Budget) -> anyhow::Result<Stranger> {
+pub(in crate::cli) fn from_file(
+    path: &Path,
+    grants: &[String],
+    set: Option<&Set>,
+    budget: &Budget,
+) -> anyhow::Result<Stranger> {
     let name = path.display().to_string();
     let stranger = |manifest: Option<Manifest>, content: Result<Content, String>| Stranger {
         manifest: manifest.unwrap_or_else(|| unnamed(&name)),
@@ -103,6 +110,9 @@ pub(in crate::cli) fn from_file(path: &Path, grants: &[String], budget: &Budget)
         }
         Ok(Err(error)) => return Err(unreadable(path, &error)),
     };
+    if let Some(Err(reason)) = set.map(|set| signed(path, set)) {
+        return Ok(stranger(None, Err(reason)));
+    }
     // What takes a built-in's name must not be reported by it.
     if let Some(owner) = manifest.as_ref().and_then(catalog::owner) {
         return Ok(stranger(None, Err(takes_name(&owner))));
@@ -119,6 +129,27 @@ pub(in crate::cli) fn from_file(path: &Path, grants: &[String], budget: &Budget)
     Ok(stranger)
 }
 
+/// A file that is named for once must be signed where all must be, and a signature by a key that is known must be right.
+fn signed(path: &Path, set: &Set) -> Result<(), String> {
+    let text = chitin::target::read_regular(&signature_of(path), signature::MAX_BYTES).ok();
+    if text.is_none() && !set.require_signatures {
+        return Ok(());
+    }
+    let bytes = chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| error.to_string())?;
+    let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let known = text.as_deref().map(|text| signature::verify(&bytes, text, &set.keys));
+    if matches!(known, Some(Err(SignatureError::Unknown(_)))) && !set.require_signatures {
+        return Ok(());
+    }
+    let signer = set.signer(&bytes, text.as_deref()).map_err(|unusable| unusable.to_string())?;
+    match (signer, check::claimed(&bytes)) {
+        (Some(signer), Some(manifest)) => {
+            signer.may_sign(&manifest.policy.id).map_err(|error| error.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The policies of the set. Each runs as the lock pins it, or fails under the names that it had when it was added.
 pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
     let mut wanted: Vec<&Wanted> = set.wanted.iter().collect();
@@ -126,6 +157,10 @@ pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
     let mut strangers: Vec<Stranger> = Vec::new();
     for wanted in wanted {
         let locked = set.pin(&wanted.id);
+        let stray = set.stray_grants(wanted);
+        if locked.is_some() && !stray.is_empty() {
+            note(&visible(&format!("warning: {}: {}", wanted.id, stray_words(&stray))));
+        }
         let path = locked.map_or_else(|| PathBuf::from(&wanted.source), |locked| set.file(&locked.digest));
         let (own, one, file) = (set.clone(), wanted.clone(), path.clone());
         let found = budget.aside_within(GRACE, move || {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::manifest::Manifest;
+use crate::sandbox::check::CONTRACT_VERSION;
 
 /// A manifest of one artifact.
 pub(super) const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -93,14 +93,15 @@ impl Artifact {
     }
 }
 
-/// The config document of a policy. It has no time, so that two pushes of one policy are the same.
-pub(super) fn config_of(layer: &str, manifest: &Manifest) -> Vec<u8> {
+/// The config document of a component, with what it imports and exports, and the world that it is made for. It has no time, so that
+/// two pushes of one policy are the same.
+pub(super) fn config_of(layer: &str, imports: &[String]) -> Vec<u8> {
     let document = serde_json::json!({
         "created": "1970-01-01T00:00:00Z",
         "architecture": "wasm",
         "os": "wasip2",
         "layerDigests": [layer],
-        "component": { "exports": ["audit"], "imports": [], "target": format!("chitin:policy/{}", manifest.policy.id) },
+        "component": { "exports": ["audit"], "imports": imports, "target": format!("chitin:policy/policy@{CONTRACT_VERSION}") },
     });
     document.to_string().into_bytes()
 }

@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::code_file::Digest;
 use super::lock::{digest_of, told};
-use super::manifest::Manifest;
 use super::signature;
 use super::version::Version;
+use crate::sandbox::check::Inspected;
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use artifact::{
     Artifact, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE, WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
@@ -67,6 +67,9 @@ pub enum RegistryError {
     /// What it has is no policy.
     #[error("{0}")]
     NoPolicy(String),
+    /// It has another file under a version that was to be given to it.
+    #[error("it has another file under that version already, {0}")]
+    Taken(Reference),
 }
 
 /// A policy that a registry gave.
@@ -78,6 +81,17 @@ pub struct Pulled {
     pub resolved: Reference,
     /// The texts of the signatures that stand beside it.
     pub signatures: Vec<String>,
+}
+
+/// A policy that is given to a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Given<'b> {
+    /// The component.
+    pub bytes: &'b [u8],
+    /// The text of its signature.
+    pub signature: Option<&'b str>,
+    /// A tag that stands for another file is moved to this one.
+    pub may_move: bool,
 }
 
 /// A policy that a registry has taken.
@@ -247,19 +261,16 @@ impl Registry {
         Ok(texts)
     }
 
-    /// Gives a policy to the registry, and its signature. The tag is the policy's version.
+    /// Gives a policy to the registry, and its signature. The tag is the policy's version; it stays where it is, unless it may be
+    /// moved.
     ///
     /// # Errors
-    /// Where it does not take them.
-    pub fn push(
-        &self,
-        bytes: &[u8],
-        manifest: &Manifest,
-        signature: Option<&str>,
-    ) -> Result<Pushed, RegistryError> {
-        let policy = &manifest.policy;
+    /// Where it does not take them, or has another file under that tag.
+    pub fn push(&self, policy: &Inspected, given: &Given<'_>) -> Result<Pushed, RegistryError> {
+        let Given { bytes, signature, may_move } = *given;
+        let (imports, policy) = (&policy.imports, &policy.manifest.policy);
         let layer = self.upload(bytes, WASM)?.titled(&format!("{}.wasm", policy.id));
-        let config = self.upload(&config_of(&layer.digest, manifest), WASM_CONFIG)?;
+        let config = self.upload(&config_of(&layer.digest, imports), WASM_CONFIG)?;
         let annotations = BTreeMap::from([
             ("org.opencontainers.image.version".to_owned(), policy.version.clone()),
             ("org.opencontainers.image.title".to_owned(), policy.id.clone()),
@@ -267,6 +278,9 @@ impl Registry {
         ]);
         let artifact = Artifact::new(config, vec![layer]).annotated(annotations);
         let tag = self.reference.tag().unwrap_or(&policy.version).to_owned();
+        if let Some(other) = self.other(&tag, &artifact)?.filter(|_| !may_move) {
+            return Err(RegistryError::Taken(other));
+        }
         let (digest, size, _) = self.put(&artifact, &tag)?;
         let resolved = self.reference.at(digest);
         let Some(text) = signature else { return Ok(Pushed { resolved, signed: false }) };
@@ -284,10 +298,28 @@ impl Registry {
         Ok(Pushed { resolved, signed: true })
     }
 
+    /// What a tag stands for, where that is something else than this.
+    fn other(&self, tag: &str, artifact: &Artifact) -> Result<Option<Reference>, RegistryError> {
+        let place = format!("{}/manifests/{tag}", self.base());
+        let accept = [("accept", &*format!("{IMAGE_MANIFEST}, {INDEX}"))];
+        let body = match self.http.get(&place, &accept, MAX_MANIFEST_BYTES) {
+            Ok(answer) if answer.status == 200 => answer.body,
+            // Some registries refuse access to what they do not have yet.
+            Ok(_) | Err(RegistryError::Denied { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let is_this = body == self.body(artifact)?;
+        Ok((!is_this).then(|| self.reference.tagged(tag).at(Digest::of(&body))))
+    }
+
+    fn body(&self, artifact: &Artifact) -> Result<Vec<u8>, RegistryError> {
+        serde_json::to_vec(artifact).map_err(|error| self.wrong(error.to_string()))
+    }
+
     /// Puts a manifest under a tag, or under its digest where there is none. Gives its digest and size, and whether the registry
     /// itself lists what refers to what.
     fn put(&self, artifact: &Artifact, tag: &str) -> Result<(Digest, u64, bool), RegistryError> {
-        let body = serde_json::to_vec(artifact).map_err(|error| self.wrong(error.to_string()))?;
+        let body = self.body(artifact)?;
         let digest = Digest::of(&body);
         let selector = if tag.is_empty() { told(&digest) } else { tag.to_owned() };
         let place = format!("{}/manifests/{selector}", self.base());
