@@ -317,7 +317,10 @@ tests! { stopped:
     returns_broken_text returns_a_wild_pointer hands_out_wild_memory calls_back_too_early keeps_two_memories
 }
 
-tests! { refused: takes_a_policy_id takes_a_check_id has_no_manifest has_a_broken_manifest has_a_hostile_manifest }
+tests! { refused:
+    takes_a_policy_id takes_a_check_id has_no_manifest has_a_broken_manifest has_a_hostile_manifest
+    asks_for_everything proposes_both needs_more
+}
 
 /// Unpacks a database of the corpus, and its log where it has one, into the state directory.
 fn database(home: &Home, name: &str) {

@@ -409,7 +409,13 @@ impl Stage {
             outlet::Rules { manifest: &planned.manifest, grants: &grants, withheld: &withheld, limits };
         let accepted = answer.verdict.and_then(|answer| outlet::accept(&rules, subject, answer, &go_on));
         match accepted {
-            Ok((findings, open)) => (outcome.verdict, outcome.open) = (Ok(findings), open),
+            Ok((mut findings, open)) => {
+                if subject.config_gap() == Some(ConfigGap::Unknown) {
+                    // It took an empty config for the one that nobody could read.
+                    findings.retain(|finding| !finding.is_about_values_alone());
+                }
+                (outcome.verdict, outcome.open) = (Ok(findings), open);
+            }
             Err(failure) => outcome.verdict = Err(outlet::clean_failure(subject, failure)),
         }
         outcome

@@ -39,6 +39,16 @@ pub struct Finding {
     pub fixes: Vec<Fix>,
 }
 
+impl Finding {
+    /// It stands at values in the config, and at nothing else.
+    #[must_use]
+    pub fn is_about_values_alone(&self) -> bool {
+        self.locations
+            .iter()
+            .all(|place| matches!(place, Location::Config { pointer, .. } if !pointer.is_empty()))
+    }
+}
+
 /// What a policy proposes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fix {

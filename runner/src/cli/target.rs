@@ -156,6 +156,15 @@ impl TargetArguments {
                 );
                 return Err(user_error(format!("cannot use {flag} {}: {error}", path.display()), help));
             }
+            // What lies at its end may not be looked at from here; then the audit says so.
+            let Ok(found) = path.metadata() else { continue };
+            let (is_wrong, what, help) = match flag {
+                "--state-dir" => (!found.is_dir(), "it is no folder", "--config FILE names a config"),
+                _ => (found.is_dir(), "it is a folder", "--state-dir DIR names an installation"),
+            };
+            if is_wrong {
+                return Err(user_error(format!("cannot use {flag} {}: {what}", path.display()), help));
+            }
         }
         let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
         let request =

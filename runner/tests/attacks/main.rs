@@ -17,6 +17,7 @@ mod support;
 mod budgets;
 mod code;
 mod fixes;
+mod grants;
 mod probe;
 mod secrets;
 mod set;

@@ -60,10 +60,19 @@ pub fn renamed(guest: Guest, id: &str) -> Vec<u8> {
 /// # Panics
 /// Where the guest cannot be read.
 #[must_use]
-#[allow(clippy::expect_used, clippy::disallowed_methods, reason = "a test that is set up wrongly must stop")]
 pub fn with_manifest(manifest: &str) -> Vec<u8> {
+    manifested(guest("has_no_manifest"), manifest)
+}
+
+/// The component of a guest that has no manifest, with this one.
+///
+/// # Panics
+/// Where the guest cannot be read.
+#[must_use]
+#[allow(clippy::expect_used, clippy::disallowed_methods, reason = "a test that is set up wrongly must stop")]
+pub fn manifested(guest: Guest, manifest: &str) -> Vec<u8> {
     const NAME: &[u8] = b"chitin-manifest";
-    let mut component = std::fs::read(guest("has_no_manifest").component).expect("the guest was built");
+    let mut component = std::fs::read(guest.component).expect("the guest was built");
     let body = [&[u8::try_from(NAME.len()).expect("it is short")], NAME, manifest.as_bytes()].concat();
     component.push(0);
     let mut length = body.len();
