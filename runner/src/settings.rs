@@ -280,7 +280,8 @@ impl Settings {
     /// The settings in a file; none where there is no such file.
     fn there(path: &Path) -> Result<Option<Self>, SettingsError> {
         match Self::read(path) {
-            Err(SettingsError::Read(ReadError::NotFound(_))) => Ok(None),
+            // A link that leads nowhere is no absence: somebody took away what it names.
+            Err(SettingsError::Read(ReadError::NotFound(_))) if path.symlink_metadata().is_err() => Ok(None),
             other => other.map(Some),
         }
     }

@@ -140,12 +140,17 @@ struct Stored {
     manifest: Value,
 }
 
+/// The policy `mine` with a version and a summary.
+fn with_version(version: &str, summary: &str) -> Vec<u8> {
+    with_manifest(&format!(
+        "[policy]\nid = \"mine\"\nversion = \"{version}\"\nsummary = \"{summary}\"\n[[check]]\nid = \"hostile.finding\"\n\
+         severity = \"warn\"\nsummary = \"s\"\n"
+    ))
+}
+
 impl Stored {
     fn new(version: &str) -> Self {
-        let layer = with_manifest(&format!(
-            "[policy]\nid = \"mine\"\nversion = \"{version}\"\nsummary = \"s\"\n[[check]]\nid = \"hostile.finding\"\n\
-             severity = \"warn\"\nsummary = \"s\"\n"
-        ));
+        let layer = with_version(version, "s");
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -365,6 +370,16 @@ fn credentials_are_sent_to_their_host_only() {
         Server::new(|_| Said::Whole(401, vec![("www-authenticate", "Basic".to_owned())], Vec::new()));
     log_in(&home, &strict.host);
     refused(&home, &add(&home, &strict, ":1.0.0"), "it does not take the credentials");
+    // One that repeats what it was shown.
+    let loud = Server::new(|asked| {
+        let shown = asked.headers.get("authorization").cloned().unwrap_or_default();
+        let text =
+            json!({"errors": [{"message": format!("no {shown} nor ann:secret nor secret")}]}).to_string();
+        Said::Whole(401, vec![("www-authenticate", "Basic".to_owned())], text.into_bytes())
+    });
+    log_in(&home, &loud.host);
+    let answer = add(&home, &loud, ":1.0.0");
+    refused(&home, &answer, "(no Basic *** nor *** nor ***)");
 }
 
 #[test]
@@ -520,6 +535,35 @@ fn a_signature_lies_beside_its_policy() {
         let answer = run(&home, &["policy", "add", &format!("{place}:1.0.0"), "--yes", "--key", "mine.pub"]);
         assert_eq!(answer.code, 0, "{has_referrers}: {answer:?}");
         assert!(run(&home, &["policy", "verify"]).stdout.contains("signed by"));
+        // Another file is no other version.
+        let other = with_version("1.0.0", "another summary");
+        fs::write(home.path().join("mine.wasm"), &other).unwrap();
+        let before = registry.asked().len();
+        let answer = run(&home, &["policy", "push", "mine.wasm", &place]);
+        assert!(
+            answer.code == 2 && answer.stderr.contains("mine.wasm.minisig does not sign mine.wasm"),
+            "{answer:?}"
+        );
+        assert_eq!(registry.asked().len(), before, "nothing was given");
+        fs::remove_file(home.path().join("mine.wasm.minisig")).unwrap();
+        let answer = run(&home, &["policy", "push", "mine.wasm", &place]);
+        assert!(
+            answer.code == 2 && answer.stderr.contains("another file under that version already"),
+            "{answer:?}"
+        );
+        let answer = run(&home, &["policy", "update", "mine"]);
+        assert!(answer.code == 0 && answer.stdout.contains("up to date"), "{answer:?}");
+        let answer = run(&home, &["policy", "push", "mine.wasm", &place, "--move-tag"]);
+        assert!(
+            answer.code == 0 && answer.stdout.contains("pushed mine 1.0.0, signed by nobody"),
+            "{answer:?}"
+        );
+        let answer = run(&home, &["policy", "inspect", &format!("{place}:1.0.0")]);
+        assert!(
+            answer.code == 0
+                && answer.stdout.contains("another summary")
+                && answer.stdout.contains("signed by nobody")
+        );
         let answer = run(&home, &["policy", "push", "mine.wasm", &format!("{place}:2.0.0")]);
         assert!(answer.code == 2 && answer.stderr.contains("is not where version 1.0.0"), "{answer:?}");
     }

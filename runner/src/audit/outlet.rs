@@ -106,7 +106,7 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
         types::Reason::Withheld(name) if !is_about(&name, &rules.withheld.names()) => {
             // It would pass for the operator's decision, and be no failure.
             let text = format!(
-                "the policy says that it was not granted {name}, which is nothing that it declares and does not have"
+                "the policy says that it lacks {name}, and its manifest does not ask for that, or it was granted it"
             );
             (Kind::Broken, text)
         }

@@ -126,6 +126,9 @@ pub fn complaints(inspected: &Inspected) -> Vec<String> {
             for check in manifest.checks.iter().filter(|check| !readme.contains(&format!("`{}`", check.id))) {
                 complaints.push(format!("its README does not name `{}`", check.id));
             }
+            for name in manifest.capabilities.names().iter().filter(|name| !readme.contains(name.as_str())) {
+                complaints.push(format!("its README does not say why it asks for `{name}`"));
+            }
         }
     }
     complaints

@@ -113,6 +113,11 @@ impl PolicyArguments {
     ) -> anyhow::Result<Vec<Arc<Planned>>> {
         let set = policy::set(placed)?;
         self.check(set.as_ref())?;
+        if let Some(set) = &set {
+            for id in set.unwanted() {
+                note(&visible(&format!("warning: {}", unwanted(id))));
+            }
+        }
         let installed = match &set {
             Some(set) => policy::installed(set, budget),
             None => Vec::new(),
@@ -141,8 +146,9 @@ impl PolicyArguments {
         }) {
             if let Some(owner) = set.as_ref().and_then(|set| owner(set, stranger.manifest())) {
                 stranger.refuse(format!(
-                    "it takes a name of {owner}, which you have added; `chitin policy update {owner}` makes it another version of that \
-                     one"
+                    "it takes a name of {owner}, which you have added; `chitin policy update {owner} --from {}` makes it another \
+                     version of that one",
+                    stranger.name()
                 ));
             }
         }
@@ -188,14 +194,31 @@ impl PolicyArguments {
                 "add it with `chitin policy add`, or leave --locked out",
             ));
         }
+        if let Some(id) = set.and_then(|set| set.unwanted().first().copied()) {
+            return Err(user_error(
+                unwanted(id),
+                format!("`chitin policy remove {id}` takes it out of the lock, too"),
+            ));
+        }
         if set.is_none_or(|set| !set.is_locked()) {
             return Err(user_error(
-                "--locked is given, and there is no chitin.lock beside the settings",
+                match set {
+                    Some(set) => format!(
+                        "--locked is given, and there is no chitin.lock in {}",
+                        set.folder().display()
+                    ),
+                    None => "--locked is given, and there is no place for a chitin.lock".to_owned(),
+                },
                 "`chitin policy add` makes one; `chitin doctor` says where the settings are looked for",
             ));
         }
         Ok(())
     }
+}
+
+/// A policy that is pinned, and whose entry in the settings is gone.
+fn unwanted(id: &str) -> String {
+    format!("chitin.lock pins {id}, and chitin.toml does not want it: it does not run")
 }
 
 /// The policy of a name: a file, a built-in one, or one of the set.

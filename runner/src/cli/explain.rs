@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use chitin::audit::visible;
 use chitin::config::release::ReleaseRange;
+use chitin::output::paragraph;
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::{Check, Manifest};
 use chitin::sandbox::check::{Inspected, inspect};
@@ -80,7 +81,7 @@ fn stranger(inspected: &Inspected, id: &str, whose: &str) -> anyhow::Result<u8> 
         match &inspected.readme {
             Some(page) => page.lines().try_for_each(|line| match visible(line.trim_end()) {
                 line if line.is_empty() => writeln!(out),
-                line => writeln!(out, "  {line}"),
+                line => paragraph("  ", &line, out),
             }),
             None => {
                 writeln!(out, "It brings no page of its own; `chitin policy inspect` says what it asks for.")

@@ -176,9 +176,13 @@ fn note(line: &str) {
 /// Asks on the terminal, and gives the answer in small letters. Nobody who is asked is hurried; Ctrl-C is an answer, too.
 fn ask(question: &str, budget: &Budget) -> anyhow::Result<String> {
     show(|out| write!(out, "{question}"))?;
-    let answer = budget.patient().aside_within(GRACE, || {
+    let answered = budget.patient().aside_within(GRACE, || {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answered.inspect_err(|_| {
+        // What follows stands on a line of its own.
+        let _ = show(|out| writeln!(out));
     })??;
     Ok(answer.trim().to_lowercase())
 }

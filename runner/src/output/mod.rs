@@ -5,9 +5,11 @@ use std::io::{self, Write};
 use crate::audit::Report;
 
 mod json;
+mod prose;
 mod text;
 
 pub use json::Json;
+pub use prose::{paragraph, wrap};
 pub use text::Text;
 
 /// A way to show a report.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::Format;
+use super::{Format, wrap};
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
 use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible};
@@ -16,13 +16,6 @@ use crate::probe::Gateway;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
-
-/// Where prose is broken, in columns; earlier in a terminal that is narrower. Places and commands are not: they are copied.
-const WIDTH: usize = 100;
-/// The most that stands before it.
-const INDENT: usize = 6;
-/// However narrow a terminal is, prose has as much.
-const MIN_WIDTH: usize = 40;
 
 /// Text with colours; the stream takes them out where they are not wanted.
 pub struct Text;
@@ -144,17 +137,6 @@ fn write_suppressed(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Breaks prose between words; a path stays whole.
-fn wrap(line: &str) -> Vec<std::borrow::Cow<'_, str>> {
-    let terminal = terminal_size::terminal_size_of(io::stdout());
-    let width = terminal.map_or(WIDTH, |(width, _)| usize::from(width.0).saturating_sub(INDENT));
-    let options = textwrap::Options::new(width.clamp(MIN_WIDTH, WIDTH))
-        .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .break_words(false);
-    textwrap::wrap(line, options)
-}
-
 fn colour(severity: Severity) -> Style {
     let colour = match severity {
         Severity::Critical => AnsiColor::Red,
@@ -213,9 +195,9 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(missing) = report.confinement.as_ref().and_then(Confinement::told) {
         writeln!(out, "{DIM}not confined in full, missing: {}{DIM:#}", visible(&missing))?;
     }
-    let is_known =
-        |finding: &&Finding| finding.origin == Origin::Installed || catalog::explains(&finding.check);
-    if let Some(first) = report.findings.iter().find(is_known) {
+    let own = report.findings.iter().find(|finding| catalog::explains(&finding.check));
+    let added = || report.findings.iter().find(|finding| finding.origin == Origin::Installed);
+    if let Some(first) = own.or_else(added) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
     if report.is_curable {

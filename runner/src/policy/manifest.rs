@@ -14,8 +14,8 @@ use crate::wording::of_toml;
 /// The largest manifest that is parsed.
 pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
 
-/// The longest text that says where a policy comes from, in bytes.
-const MAX_ORIGIN_BYTES: usize = 256;
+/// The longest text that says what a policy or a check is, or where it comes from, in bytes.
+const MAX_LINE_BYTES: usize = 256;
 
 /// The verbs of a file capability.
 pub const VERBS: [&str; 3] = ["stat", "list", "read"];
@@ -156,6 +156,9 @@ const MAX_NAMES: usize = 2;
 /// an audit may use.
 pub const MAX_MEMORY: u64 = 192;
 
+/// Units of fuel that a policy may ask for at most: a hundred times what each has. Processor time ends it long before.
+pub const MAX_FUEL: u64 = 100_000_000_000;
+
 /// What a policy needs. Nothing is given that is not named here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -180,7 +183,7 @@ pub struct Capabilities {
     pub problems: bool,
     /// The result of the live gateway probe.
     pub gateway: bool,
-    /// Units of fuel of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::fuel`]).
+    /// Units of fuel of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::fuel`]); at most [`MAX_FUEL`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// MiB of memory of one run, where it needs more than all have ([`crate::sandbox::limits::Limits::memory`]); at most
@@ -325,11 +328,15 @@ impl Manifest {
         if self.policy.version.parse::<Version>().is_err() {
             return Err(format!("policy.version \"{}\" is not three numbers", self.policy.version));
         }
-        for (name, text) in self.policy.origin() {
+        let no_line = |what: &str| {
+            format!(
+                "{what} is not one line of 1 to {MAX_LINE_BYTES} bytes without control characters and runs of blanks"
+            )
+        };
+        for (name, text) in [("summary", Some(&*self.policy.summary))].into_iter().chain(self.policy.origin())
+        {
             if text.is_some_and(|text| !is_short_line(text)) {
-                return Err(format!(
-                    "policy.{name} is not one line of 1 to {MAX_ORIGIN_BYTES} bytes without control characters"
-                ));
+                return Err(no_line(&format!("policy.{name}")));
             }
         }
         if self.checks.is_empty() {
@@ -340,6 +347,9 @@ impl Manifest {
             let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.*";
             if !is_name(&check.id, letters) || check.id.matches('*').count() > MAX_NAMES {
                 return Err(format!("\"{}\" is no check id", check.id));
+            }
+            if !is_short_line(&check.summary) {
+                return Err(no_line(&format!("the summary of {}", check.id)));
             }
             if !known.insert(&check.id) {
                 return Err(format!("the check \"{}\" is declared twice", check.id));
@@ -378,6 +388,12 @@ impl Manifest {
                 return Err(format!("\"{column}\" is no column of a table, such as \"paired-devices.role\""));
             }
         }
+        if let Some(fuel) = capabilities.fuel.filter(|fuel| !(1..=MAX_FUEL).contains(fuel)) {
+            return Err(format!("fuel = {fuel} is nothing that a policy may ask for: 1 to {MAX_FUEL} units"));
+        }
+        if capabilities.memory == Some(0) {
+            return Err("memory = 0 asks for nothing; leave it out".to_owned());
+        }
         if let Some(memory) = capabilities.memory.filter(|memory| *memory > MAX_MEMORY) {
             return Err(format!("memory = {memory} is more than a policy may ask for, {MAX_MEMORY} MiB"));
         }
@@ -405,8 +421,16 @@ fn is_name(text: &str, letters: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(|c| letters.contains(c))
 }
 
+/// The Braille pattern without a dot, which looks like a blank.
+const BLANK: char = '\u{2800}';
+
 fn is_short_line(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_ORIGIN_BYTES && !text.chars().any(char::is_control)
+    let is_blank = |c: char| c.is_whitespace() || c == BLANK;
+    let has_run = text.chars().zip(text.chars().skip(1)).any(|(one, next)| is_blank(one) && is_blank(next));
+    text.chars().any(|c| !is_blank(c))
+        && text.len() <= MAX_LINE_BYTES
+        && !text.chars().any(char::is_control)
+        && !has_run
 }
 
 fn is_pointer(text: &str) -> bool {
@@ -471,7 +495,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_an_error() {
         assert!(error("a-b", "A b").contains("policy.id"));
-        for text in ["", " ", "a\\nb", "a\\u001b[2J", &"x".repeat(MAX_ORIGIN_BYTES + 1)] {
+        for text in ["", " ", "a\\nb", "a\\u001b[2J", "a  b", "a \u{2800}b", &"x".repeat(MAX_LINE_BYTES + 1)]
+        {
             let line = format!("version = \"1.0.0\"\n        homepage = \"{text}\"");
             assert!(
                 error("version = \"1.0.0\"", &line).contains("policy.homepage is not one line"),

@@ -95,14 +95,14 @@ pub enum SetError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// Nothing pins it.
-    #[error("chitin.lock does not pin it; add it with `chitin policy add {0}`")]
+    #[error("chitin.lock does not pin it; `chitin policy update {0}` does")]
     NotLocked(String),
     /// Its file is not there.
     #[error("its file {path} is missing; `chitin policy update {id}` takes it from its source again")]
     Missing {
         /// Where it should lie.
         path: String,
-        /// The policy.
+        /// The policy, and what the command about it needs besides.
         id: String,
     },
     /// Its file is another one.
@@ -136,6 +136,8 @@ pub struct Set {
     pub require_signatures: bool,
     /// What is pinned; none where there is no `chitin.lock`.
     lock: Option<Lock>,
+    /// The command line names the settings.
+    is_named: bool,
 }
 
 impl Set {
@@ -151,6 +153,7 @@ impl Set {
             keys: settings.trusted_keys.clone(),
             require_signatures: settings.require_signatures,
             lock: Lock::read(folder_of(place))?,
+            is_named,
         };
         if !is_named && set.place.exists() {
             set.is_private()?;
@@ -162,6 +165,12 @@ impl Set {
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
+    }
+
+    /// What commands about it need besides, with a blank before it; nothing where they find it by themselves.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        if self.is_named { format!(" --settings {}", self.place.display()) } else { String::new() }
     }
 
     /// The folder that it lies in.
@@ -179,6 +188,12 @@ impl Set {
     /// What the lock pins, in byte order of the ids.
     pub fn locked(&self) -> impl Iterator<Item = &Locked> {
         self.lock.iter().flat_map(Lock::entries)
+    }
+
+    /// What the lock pins and the settings do not want, by their ids.
+    #[must_use]
+    pub fn unwanted(&self) -> Vec<&str> {
+        self.locked().map(|locked| locked.id.as_str()).filter(|id| self.wanted(id).is_none()).collect()
     }
 
     /// The pin of a policy that is wanted, too.
@@ -208,13 +223,14 @@ impl Set {
 
     fn is_private(&self) -> Result<(), SetError> {
         let open = |path: &Path| SetError::Open(path.display().to_string());
-        // Where the settings are a link, the way to what it names counts, too.
-        let real = self.place.canonicalize().ok();
-        for folder in [Some(self.folder()), real.as_deref().map(folder_of)].into_iter().flatten() {
-            match private::open(folder, Path::new(""), false, None) {
+        let parts = [self.place.clone(), self.folder().join(lock::FILE_NAME), self.folder().join(FOLDER)];
+        // Where one of them is a link, the way to what it names counts, too.
+        let real = parts.iter().filter_map(|path| Some(folder_of(&path.canonicalize().ok()?).to_owned()));
+        for folder in std::iter::once(self.folder().to_owned()).chain(real) {
+            match private::open(&folder, Path::new(""), false, None) {
                 Ok(_) | Err(Unfit::Missing) => {}
                 Err(Unfit::Open(path)) => return Err(open(&path)),
-                Err(Unfit::InTarget) => return Err(open(folder)),
+                Err(Unfit::InTarget) => return Err(open(&folder)),
                 Err(Unfit::System(errno)) => {
                     let reason = io::Error::from(errno);
                     return Err(SetError::System(format!("look at {}: {reason}", folder.display())));
@@ -222,7 +238,7 @@ impl Set {
             }
         }
         let caller = rustix::process::geteuid().as_raw();
-        for path in [self.place.clone(), self.folder().join(lock::FILE_NAME), self.folder().join(FOLDER)] {
+        for path in parts {
             let Ok(found) = fs::metadata(&path) else { continue };
             if found.uid() != 0 && found.uid() != caller {
                 return Err(SetError::Foreign(path.display().to_string()));
@@ -241,9 +257,10 @@ impl Set {
     /// # Errors
     /// Why they are not used.
     pub fn bytes(&self, wanted: &Wanted) -> Result<Vec<u8>, Unusable> {
-        let locked = self.pin(&wanted.id).ok_or_else(|| Unusable::NotLocked(wanted.source.clone()))?;
+        let locked =
+            self.pin(&wanted.id).ok_or_else(|| Unusable::NotLocked(wanted.id.clone() + &self.flag()))?;
         let file = self.file(&locked.digest);
-        let (path, id) = (file.display().to_string(), wanted.id.clone());
+        let (path, id) = (file.display().to_string(), wanted.id.clone() + &self.flag());
         let bytes = match read_regular(&file, MAX_COMPONENT_BYTES) {
             Ok(bytes) => bytes,
             Err(ReadError::NotFound(_)) => return Err(Unusable::Missing { path, id }),
@@ -268,7 +285,10 @@ impl Set {
         let path = signature_of(&self.file(&locked.digest));
         let text = read_regular(&path, signature::MAX_BYTES).map_err(|error| {
             Unusable::Signature(format!(
-                "it was signed by the key {signer}, and its signature is gone: {error}"
+                "it was signed by the key {signer}, and its signature is gone: {error}; `chitin policy update {}{}` takes it from its \
+                 source again",
+                locked.id,
+                self.flag()
             ))
         })?;
         let found = signature::verify(bytes, &String::from_utf8_lossy(&text), &self.keys)
@@ -525,5 +545,6 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), SetError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::fsync(rustix::fs::open(folder, flags, Mode::empty())?)?)
     };
-    one().map_err(|error| SetError::System(format!("write {}: {error}", path.display())))
+    // Of the error its kind: its text names the file that was to take this one's place.
+    one().map_err(|error| SetError::System(format!("write {}: {}", path.display(), error.kind())))
 }

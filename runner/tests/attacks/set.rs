@@ -502,6 +502,15 @@ fn a_signature_counts_by_a_key_that_the_operator_trusts() {
     fs::remove_file(place(&home, "chitin.lock")).unwrap();
     write(&home, "files/own.wasm", &policy("own", "1.0.0", "warn", TOOLS));
     refused(&home, &["policy", "add", "files/own.wasm", "--yes"], "it is not signed");
+    // The same holds for a file that is named for once, and for one whose signature is wrong.
+    fails(&home, &["--with", "files/own.wasm"], "files/own.wasm", "it is not signed");
+    ann.sign(&home, "files/own.wasm");
+    fails(&home, &["--with", "files/own.wasm"], "files/own.wasm", "not among the trusted ones");
+    fs::write(&settings, format!("[[trusted-key]]\nkey = \"{}\"\n", ann.public.to_base64())).unwrap();
+    assert_eq!(audit(&home, &["--with", "files/own.wasm"]).origin.as_deref(), Some("file"));
+    write(&home, "files/own.wasm", &policy("own", "1.0.1", "warn", TOOLS));
+    fails(&home, &["--with", "files/own.wasm"], "files/own.wasm", "is not that of these bytes");
+    fs::remove_file(home.path().join("files/own.wasm.minisig")).unwrap();
     // A key that is given for what is not signed.
     fs::write(&settings, "").unwrap();
     refused(
@@ -653,4 +662,116 @@ fn a_check_of_a_policy_that_was_added_is_explained() {
     }
     refused(&home, &["explain", "mine.silly"], "did you mean `chitin explain mine.silent`");
     refused(&home, &["explain", "logging.redact_off", "--policy", "files/mine.wasm"], "there is no check");
+}
+
+/// Also where nothing is added: what is accepted or counts as safe stands in it, too.
+#[test]
+fn settings_of_others_decide_nothing_though_no_policy_is_added() {
+    let home = home();
+    let folder = place(&home, "");
+    fs::create_dir_all(&folder).unwrap();
+    let settings = place(&home, "chitin.toml");
+    fs::write(&settings, "[permissions]\nfile = \"0600\"\n").unwrap();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for path in [&settings, &folder] {
+        let good = fs::metadata(path).unwrap().permissions().mode();
+        mode(path, good | 0o002);
+        assert!(
+            run(&home, &["audit"]).stderr.contains("which decides what an audit says"),
+            "{}",
+            path.display()
+        );
+        mode(path, good);
+    }
+    // A link: the folder of what it names counts, too, and one that leads nowhere is no absence.
+    let shared = home.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::rename(&settings, shared.join("chitin.toml")).unwrap();
+    std::os::unix::fs::symlink(shared.join("chitin.toml"), &settings).unwrap();
+    assert_ne!(run(&home, &["audit"]).code, 2);
+    mode(&shared, 0o777);
+    assert!(run(&home, &["audit"]).stderr.contains("others can change"));
+    fs::remove_file(shared.join("chitin.toml")).unwrap();
+    assert_eq!(run(&home, &["audit"]).code, 2);
+}
+
+/// What somebody took out of chitin.toml does not vanish without a word.
+#[test]
+fn what_is_pinned_and_not_wanted_is_told() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
+    fs::write(place(&home, "chitin.toml"), "").unwrap();
+    assert!(
+        run(&home, &["audit"]).stderr.contains("chitin.lock pins mine, and chitin.toml does not want it")
+    );
+    refused(&home, &["audit", "--locked"], "chitin.lock pins mine");
+    done(&home, &["policy", "remove", "mine"]);
+    assert_eq!(run(&home, &["audit"]).stderr, "");
+}
+
+#[test]
+fn a_lock_that_somebody_edited_is_told() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
+    let lock = place(&home, "chitin.lock");
+    let good = fs::read(&lock).unwrap();
+    for (from, to) in [
+        ("\"1.0.0\"\ncontract", "\"9.0.0\"\ncontract"),
+        ("config:/tools", "config:/t"),
+        ("severity = \"warn\"", "severity = \"info\""),
+    ] {
+        edit(&lock, from, to);
+        let answer = run(&home, &["policy", "verify"]);
+        assert!(
+            answer.code == 3 && answer.stdout.contains("chitin.lock tells another id or version"),
+            "{answer:?}"
+        );
+        fs::write(&lock, &good).unwrap();
+    }
+    assert_eq!(run(&home, &["policy", "verify"]).code, 0);
+}
+
+/// Grants that are misspelt are told, and an update edits no more than it must.
+#[test]
+fn settings_keep_their_comments_and_stray_grants_are_told() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--grant", "none"]);
+    let settings = place(&home, "chitin.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let text =
+        text.replace("grants = []", "# why\ngrants = [\n  # ours\n  \"config:/tols\",\n]") + "# the end\n";
+    fs::write(&settings, &text).unwrap();
+    assert!(
+        run(&home, &["audit"])
+            .stderr
+            .contains("chitin.toml grants it config:/tols, which it does not ask for")
+    );
+    assert!(run(&home, &["policy", "verify"]).stdout.contains("config:/tols"));
+    done(&home, &["policy", "update", "mine", "--grant", "config:/tools"]);
+    let now = fs::read_to_string(&settings).unwrap();
+    for part in ["# why", "# the end", "\"config:/tools\""] {
+        assert!(now.contains(part), "{part}: {now}");
+    }
+    refused(&home, &["policy", "update", "--grant", "all"], "--grant is about one policy");
+}
+
+/// An update that makes a policy run less often says so.
+#[test]
+fn an_update_tells_what_runs_no_more() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
+    let text = |more: &str, of_check: &str| {
+        with_manifest(&format!(
+            "[policy]\nid = \"mine\"\nversion = \"1.0.0\"\nsummary = \"Something\"\n{more}\n\
+             [[check]]\nid = \"hostile.finding\"\nseverity = \"warn\"\nsummary = \"It says so\"\n{of_check}\n\
+             [[check]]\nid = \"mine.silent\"\nseverity = \"info\"\nsummary = \"It never says so\"\n[capabilities]\n{TOOLS}\n"
+        ))
+    };
+    write(&home, "files/mine.wasm", &text("deep = true", ""));
+    let told = done(&home, &["policy", "update", "mine"]);
+    assert!(told.contains("runs            in each audit -> in deep audits only"), "{told}");
+    assert!(told.contains("other file      sha256:"), "{told}");
+    write(&home, "files/mine.wasm", &text("", "releases = [\"..2026.3.1\"]"));
+    let told = done(&home, &["policy", "update", "mine"]);
+    assert!(told.contains("releases        hostile.finding: all -> ..2026.3.1"), "{told}");
 }

@@ -1,4 +1,4 @@
-//! expect: hostile.finding: the policy says that it was not granted stat:state, which is nothing that it declares and does not have
+//! expect: hostile.finding: the policy says that it lacks stat:state, and its manifest does not ask for that, or it was granted it
 //!
 //! Has all that it declares, and says that the operator withheld something, which would be no failure.
 

@@ -2,6 +2,7 @@
 
 use chitin::audit::visible;
 use chitin::budget::Budget;
+use chitin::output::paragraph;
 use chitin::policy::catalog::{self, BUILTIN};
 use chitin::policy::code_file::{self, CodeError, Digest, Named};
 use chitin::policy::lock::{self, Locked};
@@ -113,12 +114,12 @@ pub(super) fn inspect(name: &str, as_json: bool, which: &Which) -> anyhow::Resul
             return writeln!(out);
         }
         writeln!(out, "{} {} ({})", policy.id, policy.version, visible(origin))?;
-        writeln!(out, "{}", visible(&policy.summary))?;
+        paragraph("  ", &visible(&policy.summary), out)?;
         if let Some(digest) = digest {
             writeln!(out, "{digest}")?;
         }
         if let Some(signed) = signed {
-            writeln!(out, "{}", visible(signed))?;
+            paragraph("", &visible(signed), out)?;
         }
         match (policy.deep, &policy.each) {
             (true, None) => writeln!(out, "runs in deep audits only")?,

@@ -9,6 +9,8 @@ use chitin::policy::cache::Cache;
 use chitin::policy::code_file::{self, Digest};
 use chitin::policy::lock::{self, Locked};
 use chitin::policy::set::{Set, signature_of};
+#[cfg(feature = "registry")]
+use chitin::policy::version::Version;
 use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::target::{Environment, read_regular};
@@ -40,11 +42,28 @@ pub(super) fn remove(id: &str, which: &Which) -> anyhow::Result<()> {
     if set.wanted(id).is_none() && set.pin(id).is_none() {
         return Err(not_added(id, &set));
     }
+    let signer = set.pin(id).and_then(|locked| locked.signer.clone());
+    let is_left = |key: &String| {
+        let others = set.locked().filter(|locked| locked.id != id);
+        set.keys.iter().any(|known| known.id() == *key)
+            && !others.into_iter().any(|locked| locked.signer.as_ref() == Some(key))
+    };
+    let left = signer.filter(is_left);
+    let flag = set.flag();
     let mut change = set.change().map_err(|error| set_error(&error))?;
     change.remove(id);
     change.write().map_err(|error| set_error(&error))?;
     prune_quietly(which)?;
-    show(|out| writeln!(out, "removed {id}: no audit runs it any more"))
+    show(|out| {
+        writeln!(out, "removed {id}: `chitin audit{}` does not run it any more", visible(&flag))?;
+        match left {
+            Some(key) => writeln!(
+                out,
+                "the key {key}, which signed it, is still trusted: see [[trusted-key]] in chitin.toml"
+            ),
+            None => Ok(()),
+        }
+    })
 }
 
 fn prune_quietly(which: &Which) -> anyhow::Result<(usize, u64)> {
@@ -72,7 +91,11 @@ pub(super) fn verify(which: &Which) -> anyhow::Result<u8> {
                 None => wanted.id.clone(),
             };
             let stray = set.stray_grants(wanted);
-            let state = set.bytes(wanted).map(drop).map_err(|unusable| unusable.to_string());
+            let state = set.bytes(wanted).map_err(|unusable| unusable.to_string());
+            let state = state.and_then(|bytes| {
+                let is_so = set.pin(&wanted.id).is_none_or(|locked| is_described(locked, &bytes));
+                if is_so { Ok(()) } else { Err(OTHER_WORDS.to_owned()) }
+            });
             (told, state.and_then(|()| if stray.is_empty() { Ok(()) } else { Err(stray_words(&stray)) }))
         })
         .collect();
@@ -98,6 +121,17 @@ pub(super) fn verify(which: &Which) -> anyhow::Result<u8> {
         Ok(())
     })?;
     Ok(if failed == 0 { 0 } else { INCOMPLETE })
+}
+
+/// What is wrong with an entry of the lock that somebody edited.
+const OTHER_WORDS: &str = "chitin.lock tells another id or version, other checks or capabilities than its file: was it edited? remove the policy, and add \
+     it again";
+
+/// What the lock says of a policy is what its file says. Native code has its label for that, and is looked at where it is run.
+fn is_described(locked: &Locked, bytes: &[u8]) -> bool {
+    let Some(manifest) = check::claimed(bytes) else { return bytes.starts_with(&code_file::MARK) };
+    let told = Locked::new(&manifest, &locked.source, locked.digest, locked.signer.clone());
+    told == Locked { contract: told.contract.clone(), resolved: None, ..locked.clone() }
 }
 
 /// What is wrong with grants that a policy does not ask for.
@@ -152,7 +186,10 @@ pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
     show(|out| {
         lines.iter().try_for_each(|line| writeln!(out, "{}", visible(line)))?;
         match code {
-            OUTDATED => writeln!(out, "`chitin policy update` shows what they change, and takes them"),
+            OUTDATED => writeln!(
+                out,
+                "`chitin policy update ID` shows what one changes, and takes it or says what it needs"
+            ),
             _ if lines.is_empty() => writeln!(out, "no policy has been added"),
             _ => Ok(()),
         }
@@ -165,13 +202,37 @@ pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
 fn outdated_at_registry(source: &str, locked: &Locked, budget: &Budget) -> (String, u8) {
     let Locked { id, version, resolved, .. } = locked;
     match super::registry::ask(source, budget, chitin::policy::registry::Registry::resolve) {
-        Ok((_, found)) if Some(found.to_string()) == *resolved => (format!("{id} {version}: up to date"), 0),
+        Ok((named, found)) if Some(found.to_string()) == *resolved => {
+            pinned_by_source(&named, locked, budget)
+                .unwrap_or_else(|| (format!("{id} {version}: up to date"), 0))
+        }
         Ok((named, _)) if named.tag() == Some(version) => {
             (format!("{id} {version}: its tag was moved to another file than before, {named}"), OUTDATED)
         }
         Ok((named, _)) => (format!("{id} {version} -> {named}"), OUTDATED),
         Err(error) => (format!("{id} {version}: {error:#}"), INCOMPLETE),
     }
+}
+
+/// A newer version than the one that the source names by its tag or digest.
+#[cfg(feature = "registry")]
+fn pinned_by_source(
+    named: &chitin::policy::registry::Reference,
+    locked: &Locked,
+    budget: &Budget,
+) -> Option<(String, u8)> {
+    let Locked { id, version, source, .. } = locked;
+    let open = named.open();
+    if open.to_string() == *source {
+        return None;
+    }
+    let (newest, _) =
+        super::registry::ask(&open.to_string(), budget, chitin::policy::registry::Registry::resolve).ok()?;
+    let is_newer = newest.tag()?.parse::<Version>().ok()? > version.parse::<Version>().ok()?;
+    let line = format!(
+        "{id} {version}: {newest} is there, and its source names this one; `chitin policy update {id} --from {open}` follows the newest"
+    );
+    is_newer.then_some((line, OUTDATED))
 }
 
 #[cfg(not(feature = "registry"))]

@@ -13,6 +13,7 @@ mod pack;
 mod registry;
 mod stranger;
 mod test;
+mod update;
 mod wit;
 
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub(super) enum Command {
     /// Add a policy: see what it asks for, grant it as much as you want, and run it in each audit
     Add(add::Add),
     /// Take new versions of policies that you have added
-    Update(add::Update),
+    Update(update::Update),
     /// Remove a policy that you have added
     Remove {
         /// Its ID
@@ -78,6 +79,8 @@ pub(super) enum Command {
         /// Put it in the place of another file that the registry has under this version
         #[arg(long)]
         move_tag: bool,
+        #[command(flatten)]
+        which: Which,
     },
     /// Look at the file and the signature of each policy that you have added
     Verify(Which),
@@ -130,10 +133,12 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::List { json, which } => inspect::list(*json, &which.set()?)?,
         Command::Inspect { policy, json, which } => inspect::inspect(policy, *json, which)?,
         Command::Add(arguments) => add::add(arguments)?,
-        Command::Update(arguments) => add::update(arguments)?,
+        Command::Update(arguments) => update::update(arguments)?,
         Command::Remove { id, which } => members::remove(id, which)?,
         #[cfg(feature = "registry")]
-        Command::Push { file, destination, move_tag } => registry::push(file, destination, *move_tag)?,
+        Command::Push { file, destination, move_tag, which } => {
+            registry::push(file, destination, *move_tag, &which.set()?)?
+        }
         Command::Verify(which) => return members::verify(which),
         Command::Outdated(which) => return members::outdated(which),
         Command::Vendor { folder, which } => members::vendor(folder, which)?,
@@ -225,10 +230,16 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
-    user_error(
-        format!("cannot read the policy {}: {error}", path.display()),
-        "name a file that is there and can be read; `chitin policy list` names the policies that have an id",
-    )
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut components = inside.filter(|path| path.extension().is_some_and(|ending| ending == "wasm"));
+    let help = match components.next() {
+        Some(component) => format!("did you mean {}?", component.display()),
+        None => {
+            "name a file that is there and can be read; `chitin policy list` names the policies that have an id"
+                .to_owned()
+        }
+    };
+    user_error(format!("cannot read the policy {}: {error}", path.display()), help)
 }
 
 pub(super) fn refused(name: &str, refusal: &Refusal) -> anyhow::Error {

@@ -8,6 +8,7 @@ use anstyle::Style;
 use chitin::audit::visible;
 use chitin::budget::Budget;
 use chitin::config::release::ReleaseRange;
+use chitin::output::paragraph;
 use chitin::policy::catalog;
 use chitin::policy::code_file::{self, Digest};
 use chitin::policy::lock::{self, Locked};
@@ -116,10 +117,11 @@ impl Offer {
         Ok(())
     }
 
-    /// Says what it is and wants, for the decision about it.
-    pub(super) fn describe(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Says what it is and wants, for the decision about it; and what it was granted before.
+    pub(super) fn describe(&self, granted: Option<&[String]>, out: &mut dyn Write) -> io::Result<()> {
         let policy = &self.manifest.policy;
-        writeln!(out, "{BOLD}{} {}{BOLD:#}: {}", policy.id, policy.version, visible(&policy.summary))?;
+        writeln!(out, "{BOLD}{} {}{BOLD:#}", policy.id, policy.version)?;
+        paragraph("  ", &visible(&policy.summary), out)?;
         let kind = match &self.machine {
             Some(machine) => {
                 format!("native code for {machine}, which no sandbox holds: take it from yourself only")
@@ -156,7 +158,7 @@ impl Offer {
         if policy.deep {
             writeln!(out, "  {DIM}runs{DIM:#}    in deep audits only")?;
         }
-        write_wants(&self.manifest, None, out)?;
+        write_wants(&self.manifest, granted, out)?;
         write_checks(&self.manifest, out)?;
         write_imports(&self.imports, out)
     }
@@ -248,7 +250,8 @@ pub(super) fn write_checks(manifest: &Manifest, out: &mut dyn Write) -> io::Resu
         let ranges: Vec<&str> = check.releases.iter().map(ReleaseRange::as_str).collect();
         let releases =
             if ranges.is_empty() { String::new() } else { format!(" [{}]", visible(&ranges.join(", "))) };
-        writeln!(out, "  {} ({}){releases}\n    {}", check.id, check.severity, visible(&check.summary))?;
+        writeln!(out, "  {} ({}){releases}", check.id, check.severity)?;
+        paragraph("    ", &visible(&check.summary), out)?;
     }
     Ok(())
 }
@@ -276,12 +279,10 @@ pub(super) fn write_wants(
         let refused = granted.is_some_and(|granted| !granted.contains(&want.name));
         let state = if refused { " (not granted)" } else { "" };
         writeln!(out, "  {}{state}", visible(&want.name))?;
-        writeln!(out, "    {}", visible(&want.words))?;
+        paragraph("    ", &visible(&want.words), out)?;
         if beyond.contains(&want.name) {
-            writeln!(
-                out,
-                "    this is more than any policy can read; docs/policies.md lists what can be read"
-            )?;
+            let more = "this is more than any policy can read; docs/policies.md lists what can be read";
+            paragraph("    ", more, out)?;
         }
     }
     Ok(())
@@ -300,12 +301,12 @@ pub(super) fn write_imports(imports: &[String], out: &mut dyn Write) -> io::Resu
     }
     if !standard.is_empty() {
         let plural = if standard.len() == 1 { "interface" } else { "interfaces" };
-        writeln!(
-            out,
-            "  {} {plural} of WASI, which the tools of each language bring, with nothing behind them here: no files, no network, no \
+        let words = format!(
+            "{} {plural} of WASI, which the tools of each language bring, with nothing behind them here: no files, no network, no \
              variables, no time of day",
             standard.len()
-        )?;
+        );
+        paragraph("  ", &words, out)?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use chitin::audit::visible;
 use chitin::budget::{Budget, GRACE};
 use chitin::policy::registry::{Credentials, Given, Reference, Registry, RegistryError, SCHEME};
-use chitin::policy::set::signature_of;
-use chitin::policy::signature;
+use chitin::policy::set::{Set, signature_of};
+use chitin::policy::signature::{self, SignatureError};
 use chitin::sandbox::check;
 use chitin::target::{Environment, ReadError, read_regular};
 
@@ -47,7 +47,7 @@ pub(super) fn ask<T: Send + 'static>(
 }
 
 /// Gives a policy to a registry.
-pub(super) fn push(path: &Path, destination: &str, may_move: bool) -> anyhow::Result<()> {
+pub(super) fn push(path: &Path, destination: &str, may_move: bool, set: &Set) -> anyhow::Result<()> {
     let budget = Budget::default();
     listen(&budget)?;
     let name = path.display().to_string();
@@ -69,6 +69,9 @@ pub(super) fn push(path: &Path, destination: &str, may_move: bool) -> anyhow::Re
         Err(ReadError::NotFound(_)) => None,
         Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
     };
+    if let Some(text) = &signed {
+        is_fresh(path, &bytes, text, set)?;
+    }
     let progress = Progress::fetching(destination);
     let pushed = ask(destination, &budget, move |registry| {
         let given = Given { bytes: &bytes, signature: signed.as_deref(), may_move };
@@ -80,4 +83,25 @@ pub(super) fn push(path: &Path, destination: &str, may_move: bool) -> anyhow::Re
         writeln!(out, "pushed {} {}, {signed}", manifest.policy.id, manifest.policy.version)?;
         writeln!(out, "{}", visible(&pushed.resolved.to_string()))
     })
+}
+
+/// The signature is one of these bytes, as far as it can be known without the key: a trusted key tells, and so does one that is older
+/// than what it signs.
+fn is_fresh(path: &Path, bytes: &[u8], text: &str, set: &Set) -> anyhow::Result<()> {
+    let beside = signature_of(path);
+    let stale = |reason: String| {
+        user_error(
+            format!("{} does not sign {}: {reason}", beside.display(), path.display()),
+            format!("sign it again: `minisign -S -m {}`", path.display()),
+        )
+    };
+    match signature::verify(bytes, text, &set.keys) {
+        Ok(_) | Err(SignatureError::NotFor { .. } | SignatureError::Revoked { .. }) => Ok(()),
+        Err(error @ (SignatureError::Malformed | SignatureError::Wrong(_))) => Err(stale(error.to_string())),
+        Err(SignatureError::Unknown(_)) => {
+            let changed = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+            let is_older = changed(&beside).zip(changed(path)).is_some_and(|(signed, made)| signed < made);
+            if is_older { Err(stale("it was made before that".to_owned())) } else { Ok(()) }
+        }
+    }
 }

@@ -17,6 +17,7 @@ use chitin::program;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
+use chitin::wording::nearest;
 
 use super::members::stray_words;
 use super::{NO_PROGRAM, unreadable};
@@ -121,7 +122,10 @@ pub(in crate::cli) fn from_file(
     if stranger.content.is_ok() {
         let declared = stranger.manifest.capabilities.names();
         if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
-            let help = format!("`chitin policy inspect {name}` lists what its manifest declares");
+            let help = nearest(stray, &declared).map_or_else(
+                || format!("`chitin policy inspect {name}` lists what its manifest declares"),
+                |near| format!("did you mean {near}?"),
+            );
             return Err(user_error(format!("{name} does not declare the capability \"{stray}\""), help));
         }
         stranger.grant(grants);
@@ -205,6 +209,11 @@ pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
 }
 
 impl Stranger {
+    /// Where it lies, in words.
+    pub(in crate::cli) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What the component says of itself.
     pub(in crate::cli) fn about(&self) -> &About {
         &self.manifest.policy

@@ -41,21 +41,28 @@ impl Credentials {
         for (host, entry) in document.get("auths").and_then(Value::as_object).into_iter().flatten() {
             // Older clients write an address.
             let host = host.trim_start_matches("https://").trim_start_matches("http://");
-            let host = host.split('/').next().unwrap_or(host).to_owned();
+            let (name, path) = host.split_once('/').unwrap_or((host, ""));
+            // Some say which part of a registry they are for.
+            let path = path.trim_end_matches('/');
+            let place =
+                if ["", "v1", "v2"].contains(&path) { name.to_owned() } else { format!("{name}/{path}") };
             let text = |key: &str| entry.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             let basic = match (text("auth"), text("username"), text("password")) {
                 (Some(auth), ..) => auth.to_owned(),
                 (None, Some(user), Some(password)) => BASE64.encode(format!("{user}:{password}").as_bytes()),
                 _ => continue,
             };
-            hosts.insert(host, SecretString::new(&basic));
+            hosts.insert(place, SecretString::new(&basic));
         }
         Some(Self(hosts))
     }
 
-    /// Those for a host, with its port where it has one.
-    pub(super) fn for_host(&self, host: &str) -> Option<&SecretString> {
-        self.0.get(host)
+    /// Those for a repository of a host, with its port where it has one: those for the narrowest part of it.
+    pub(super) fn for_repository(&self, host: &str, repository: &str) -> Option<&SecretString> {
+        let ends = repository.match_indices('/').map(|(at, _)| at).chain([repository.len()]);
+        let mut parts: Vec<&str> = ends.filter_map(|end| repository.get(..end)).collect();
+        parts.reverse();
+        parts.iter().find_map(|part| self.0.get(&format!("{host}/{part}"))).or_else(|| self.0.get(host))
     }
 }
 
@@ -66,11 +73,14 @@ mod tests {
     #[test]
     fn credentials_are_for_their_host_alone() {
         let text = br#"{"auths": {"https://ghcr.io/v2/": {"auth": "YTpi"}, "localhost:5000": {"username": "a", "password": "b"},
-            "empty.example": {}}, "credsStore": "desktop"}"#;
+            "empty.example": {}, "part.example/a": {"auth": "YTpj"}, "part.example/x": {"auth": "eDp4"}}, "credsStore": "desktop"}"#;
         let credentials = Credentials::parse(text).unwrap();
-        let of = |host: &str| credentials.for_host(host).map(|secret| secret.expose().to_owned());
+        let of =
+            |host: &str| credentials.for_repository(host, "a/b").map(|secret| secret.expose().to_owned());
         assert_eq!(of("ghcr.io").as_deref(), Some("YTpi"));
         assert_eq!(of("localhost:5000").as_deref(), Some("YTpi"));
+        assert_eq!(of("part.example").as_deref(), Some("YTpj"));
+        assert!(credentials.for_repository("part.example", "ab").is_none());
         for host in ["localhost", "localhost:5001", "empty.example", "xghcr.io", "ghcr.io.example", ""] {
             assert_eq!(of(host), None, "{host}");
         }

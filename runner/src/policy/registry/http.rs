@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -44,13 +45,6 @@ impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
-
-    /// What a registry says of its own error.
-    pub(super) fn reason(&self) -> String {
-        let document: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let text = document.pointer("/errors/0/message").and_then(Value::as_str);
-        text.map_or(String::new(), |text| format!(" ({text})"))
-    }
 }
 
 /// A request, as it can be made again.
@@ -63,6 +57,27 @@ struct Asked<'a> {
 }
 
 impl Http {
+    /// What a registry says of its own error. It may repeat what it was shown, which is masked.
+    pub(super) fn reason(&self, answer: &Answer) -> String {
+        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let Some(text) = document.pointer("/errors/0/message").and_then(Value::as_str) else {
+            return String::new();
+        };
+        let mut shown = Vec::new();
+        if let Some(secret) = self.credentials.for_repository(&self.host, &self.repository) {
+            let login = BASE64.decode(secret.expose().as_bytes()).ok();
+            let login = login.and_then(|login| String::from_utf8(login).ok()).unwrap_or_default();
+            let password = login.split_once(':').map_or("", |(_, password)| password).to_owned();
+            shown.extend([secret.expose().to_owned(), login, password]);
+        }
+        let authorization = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.extend(authorization.iter().filter_map(|header| Some(header.split_once(' ')?.1.to_owned())));
+        shown.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let shown = shown.iter().filter(|secret| !secret.is_empty());
+        let text = shown.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
+        format!(" ({text})")
+    }
+
     pub(super) fn new(reference: &Reference, credentials: Credentials) -> Result<Self, RegistryError> {
         let host = reference.host().to_owned();
         let scheme = if reference.is_local() { "http" } else { "https" };
@@ -134,7 +149,7 @@ impl Http {
         };
         let answer = self.ask(&begin, "pull,push")?;
         let refused = |answer: &Answer| {
-            self.wrong(format!("it does not take a blob: status {}{}", answer.status, answer.reason()))
+            self.wrong(format!("it does not take a blob: status {}{}", answer.status, self.reason(&answer)))
         };
         if answer.status != 202 {
             return Err(refused(&answer));
@@ -168,13 +183,13 @@ impl Http {
         if !matches!(answer.status, 401 | 403) {
             return Ok(answer);
         }
-        let has = self.credentials.for_host(&self.host).is_some();
+        let has = self.credentials.for_repository(&self.host, &self.repository).is_some();
         let what = if has {
             "it does not take the credentials that you have for it"
         } else {
             "you have no credentials for it"
         };
-        let reason = format!("{what}{}", answer.reason());
+        let reason = format!("{what}{}", self.reason(&answer));
         Err(RegistryError::Denied { host: self.host.clone(), reason })
     }
 
@@ -263,7 +278,10 @@ impl Http {
     /// What the header `Authorization` must hold, by the registry's challenge.
     fn authorize(&self, challenge: &str, actions: &str) -> Result<String, RegistryError> {
         let denied = |reason: String| RegistryError::Denied { host: self.host.clone(), reason };
-        let own = self.credentials.for_host(&self.host).map(|secret| format!("Basic {}", secret.expose()));
+        let own = self
+            .credentials
+            .for_repository(&self.host, &self.repository)
+            .map(|secret| format!("Basic {}", secret.expose()));
         let (kind, rest) = challenge.split_once(' ').unwrap_or((challenge, ""));
         match kind.to_ascii_lowercase().as_str() {
             "basic" => own.ok_or_else(|| {
@@ -293,7 +311,9 @@ impl Http {
                 };
                 let answer = self.once(&asked, &url, authorization.as_deref())?;
                 if answer.status != 200 {
-                    let words = if is_own || self.credentials.for_host(&self.host).is_none() {
+                    let words = if is_own
+                        || self.credentials.for_repository(&self.host, &self.repository).is_none()
+                    {
                         String::new()
                     } else {
                         format!(
@@ -304,7 +324,7 @@ impl Http {
                     return Err(denied(format!(
                         "it gives no token (status {}{}){words}",
                         answer.status,
-                        answer.reason()
+                        self.reason(&answer)
                     )));
                 }
                 let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

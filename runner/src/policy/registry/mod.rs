@@ -366,7 +366,11 @@ impl Registry {
         if (200..300).contains(&answer.status) {
             return Ok(());
         }
-        Err(self.wrong(format!("it does not take {what}: status {}{}", answer.status, answer.reason())))
+        Err(self.wrong(format!(
+            "it does not take {what}: status {}{}",
+            answer.status,
+            self.http.reason(answer)
+        )))
     }
 
     fn json(&self, body: &[u8]) -> Result<Value, RegistryError> {

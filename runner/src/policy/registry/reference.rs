@@ -160,6 +160,12 @@ impl Reference {
         Self { tag: None, digest: Some(digest), ..self.clone() }
     }
 
+    /// The same name, which stands for the newest version.
+    #[must_use]
+    pub fn open(&self) -> Self {
+        Self { tag: None, digest: None, ..self.clone() }
+    }
+
     /// The same name with a tag.
     #[must_use]
     pub fn tagged(&self, tag: &str) -> Self {
