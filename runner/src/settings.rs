@@ -51,7 +51,8 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
-    check: String,
+    /// The check that it is about.
+    pub check: String,
     reason: String,
     until: Day,
 }

@@ -10,6 +10,27 @@ pub fn nearest<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>) ->
     (best.0 > ALIKE).then_some(best.1)
 }
 
+/// Control, bidirectional and zero-width characters.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A name as a word of a command that can be pasted into a shell.
+#[must_use]
+pub fn shell_word(name: &str) -> String {
+    let is_bare = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    let word = if name.starts_with('-') { format!("./{name}") } else { name.to_owned() };
+    if !word.is_empty() && !word.starts_with('=') && word.chars().all(is_bare) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// What is wrong with a TOML text, on one line, with the number of the line it is about.
 pub fn of_toml(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start));
@@ -50,6 +71,21 @@ mod tests {
         );
         assert_eq!(of("enabeld = true"), "line 1: unknown field `enabeld`; did you mean `enabled`?");
         assert!(of("other = true").starts_with("line 1: unknown field `other`, expected `enabled`"));
+    }
+
+    #[test]
+    fn a_word_of_a_command_is_one_word() {
+        for (name, word) in [
+            ("/home/ann/mine.wasm", "/home/ann/mine.wasm"),
+            ("oci://ghcr.io/ann/mine:1.0.0@sha256:ab", "oci://ghcr.io/ann/mine:1.0.0@sha256:ab"),
+            ("a; touch b", "'a; touch b'"),
+            ("it's $(id)", r"'it'\''s $(id)'"),
+            ("-rf", "./-rf"),
+            ("", "''"),
+            ("~/x", "'~/x'"),
+        ] {
+            assert_eq!(shell_word(name), word);
+        }
     }
 
     #[test]

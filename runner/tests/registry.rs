@@ -370,6 +370,17 @@ fn credentials_are_sent_to_their_host_only() {
         Server::new(|_| Said::Whole(401, vec![("www-authenticate", "Basic".to_owned())], Vec::new()));
     log_in(&home, &strict.host);
     refused(&home, &add(&home, &strict, ":1.0.0"), "it does not take the credentials");
+    // What is on this machine is asked through nobody.
+    let proxy = Server::new(|_| status(200));
+    let direct = self::home();
+    log_in(&direct, &registry.host);
+    let mut command = direct.command();
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"] {
+        command.env(name, format!("http://{}", proxy.host));
+    }
+    command.args(["policy", "add", &format!("oci://{}/ann/mine:1.0.0", registry.host), "--yes"]);
+    assert_eq!(direct.answer(&mut command).code, 0);
+    assert!(proxy.asked().is_empty());
     // One that repeats what it was shown.
     let loud = Server::new(|asked| {
         let shown = asked.headers.get("authorization").cloned().unwrap_or_default();
@@ -454,6 +465,12 @@ fn a_tag_that_was_moved_is_told() {
     assert_eq!(home.set(), before);
     assert_eq!(run(&home, &["policy", "update", "mine", "--yes"]).code, 2);
     assert_eq!(run(&home, &["policy", "update", "mine", "--moved-tag"]).code, 0);
+    // Nor is it another version because the file in it says so.
+    let mut other = Stored::new("2.0.0");
+    other.manifest["annotations"] = json!({ "org.opencontainers.image.version": "1.0.0" });
+    *now.lock().unwrap() = other;
+    let answer = run(&home, &["policy", "update", "mine", "--yes", "--moved-tag"]);
+    assert!(answer.code == 2 && answer.stderr.contains("of another version by its own word"), "{answer:?}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ secrets = ["/gateway/auth/token"]'
 expect 0 "pushed theirs 1.1.0, with its signature" author "$CHITIN" policy push theirs.wasm "$place"
 expect 1 "theirs 1.0.0 -> $place:1.1.0" operator policy outdated
 expect 2 "it asks for more: secret:/gateway/auth/token" operator policy update
-expect 0 "updated: theirs 1.1.0, granted 2 of 3" operator policy update --grant secret:/gateway/auth/token
+expect 0 "updated: theirs 1.1.0, granted 2 of 3" operator policy update theirs --grant secret:/gateway/auth/token
 expect 2 "is older than 1.1.0" operator policy update theirs --from "$pinned"
 expect 0 "granted 1 of 2" operator policy update theirs --from "$pinned" --downgrade
 

@@ -8,13 +8,13 @@ use crate::audit::open::{Kind, Open, said};
 use crate::audit::plan::Origin;
 use crate::audit::subject::Subject;
 use crate::audit::subtree::is_withheld;
-use crate::audit::visible::is_invisible;
 use crate::config::{HIDDEN, REDACTED};
 use crate::policy::manifest::{Capabilities, Manifest, Severity};
 use crate::probe::{Close, Gateway};
 use crate::sandbox::limits::{LimitError, Limits, bytes};
 use crate::sandbox::view::{Grants, decode};
 use crate::sandbox::{Failure, types};
+use crate::wording::is_invisible;
 
 /// Characters that a title may have.
 const TITLE: usize = 80;

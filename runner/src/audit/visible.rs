@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::segments;
+use crate::wording::is_invisible;
 
 /// The text with control, bidirectional and zero-width characters written out as `\u{...}`, and with what the log of a CI would take
 /// for a command.
@@ -42,16 +43,6 @@ pub fn path(path: &Path) -> String {
 #[must_use]
 pub fn key(pointer: &str) -> String {
     visible(&segments(pointer).unwrap_or_default().join("."))
-}
-
-/// Control, bidirectional and zero-width characters.
-#[must_use]
-pub fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -372,6 +372,12 @@ impl Said {
         text
     }
 
+    /// The check has a finding.
+    #[must_use]
+    pub fn finds(&self, check: &str) -> bool {
+        self.report.findings.iter().any(|found| found.check_id == check)
+    }
+
     /// Why the policy has no answer: it broke off, or said what no policy may say, or a limit of the sandbox ended it.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {

@@ -12,6 +12,7 @@ use chitin::policy::set::Set;
 use chitin::policy::wants::wants;
 use chitin::settings::{Placed, Settings};
 use chitin::target::Environment;
+use chitin::wording::{nearest, shell_word};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::policy::{self, Stranger};
@@ -34,6 +35,9 @@ struct Flags {
     /// Run nothing but what is built in and what chitin.lock pins
     #[arg(long)]
     locked: bool,
+    /// Run code files of `chitin policy compile`, too: native code, which no sandbox holds. For those that you have made yourself
+    #[arg(long, conflicts_with = "locked")]
+    native: bool,
 }
 
 /// Which policies.
@@ -46,6 +50,8 @@ pub(super) struct PolicyArguments {
     /// A grant that no policy stands before.
     stray: Option<String>,
     locked: bool,
+    /// Code files are run, too.
+    native: bool,
 }
 
 /// A policy that the command line names.
@@ -82,7 +88,7 @@ impl FromArgMatches for PolicyArguments {
                 None => stray = Some(grant),
             }
         }
-        Ok(Self { named, beside, stray, locked: flags.locked })
+        Ok(Self { named, beside, stray, locked: flags.locked, native: flags.native })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -113,6 +119,7 @@ impl PolicyArguments {
     ) -> anyhow::Result<Vec<Arc<Planned>>> {
         let set = policy::set(placed)?;
         self.check(set.as_ref())?;
+        self.are_known(&placed.settings, set.as_ref())?;
         if let Some(set) = &set {
             for id in set.unwanted() {
                 note(&visible(&format!("warning: {}", unwanted(id))));
@@ -128,11 +135,11 @@ impl PolicyArguments {
             let wanted = installed.into_iter().filter(|stranger| deep || !stranger.about().deep);
             chosen.extend(wanted.map(Chosen::Stranger));
             for named in &self.named {
-                chosen.push(Chosen::Stranger(from_file(named, deep, set.as_ref(), budget)?));
+                chosen.push(Chosen::Stranger(self.from_file(named, deep, set.as_ref(), budget)?));
             }
         } else {
             for named in &self.named {
-                chosen.push(pick(named, deep, &installed, set.as_ref(), budget)?);
+                chosen.push(self.pick(named, deep, &installed, (set.as_ref(), budget))?);
             }
         }
         let files = chosen.iter().filter_map(|chosen| match chosen {
@@ -148,13 +155,20 @@ impl PolicyArguments {
                 stranger.refuse(format!(
                     "it takes a name of {owner}, which you have added; `chitin policy update {owner} --from {}` makes it another \
                      version of that one",
-                    stranger.name()
+                    shell_word(stranger.name())
                 ));
             }
         }
         let is_idle = !chosen.iter().any(|chosen| matches!(chosen, Chosen::Stranger(_)));
-        // Nothing is looked up for strangers where there are none.
-        let target = if is_idle { None } else { target.state(budget) };
+        // Nothing is looked up where neither strangers nor settings need it.
+        let settings = set.as_ref().filter(|set| set.place().exists());
+        let target = if is_idle && settings.is_none() { None } else { target.state(budget) };
+        if let Some(set) = settings.filter(|set| target.is_some_and(|target| set.lies_in(target))) {
+            return Err(user_error(
+                format!("the settings {} lie in the installation that they are for", set.place().display()),
+                "what is audited decides nothing: name them with --settings, or set XDG_CONFIG_HOME to another folder",
+            ));
+        }
         let cache = Cache::of(&Environment::from_process(), target);
         let mut maker = policy::Maker::new(&cache, budget);
         let plan = chosen.into_iter().map(|chosen| match chosen {
@@ -167,6 +181,31 @@ impl PolicyArguments {
             plan.sort_by_key(|planned| planned.granted.gateway);
         }
         Ok(plan.into_iter().map(Arc::new).collect())
+    }
+
+    /// What the settings accept is the name of some check; a misspelt one would do nothing, and nobody would know.
+    fn are_known(&self, settings: &Settings, set: Option<&Set>) -> anyhow::Result<()> {
+        // A file may bring checks that nobody knows yet.
+        if settings.accepted.is_empty() || self.named.iter().any(|named| policy::is_file(&named.name)) {
+            return Ok(());
+        }
+        let mut known = Vec::new();
+        for builtin in catalog::BUILTIN {
+            known.extend(builtin.manifest()?.checks);
+        }
+        known.extend(set.into_iter().flat_map(Set::locked).flat_map(|locked| locked.manifest().checks));
+        for accepted in &settings.accepted {
+            if known.iter().any(|check| check.matches(&accepted.check)) {
+                continue;
+            }
+            let near = nearest(&accepted.check, known.iter().map(|check| check.id.as_str()));
+            let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+            note(&visible(&format!(
+                "warning: chitin.toml accepts {}, and there is no such check{near}",
+                accepted.check
+            )));
+        }
+        Ok(())
     }
 
     /// The flags fit together.
@@ -214,67 +253,74 @@ impl PolicyArguments {
         }
         Ok(())
     }
+
+    /// The policy of a name: a file, a built-in one, or one of the set.
+    fn pick(
+        &self,
+        named: &Named,
+        deep: bool,
+        installed: &[Stranger],
+        (set, budget): (Option<&Set>, &Budget),
+    ) -> anyhow::Result<Chosen> {
+        let Named { name, grants } = named;
+        if policy::is_file(name) {
+            return Ok(Chosen::Stranger(self.from_file(named, deep, set, budget)?));
+        }
+        let builtin = policy::builtin(|about| about.id == *name)?.pop();
+        let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
+            (Some(planned), _) => Chosen::Ready(planned),
+            (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
+            (None, None) => return Err(policy::unknown(name)),
+        };
+        if !grants.is_empty() {
+            let (what, help) = match chosen {
+                Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
+                Chosen::Stranger(_) => (
+                    "is granted what chitin.toml says",
+                    "`chitin policy update ID --grant CAPABILITY` grants it more",
+                ),
+            };
+            return Err(user_error(format!("the policy {name} {what}"), help));
+        }
+        let is_deep = match &chosen {
+            Chosen::Ready(planned) => planned.manifest.policy.deep,
+            Chosen::Stranger(stranger) => stranger.about().deep,
+        };
+        is_reachable(name, is_deep, deep)?;
+        Ok(chosen)
+    }
+
+    /// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.
+    fn from_file(
+        &self,
+        named: &Named,
+        deep: bool,
+        set: Option<&Set>,
+        budget: &Budget,
+    ) -> anyhow::Result<Stranger> {
+        let Named { name, grants } = named;
+        let file = policy::from_file(name.as_ref(), grants, (set, self.native), budget)?;
+        // Whoever asks for it wants its verdict.
+        is_reachable(name, file.about().deep, deep)?;
+        let wants = wants(&file.manifest().capabilities);
+        if let Some(worst) = wants.first().filter(|_| grants.iter().any(|grant| grant == "all")) {
+            let more = match wants.len() {
+                1 => String::new(),
+                count => format!(", and {} more", count - 1),
+            };
+            note(&visible(&format!(
+                "warning: {name} is granted all that it asks for: it {}{more}; `chitin policy inspect {}` tells all",
+                worst.words,
+                shell_word(name)
+            )));
+        }
+        Ok(file)
+    }
 }
 
 /// A policy that is pinned, and whose entry in the settings is gone.
 fn unwanted(id: &str) -> String {
     format!("chitin.lock pins {id}, and chitin.toml does not want it: it does not run")
-}
-
-/// The policy of a name: a file, a built-in one, or one of the set.
-fn pick(
-    named: &Named,
-    deep: bool,
-    installed: &[Stranger],
-    set: Option<&Set>,
-    budget: &Budget,
-) -> anyhow::Result<Chosen> {
-    let Named { name, grants } = named;
-    if policy::is_file(name) {
-        return Ok(Chosen::Stranger(from_file(named, deep, set, budget)?));
-    }
-    let builtin = policy::builtin(|about| about.id == *name)?.pop();
-    let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
-        (Some(planned), _) => Chosen::Ready(planned),
-        (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
-        (None, None) => return Err(policy::unknown(name)),
-    };
-    if !grants.is_empty() {
-        let (what, help) = match chosen {
-            Chosen::Ready(_) => ("is built in, and has all that it declares", "leave --grant out"),
-            Chosen::Stranger(_) => (
-                "is granted what chitin.toml says",
-                "`chitin policy update ID --grant CAPABILITY` grants it more",
-            ),
-        };
-        return Err(user_error(format!("the policy {name} {what}"), help));
-    }
-    let is_deep = match &chosen {
-        Chosen::Ready(planned) => planned.manifest.policy.deep,
-        Chosen::Stranger(stranger) => stranger.about().deep,
-    };
-    is_reachable(name, is_deep, deep)?;
-    Ok(chosen)
-}
-
-/// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.
-fn from_file(named: &Named, deep: bool, set: Option<&Set>, budget: &Budget) -> anyhow::Result<Stranger> {
-    let Named { name, grants } = named;
-    let file = policy::from_file(name.as_ref(), grants, set, budget)?;
-    // Whoever asks for it wants its verdict.
-    is_reachable(name, file.about().deep, deep)?;
-    let wants = wants(&file.manifest().capabilities);
-    if let Some(worst) = wants.first().filter(|_| grants.iter().any(|grant| grant == "all")) {
-        let more = match wants.len() {
-            1 => String::new(),
-            count => format!(", and {} more", count - 1),
-        };
-        note(&visible(&format!(
-            "warning: {name} is granted all that it asks for: it {}{more}; `chitin policy inspect {name}` tells all",
-            worst.words
-        )));
-    }
-    Ok(file)
 }
 
 /// A policy of deep audits runs in those alone.

@@ -1,7 +1,7 @@
 //! Prose on a terminal: broken between words, so that no line of a stranger's text begins where this program's own lines do.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 /// Where prose is broken, in columns; earlier in a terminal that is narrower. Places and commands are not: they are copied.
 const WIDTH: usize = 100;
@@ -20,6 +20,12 @@ pub fn wrap(line: &str) -> Vec<Cow<'_, str>> {
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .break_words(false);
     textwrap::wrap(line, options)
+}
+
+/// The same where a terminal would break it; a line that a program reads stays one.
+#[must_use]
+pub fn on_terminal(line: &str) -> Vec<Cow<'_, str>> {
+    if io::stdout().is_terminal() { wrap(line) } else { vec![Cow::Borrowed(line)] }
 }
 
 /// Writes a text as one paragraph, each of its lines behind the indent.

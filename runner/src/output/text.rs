@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::prose::on_terminal;
 use super::{Format, wrap};
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Open};
@@ -147,7 +148,12 @@ fn colour(severity: Severity) -> Style {
 }
 
 fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "  {BOLD}{}{BOLD:#} {}", finding.check_id, finding.title)?;
+    for (number, line) in on_terminal(&format!("{} {}", finding.check_id, finding.title)).iter().enumerate() {
+        match line.strip_prefix(finding.check_id.as_str()).filter(|_| number == 0) {
+            Some(title) => writeln!(out, "  {BOLD}{}{BOLD:#}{title}", finding.check_id)?,
+            None => writeln!(out, "    {line}")?,
+        }
+    }
     let from = match finding.origin {
         Origin::BuiltIn => None,
         Origin::Installed => Some("which you have added"),
@@ -169,7 +175,10 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     if let Some(remediation) = &finding.remediation {
         for (number, line) in remediation.lines().enumerate() {
             let head = if number == 0 { "fix:" } else { "    " };
-            writeln!(out, "    {BOLD}{head}{BOLD:#} {line}")?;
+            for (part, line) in on_terminal(line).iter().enumerate() {
+                let head = if part == 0 { head } else { "    " };
+                writeln!(out, "    {BOLD}{head}{BOLD:#} {line}")?;
+            }
         }
     }
     Ok(())

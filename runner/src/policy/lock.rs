@@ -60,6 +60,9 @@ pub struct Locked {
     /// The key that signed it, as minisign names keys; none where it was added unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
+    /// The machine that it is native code for, by the operator's word; none where it is a component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
     /// All that it asked for when it was added.
     pub capabilities: Vec<String>,
     /// The checks that are its own.
@@ -87,6 +90,7 @@ impl Locked {
             contract: CONTRACT_VERSION.to_owned(),
             source: source.to_owned(),
             resolved: None,
+            native: None,
             digest,
             signer,
             capabilities: manifest.capabilities.names(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::release::{Release, ReleaseRange};
 use crate::policy::version::Version;
-use crate::wording::of_toml;
+use crate::wording::{is_invisible, of_toml};
 
 /// The largest manifest that is parsed.
 pub const MAX_MANIFEST_BYTES: usize = 64 << 10;
@@ -317,9 +317,7 @@ impl Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        let letters = "abcdefghijklmnopqrstuvwxyz0123456789-";
-        // None begins with a dash, as flags do.
-        if !is_name(&self.policy.id, letters) || self.policy.id.split('-').any(str::is_empty) {
+        if !is_policy_id(&self.policy.id) {
             return Err(format!(
                 "policy.id \"{}\" is not made of lower-case words joined by dashes",
                 self.policy.id
@@ -364,6 +362,12 @@ impl Manifest {
             return Err("policy.each needs policy.deep: only a deep audit looks for such views".to_owned());
         }
         let capabilities = &self.capabilities;
+        if let Some(name) = capabilities.names().iter().find(|name| !is_short_line(name)) {
+            return Err(no_line(&format!(
+                "the capability \"{}\"",
+                name.chars().take(80).collect::<String>()
+            )));
+        }
         let pointers = capabilities
             .config
             .iter()
@@ -421,6 +425,12 @@ fn is_name(text: &str, letters: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(|c| letters.contains(c))
 }
 
+/// A policy can be called so: lower-case words joined by dashes. None begins with a dash, as flags do.
+#[must_use]
+pub fn is_policy_id(text: &str) -> bool {
+    is_name(text, "abcdefghijklmnopqrstuvwxyz0123456789-") && !text.split('-').any(str::is_empty)
+}
+
 /// The Braille pattern without a dot, which looks like a blank.
 const BLANK: char = '\u{2800}';
 
@@ -429,7 +439,7 @@ fn is_short_line(text: &str) -> bool {
     let has_run = text.chars().zip(text.chars().skip(1)).any(|(one, next)| is_blank(one) && is_blank(next));
     text.chars().any(|c| !is_blank(c))
         && text.len() <= MAX_LINE_BYTES
-        && !text.chars().any(char::is_control)
+        && !text.chars().any(is_invisible)
         && !has_run
 }
 

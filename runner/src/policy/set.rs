@@ -12,19 +12,25 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
-use super::code_file::Digest;
+use super::code_file::{self, Digest};
 use super::lock::{self, Lock, LockError, Locked};
-use super::signature::{self, Signer, TrustedKey};
+use super::manifest;
+use super::signature::{self, SignatureError, Signer, TrustedKey};
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use crate::settings::Settings;
 use crate::target::private::{self, Unfit};
+use crate::target::snapshot::Identity;
 use crate::target::{ReadError, read_regular};
+use crate::wording::shell_word;
 
 /// The folder of the policies' files.
 const FOLDER: &str = "policies";
 
 /// The ending of their names.
 const ENDING: &str = ".policy";
+
+/// The file that is locked while a set is changed. It has no content, and belongs into no version control.
+const HELD: &str = ".lock";
 
 /// How the names of files begin that are not written to their end.
 const UNFINISHED: &str = ".chitin-";
@@ -49,8 +55,11 @@ impl Wanted {
     /// It is understood.
     ///
     /// # Errors
-    /// Where a grant has no name of its own: later it would stand for more.
+    /// Where its id is none, or a grant has no name of its own: later it would stand for more.
     pub fn check(&self) -> Result<(), String> {
+        if !manifest::is_policy_id(&self.id) {
+            return Err(format!("\"{}\" is no id of a policy: lower-case words joined by dashes", self.id));
+        }
         if self.grants.iter().any(|grant| grant == "all") {
             return Err(format!(
                 "policy \"{}\" is granted \"all\", which an update could make more; name its capabilities one by one",
@@ -122,6 +131,9 @@ pub enum Unusable {
     /// Its signature does not count, or is missing.
     #[error("{0}")]
     Signature(String),
+    /// It is native code, and nobody has decided that it may be.
+    #[error("its file is native code, which no sandbox holds, and chitin.lock pins a component")]
+    Native,
 }
 
 /// The set of one settings file.
@@ -170,7 +182,11 @@ impl Set {
     /// What commands about it need besides, with a blank before it; nothing where they find it by themselves.
     #[must_use]
     pub fn flag(&self) -> String {
-        if self.is_named { format!(" --settings {}", self.place.display()) } else { String::new() }
+        if self.is_named {
+            format!(" --settings {}", shell_word(&self.place.display().to_string()))
+        } else {
+            String::new()
+        }
     }
 
     /// The folder that it lies in.
@@ -188,6 +204,13 @@ impl Set {
     /// What the lock pins, in byte order of the ids.
     pub fn locked(&self) -> impl Iterator<Item = &Locked> {
         self.lock.iter().flat_map(Lock::entries)
+    }
+
+    /// Nobody named the settings, and they lie in the installation that is audited.
+    #[must_use]
+    pub fn lies_in(&self, target: Identity) -> bool {
+        let found = private::open(self.folder(), Path::new(""), false, Some(target));
+        !self.is_named && matches!(found, Err(Unfit::InTarget))
     }
 
     /// What the lock pins and the settings do not want, by their ids.
@@ -269,6 +292,9 @@ impl Set {
         if Digest::of(&bytes) != locked.digest {
             return Err(Unusable::Changed { path, id });
         }
+        if bytes.starts_with(&code_file::MARK) && locked.native.is_none() {
+            return Err(Unusable::Native);
+        }
         self.is_signed(locked, &bytes)?;
         Ok(bytes)
     }
@@ -276,6 +302,14 @@ impl Set {
     /// What was signed is still signed by a key that counts, and what must be signed is.
     fn is_signed(&self, locked: &Locked, bytes: &[u8]) -> Result<(), Unusable> {
         let Some(signer) = &locked.signer else {
+            let text = read_regular(&signature_of(&self.file(&locked.digest)), signature::MAX_BYTES).ok();
+            let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
+            // Nobody counts on it, and it still tells against the file.
+            if let Some(Err(error @ (SignatureError::Revoked { .. } | SignatureError::Wrong(_)))) =
+                text.map(|text| signature::verify(bytes, &text, &self.keys).map(drop))
+            {
+                return Err(Unusable::Signature(error.to_string()));
+            }
             return if self.require_signatures {
                 Err(Unusable::Signature(NOT_SIGNED.to_owned()))
             } else {
@@ -285,7 +319,7 @@ impl Set {
         let path = signature_of(&self.file(&locked.digest));
         let text = read_regular(&path, signature::MAX_BYTES).map_err(|error| {
             Unusable::Signature(format!(
-                "it was signed by the key {signer}, and its signature is gone: {error}; `chitin policy update {}{}` takes it from its \
+                "it was signed by the key {signer}, and its signature cannot be read: {error}; `chitin policy update {}{}` takes it from its \
                  source again",
                 locked.id,
                 self.flag()
@@ -326,9 +360,11 @@ impl Set {
         let folder = self.folder().to_owned();
         let system = |what: &str, error: &io::Error| SetError::System(format!("{what}: {error}"));
         make_folder(&folder).map_err(|error| system(&format!("make {}", folder.display()), &error))?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(&folder, flags, Mode::empty())
-            .map_err(|errno| system(&format!("open {}", folder.display()), &errno.into()))?;
+        // A file that nobody else can open: who can open one can hold its lock for ever.
+        let place = folder.join(HELD);
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = rustix::fs::open(&place, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| system(&format!("open {}", place.display()), &errno.into()))?;
         if rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive).is_err() {
             let reason = format!("change {}: another chitin is changing it", folder.display());
             return Err(SetError::System(reason));
@@ -437,8 +473,8 @@ impl Change {
         if let Some(name) = &key.name {
             table.insert("name", value(name));
         }
-        if !key.policies.is_empty() {
-            table.insert("policies", value(key.policies.iter().collect::<toml_edit::Array>()));
+        if let Some(policies) = &key.policies {
+            table.insert("policies", value(policies.iter().collect::<toml_edit::Array>()));
         }
         tables(&mut self.document, TRUSTED_KEY).push(table);
     }
@@ -483,6 +519,12 @@ impl Change {
     /// What the system says.
     pub fn prune(&self) -> Result<(usize, u64), SetError> {
         let folder = self.set.folder().join(FOLDER);
+        for entry in fs::read_dir(self.set.folder()).into_iter().flatten().flatten() {
+            // A process that was ended left it: nobody else is at work here.
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                let _ = rustix::fs::unlink(entry.path());
+            }
+        }
         let system = |what: &Path, error: &io::Error| {
             SetError::System(format!("remove what is not used of {}: {error}", what.display()))
         };
@@ -495,7 +537,6 @@ impl Change {
             let path = entry.map_err(|error| system(&folder, &error))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with(UNFINISHED) {
-                // A process that was ended left it: nobody else is at work here.
                 rustix::fs::unlink(&path).map_err(|errno| system(&path, &errno.into()))?;
                 continue;
             }
@@ -506,7 +547,8 @@ impl Change {
             if self.set.locked().any(|locked| locked.digest.to_string() == hex) {
                 continue;
             }
-            bytes += path.symlink_metadata().map_or(0, |found| found.len());
+            let Some(found) = path.symlink_metadata().ok().filter(|found| !found.is_dir()) else { continue };
+            bytes += found.len();
             rustix::fs::unlink(&path).map_err(|errno| system(&path, &errno.into()))?;
             count += usize::from(own == name);
         }

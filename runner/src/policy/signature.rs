@@ -27,8 +27,8 @@ pub struct TrustedKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The ids of policies that it may sign, in which `*` stands for any characters; all where absent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub policies: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Vec<String>>,
     /// Why it is not trusted any more. What it has signed does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<String>,
@@ -75,7 +75,7 @@ impl TrustedKey {
     /// Where it is no minisign public key.
     pub fn new(text: &str) -> Result<Self, String> {
         let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
-        let key = Self { key: line.to_owned(), name: None, policies: Vec::new(), revoked: None };
+        let key = Self { key: line.to_owned(), name: None, policies: None, revoked: None };
         key.check()?;
         Ok(key)
     }
@@ -85,6 +85,12 @@ impl TrustedKey {
     /// # Errors
     /// Where it is none.
     pub fn check(&self) -> Result<(), String> {
+        if self.policies.as_ref().is_some_and(Vec::is_empty) {
+            return Err("policies = [] of a trusted key lets it sign nothing: leave it out for all, or revoke the key".to_owned());
+        }
+        if self.revoked.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err("revoked = \"\" of a trusted key gives no reason".to_owned());
+        }
         match PublicKey::from_base64(&self.key) {
             Ok(_) if !self.id().is_empty() => Ok(()),
             // It is not shown: it may be a key that is secret.
@@ -103,7 +109,7 @@ impl TrustedKey {
     /// It may sign a policy of this id.
     #[must_use]
     pub fn is_for(&self, id: &str) -> bool {
-        self.policies.is_empty() || self.policies.iter().any(|pattern| fits(pattern, id))
+        self.policies.as_ref().is_none_or(|policies| policies.iter().any(|pattern| fits(pattern, id)))
     }
 }
 
@@ -132,7 +138,10 @@ impl Signer<'_> {
         if self.0.is_for(id) {
             return Ok(());
         }
-        Err(SignatureError::NotFor { key: self.id(), allowed: self.0.policies.join(", ") })
+        Err(SignatureError::NotFor {
+            key: self.id(),
+            allowed: self.0.policies.clone().unwrap_or_default().join(", "),
+        })
     }
 }
 
@@ -239,7 +248,7 @@ mod tests {
         let revoked = [TrustedKey { revoked: Some("it was stolen".to_owned()), ..key.clone() }];
         let error = verify(b"a policy", SIGNATURES[0], &revoked).unwrap_err().to_string();
         assert!(error.contains("revoked: it was stolen"), "{error}");
-        let some = [TrustedKey { policies: vec!["ann-*".to_owned(), "one".to_owned()], ..key.clone() }];
+        let some = [TrustedKey { policies: Some(vec!["ann-*".to_owned(), "one".to_owned()]), ..key.clone() }];
         let signer = verify(b"a policy", SIGNATURES[0], &some).unwrap();
         for (id, may) in
             [("ann-x", true), ("ann-", true), ("one", true), ("ones", false), ("x-ann-", false), ("", false)]

@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::child::{Envelope, Root, SUBCOMMAND, Said};
 use super::work::Work;
 use super::{Delivery, Order, Task};
-use crate::audit::visible::is_invisible;
 use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
@@ -25,6 +24,7 @@ use crate::sandbox::view::Grants;
 use crate::sandbox::{Code, Progress, Sandbox};
 use crate::target::Installation;
 use crate::target::broker::{self, Broker, Caller};
+use crate::wording::is_invisible;
 use crate::{probe, program};
 
 /// Longest line that a worker says: some times the report of the largest installation that was tried.

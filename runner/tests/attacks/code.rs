@@ -40,7 +40,7 @@ fn entries(home: &Home) -> Vec<(PathBuf, u64)> {
 
 /// Audits with the built-in policy and this file.
 fn arguments(file: &str) -> Vec<&str> {
-    vec!["audit", "--json", "--policy", CONTROL, "--policy", file, "--grant", "all"]
+    vec!["audit", "--json", "--native", "--policy", CONTROL, "--policy", file, "--grant", "all"]
 }
 
 fn audit(home: &Home, file: &str) -> Answer {
@@ -182,6 +182,7 @@ fn a_code_file_runs_without_a_compiler_and_says_what_it_is() {
     assert_eq!(shown("policies/mine.cwasm"), shown("policies/mine.wasm"));
     let stray = home.answer(home.command().args([
         "audit",
+        "--native",
         "--policy",
         "policies/mine.cwasm",
         "--grant",
@@ -334,4 +335,40 @@ fn where_nothing_can_be_written_a_code_file_runs_and_a_component_says_what_it_mi
         component.contains("`chitin policy compile`; no other place will do: /tmp: Read-only"),
         "{component}"
     );
+}
+
+/// What is native code is told by its bytes, and run by nobody's name for it.
+#[test]
+fn native_code_is_run_where_somebody_has_said_so() {
+    let home = home();
+    let code = fs::read(compile(&home)).unwrap();
+    let run = |arguments: &[&str]| home.answer(home.command().args(arguments));
+    fs::write(home.path().join("policies/theirs.wasm"), &code).unwrap();
+    let refused = |arguments: &[&str]| {
+        let answer = run(arguments);
+        let is_so = answer.code == 2 && answer.stderr.contains("is native code, and no sandbox holds that");
+        assert!(is_so, "{arguments:?}: {answer:?}");
+    };
+    for file in ["policies/theirs.wasm", "policies/mine.cwasm"] {
+        refused(&["audit", "--with", file]);
+        refused(&["audit", "--policy", file, "--grant", "all"]);
+        refused(&["fix", "--dry-run", "--policy", file]);
+        refused(&["policy", "add", file, "--yes"]);
+    }
+    // Nor does a component become native code by an update.
+    assert_eq!(run(&["policy", "add", "policies/mine.wasm", "--yes"]).code, 0);
+    fs::write(home.path().join("policies/mine.wasm"), &code).unwrap();
+    refused(&["policy", "update"]);
+    refused(&["policy", "update", "--yes"]);
+    let answer = run(&["policy", "update", "--native"]);
+    assert!(answer.code == 0 && run(&["policy", "verify"]).stdout.contains("native code for"), "{answer:?}");
+    // Nor by an entry of the lock that does not say so.
+    let lock = home.path().join(".config/chitin/chitin.lock");
+    let text = fs::read_to_string(&lock).unwrap();
+    let kept: String =
+        text.lines().filter(|line| !line.starts_with("native")).map(|line| format!("{line}\n")).collect();
+    assert_ne!(text, kept);
+    fs::write(&lock, kept).unwrap();
+    let answer = run(&["audit"]);
+    assert!(answer.code == 3 && answer.stdout.contains("its file is native code"), "{answer:?}");
 }

@@ -494,10 +494,18 @@ fn a_signature_counts_by_a_key_that_the_operator_trusts() {
         .unwrap();
     let signed = fs::read(&signature).unwrap();
     fs::remove_file(&signature).unwrap();
-    fails(&home, &[], "mine", "its signature is gone");
+    fails(&home, &[], "mine", "its signature cannot be read");
     fs::write(&signature, signed).unwrap();
     edit(&place(&home, "chitin.lock"), &bob.id(), &ann.id());
     fails(&home, &[], "mine", "chitin.lock says that the key");
+    // Nor is a revoked key forgotten with its line in the lock.
+    let lock = fs::read_to_string(place(&home, "chitin.lock")).unwrap();
+    let kept: String =
+        lock.lines().filter(|line| !line.starts_with("signer")).map(|line| format!("{line}\n")).collect();
+    fs::write(place(&home, "chitin.lock"), kept).unwrap();
+    let revoked = format!("[[trusted-key]]\nkey = \"{}\"\nrevoked = \"stolen\"\n", bob.public.to_base64());
+    fs::write(&settings, format!("{revoked}[[policy]]\nid = \"mine\"\nsource = \"x\"\n")).unwrap();
+    fails(&home, &[], "mine", "which is revoked: stolen");
     fs::write(&settings, "require-signatures = true\n").unwrap();
     fs::remove_file(place(&home, "chitin.lock")).unwrap();
     write(&home, "files/own.wasm", &policy("own", "1.0.0", "warn", TOOLS));
@@ -599,7 +607,7 @@ fn a_set_goes_to_another_machine() {
 fn a_code_file_is_added() {
     let home = home();
     done(&home, &["policy", "compile", "files/mine.wasm", "-o", "files/mine.cwasm"]);
-    let shown = done(&home, &["policy", "add", "files/mine.cwasm", "--yes"]);
+    let shown = done(&home, &["policy", "add", "files/mine.cwasm", "--yes", "--native"]);
     assert!(shown.contains("native code for") && shown.contains("take it from yourself only"), "{shown}");
     assert_eq!(audit(&home, &[]).origin.as_deref(), Some("installed"));
     let [file] = &kept(&home)[..] else { panic!() };

@@ -12,11 +12,11 @@ use chitin::policy::set::{Set, Wanted};
 use chitin::policy::signature::TrustedKey;
 use chitin::policy::wants::wants;
 use chitin::target::{Environment, read_regular};
-use chitin::wording::nearest;
+use chitin::wording::{nearest, shell_word};
 use clap::Args;
 
 use super::offer::Offer;
-use super::stranger::Maker;
+use super::stranger::{Maker, is_native};
 use super::{changeable, set_error};
 use crate::cli::{ask, listen, show, user_error};
 
@@ -26,6 +26,9 @@ pub(in crate::cli) struct Decision {
     /// Grant it this capability, and none of those that are not decided yet; "all" grants all, "none" nothing (repeatable)
     #[arg(long, value_name = "CAPABILITY")]
     pub(super) grant: Vec<String>,
+    /// Take a code file of `chitin policy compile`, too: native code, which no sandbox holds. For one that you have made yourself
+    #[arg(long)]
+    native: bool,
     /// Do not ask: grant what --grant names, or else all that is not decided yet
     #[arg(long)]
     pub(super) yes: bool,
@@ -50,6 +53,13 @@ pub(in crate::cli) struct Add {
     settings: Option<PathBuf>,
 }
 
+impl Decision {
+    /// It may be what it is.
+    pub(super) fn allows(&self, offer: &Offer) -> anyhow::Result<()> {
+        if offer.machine.is_some() && !self.native { Err(is_native(&offer.source)) } else { Ok(()) }
+    }
+}
+
 /// What a new key may do.
 pub(super) fn newly_trusted(key: &TrustedKey) -> String {
     format!(
@@ -69,10 +79,14 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     if set.pin(&id).is_some() && set.wanted(&id).is_some() {
         return Err(user_error(
             format!("{id} was added before"),
-            format!("`chitin policy update {id} --from {}` makes it this version", arguments.source),
+            format!(
+                "`chitin policy update {id} --from {}` makes it this version",
+                shell_word(&arguments.source)
+            ),
         ));
     }
     offer.is_free(&set)?;
+    arguments.decision.allows(&offer)?;
     if trusted.is_some() && offer.signed.is_none() {
         return Err(user_error(
             format!("cannot use {}: --key is given, and it is not signed", offer.source),
@@ -84,9 +98,12 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     compile(&offer, &budget)?;
     let wanted = Wanted { id: id.clone(), source: offer.source.clone(), grants };
     put(set, &offer, &wanted, trusted.as_ref())?;
-    let named =
-        arguments.settings.as_ref().map_or(String::new(), |path| format!(" --settings {}", path.display()));
+    let named = arguments
+        .settings
+        .as_ref()
+        .map_or(String::new(), |path| format!(" --settings {}", shell_word(&path.display().to_string())));
     let named = visible(&named);
+    let deep = if offer.manifest.policy.deep { " --deep" } else { "" };
     let (granted, asked) = (wanted.grants.len(), offer.manifest.capabilities.names().len());
     show(|out| {
         if let Some(key) = &trusted {
@@ -94,7 +111,7 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
         }
         writeln!(
             out,
-            "\nadded {id} {}, granted {granted} of {asked} capabilities: `chitin audit{named}` runs it from now on",
+            "\nadded {id} {}, granted {granted} of {asked} capabilities: `chitin audit{deep}{named}` runs it from now on",
             offer.manifest.policy.version
         )
     })

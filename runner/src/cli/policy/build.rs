@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let build = review::build(folder).map_err(|error| unusable(&error))?;
     note(&visible(&format!("in {}: {}", folder.display(), build.command)));
     let failed = |words: String| {
-        let help = "mend what it says above, or the command in build.toml";
+        let help =
+            "mend what it says above, or the command in build.toml; that names the tools that it needs";
         user_error(format!("the build command {words}: {}", build.command), help)
     };
     let status = Command::new("sh")

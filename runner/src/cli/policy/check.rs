@@ -8,6 +8,7 @@ use chitin::policy::catalog;
 use chitin::policy::code_file::Digest;
 use chitin::sandbox::check::{self, Inspected};
 use chitin::sandbox::limits::bytes;
+use chitin::wording::shell_word;
 use clap::Args;
 
 use super::offer::{write_checks, write_imports, write_wants};
@@ -73,7 +74,10 @@ pub(super) fn component(path: &Path) -> anyhow::Result<(PathBuf, Option<String>)
     let component = review::component_of(path, &manifest);
     if !component.exists() {
         let message = format!("{} is not built: {} is missing", path.display(), component.display());
-        return Err(user_error(message, format!("run `chitin policy build {}`", path.display())));
+        return Err(user_error(
+            message,
+            format!("run `chitin policy build {}`", shell_word(&path.display().to_string())),
+        ));
     }
     let inside = check::manifest_text(&read(&component)?);
     let is_stale = inside.is_ok_and(|inside| inside != text);

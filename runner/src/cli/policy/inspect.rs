@@ -59,6 +59,7 @@ pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
                     let (count, plural) = (locked.checks.len(), plural(locked.checks.len()));
                     let signer = locked.signer.as_ref();
                     let signer = signer.map_or(String::new(), |signer| format!(", signed by {signer}"));
+                    let native = if locked.native.is_some() { ", native code" } else { "" };
                     let state = if set.bytes(wanted).is_ok() {
                         ""
                     } else {
@@ -66,7 +67,7 @@ pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
                     };
                     writeln!(
                         out,
-                        "{id:width$}  {count:>2} check{plural}  {}, granted {} of {} capabilities, from {}{signer}{state}",
+                        "{id:width$}  {count:>2} check{plural}  {}, granted {} of {} capabilities, from {}{native}{signer}{state}",
                         locked.version,
                         wanted.grants.len() - set.stray_grants(wanted).len(),
                         locked.capabilities.len(),

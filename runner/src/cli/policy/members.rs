@@ -14,6 +14,7 @@ use chitin::policy::version::Version;
 use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::target::{Environment, read_regular};
+use chitin::wording::shell_word;
 use clap::Args;
 
 use super::offer::OCI;
@@ -131,7 +132,7 @@ const OTHER_WORDS: &str = "chitin.lock tells another id or version, other checks
 fn is_described(locked: &Locked, bytes: &[u8]) -> bool {
     let Some(manifest) = check::claimed(bytes) else { return bytes.starts_with(&code_file::MARK) };
     let told = Locked::new(&manifest, &locked.source, locked.digest, locked.signer.clone());
-    told == Locked { contract: told.contract.clone(), resolved: None, ..locked.clone() }
+    told == Locked { contract: told.contract.clone(), resolved: None, native: None, ..locked.clone() }
 }
 
 /// What is wrong with grants that a policy does not ask for.
@@ -145,7 +146,9 @@ pub(super) fn stray_words(stray: &[String]) -> String {
 /// An entry of the lock on one line.
 fn title(locked: &Locked) -> String {
     let signer = locked.signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
-    format!("{} {} ({}{signer})", locked.id, locked.version, lock::told(&locked.digest))
+    let native =
+        locked.native.as_ref().map_or(String::new(), |machine| format!(", native code for {machine}"));
+    format!("{} {} ({}{native}{signer})", locked.id, locked.version, lock::told(&locked.digest))
 }
 
 /// Exit code of `outdated` where something is.
@@ -159,7 +162,15 @@ pub(super) fn outdated(which: &Which) -> anyhow::Result<u8> {
     let mut lines = Vec::new();
     let mut code = 0;
     for wanted in &set.wanted {
-        let Some(locked) = set.pin(&wanted.id) else { continue };
+        let Some(locked) = set.pin(&wanted.id) else {
+            code = code.max(INCOMPLETE);
+            lines.push(format!(
+                "{}: chitin.lock does not pin it; `chitin policy update {0}{}` does",
+                wanted.id,
+                set.flag()
+            ));
+            continue;
+        };
         if wanted.source.starts_with(OCI) {
             let (line, state) = outdated_at_registry(&wanted.source, locked, &budget);
             code = code.max(state);
@@ -208,6 +219,9 @@ fn outdated_at_registry(source: &str, locked: &Locked, budget: &Budget) -> (Stri
         }
         Ok((named, _)) if named.tag() == Some(version) => {
             (format!("{id} {version}: its tag was moved to another file than before, {named}"), OUTDATED)
+        }
+        Ok((named, _)) if named.tag().and_then(|tag| tag.parse::<Version>().ok()) < version.parse().ok() => {
+            (format!("{id} {version}: the newest there is {named}, which is older"), 0)
         }
         Ok((named, _)) => (format!("{id} {version} -> {named}"), OUTDATED),
         Err(error) => (format!("{id} {version}: {error:#}"), INCOMPLETE),
@@ -321,7 +335,7 @@ pub(super) fn vendor(folder: &Path, which: &Which) -> anyhow::Result<()> {
             out,
             "policies copied: {}; on the other machine: `chitin audit --locked --settings {}`",
             set.wanted.len(),
-            visible(&place)
+            visible(&shell_word(&place))
         )
     })
 }

@@ -16,6 +16,7 @@ use chitin::policy::manifest::{FileCapability, Manifest};
 use chitin::policy::names::{Name, shared_name};
 use chitin::policy::set::{Set, signature_of};
 use chitin::policy::signature::{self, TrustedKey};
+use chitin::policy::version::Version;
 use chitin::policy::wants::wants;
 use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
@@ -50,7 +51,18 @@ pub(super) struct Offer {
 impl Offer {
     /// Takes a policy from a file or a registry. Its signature is checked before anything of it is understood.
     pub(super) fn take(source: &str, set: &Set, budget: &Budget) -> anyhow::Result<Self> {
-        let Taken { name, bytes, signatures, resolved, path } = Taken::from(source, budget)?;
+        let Taken { name, bytes, signatures, resolved, tag, path } = Taken::from(source, budget)?;
+        if let Some(tag) = &tag
+            && tag.parse::<Version>().is_ok()
+            && check::claimed(&bytes).is_some_and(|manifest| manifest.policy.version != *tag)
+        {
+            return Err(user_error(
+                format!(
+                    "cannot use {name}: what the registry has under {tag} is of another version by its own word"
+                ),
+                "nothing was changed; ask its author, or whoever looks after the registry",
+            ));
+        }
         let not_used = |reason: String| {
             user_error(
                 format!("cannot use {name}: {reason}"),
@@ -80,7 +92,11 @@ impl Offer {
     /// Its entry in the lock.
     pub(super) fn locked(&self) -> Locked {
         let resolved = self.resolved.clone();
-        Locked { resolved, ..Locked::new(&self.manifest, &self.source, self.digest, self.signer()) }
+        Locked {
+            resolved,
+            native: self.machine.clone(),
+            ..Locked::new(&self.manifest, &self.source, self.digest, self.signer())
+        }
     }
 
     /// The number of the key that signed it.
@@ -172,6 +188,8 @@ pub(super) struct Taken {
     pub signatures: Vec<String>,
     /// What exactly a registry gave.
     resolved: Option<String>,
+    /// The tag under which it has it.
+    tag: Option<String>,
     /// The file.
     pub path: Option<PathBuf>,
 }
@@ -197,7 +215,14 @@ fn from_path(source: &str) -> anyhow::Result<Taken> {
         Err(ReadError::NotFound(_)) => Vec::new(),
         Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
     };
-    Ok(Taken { name: path.display().to_string(), bytes, signatures, resolved: None, path: Some(path) })
+    Ok(Taken {
+        name: path.display().to_string(),
+        bytes,
+        signatures,
+        resolved: None,
+        tag: None,
+        path: Some(path),
+    })
 }
 
 #[cfg(feature = "registry")]
@@ -210,6 +235,7 @@ fn from_registry(source: &str, budget: &Budget) -> anyhow::Result<Taken> {
         bytes: pulled.bytes,
         signatures: pulled.signatures,
         resolved: Some(pulled.resolved.to_string()),
+        tag: pulled.named.tag().map(str::to_owned),
         path: None,
     })
 }
@@ -234,9 +260,14 @@ fn understood(
         let inspected = check::inspect(bytes).map_err(|refusal| refused(name, &refusal))?;
         return Ok((inspected.manifest, inspected.imports, None));
     }
-    // Native code is believed because of where it lies, so that it comes from no registry.
-    let named =
-        path.and_then(code_file::open).ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
+    // Native code is believed because of where it lies.
+    let Some(path) = path else {
+        return Err(user_error(
+            format!("cannot use {name}: it is native code, which is not taken from a registry"),
+            "ask its author for the component",
+        ));
+    };
+    let named = code_file::open(path).ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
     named.code.map_err(|error| unusable_code(name, &error))?;
     let label = named.label.ok_or_else(|| unusable_code(name, &code_file::CodeError::NotCode))?;
     let manifest = label.manifest().map_err(|error| unusable_code(name, &error))?;

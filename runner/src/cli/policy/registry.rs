@@ -9,6 +9,7 @@ use chitin::policy::set::{Set, signature_of};
 use chitin::policy::signature::{self, SignatureError};
 use chitin::sandbox::check;
 use chitin::target::{Environment, ReadError, read_regular};
+use chitin::wording::shell_word;
 
 use super::{read, refused};
 use crate::cli::progress::Progress;
@@ -24,14 +25,14 @@ pub(super) fn ask<T: Send + 'static>(
         let help = match error {
             RegistryError::Reference(_) => "see `chitin policy add --help`",
             RegistryError::Unreachable { .. } => {
-                "look whether its name is right and this machine reaches it; a file can be added without a network"
+                "look whether its name is right and this machine reaches it (by HTTPS_PROXY and NO_PROXY, where they are set); a file can be added without a network"
             }
             RegistryError::Denied { .. } => {
                 "`docker login` keeps credentials where chitin looks for them, in ~/.docker/config.json"
             }
             RegistryError::Missing(_) => "look at its name and version in the registry",
             RegistryError::Wrong { .. } | RegistryError::NoPolicy(_) => {
-                "nothing was taken; ask whoever looks after the registry"
+                "nothing was changed; ask whoever looks after the registry"
             }
             RegistryError::Taken(_) => {
                 "give the policy another version; --move-tag puts this file in its place, and who has the other one is told so"
@@ -92,7 +93,7 @@ fn is_fresh(path: &Path, bytes: &[u8], text: &str, set: &Set) -> anyhow::Result<
     let stale = |reason: String| {
         user_error(
             format!("{} does not sign {}: {reason}", beside.display(), path.display()),
-            format!("sign it again: `minisign -S -m {}`", path.display()),
+            format!("sign it again: `minisign -S -m {}`", shell_word(&path.display().to_string())),
         )
     };
     match signature::verify(bytes, text, &set.keys) {

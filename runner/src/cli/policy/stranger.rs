@@ -17,7 +17,7 @@ use chitin::program;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
-use chitin::wording::nearest;
+use chitin::wording::{nearest, shell_word};
 
 use super::members::stray_words;
 use super::{NO_PROGRAM, unreadable};
@@ -89,7 +89,7 @@ fn takes_name(owner: &str) -> String {
 pub(in crate::cli) fn from_file(
     path: &Path,
     grants: &[String],
-    set: Option<&Set>,
+    (set, native): (Option<&Set>, bool),
     budget: &Budget,
 ) -> anyhow::Result<Stranger> {
     let name = path.display().to_string();
@@ -111,6 +111,9 @@ pub(in crate::cli) fn from_file(
         }
         Ok(Err(error)) => return Err(unreadable(path, &error)),
     };
+    if matches!(content, Ok(Content::Code(_))) && !native {
+        return Err(is_native(&name));
+    }
     if let Some(Err(reason)) = set.map(|set| signed(path, set)) {
         return Ok(stranger(None, Err(reason)));
     }
@@ -123,7 +126,7 @@ pub(in crate::cli) fn from_file(
         let declared = stranger.manifest.capabilities.names();
         if let Some(stray) = grants.iter().find(|grant| *grant != "all" && !declared.contains(grant)) {
             let help = nearest(stray, &declared).map_or_else(
-                || format!("`chitin policy inspect {name}` lists what its manifest declares"),
+                || format!("`chitin policy inspect {}` lists what its manifest declares", shell_word(&name)),
                 |near| format!("did you mean {near}?"),
             );
             return Err(user_error(format!("{name} does not declare the capability \"{stray}\""), help));
@@ -131,6 +134,14 @@ pub(in crate::cli) fn from_file(
         stranger.grant(grants);
     }
     Ok(stranger)
+}
+
+/// Native code is run where somebody has said so, and not because a file happens to be some.
+pub(super) fn is_native(name: &str) -> anyhow::Error {
+    user_error(
+        format!("{name} is native code, and no sandbox holds that"),
+        "add --native where you have compiled it yourself; take no such file from others",
+    )
 }
 
 /// A file that is named for once must be signed where all must be, and a signature by a key that is known must be right.

@@ -156,6 +156,13 @@ impl Test {
         if places.len() > 1 {
             self.with_less(&whole, &[], "without any grant")?;
         }
+        let silent =
+            self.manifest.checks.iter().map(|check| check.id.as_str()).filter(|id| !id.contains('*'));
+        let silent: Vec<String> = silent
+            .filter(|id| !whole.iter().any(|(_, said)| said.finds(id)))
+            .map(|id| format!("no case makes {id} find anything"))
+            .collect();
+        self.tell("each check finds something in a case", &silent);
         let said = self.subject.run(&Case::empty(), &all, Access::Whole);
         let wrong = self.judge(said, |_| Vec::new());
         self.tell("an empty installation", &wrong);

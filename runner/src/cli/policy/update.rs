@@ -116,6 +116,9 @@ fn update_one(
         );
     }
     offer.is_free(&set)?;
+    if set.pin(id).is_none_or(|locked| locked.native.is_none()) {
+        decision.allows(&offer)?;
+    }
     let Some(locked) = set.pin(id).cloned() else {
         // Somebody wrote it into the settings by hand, and may have decided there what it is granted.
         show(|out| offer.describe(None, out))?;

@@ -16,6 +16,8 @@ use super::{Credentials, Reference, RegistryError};
 const MAX_REDIRECTS: usize = 5;
 /// The largest answer that is read of what answers with a token, or with an error.
 const MAX_WORDS: u64 = 64 << 10;
+/// The most of what a server says of an error that is told, in characters.
+const MAX_REASON: usize = 200;
 /// How long a server may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long one request may take: a Python policy over a slow line.
@@ -75,7 +77,9 @@ impl Http {
         shown.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let shown = shown.iter().filter(|secret| !secret.is_empty());
         let text = shown.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
-        format!(" ({text})")
+        // One line, and no drawing with blanks.
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!(" ({})", words.chars().take(MAX_REASON).collect::<String>())
     }
 
     pub(super) fn new(reference: &Reference, credentials: Credentials) -> Result<Self, RegistryError> {
@@ -101,10 +105,11 @@ impl Http {
             .timeout_per_read(Some(SILENCE))
             .timeout_per_write(Some(SILENCE))
             .timeout_global(Some(REQUEST))
-            .tls_config(tls)
-            .build();
+            .tls_config(tls);
+        // What is on this machine is asked without TLS, and by nobody in between.
         let is_local = reference.is_local();
-        let agent = config.new_agent();
+        let config = if is_local { config.proxy(None) } else { config };
+        let agent = config.build().new_agent();
         let repository = reference.repository().to_owned();
         Ok(Self { agent, host, repository, origin, is_local, credentials, authorization: Mutex::new(None) })
     }

@@ -77,6 +77,8 @@ pub enum RegistryError {
 pub struct Pulled {
     /// The component.
     pub bytes: Vec<u8>,
+    /// Where it was found: by the newest version where none was named.
+    pub named: Reference,
     /// Where exactly it lies: by the digest of its manifest.
     pub resolved: Reference,
     /// The texts of the signatures that stand beside it.
@@ -130,7 +132,7 @@ impl Registry {
         let bytes = self.blob(layer)?;
         let resolved = wanted.at(digest);
         let signatures = self.signatures(&resolved, &digest)?;
-        Ok(Pulled { bytes, resolved, signatures })
+        Ok(Pulled { bytes, named: wanted, resolved, signatures })
     }
 
     /// What the reference stands for now: the newest version where it names none, and its digest.
