@@ -37,12 +37,60 @@ fn main() {
         page("docs/differences.md", differences),
         page("docs/cli.md", cli),
         Trial::test("the reports are of the schema's form", reports_are_of_the_schemas_form),
+        Trial::test(
+            "the threat model names tests that are there",
+            the_threat_model_names_tests_that_are_there,
+        ),
     ];
     libtest_mimic::run(&Arguments::from_iter(arguments), trials).exit();
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Each name in the threat model that is written like a test's or a guest's is one, and each file is there.
+fn the_threat_model_names_tests_that_are_there() -> Result<(), Failed> {
+    let page = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let mut sources = String::new();
+    let mut folders: Vec<std::path::PathBuf> =
+        ["runner/src", "runner/tests", "tests/hostile", "policies/sqlite-reader"]
+            .map(|folder| root().join(folder))
+            .into();
+    let mut guests = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                guests.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+                sources.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let words: std::collections::BTreeSet<&str> = sources
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .chain(guests.iter().map(String::as_str))
+        .collect();
+    let mut missing = Vec::new();
+    // Names of tests have three words, or stand behind their file.
+    for quoted in page.split('`').skip(1).step_by(2) {
+        let (file, names) = quoted.split_once(".rs: ").map_or(("", quoted), |(file, names)| (file, names));
+        if !file.is_empty() {
+            let places = ["", "runner/", "runner/tests/"].map(|base| root().join(format!("{base}{file}.rs")));
+            missing.extend((!places.iter().any(|path| path.exists())).then(|| format!("{file}.rs")));
+        }
+        let is_name = |name: &&str| {
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        let names = names
+            .split(", ")
+            .filter(is_name)
+            .filter(|name| !file.is_empty() || name.matches('_').count() > 1);
+        missing.extend(names.filter(|name| !words.contains(name)).map(str::to_owned));
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Failed::from(format!("there is no {}", missing.join(", ")))) }
 }
 
 fn checks() -> String {

@@ -573,6 +573,24 @@ fn what_is_declared_is_not_yet_granted() {
     assert_eq!(run.report()["incomplete"][0]["denied"], Value::from(["list:state"].as_slice()));
 }
 
+/// What is said of values of a config that nobody could read is said of an empty one. What is said of files is not.
+#[test]
+fn judges_what_is_empty() {
+    assert_eq!(heard("judges_what_is_empty")["title"], "Guest says something harmless");
+    let home = Home::new();
+    std::fs::write(home.state().join("openclaw.json"), "{gateway: {").unwrap();
+    let component = guest("judges_what_is_empty").component;
+    let report = home.run(&["--json", "--policy", component, "--grant", "all"]).report();
+    let places: Vec<&Value> =
+        report["findings"].as_array().unwrap().iter().map(|found| &found["locations"][0]["kind"]).collect();
+    assert_eq!(places, ["object"], "{report}");
+    let report = home.run(&["--json", "--policy", component, "--grant", "config:/tools"]).report();
+    assert_eq!(
+        (&report["findings"], &report["assessment"][0]["status"]),
+        (&Value::Array(Vec::new()), &"not-assessed".into())
+    );
+}
+
 #[test]
 fn memory_is_granted_too() {
     let run = Home::new().run(&[

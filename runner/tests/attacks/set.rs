@@ -703,6 +703,35 @@ fn settings_of_others_decide_nothing_though_no_policy_is_added() {
     assert_eq!(run(&home, &["audit"]).code, 2);
 }
 
+/// Nor those that lie in what is audited.
+#[test]
+fn the_installation_brings_no_settings() {
+    let home = home();
+    for name in ["XDG_CONFIG_HOME", "HOME"] {
+        let base = if name == "HOME" { ".openclaw/.config/chitin" } else { ".openclaw/chitin" };
+        fs::create_dir_all(home.path().join(base)).unwrap();
+        write(&home, &format!("{base}/chitin.toml"), b"confine = \"off\"\n");
+        let mut command = home.command();
+        command.args(["audit", "--state-dir"]).arg(home.path().join(".openclaw"));
+        let answer = home.answer(command.env(name, home.path().join(".openclaw")));
+        assert!(answer.code == 2 && answer.stderr.contains("lie in the installation"), "{name}: {answer:?}");
+    }
+}
+
+/// A change of the set waits for nobody, and no other account can hold its lock.
+#[test]
+fn one_change_at_a_time() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
+    let path = place(&home, ".lock");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let held = fs::File::open(&path).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    refused(&home, &["policy", "remove", "mine"], "another chitin is changing it");
+    drop(held);
+    done(&home, &["policy", "remove", "mine"]);
+}
+
 /// What somebody took out of chitin.toml does not vanish without a word.
 #[test]
 fn what_is_pinned_and_not_wanted_is_told() {
