@@ -13,7 +13,10 @@ use std::path::Path;
 use chitin::sandbox::check::CONTRACT_VERSION;
 use sha2::{Digest as _, Sha256};
 
-/// The version, and the digest of the files that made it.
+/// The first version, and its text.
+const FINAL: (&str, &str) = ("1.0.0", "7d9c3c2de5a899fe3340cc7f80fe3cc8f3f2c582175d510212344500ee22c92d");
+
+/// Each version, and the digest of the files that made it, in the order of time.
 const LOCK: &str = "tests/corpus/contract.lock";
 
 fn root() -> &'static Path {
@@ -103,12 +106,15 @@ fn a_change_of_the_text_is_a_change_of_the_version() {
         policy.contains(&format!("package chitin:policy@{CONTRACT_VERSION};")),
         "the runner speaks another version"
     );
-    let now = format!("{CONTRACT_VERSION} {digest}\n");
     let locked = fs::read_to_string(root().join(LOCK)).unwrap_or_default();
-    // Until the contract is published, its text is replaced in place.
+    let versions: Vec<(&str, &str)> = locked.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert_eq!(versions.first(), Some(&FINAL), "1.0.0 is final: its line in {LOCK} stays as it is");
+    let is_once = |version: &str| versions.iter().filter(|(known, _)| *known == version).count() == 1;
+    assert!(versions.iter().all(|(version, _)| is_once(version)), "a version has one text");
     assert_eq!(
-        locked, now,
-        "wit/ is not what {LOCK} says: write into CHANGELOG.md what changed for policies, and the new line into {LOCK}; once \
-         the contract is published, raise the version in wit/policy.wit and check.rs besides"
+        versions.last(),
+        Some(&(CONTRACT_VERSION, digest.as_str())),
+        "wit/ is not what {LOCK} says: raise the version in wit/policy.wit and check.rs, write into CHANGELOG.md what changed for \
+         policies, and add a line to {LOCK}"
     );
 }

@@ -175,6 +175,7 @@ fn cli() -> String {
         &["policy", "new"],
         &["policy", "build"],
         &["policy", "test"],
+        &["policy", "bench"],
         &["policy", "check"],
         &["policy", "pack"],
         &["policy", "wit"],

@@ -187,6 +187,44 @@ def template(name):
                 print(*(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-40:]), sep="\n")
                 print(f"{name}: FAILED, chitin policy {arguments[0]}", flush=True)
                 return False
+        bench = subprocess.run([PROGRAM, "policy", "bench", "--json", folder], capture_output=True, text=True)
+        if bench.returncode != 0:
+            print(f"  {bench.stderr.strip()}\n{name}: FAILED, chitin policy bench", flush=True)
+            return False
+    print(f"{name}: ok, {figures(json.loads(bench.stdout))}", flush=True)
+    return True
+
+
+def figures(measured):
+    """The row of docs/policies.md: size, compile time, code, run, fuel, memory."""
+    cases = measured["cases"]
+    run, fuel, memory = (max(case[key] for case in cases) for key in ("medianMicroseconds", "fuel", "memoryBytes"))
+    return (
+        f"{measured['componentBytes'] / 1024:.0f} kB, compiled in {measured['compileMilliseconds'] / 1000:.1f} s to"
+        f" {measured['codeBytes'] / 1024:.0f} kB, run {run / 1000:.1f} ms, fuel {fuel / 1e6:.1f} million, memory {memory / (1 << 20):.1f} MiB"
+    )
+
+
+def guest_library():
+    """Packs the guest library as crates.io would have it, and builds a policy on that alone, without a network."""
+    name = "guest-library"
+    print(f"{name}: building", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        work = Path(work)
+        steps = [
+            (["cargo", "package", "--quiet", "--offline", "--no-verify", "--allow-dirty", "--package", "chitin-policy-sdk",
+              "--target-dir", work / "packed"], REPOSITORY),
+            (["sh", "-c", "tar xzf packed/package/chitin-policy-sdk-*.crate && mv chitin-policy-sdk-* library"], work),
+            ([PROGRAM, "policy", "new", "made-here", "--dir", work / "made-here"], work),
+            (["sh", "-c", "rm -r made-here/vendor/chitin-policy-sdk && mv library made-here/vendor/chitin-policy-sdk"], work),
+            (["cargo", "build", "--quiet", "--offline", "--release", "--target", "wasm32-wasip2"], work / "made-here"),
+        ]
+        for command, folder in steps:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            if done.returncode != 0:
+                print(*(f"  {line}" for line in (done.stdout + done.stderr).splitlines()[-40:]), sep="\n")
+                print(f"{name}: FAILED, {command[0]}", flush=True)
+                return False
     print(f"{name}: ok", flush=True)
     return True
 
@@ -196,7 +234,7 @@ def main():
     arguments.add_argument("--require-all", action="store_true", help="fail where an example cannot be built for want of a tool")
     arguments.add_argument("example", nargs="*", help=f"only these of {', '.join([*EXAMPLES, *TEMPLATES])}")
     arguments = arguments.parse_args()
-    known = [*EXAMPLES, *TEMPLATES]
+    known = [*EXAMPLES, *TEMPLATES, "guest-library"]
     unknown = [name for name in arguments.example if name not in known]
     if unknown:
         sys.exit(f"error: there is no example {', '.join(unknown)}; there are {', '.join(known)}")
@@ -208,8 +246,8 @@ def main():
         print("this account may list every folder: the scenes with one that it may not are left out")
     passed, failed, skipped = 0, 0, 0
     for name in arguments.example or known:
-        if name in TEMPLATES:
-            is_right = template(name)
+        if name in TEMPLATES or name == "guest-library":
+            is_right = template(name) if name in TEMPLATES else guest_library()
             passed, failed, skipped = passed + (is_right is True), failed + (is_right is False), skipped + (is_right is None)
             continue
         script, *options = EXAMPLES[name]

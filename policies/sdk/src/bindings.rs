@@ -9,7 +9,7 @@
 )]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "policy",
     pub_export_macro: true,
     additional_derives: [PartialEq, Clone],

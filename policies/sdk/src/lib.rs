@@ -1,6 +1,37 @@
 //! What a policy author needs: the contract's types, a config reader with the reference's type handling,
 //! the state view, secret facts, and a finding builder. A policy is one function over a [`Context`];
 //! [`policy!`] exports it, and [`testing`] runs the same function natively over an in-memory host.
+//!
+//! ```
+//! use chitin_policy_sdk::testing::MemoryHost;
+//! use chitin_policy_sdk::{Answer, Context, Finding, NotAssessed, Verdict, warn};
+//!
+//! const CHECK: &str = "mine.lan";
+//!
+//! fn lan(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
+//!     let bind = cx.config().at("gateway.bind");
+//!     // Ends here where the value is hidden or withheld: nobody knows what it is.
+//!     if bind.text()? != Some("lan") {
+//!         return Ok(None);
+//!     }
+//!     Ok(Some(warn(CHECK, "The gateway listens to the network").at(&bind)))
+//! }
+//!
+//! fn audit(cx: &Context<'_>) -> Verdict {
+//!     let mut answer = Answer::new();
+//!     answer.check(CHECK, lan(cx));
+//!     Ok(answer)
+//! }
+//!
+//! assert_eq!(MemoryHost::new(r#"{gateway: {bind: "lan"}}"#).ids(audit), ["mine.lan:warn"]);
+//! assert!(MemoryHost::new("{}").ids(audit).is_empty());
+//! let hidden = MemoryHost::new(r#"{gateway: {bind: {"$hidden": "variable"}}}"#);
+//! assert_eq!(hidden.unassessed(audit), ["mine.lan: hidden variable"]);
+//! ```
+//!
+//! The version of this crate is that of the chitin that it came with; it speaks the contract in its folder `wit/`.
+
+#![deny(missing_docs)]
 
 mod answer;
 mod bindings;

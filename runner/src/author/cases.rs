@@ -7,12 +7,16 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Mode};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{place, review};
+use crate::policy::manifest::Capabilities;
 use crate::random;
+use crate::sandbox::view::Grants;
 use crate::target::{ReadError, read_regular};
 use crate::wording::of_toml;
 
@@ -21,6 +25,12 @@ const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// The time that audits of cases are told: 2023-11-14.
 const NOW: &str = "1700000000";
+
+/// The variable that gives a text that is hidden: by its name it holds a secret.
+const HIDING: &str = "HIDDEN_BY_TEST_TOKEN";
+
+/// The most texts of one case that are hidden.
+const MAX_HIDDEN: usize = 64;
 
 /// What stands in the place of the temporary home folder.
 const HOME: &str = "~";
@@ -139,10 +149,54 @@ impl Case {
         Ok(Self { name: name.to_owned(), config, state })
     }
 
+    /// The same case, once for each text of its config that a policy with these capabilities sees: a variable gives that text, so that
+    /// it is what it was, and the policy does not see it. Each with the pointer of the text.
+    #[must_use]
+    pub fn with_each_text_hidden(&self, capabilities: &Capabilities) -> Vec<(String, Self)> {
+        let text = std::str::from_utf8(&self.config).unwrap_or_default();
+        let Ok(config) = json5::from_str::<Value>(text) else { return Vec::new() };
+        let grants = Grants::new(capabilities.clone(), BTreeMap::new());
+        let mut found = Vec::new();
+        texts(&config, &mut String::new(), &mut found);
+        found.retain(|(pointer, text)| {
+            grants.config(pointer) && !grants.secret(pointer) && !text.contains('$')
+        });
+        let hidden = found.into_iter().take(MAX_HIDDEN).filter_map(|(pointer, text)| {
+            let mut config = config.clone();
+            *config.pointer_mut(&pointer)? = Value::from(format!("${{{HIDING}}}"));
+            let mut state = self.state.clone();
+            state.environment.insert(HIDING.to_owned(), text);
+            let config = serde_json::to_vec(&config).ok()?;
+            Some((pointer, Self { name: self.name.clone(), config, state }))
+        });
+        hidden.collect()
+    }
+
     /// An installation with a state directory, and nothing in it.
     #[must_use]
     pub fn empty() -> Self {
         Self { name: "empty installation".to_owned(), config: Vec::new(), state: State::default() }
+    }
+}
+
+/// The texts in a config, with their pointers.
+fn texts(value: &Value, pointer: &mut String, found: &mut Vec<(String, String)>) {
+    let members: Vec<(String, &Value)> = match value {
+        Value::String(text) => return found.push((pointer.clone(), text.clone())),
+        Value::Object(members) => {
+            members.iter().map(|(key, value)| (key.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(number, value)| (number.to_string(), value)).collect()
+        }
+        _ => return,
+    };
+    for (key, value) in members {
+        let length = pointer.len();
+        pointer.push('/');
+        pointer.push_str(&key);
+        texts(value, pointer, found);
+        pointer.truncate(length);
     }
 }
 
@@ -218,6 +272,8 @@ pub struct Used {
     pub memory: u64,
     /// Calls of imports of the contract.
     pub calls: u64,
+    /// The time from mapping its code to its answer.
+    pub time: Duration,
 }
 
 impl Used {
@@ -230,7 +286,14 @@ impl Used {
                 rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| rest.get(..end).unwrap_or(rest));
             digits.parse().unwrap_or_default()
         };
-        Self { fuel: after("; fuel "), memory: after(", memory "), calls: after(", calls ") }
+        let milliseconds: f64 =
+            line.trim().split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+        Self {
+            fuel: after("; fuel "),
+            memory: after(", memory "),
+            calls: after(", calls "),
+            time: Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default(),
+        }
     }
 
     /// The more of both, of each.
@@ -240,6 +303,7 @@ impl Used {
             fuel: self.fuel.max(other.fuel),
             memory: self.memory.max(other.memory),
             calls: self.calls.max(other.calls),
+            time: self.time.max(other.time),
         }
     }
 }
@@ -613,13 +677,30 @@ mod tests {
     }
 
     #[test]
+    fn each_text_that_is_seen_is_hidden_once() {
+        let mut case = case("");
+        case.config = br#"{a: {b: "x", "c/d": ["y", 1]}, e: "${F}", g: "z", token: "s"}"#.to_vec();
+        let capabilities = Capabilities {
+            config: vec!["/a".to_owned(), "/e".to_owned(), "/token".to_owned()],
+            secrets: vec!["/token".to_owned()],
+            ..Capabilities::default()
+        };
+        let hidden = case.with_each_text_hidden(&capabilities);
+        let pointers: Vec<&str> = hidden.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(pointers, ["/a/b", "/a/c~1d/0"]);
+        let config: Value = serde_json::from_slice(&hidden[1].1.config).unwrap();
+        assert_eq!(config["a"]["c/d"][0], "${HIDDEN_BY_TEST_TOKEN}");
+        assert_eq!(hidden[1].1.state.environment["HIDDEN_BY_TEST_TOKEN"], "y");
+    }
+
+    #[test]
     fn what_was_used_is_read() {
         let line =
             "    1.0 ms  mine (map 0.1, instantiate 0.2, call 0.7; fuel 30123, memory 1179648, calls 2)";
-        let used = Used { fuel: 30_123, memory: 1_179_648, calls: 2 };
+        let used = Used { fuel: 30_123, memory: 1_179_648, calls: 2, time: Duration::from_millis(1) };
         assert_eq!(Used::of(&format!("note\n{line}\n")), used);
         assert_eq!(Used::of("note"), Used::default());
-        assert_eq!(used.most(Used { fuel: 1, memory: 2 << 20, calls: 1 }).memory, 2 << 20);
+        assert_eq!(used.most(Used { fuel: 1, memory: 2 << 20, ..Used::default() }).memory, 2 << 20);
     }
 
     #[test]

@@ -51,13 +51,7 @@ fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
     }
     let mut module = module.to_vec();
     if !is_typed {
-        let mut texts = wit_parser::SourceMap::new();
-        for (name, text) in super::contract::FILES {
-            texts.push_str(name, *text);
-        }
-        let group = texts.parse().map_err(|(_, error)| anyhow::anyhow!("{error}"))?;
-        let mut resolve = wit_parser::Resolve::default();
-        let package = resolve.push_group(group)?;
+        let (resolve, package) = super::contract::parsed()?;
         let world = resolve.select_world(&[package], Some("policy"))?;
         let encoding = wit_component::StringEncoding::UTF8;
         wit_component::embed_component_metadata(&mut module, &resolve, world, encoding)?;

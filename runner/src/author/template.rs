@@ -19,6 +19,9 @@ const COMMON: &str = "common";
 /// Where the guest library is laid in a folder of [`Language::Rust`].
 const GUEST_FOLDER: &str = "vendor/chitin-policy-sdk/src";
 
+/// Where the contract lies there.
+const GUEST_LIBRARY_WIT: &str = "vendor/chitin-policy-sdk/wit";
+
 /// What a policy is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
@@ -154,7 +157,9 @@ pub fn render(language: Language, id: &str) -> Result<Vec<File>, TemplateError> 
         }
     }
     let more = |folder: &str, (path, text): &(&str, &str)| (format!("{folder}/{path}"), (*text).to_owned());
-    files.extend(contract::FILES.iter().map(|file| more("wit", file)));
+    // The guest library stands alone: the contract is inside.
+    let contract = if language == Language::Rust { GUEST_LIBRARY_WIT } else { "wit" };
+    files.extend(contract::FILES.iter().map(|file| more(contract, file)));
     if language == Language::Rust {
         files.extend(GUEST_LIBRARY.iter().map(|file| more(GUEST_FOLDER, file)));
     }
@@ -207,7 +212,10 @@ mod tests {
             assert!(sources >= 4, "{language}: manifest, README, a case, a source");
             let cases = files.iter().filter(|file| file.path.contains(".json5"));
             assert!(cases.count() >= 2);
-            for path in [".gitignore", ".github/workflows/policy.yml", "README.md", "wit/policy.wit"] {
+            let contract = if language == Language::Rust { GUEST_LIBRARY_WIT } else { "wit" };
+            for path in
+                [".gitignore", ".github/workflows/policy.yml", "README.md", &format!("{contract}/policy.wit")]
+            {
                 assert!(!text(&files, path).is_empty());
             }
             for file in &files {

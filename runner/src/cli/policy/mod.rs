@@ -1,6 +1,7 @@
 //! `chitin policy`: which policies there are, and what each may look at.
 
 mod add;
+mod bench;
 mod build;
 mod check;
 mod compile;
@@ -120,6 +121,8 @@ them itself, and keeps the code in your cache.")]
     Build(build::Arguments),
     /// Run a policy's cases in the sandbox, and again with less granted
     Test(test::Arguments),
+    /// Measure what a policy costs, over its cases
+    Bench(bench::Arguments),
     /// Look at a policy as an operator will, without running it
     Check(check::Arguments),
     /// Put the manifest and the README into a component, or into what is made of a core module
@@ -150,6 +153,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::New(arguments) => new::run(arguments)?,
         Command::Build(arguments) => build::run(arguments)?,
         Command::Test(arguments) => return test::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments)?,
         Command::Check(arguments) => return check::run(arguments),
         Command::Pack(arguments) => pack::run(arguments)?,
         Command::Wit(arguments) => wit::run(arguments)?,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chitin::audit::visible;
+use chitin::author::contract;
 use chitin::budget::{Budget, GRACE};
 use chitin::policy::registry::{Credentials, Given, Reference, Registry, RegistryError, SCHEME};
 use chitin::policy::set::{Set, signature_of};
@@ -53,15 +54,18 @@ pub(super) fn push(path: &Path, destination: &str, may_move: bool, set: &Set) ->
     listen(&budget)?;
     let name = path.display().to_string();
     let bytes = read(path)?;
-    let inspected = check::inspect(&bytes).map_err(|refusal| refused(&name, &refusal))?;
-    let manifest = inspected.manifest.clone();
+    let given = if contract::package().is_ok_and(|package| package == bytes) {
+        Given::contract(&[], None)
+    } else {
+        Given::policy(&check::inspect(&bytes).map_err(|refusal| refused(&name, &refusal))?, &[], None)
+    };
     let reference: Reference = destination
         .parse()
         .map_err(|error: RegistryError| user_error(error.to_string(), "see `chitin policy push --help`"))?;
-    let version = &manifest.policy.version;
+    let (id, version) = (given.name.clone(), given.version.clone());
     if reference.tag().is_some_and(|tag| tag != version) || reference.digest().is_some() {
         return Err(user_error(
-            format!("{destination} is not where version {version} of {} belongs", manifest.policy.id),
+            format!("{destination} is not where version {version} of {id} belongs"),
             format!("give {SCHEME}{}/{}:{version}", reference.host(), reference.repository()),
         ));
     }
@@ -75,13 +79,12 @@ pub(super) fn push(path: &Path, destination: &str, may_move: bool, set: &Set) ->
     }
     let progress = Progress::fetching(destination);
     let pushed = ask(destination, &budget, move |registry| {
-        let given = Given { bytes: &bytes, signature: signed.as_deref(), may_move };
-        registry.push(&inspected, &given)
+        registry.push(&Given { bytes: &bytes, signature: signed.as_deref(), may_move, ..given })
     })?;
     drop(progress);
     show(|out| {
         let signed = if pushed.signed { "with its signature" } else { "signed by nobody" };
-        writeln!(out, "pushed {} {}, {signed}", manifest.policy.id, manifest.policy.version)?;
+        writeln!(out, "pushed {id} {version}, {signed}")?;
         writeln!(out, "{}", visible(&pushed.resolved.to_string()))
     })
 }

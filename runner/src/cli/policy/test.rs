@@ -13,7 +13,7 @@ use chitin::policy::code_file::Digest;
 use chitin::policy::manifest::Manifest;
 use chitin::program;
 use chitin::sandbox::limits::{Limits, bytes};
-use chitin::sandbox::{check, compile};
+use chitin::sandbox::{self, check};
 use chitin::target::Environment;
 use clap::Args;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -50,27 +50,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let content = read(&path)?;
     let manifest = check::inspect(&content).map_err(|refusal| refused(&name, &refusal))?.manifest;
-    let folder =
-        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).join("cases");
-    let names = cases::names(&folder);
-    if names.is_empty() {
-        let help = "write cases/NAME.json5, a config, and run `chitin policy test --bless`";
-        return Err(user_error(format!("there is no case in {}", folder.display()), help));
-    }
+    let (folder, names) = case_folder(&path)?;
     let budget = Budget::default();
     listen(&budget)?;
-    let environment = Environment::from_process();
-    let cache = Cache::of(&environment, None);
-    let compiled = compile_once(&name, &content, &cache, &budget)?;
-    let subject = Subject {
-        program: program::own().ok_or_else(|| {
-            user_error(format!("cannot test {name}: {NO_PROGRAM}"), "start chitin by its path")
-        })?,
-        policy: std::path::absolute(&path)?,
-        deep: manifest.policy.deep,
-        // The audits find their code where this one was kept.
-        cache: cache.folder().and_then(|folder| Some(folder.parent()?.parent()?.to_owned())),
+    let cache = Cache::of(&Environment::from_process(), None);
+    let compiled = match cache.find(&Digest::of(&content)) {
+        Ok(Some(_)) => None,
+        _ => Some(compile(&name, &content, &cache, &budget)?.1),
     };
+    let subject = subject(&path, &manifest, &cache)?;
     let mut test =
         Test { subject, manifest, folder, budget, bless: arguments.bless, failed: 0, used: Used::default() };
     test.all(&names)?;
@@ -78,16 +66,39 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(if test.failed == 0 { 0 } else { FAILED })
 }
 
-/// Compiles a component where the cache does not have its code yet, and says what processor time that took.
-fn compile_once(
+/// The folder of the cases of a component, and their names.
+pub(super) fn case_folder(component: &Path) -> anyhow::Result<(PathBuf, Vec<String>)> {
+    let parent = component.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new(".")).join("cases");
+    let names = cases::names(&folder);
+    if names.is_empty() {
+        let help = "write cases/NAME.json5, a config, and run `chitin policy test --bless`";
+        return Err(user_error(format!("there is no case in {}", folder.display()), help));
+    }
+    Ok((folder, names))
+}
+
+/// What audits of cases need to know.
+pub(super) fn subject(component: &Path, manifest: &Manifest, cache: &Cache) -> anyhow::Result<Subject> {
+    let name = component.display();
+    Ok(Subject {
+        program: program::own().ok_or_else(|| {
+            user_error(format!("cannot test {name}: {NO_PROGRAM}"), "start chitin by its path")
+        })?,
+        policy: std::path::absolute(component)?,
+        deep: manifest.policy.deep,
+        // The audits find their code where it was kept.
+        cache: cache.folder().and_then(|folder| Some(folder.parent()?.parent()?.to_owned())),
+    })
+}
+
+/// Compiles a component and keeps its code for the audits. Gives the bytes of that, and the processor time that it took.
+pub(super) fn compile(
     name: &str,
     component: &[u8],
     cache: &Cache,
     budget: &Budget,
-) -> anyhow::Result<Option<Duration>> {
-    if matches!(cache.find(&Digest::of(component)), Ok(Some(_))) {
-        return Ok(None);
-    }
+) -> anyhow::Result<(usize, Duration)> {
     let failed = |reason: String| {
         user_error(format!("cannot test {name}: {reason}"), "see `chitin policy compile --help`")
     };
@@ -95,13 +106,13 @@ fn compile_once(
     let before = children_time();
     let progress = Progress::compiling(name);
     let compiled =
-        compile::in_child(&program, component, budget).map_err(|error| failed(error.to_string()))?;
+        sandbox::compile::in_child(&program, component, budget).map_err(|error| failed(error.to_string()))?;
     drop(progress);
     let taken = children_time().saturating_sub(before);
     let label = compiled.label(component).map_err(|refusal| refused(name, &refusal))?;
     // Without a cache each audit compiles it anew, which is slow and as good.
     let _ = cache.keep(&label, compiled.bytes());
-    Ok(Some(taken))
+    Ok((compiled.bytes().len(), taken))
 }
 
 /// The processor time of the children that have ended.
@@ -156,6 +167,16 @@ impl Test {
         if places.len() > 1 {
             self.with_less(&whole, &[], "without any grant")?;
         }
+        let mut wrong = Vec::new();
+        for (case, said) in &whole {
+            for (pointer, hidden) in case.with_each_text_hidden(&self.manifest.capabilities) {
+                let part = self.subject.run(&hidden, &all, Access::Whole);
+                let found = self.judge(part, |part| part.untrue(said));
+                wrong.extend(found.into_iter().map(|text| format!("{}, {pointer} hidden: {text}", case.name)));
+                self.go_on()?;
+            }
+        }
+        self.tell("with each text of the config hidden", &wrong);
         let silent =
             self.manifest.checks.iter().map(|check| check.id.as_str()).filter(|id| !id.contains('*'));
         let silent: Vec<String> = silent
@@ -280,7 +301,7 @@ impl Test {
         match compiled {
             None => say("compile its code was in the cache"),
             Some(taken) => {
-                let most = compile::MAX_SECONDS;
+                let most = sandbox::compile::MAX_SECONDS;
                 say(&format!("compile {:.1} s, of {most} s of processor time", taken.as_secs_f64()));
                 if taken.as_secs() > most / 2 {
                     wrong.push(format!("compile: {} s are more than half of {most} s", taken.as_secs()));

@@ -1,10 +1,11 @@
 //! `chitin policy wit`: the contract as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chitin::audit::visible;
-use chitin::author::contract;
+use chitin::author::{contract, place};
 use chitin::sandbox::check::CONTRACT_VERSION;
+use chitin::sandbox::limits::bytes;
 use clap::Args;
 
 use super::not_written;
@@ -12,8 +13,8 @@ use crate::cli::{show, user_error};
 
 #[derive(Args)]
 pub(in crate::cli) struct Arguments {
-    /// The folder to write it into, for example wit
-    #[arg(value_name = "DIR")]
+    /// The folder to write it into, for example wit; or OUT.wasm for a WIT package in one file, as registries hold them
+    #[arg(value_name = "DIR|OUT.wasm")]
     folder: PathBuf,
     /// Replace files that have another text
     #[arg(long)]
@@ -22,6 +23,9 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { folder, force } = arguments;
+    if folder.extension().is_some_and(|ending| ending == "wasm") {
+        return package(folder, *force);
+    }
     let differing = contract::differing(folder);
     if !differing.is_empty() && !force {
         return Err(user_error(
@@ -38,5 +42,21 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             visible(&folder),
             contract::FILES.len()
         )
+    })
+}
+
+/// Writes the contract as one file.
+fn package(path: &Path, force: bool) -> anyhow::Result<()> {
+    let package = contract::package().map_err(|reason| user_error(reason, "name a folder"))?;
+    if path.symlink_metadata().is_ok() && !force {
+        return Err(user_error(
+            format!("{} is there already", path.display()),
+            "name another file, or replace this one with --force",
+        ));
+    }
+    place::replace(path, &package).map_err(|error| not_written(path, &error))?;
+    show(|out| {
+        let path = path.display().to_string();
+        writeln!(out, "{}: chitin:policy@{CONTRACT_VERSION}, {}", visible(&path), bytes(package.len()))
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::check::CONTRACT_VERSION;
+use super::Given;
 
 /// A manifest of one artifact.
 pub(super) const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -93,15 +93,14 @@ impl Artifact {
     }
 }
 
-/// The config document of a component, with what it imports and exports, and the world that it is made for. It has no time, so that
-/// two pushes of one policy are the same.
-pub(super) fn config_of(layer: &str, imports: &[String]) -> Vec<u8> {
+/// The config document of a component. It has no time, so that two pushes of one policy are the same.
+pub(super) fn config_of(layer: &str, given: &Given<'_>) -> Vec<u8> {
     let document = serde_json::json!({
         "created": "1970-01-01T00:00:00Z",
         "architecture": "wasm",
         "os": "wasip2",
         "layerDigests": [layer],
-        "component": { "exports": ["audit"], "imports": imports, "target": format!("chitin:policy/policy@{CONTRACT_VERSION}") },
+        "component": { "exports": given.exports, "imports": given.imports, "target": given.target },
     });
     document.to_string().into_bytes()
 }

@@ -15,7 +15,7 @@ use super::code_file::Digest;
 use super::lock::{digest_of, told};
 use super::signature;
 use super::version::Version;
-use crate::sandbox::check::Inspected;
+use crate::sandbox::check::{CONTRACT_VERSION, Inspected};
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use artifact::{
     Artifact, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE, WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
@@ -85,15 +85,62 @@ pub struct Pulled {
     pub signatures: Vec<String>,
 }
 
-/// A policy that is given to a registry.
-#[derive(Clone, Copy, Debug)]
+/// What is given to a registry: a policy, or the contract.
+#[derive(Clone, Debug)]
 pub struct Given<'b> {
+    /// Its id.
+    pub name: String,
+    /// Its version, which is its tag.
+    pub version: String,
+    /// What it is, in a line.
+    pub summary: String,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// The world that it is made for; none where it is one.
+    pub target: Option<String>,
     /// The component.
     pub bytes: &'b [u8],
     /// The text of its signature.
     pub signature: Option<&'b str>,
     /// A tag that stands for another file is moved to this one.
     pub may_move: bool,
+}
+
+impl<'b> Given<'b> {
+    /// A policy.
+    #[must_use]
+    pub fn policy(inspected: &Inspected, bytes: &'b [u8], signature: Option<&'b str>) -> Self {
+        let policy = &inspected.manifest.policy;
+        Self {
+            name: policy.id.clone(),
+            version: policy.version.clone(),
+            summary: policy.summary.clone(),
+            imports: inspected.imports.clone(),
+            exports: vec!["audit".to_owned()],
+            target: Some(format!("chitin:policy/policy@{CONTRACT_VERSION}")),
+            bytes,
+            signature,
+            may_move: false,
+        }
+    }
+
+    /// The contract itself, as a WIT package.
+    #[must_use]
+    pub fn contract(bytes: &'b [u8], signature: Option<&'b str>) -> Self {
+        Self {
+            name: "policy".to_owned(),
+            version: CONTRACT_VERSION.to_owned(),
+            summary: "The contract between Chitin's runner and a policy".to_owned(),
+            imports: Vec::new(),
+            exports: vec![format!("chitin:policy/policy@{CONTRACT_VERSION}")],
+            target: None,
+            bytes,
+            signature,
+            may_move: false,
+        }
+    }
 }
 
 /// A policy that a registry has taken.
@@ -263,34 +310,30 @@ impl Registry {
         Ok(texts)
     }
 
-    /// Gives a policy to the registry, and its signature. The tag is the policy's version; it stays where it is, unless it may be
+    /// Gives something to the registry, and its signature. The tag is its version; it stays where it is, unless it may be
     /// moved.
     ///
     /// # Errors
     /// Where it does not take them, or has another file under that tag.
-    pub fn push(&self, policy: &Inspected, given: &Given<'_>) -> Result<Pushed, RegistryError> {
-        let Given { bytes, signature, may_move } = *given;
-        let (imports, policy) = (&policy.imports, &policy.manifest.policy);
-        let layer = self.upload(bytes, WASM)?.titled(&format!("{}.wasm", policy.id));
-        let config = self.upload(&config_of(&layer.digest, imports), WASM_CONFIG)?;
+    pub fn push(&self, given: &Given<'_>) -> Result<Pushed, RegistryError> {
+        let Given { name, version, summary, bytes, signature, may_move, .. } = given;
+        let layer = self.upload(bytes, WASM)?.titled(&format!("{name}.wasm"));
+        let config = self.upload(&config_of(&layer.digest, given), WASM_CONFIG)?;
         let annotations = BTreeMap::from([
-            ("org.opencontainers.image.version".to_owned(), policy.version.clone()),
-            ("org.opencontainers.image.title".to_owned(), policy.id.clone()),
-            ("org.opencontainers.image.description".to_owned(), policy.summary.clone()),
+            ("org.opencontainers.image.version".to_owned(), version.clone()),
+            ("org.opencontainers.image.title".to_owned(), name.clone()),
+            ("org.opencontainers.image.description".to_owned(), summary.clone()),
         ]);
         let artifact = Artifact::new(config, vec![layer]).annotated(annotations);
-        let tag = self.reference.tag().unwrap_or(&policy.version).to_owned();
-        if let Some(other) = self.other(&tag, &artifact)?.filter(|_| !may_move) {
+        let tag = self.reference.tag().unwrap_or(version).to_owned();
+        if let Some(other) = self.other(&tag, &artifact)?.filter(|_| !*may_move) {
             return Err(RegistryError::Taken(other));
         }
         let (digest, size, _) = self.put(&artifact, &tag)?;
         let resolved = self.reference.at(digest);
         let Some(text) = signature else { return Ok(Pushed { resolved, signed: false }) };
-        let layer = self.upload(text.as_bytes(), SIGNATURE)?.titled(&format!(
-            "{}.wasm{}",
-            policy.id,
-            signature::ENDING
-        ));
+        let title = format!("{name}.wasm{}", signature::ENDING);
+        let layer = self.upload(text.as_bytes(), SIGNATURE)?.titled(&title);
         let subject = Descriptor::new(IMAGE_MANIFEST, told(&digest), size);
         let artifact = Artifact::new(self.upload(b"{}", EMPTY)?, vec![layer]).about(SIGNATURE, subject);
         let (signature, size, is_linked) = self.put(&artifact, "")?;
