@@ -201,7 +201,7 @@ def figures(measured):
     run, fuel, memory = (max(case[key] for case in cases) for key in ("medianMicroseconds", "fuel", "memoryBytes"))
     return (
         f"{measured['componentBytes'] / 1024:.0f} kB, compiled in {measured['compileMilliseconds'] / 1000:.1f} s to"
-        f" {measured['codeBytes'] / 1024:.0f} kB, run {run / 1000:.1f} ms, fuel {fuel / 1e6:.1f} million, memory {memory / (1 << 20):.1f} MiB"
+        f" {measured['codeBytes'] / 1024:.0f} kB, run {run / 1000:.1f} ms, fuel {fuel:,}, memory {memory / (1 << 20):.1f} MiB"
     )
 
 

@@ -14,9 +14,9 @@ pub fn visible(text: &str) -> String {
     for (at, c) in text.char_indices() {
         let is_command = matches!(c, '#' | ':') && is_ci_command(text.get(at..).unwrap_or_default(), before);
         if is_invisible(c) || is_command {
-            out.extend(c.escape_unicode())
+            out.extend(c.escape_unicode());
         } else {
-            out.push(c)
+            out.push(c);
         }
         before = c;
     }
@@ -24,7 +24,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// A command of the log of GitHub Actions (`::error file=a::text` at the beginning of a line, `##[error]text` anywhere), of Azure
-/// Pipelines (`##vso[...]`) or of TeamCity (`##teamcity[...]`) begins here. Where a line begins is not known: it may be wrapped.
+/// Pipelines (`##vso[...]`) or of `TeamCity` (`##teamcity[...]`) begins here. Where a line begins is not known: it may be wrapped.
 fn is_ci_command(rest: &str, before: char) -> bool {
     if let Some(rest) = rest.strip_prefix("##") {
         return ["[", "vso[", "teamcity["].iter().any(|start| rest.starts_with(start));

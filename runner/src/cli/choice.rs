@@ -135,7 +135,7 @@ impl PolicyArguments {
             let wanted = installed.into_iter().filter(|stranger| deep || !stranger.about().deep);
             chosen.extend(wanted.map(Chosen::Stranger));
             for named in &self.named {
-                chosen.push(Chosen::Stranger(self.from_file(named, deep, set.as_ref(), budget)?));
+                chosen.push(Chosen::Stranger(self.one_file(named, deep, set.as_ref(), budget)?));
             }
         } else {
             for named in &self.named {
@@ -264,7 +264,7 @@ impl PolicyArguments {
     ) -> anyhow::Result<Chosen> {
         let Named { name, grants } = named;
         if policy::is_file(name) {
-            return Ok(Chosen::Stranger(self.from_file(named, deep, set, budget)?));
+            return Ok(Chosen::Stranger(self.one_file(named, deep, set, budget)?));
         }
         let builtin = policy::builtin(|about| about.id == *name)?.pop();
         let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
@@ -291,7 +291,7 @@ impl PolicyArguments {
     }
 
     /// A policy from a file that the command line names. Where it is granted all without a look at what that is, the worst of it is told.
-    fn from_file(
+    fn one_file(
         &self,
         named: &Named,
         deep: bool,

@@ -366,7 +366,7 @@ fn native_code_is_run_where_somebody_has_said_so() {
     let lock = home.path().join(".config/chitin/chitin.lock");
     let text = fs::read_to_string(&lock).unwrap();
     let kept: String =
-        text.lines().filter(|line| !line.starts_with("native")).map(|line| format!("{line}\n")).collect();
+        text.lines().filter(|line| !line.starts_with("native")).flat_map(|line| [line, "\n"]).collect();
     assert_ne!(text, kept);
     fs::write(&lock, kept).unwrap();
     let answer = run(&["audit"]);

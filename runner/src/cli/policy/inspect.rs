@@ -164,8 +164,8 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
         of_component(id, &found)?
     };
     let origin = format!("added from {}, {}", wanted.source, bytes(found.len()));
-    let signer = set.pin(id).and_then(|locked| locked.signer.clone());
-    let signed = signer.map_or("signed by nobody".to_owned(), |key| format!("signed by the key {key}"));
+    let key = set.pin(id).and_then(|locked| locked.signer.clone());
+    let signed = key.map_or("signed by nobody".to_owned(), |key| format!("signed by the key {key}"));
     Ok(Known { origin, signed: Some(signed), granted: Some(wanted.grants.clone()), ..known })
 }
 

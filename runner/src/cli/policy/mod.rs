@@ -140,7 +140,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<u8> {
         Command::Remove { id, which } => members::remove(id, which)?,
         #[cfg(feature = "registry")]
         Command::Push { file, destination, move_tag, which } => {
-            registry::push(file, destination, *move_tag, &which.set()?)?
+            registry::push(file, destination, *move_tag, &which.set()?)?;
         }
         Command::Verify(which) => return members::verify(which),
         Command::Outdated(which) => return members::outdated(which),

@@ -172,7 +172,8 @@ impl Test {
             for (pointer, hidden) in case.with_each_text_hidden(&self.manifest.capabilities) {
                 let part = self.subject.run(&hidden, &all, Access::Whole);
                 let found = self.judge(part, |part| part.untrue(said));
-                wrong.extend(found.into_iter().map(|text| format!("{}, {pointer} hidden: {text}", case.name)));
+                wrong
+                    .extend(found.into_iter().map(|text| format!("{}, {pointer} hidden: {text}", case.name)));
                 self.go_on()?;
             }
         }

@@ -130,11 +130,8 @@ fn update_one(
         }
         return take(set, &offer, &Wanted { grants, ..wanted.clone() }, key.as_ref(), ("pinned", budget));
     };
-    if let (Some(signer), None) = (&locked.signer, &offer.signed) {
-        return stopped(
-            format!("the key {signer} signed the version that you have, and nobody signed this one"),
-            "get its signature; to take it unsigned, remove the policy and add it again",
-        );
+    if let Some((what, help)) = objection(&locked, &offer, arguments.moved_tag) {
+        return stopped(what, help);
     }
     let asked = offer.manifest.capabilities.names();
     if offer.digest == locked.digest {
@@ -152,24 +149,6 @@ fn update_one(
             return show(|out| writeln!(out, "{id} {}: up to date", locked.version));
         }
         return take(set, &offer, wanted, key.as_ref(), ("taken again", budget));
-    }
-    if offer.resolved.is_some() && offer.manifest.policy.version == locked.version && !arguments.moved_tag {
-        if offer.resolved == locked.resolved {
-            return stopped(
-                format!(
-                    "the file in the registry is not the one that chitin.lock pins, and {} is the same",
-                    locked.version
-                ),
-                "was chitin.lock changed by hand? remove the policy and add it again",
-            );
-        }
-        return stopped(
-            format!(
-                "the registry has another file than before under version {}: its tag was moved",
-                locked.version
-            ),
-            "ask its author why; give --moved-tag to take it",
-        );
     }
     let more: Vec<String> =
         asked.iter().filter(|name| !locked.capabilities.contains(name)).cloned().collect();
@@ -204,6 +183,34 @@ fn update_one(
     let more = decide_more(decision, &offer, &known, budget)?;
     let grants = known.grants.iter().cloned().chain(more).collect();
     take(set, &offer, &Wanted { grants, ..known }, key.as_ref(), ("updated", budget))
+}
+
+/// Why an offer is not taken in place of what is pinned, and what to do.
+fn objection(locked: &Locked, offer: &Offer, may_move: bool) -> Option<(String, &'static str)> {
+    let version = &locked.version;
+    if let (Some(signer), None) = (&locked.signer, &offer.signed) {
+        return Some((
+            format!("the key {signer} signed the version that you have, and nobody signed this one"),
+            "get its signature; to take it unsigned, remove the policy and add it again",
+        ));
+    }
+    let is_other = offer.digest != locked.digest && offer.manifest.policy.version == *version;
+    if offer.resolved.is_none() || !is_other || may_move {
+        return None;
+    }
+    Some(if offer.resolved == locked.resolved {
+        (
+            format!(
+                "the file in the registry is not the one that chitin.lock pins, and {version} is the same"
+            ),
+            "was chitin.lock changed by hand? remove the policy and add it again",
+        )
+    } else {
+        (
+            format!("the registry has another file than before under version {version}: its tag was moved"),
+            "ask its author why; give --moved-tag to take it",
+        )
+    })
 }
 
 /// What `--grant` names, and was asked for before and not granted.

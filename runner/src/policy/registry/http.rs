@@ -154,7 +154,7 @@ impl Http {
         };
         let answer = self.ask(&begin, "pull,push")?;
         let refused = |answer: &Answer| {
-            self.wrong(format!("it does not take a blob: status {}{}", answer.status, self.reason(&answer)))
+            self.wrong(format!("it does not take a blob: status {}{}", answer.status, self.reason(answer)))
         };
         if answer.status != 202 {
             return Err(refused(&answer));
