@@ -578,8 +578,8 @@ fn what_is_declared_is_not_yet_granted() {
 fn judges_what_is_empty() {
     assert_eq!(heard("judges_what_is_empty")["title"], "Guest says something harmless");
     let home = Home::new();
-    std::fs::write(home.state().join("openclaw.json"), "{gateway: {").unwrap();
     let component = guest("judges_what_is_empty").component;
+    std::fs::write(home.state().join("openclaw.json"), "{gateway: {").unwrap();
     let report = home.run(&["--json", "--policy", component, "--grant", "all"]).report();
     let places: Vec<&Value> =
         report["findings"].as_array().unwrap().iter().map(|found| &found["locations"][0]["kind"]).collect();
@@ -589,6 +589,20 @@ fn judges_what_is_empty() {
         (&report["findings"], &report["assessment"][0]["status"]),
         (&Value::Array(Vec::new()), &"not-assessed".into())
     );
+}
+
+#[test]
+fn commands_a_ci() {
+    heard("commands_a_ci");
+    let home = Home::new();
+    let component = guest("commands_a_ci").component;
+    for format in [&[][..], &["--json"]] {
+        let said = home.run(&[format, &["--policy", component, "--grant", "all"]].concat()).stdout;
+        assert!(said.contains("all is lost"), "{said}");
+        for line in said.lines().map(str::trim_start) {
+            assert!(!line.starts_with("::") && !line.contains("##[") && !line.contains("##vso["), "{line}");
+        }
+    }
 }
 
 #[test]

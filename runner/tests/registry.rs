@@ -558,7 +558,7 @@ fn a_signature_lies_beside_its_policy() {
         let before = registry.asked().len();
         let answer = run(&home, &["policy", "push", "mine.wasm", &place]);
         assert!(
-            answer.code == 2 && answer.stderr.contains("mine.wasm.minisig does not sign mine.wasm"),
+            answer.code == 2 && answer.stderr.contains("mine.wasm.minisig is no signature of mine.wasm"),
             "{answer:?}"
         );
         assert_eq!(registry.asked().len(), before, "nothing was given");

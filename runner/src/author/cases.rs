@@ -29,6 +29,12 @@ const NOW: &str = "1700000000";
 /// The variable that gives a text that is hidden: by its name it holds a secret.
 const HIDING: &str = "HIDDEN_BY_TEST_TOKEN";
 
+/// How deep a config may be nested whose texts are hidden; no real one is.
+const MAX_DEPTH: usize = 100;
+
+/// The most lines of what a policy wrote that are told.
+const MAX_LOG: usize = 10;
+
 /// The most texts of one case that are hidden.
 const MAX_HIDDEN: usize = 64;
 
@@ -132,7 +138,12 @@ impl Case {
     /// # Errors
     /// Where a file cannot be read, or is wrong.
     pub fn read(folder: &Path, name: &str) -> Result<Self, CaseError> {
-        let config = read_regular(&folder.join(format!("{name}.json5")), MAX_FILE_BYTES)?;
+        let config = folder.join(format!("{name}.json5"));
+        if config.is_symlink() {
+            let reason = "it is a link, and a case may not be a file from elsewhere".to_owned();
+            return Err(CaseError::Wrong(config.display().to_string(), reason));
+        }
+        let config = read_regular(&config, MAX_FILE_BYTES)?;
         let path = folder.join(format!("{name}.state.toml"));
         let state = match review::text(&path) {
             Ok(text) => toml::from_str(&text)
@@ -154,6 +165,9 @@ impl Case {
     #[must_use]
     pub fn with_each_text_hidden(&self, capabilities: &Capabilities) -> Vec<(String, Self)> {
         let text = std::str::from_utf8(&self.config).unwrap_or_default();
+        if depth(text) > MAX_DEPTH {
+            return Vec::new();
+        }
         let Ok(config) = json5::from_str::<Value>(text) else { return Vec::new() };
         let grants = Grants::new(capabilities.clone(), BTreeMap::new());
         let mut found = Vec::new();
@@ -177,6 +191,20 @@ impl Case {
     pub fn empty() -> Self {
         Self { name: "empty installation".to_owned(), config: Vec::new(), state: State::default() }
     }
+}
+
+/// How deep a text is nested at most, whatever stands between its quotes.
+fn depth(text: &str) -> usize {
+    let mut depth: usize = 0;
+    let depths = text.bytes().map(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth
+    });
+    depths.max().unwrap_or(0)
 }
 
 /// The texts in a config, with their pointers.
@@ -235,7 +263,7 @@ impl Subject {
         }
         let mut command = Command::new(&self.program);
         command
-            .args(["audit", "--json", "--timings", "--state-dir"])
+            .args(["audit", "--json", "--timings", "--verbose", "--state-dir"])
             .arg(home.path.join(".openclaw"))
             .arg("--policy")
             .arg(&self.policy)
@@ -315,6 +343,8 @@ pub struct Said {
     code: String,
     /// What it used.
     pub used: Used,
+    /// What it wrote itself, a panic among it.
+    pub log: Vec<String>,
 }
 
 /// The parts of a report that cases look at.
@@ -395,7 +425,12 @@ impl Said {
     /// Where there is no report.
     pub fn of(report: &str, code: &str, notes: &str) -> Result<Self, CaseError> {
         match serde_json::from_str(report) {
-            Ok(report) => Ok(Self { report, code: code.to_owned(), used: Used::of(notes) }),
+            Ok(report) => {
+                let words = |line: &str| line.split_once(": ").map(|(_, words)| words.to_owned());
+                let is_log = |line: &&str| !line.starts_with(' ') && !line.starts_with("warning: ");
+                let log = notes.lines().filter(is_log).filter_map(words).take(MAX_LOG).collect();
+                Ok(Self { report, code: code.to_owned(), used: Used::of(notes), log })
+            }
             Err(_) => Err(CaseError::NoReport(code.to_owned(), notes.trim().to_owned())),
         }
     }
@@ -531,6 +566,17 @@ impl Home {
                 }
                 Kind::Symlink => {
                     let target = object.target.as_deref().ok_or_else(|| wrong("a symlink needs a target"))?;
+                    // The config is read through it, and its words come out.
+                    let is_config = [".openclaw", ".openclaw/openclaw.json"]
+                        .map(|own| self.path.join(own))
+                        .contains(&path);
+                    if is_config
+                        && Path::new(target).components().any(|part| !matches!(part, Component::Normal(_)))
+                    {
+                        return Err(wrong(
+                            "a link in the place of the config leads to a file beside it, or below",
+                        ));
+                    }
                     rustix::fs::symlink(target, &path)?;
                 }
                 Kind::Fifo => {
@@ -670,6 +716,11 @@ mod tests {
             (object("x", "kind = \"file\""), "needs a mode"),
             (object("x", "kind = \"file\"\nmode = \"9\""), "not octal"),
             (object("x", "kind = \"symlink\""), "needs a target"),
+            (
+                object(".openclaw/openclaw.json", "kind = \"symlink\"\ntarget = \"/etc/hostname\""),
+                "in the place of the config",
+            ),
+            (object(".openclaw", "kind = \"symlink\"\ntarget = \"../x\""), "in the place of the config"),
         ] {
             let error = Home::new().unwrap().install(&case(&state)).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
@@ -691,6 +742,8 @@ mod tests {
         let config: Value = serde_json::from_slice(&hidden[1].1.config).unwrap();
         assert_eq!(config["a"]["c/d"][0], "${HIDDEN_BY_TEST_TOKEN}");
         assert_eq!(hidden[1].1.state.environment["HIDDEN_BY_TEST_TOKEN"], "y");
+        case.config = "[".repeat(300_000).into_bytes();
+        assert!(case.with_each_text_hidden(&capabilities).is_empty());
     }
 
     #[test]
@@ -714,6 +767,7 @@ mod tests {
                 report: serde_json::from_str(&report).unwrap(),
                 code: "0".to_owned(),
                 used: Used::default(),
+                log: Vec::new(),
             }
         };
         let finding =

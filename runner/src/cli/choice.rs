@@ -36,7 +36,7 @@ struct Flags {
     #[arg(long)]
     locked: bool,
     /// Run code files of `chitin policy compile`, too: native code, which no sandbox holds. For those that you have made yourself
-    #[arg(long, conflicts_with = "locked")]
+    #[arg(long)]
     native: bool,
 }
 
@@ -126,7 +126,7 @@ impl PolicyArguments {
             }
         }
         let installed = match &set {
-            Some(set) => policy::installed(set, budget),
+            Some(set) => policy::installed(set, self.native, budget),
             None => Vec::new(),
         };
         let mut chosen = Vec::new();
@@ -270,7 +270,7 @@ impl PolicyArguments {
         let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
             (Some(planned), _) => Chosen::Ready(planned),
             (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
-            (None, None) => return Err(policy::unknown(name)),
+            (None, None) => return Err(policy::unknown(name, set)),
         };
         if !grants.is_empty() {
             let (what, help) = match chosen {

@@ -12,10 +12,12 @@ mod target;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use anyhow::Context as _;
 use chitin::audit::visible::visible;
 use chitin::budget::{Budget, Cut, GRACE};
+use chitin::output::{fit, width_of, without_commands};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -111,6 +113,10 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return without_command(&error),
     };
     cli.color.write_global();
+    // The children of this program may not ask a terminal for its width, and write to none.
+    if !matches!(cli.command, Command::Compile { .. } | Command::Call | Command::Worker) {
+        let _ = COLUMNS.set(width_of(io::stderr()));
+    }
     // Where a limit on the size of files is reached, writing fails and is told: the process must not end in the middle of a
     // change. Without this, the signal that comes before would end it.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
@@ -161,16 +167,23 @@ fn without_command(error: &clap::Error) -> ExitCode {
 fn complain(error: &anyhow::Error) {
     let mut err = anstream::stderr().lock();
     let bold = anstyle::AnsiColor::Red.on_default().bold();
+    let help = error.downcast_ref::<UserError>();
+    let help = help.map_or(String::new(), |error| format!("help: {}\n", visible(&error.help)));
+    let text = format!("{bold}error:{bold:#} {}\n{help}", visible(&format!("{error:#}")));
     // Where standard error is gone, nobody is left to be told.
-    let _ = writeln!(err, "{bold}error:{bold:#} {}", visible(&format!("{error:#}")));
-    if let Some(error) = error.downcast_ref::<UserError>() {
-        let _ = writeln!(err, "help: {}", visible(&error.help));
-    }
+    let _ = write!(err, "{}", fit(&without_commands(&text, false), columns()));
+}
+
+/// The columns of the terminal that standard error is.
+static COLUMNS: OnceLock<Option<usize>> = OnceLock::new();
+
+fn columns() -> Option<usize> {
+    COLUMNS.get().copied().flatten()
 }
 
 /// A line on standard error. Where that is gone, nobody is left to be told.
 fn note(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = write!(anstream::stderr(), "{}", fit(&without_commands(&format!("{line}\n"), false), columns()));
 }
 
 /// Asks on the terminal, and gives the answer in small letters. Nobody who is asked is hurried; Ctrl-C is an answer, too.
@@ -209,10 +222,17 @@ fn show_done(code: u8, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
     }
 }
 
-/// Writes to standard output, in one piece. A reader that went away has seen enough.
+/// Writes to standard output, in one piece. A reader that went away has seen enough. A terminal would break a line that is too long for
+/// it, and what others wrote would stand where this program's own lines begin; so it is broken here.
 fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut plain = Vec::new();
+    write(&mut plain)?;
+    // A document for programs begins with a bracket, which no text of this program does.
+    let is_document = plain.starts_with(b"{") || plain.starts_with(b"[");
+    let width = if is_document { None } else { width_of(io::stdout()) };
     let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
-    write(&mut text)?;
+    let plain = String::from_utf8_lossy(&plain);
+    text.write_all(fit(&without_commands(&plain, is_document), width).as_bytes())?;
     if output_was_closed() {
         return Err(anyhow::anyhow!("standard output is closed").context(NOT_WRITTEN));
     }

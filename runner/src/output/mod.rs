@@ -9,7 +9,7 @@ mod prose;
 mod text;
 
 pub use json::Json;
-pub use prose::{paragraph, wrap};
+pub use prose::{fit, paragraph, width_of, without_commands, wrap};
 pub use text::Text;
 
 /// A way to show a report.

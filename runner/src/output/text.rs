@@ -4,10 +4,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::prose::on_terminal;
 use super::{Format, wrap};
 use crate::audit::finding::Finding;
-use crate::audit::open::{Class, Open};
+use crate::audit::open::{Class, Kind, Open};
 use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible};
 use crate::config::release::Source;
 use crate::confine::Confinement;
@@ -148,12 +147,7 @@ fn colour(severity: Severity) -> Style {
 }
 
 fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    for (number, line) in on_terminal(&format!("{} {}", finding.check_id, finding.title)).iter().enumerate() {
-        match line.strip_prefix(finding.check_id.as_str()).filter(|_| number == 0) {
-            Some(title) => writeln!(out, "  {BOLD}{}{BOLD:#}{title}", finding.check_id)?,
-            None => writeln!(out, "    {line}")?,
-        }
-    }
+    writeln!(out, "  {BOLD}{}{BOLD:#} {}", finding.check_id, finding.title)?;
     let from = match finding.origin {
         Origin::BuiltIn => None,
         Origin::Installed => Some("which you have added"),
@@ -175,10 +169,7 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     if let Some(remediation) = &finding.remediation {
         for (number, line) in remediation.lines().enumerate() {
             let head = if number == 0 { "fix:" } else { "    " };
-            for (part, line) in on_terminal(line).iter().enumerate() {
-                let head = if part == 0 { head } else { "    " };
-                writeln!(out, "    {BOLD}{head}{BOLD:#} {line}")?;
-            }
+            writeln!(out, "    {BOLD}{head}{BOLD:#} {line}")?;
         }
     }
     Ok(())
@@ -208,6 +199,13 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let added = || report.findings.iter().find(|finding| finding.origin == Origin::Installed);
     if let Some(first) = own.or_else(added) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
+    }
+    let lacks = |open: &Open| open.kind == Kind::Withheld;
+    if report.assessment.iter().flat_map(|check| &check.unassessed).any(lacks) {
+        writeln!(
+            out,
+            "{DIM}to grant a policy more: --grant behind its file, or chitin policy update ID --grant CAPABILITY where it was added{DIM:#}"
+        )?;
     }
     if report.is_curable {
         writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{DIM:#}")?;

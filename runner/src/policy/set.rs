@@ -189,6 +189,12 @@ impl Set {
         }
     }
 
+    /// The command line names the settings, and they are not those of the machine: whoever wrote them, nobody looked at that.
+    #[must_use]
+    pub fn may_be_anyones(&self) -> bool {
+        self.is_named && self.place != Path::new(crate::settings::OF_MACHINE)
+    }
+
     /// The folder that it lies in.
     #[must_use]
     pub fn folder(&self) -> &Path {

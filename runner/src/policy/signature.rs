@@ -42,7 +42,7 @@ pub enum SignatureError {
     Malformed,
     /// Nobody knows the key.
     #[error(
-        "it is signed by the key {0}, which is not among the trusted ones; get that key from its owner, and give it to `chitin policy add` or `update` with --key"
+        "its signature names the key {0}, which is not among the trusted ones; get that key from its owner, and give it to `chitin policy add` or `update` with --key"
     )]
     Unknown(String),
     /// The operator does not trust the key any more.

@@ -362,6 +362,18 @@ fn native_code_is_run_where_somebody_has_said_so() {
     refused(&["policy", "update", "--yes"]);
     let answer = run(&["policy", "update", "--native"]);
     assert!(answer.code == 0 && run(&["policy", "verify"]).stdout.contains("native code for"), "{answer:?}");
+    // Other native code is another decision.
+    let mut other = code.clone();
+    other.extend([0; 8]);
+    fs::write(home.path().join("policies/mine.wasm"), &other).unwrap();
+    let answer = run(&["policy", "update"]);
+    assert_eq!(answer.code, 2, "{answer:?}");
+    // Nor is it one that a set from elsewhere can have made.
+    assert_eq!(run(&["policy", "vendor", "copy"]).code, 0);
+    let set = ["audit", "--locked", "--settings", "copy/chitin.toml"];
+    let answer = run(&set);
+    assert!(answer.code == 3 && answer.stdout.contains("by the word of the settings"), "{answer:?}");
+    assert_eq!(run(&[&set[..], &["--native"]].concat()).code, run(&["audit"]).code);
     // Nor by an entry of the lock that does not say so.
     let lock = home.path().join(".config/chitin/chitin.lock");
     let text = fs::read_to_string(&lock).unwrap();

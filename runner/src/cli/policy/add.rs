@@ -18,7 +18,7 @@ use clap::Args;
 use super::offer::Offer;
 use super::stranger::{Maker, is_native};
 use super::{changeable, set_error};
-use crate::cli::{ask, listen, show, user_error};
+use crate::cli::{ask, listen, note, show, user_error};
 
 /// What is decided beforehand.
 #[derive(Args)]
@@ -194,7 +194,7 @@ pub(super) fn decide(
             "" | "c" | "cancel" => {
                 return Err(user_error(format!("{id} was not taken"), "nothing was changed"));
             }
-            _ => {}
+            other => note(&visible(&format!("\"{other}\" is no answer: y, e, n or c"))),
         }
     }
 }
@@ -203,9 +203,22 @@ pub(super) fn decide(
 fn each(manifest: &Manifest, open: &[String], budget: &Budget) -> anyhow::Result<Vec<String>> {
     let mut granted = Vec::new();
     for want in wants(&manifest.capabilities).iter().filter(|want| open.contains(&want.name)) {
-        let question = format!("{}: it {} [y/N] ", visible(&want.name), visible(&want.words));
-        if matches!(ask(&question, budget)?.as_str(), "y" | "yes") {
-            granted.push(want.name.clone());
+        let question =
+            format!("{}: it {} [y]es, [n]o, [C]ancel: ", visible(&want.name), visible(&want.words));
+        loop {
+            match ask(&question, budget)?.as_str() {
+                "y" | "yes" => granted.push(want.name.clone()),
+                "n" | "no" => {}
+                "" | "c" | "cancel" => {
+                    let id = &manifest.policy.id;
+                    return Err(user_error(format!("{id} was not taken"), "nothing was changed"));
+                }
+                other => {
+                    note(&visible(&format!("\"{other}\" is no answer: y, n or c")));
+                    continue;
+                }
+            }
+            break;
         }
     }
     Ok(granted)

@@ -73,6 +73,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             if let Some(reason) = said.failure() {
                 return Err(failed(format!("it has no answer: {reason}")));
             }
+            if said.used.fuel == 0 {
+                return Err(failed("the policy did not run: its config cannot be read".to_owned()));
+            }
             runs.push(said.used);
             budget.cut().map_or(Ok(()), Err)?;
         }

@@ -41,6 +41,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let mut complaints = review::complaints(&inspected);
     complaints.extend(stale);
+    if let (true, Some(inside)) = (arguments.policy.is_dir(), &inspected.readme) {
+        let beside = review::text(&arguments.policy.join("README.md"));
+        if beside.is_ok_and(|beside| beside != *inside) {
+            complaints.push("README.md was changed since it was built; run `chitin policy build`".to_owned());
+        }
+    }
     show(|out| {
         let Inspected { manifest, imports, size, .. } = &inspected;
         let policy = &manifest.policy;

@@ -150,7 +150,7 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
         }
     }
     let set = which.set()?;
-    let wanted = set.wanted(id).ok_or_else(|| unknown(id))?;
+    let wanted = set.wanted(id).ok_or_else(|| unknown(id, Some(&set)))?;
     let found = set.bytes(wanted).map_err(|unusable| {
         user_error(
             format!("cannot use {id}: {unusable}"),

@@ -20,7 +20,7 @@ mod wit;
 use std::path::{Path, PathBuf};
 
 use chitin::audit::Planned;
-use chitin::author::review::FolderError;
+use chitin::author::review::{self, FolderError};
 use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::About;
 use chitin::policy::set::{Set, SetError};
@@ -234,9 +234,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
+    let own = review::manifest(&path.join("policy.toml"))
+        .ok()
+        .map(|(_, manifest)| review::component_of(path, &manifest));
     let inside = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut components = inside.filter(|path| path.extension().is_some_and(|ending| ending == "wasm"));
-    let help = match components.next() {
+    let help = match own.or_else(|| components.next()) {
         Some(component) => format!("did you mean {}?", component.display()),
         None => {
             "name a file that is there and can be read; `chitin policy list` names the policies that have an id"
@@ -278,9 +281,10 @@ fn not_written(path: &Path, error: &std::io::Error) -> anyhow::Error {
 }
 
 /// There is no such policy.
-pub(super) fn unknown(name: &str) -> anyhow::Error {
+pub(super) fn unknown(name: &str, set: Option<&Set>) -> anyhow::Error {
     let ids = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).map(|manifest| manifest.policy.id);
-    let help = nearest(name, ids).map_or_else(
+    let added = set.into_iter().flat_map(|set| &set.wanted).map(|wanted| wanted.id.clone());
+    let help = nearest(name, added.chain(ids)).map_or_else(
         || {
             "`chitin policy list` names them all; a component file needs a path, for example ./mine.wasm"
                 .to_owned()

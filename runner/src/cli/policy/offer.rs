@@ -16,7 +16,6 @@ use chitin::policy::manifest::{FileCapability, Manifest};
 use chitin::policy::names::{Name, shared_name};
 use chitin::policy::set::{Set, signature_of};
 use chitin::policy::signature::{self, TrustedKey};
-use chitin::policy::version::Version;
 use chitin::policy::wants::wants;
 use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
@@ -53,7 +52,6 @@ impl Offer {
     pub(super) fn take(source: &str, set: &Set, budget: &Budget) -> anyhow::Result<Self> {
         let Taken { name, bytes, signatures, resolved, tag, path } = Taken::from(source, budget)?;
         if let Some(tag) = &tag
-            && tag.parse::<Version>().is_ok()
             && check::claimed(&bytes).is_some_and(|manifest| manifest.policy.version != *tag)
         {
             return Err(user_error(

@@ -71,41 +71,43 @@ pub(super) fn push(path: &Path, destination: &str, may_move: bool, set: &Set) ->
     }
     let signed = match read_regular(&signature_of(path), signature::MAX_BYTES) {
         Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-        Err(ReadError::NotFound(_)) => None,
+        Err(ReadError::NotFound(_)) if signature_of(path).symlink_metadata().is_err() => None,
         Err(error) => return Err(user_error(error.to_string(), "make its signature readable")),
     };
-    if let Some(text) = &signed {
-        is_fresh(path, &bytes, text, set)?;
-    }
+    let is_checked = signed.as_ref().map_or(Ok(true), |text| is_fresh(path, &bytes, text, set))?;
     let progress = Progress::fetching(destination);
     let pushed = ask(destination, &budget, move |registry| {
         registry.push(&Given { bytes: &bytes, signature: signed.as_deref(), may_move, ..given })
     })?;
     drop(progress);
     show(|out| {
-        let signed = if pushed.signed { "with its signature" } else { "signed by nobody" };
+        let signed = match (pushed.signed, is_checked) {
+            (true, true) => "with its signature",
+            (true, false) => "with its signature, which was not checked: chitin.toml does not have its key",
+            (false, _) => "signed by nobody",
+        };
         writeln!(out, "pushed {id} {version}, {signed}")?;
         writeln!(out, "{}", visible(&pushed.resolved.to_string()))
     })
 }
 
 /// The signature is one of these bytes, as far as it can be known without the key: a trusted key tells, and so does one that is older
-/// than what it signs.
-fn is_fresh(path: &Path, bytes: &[u8], text: &str, set: &Set) -> anyhow::Result<()> {
+/// than what it signs. Gives whether it was checked.
+fn is_fresh(path: &Path, bytes: &[u8], text: &str, set: &Set) -> anyhow::Result<bool> {
     let beside = signature_of(path);
     let stale = |reason: String| {
         user_error(
-            format!("{} does not sign {}: {reason}", beside.display(), path.display()),
+            format!("{} is no signature of {}: {reason}", beside.display(), path.display()),
             format!("sign it again: `minisign -S -m {}`", shell_word(&path.display().to_string())),
         )
     };
     match signature::verify(bytes, text, &set.keys) {
-        Ok(_) | Err(SignatureError::NotFor { .. } | SignatureError::Revoked { .. }) => Ok(()),
+        Ok(_) | Err(SignatureError::NotFor { .. } | SignatureError::Revoked { .. }) => Ok(true),
         Err(error @ (SignatureError::Malformed | SignatureError::Wrong(_))) => Err(stale(error.to_string())),
         Err(SignatureError::Unknown(_)) => {
             let changed = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
             let is_older = changed(&beside).zip(changed(path)).is_some_and(|(signed, made)| signed < made);
-            if is_older { Err(stale("it was made before that".to_owned())) } else { Ok(()) }
+            if is_older { Err(stale("it is older than the file".to_owned())) } else { Ok(false) }
         }
     }
 }

@@ -166,7 +166,7 @@ fn signed(path: &Path, set: &Set) -> Result<(), String> {
 }
 
 /// The policies of the set. Each runs as the lock pins it, or fails under the names that it had when it was added.
-pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
+pub(in crate::cli) fn installed(set: &Set, native: bool, budget: &Budget) -> Vec<Stranger> {
     let mut wanted: Vec<&Wanted> = set.wanted.iter().collect();
     wanted.sort_by(|a, b| a.id.cmp(&b.id));
     let mut strangers: Vec<Stranger> = Vec::new();
@@ -203,6 +203,12 @@ pub(in crate::cli) fn installed(set: &Set, budget: &Budget) -> Vec<Stranger> {
         };
         if is_other {
             stranger.content = Err("its file is that of a policy with another id".to_owned());
+        }
+        // Whose word that is in settings that the command line names, nobody knows.
+        if matches!(stranger.content, Ok(Content::Code(_))) && !native && set.may_be_anyones() {
+            stranger.content = Err("it is native code, which no sandbox holds, by the word of the settings that --settings names; add \
+                                    --native where you have compiled it yourself"
+                .to_owned());
         }
         if stranger.content.is_ok() {
             stranger.grant(&wanted.grants);

@@ -8,6 +8,7 @@ use chitin::audit::visible;
 use chitin::author::cases::{self, Access, Case, CaseError, Said, Subject, Used};
 use chitin::author::{place, review};
 use chitin::budget::Budget;
+use chitin::output::{fit, width_of, without_commands};
 use chitin::policy::cache::Cache;
 use chitin::policy::code_file::Digest;
 use chitin::policy::manifest::Manifest;
@@ -223,7 +224,7 @@ impl Test {
         let text = said.text();
         let written = review::text(&file).unwrap_or_default();
         if let Some(reason) = said.failure() {
-            self.tell(&format!("case {name}"), &[format!("it has no answer: {reason}")]);
+            self.tell(&format!("case {name}"), &no_answer(reason, &said.log));
         } else if written == text {
             self.tell(&format!("case {name}"), &[]);
         } else if self.bless {
@@ -253,7 +254,7 @@ impl Test {
             Ok(said) => {
                 self.used = self.used.most(said.used);
                 match said.failure() {
-                    Some(reason) => vec![format!("it has no answer: {reason}")],
+                    Some(reason) => no_answer(reason, &said.log),
                     None => more(&said),
                 }
             }
@@ -315,7 +316,17 @@ impl Test {
     }
 }
 
+/// Why there is no answer, and what the policy wrote itself.
+fn no_answer(reason: &str, log: &[String]) -> Vec<String> {
+    let wrote = log.iter().map(|line| format!("it wrote: {line}"));
+    std::iter::once(format!("it has no answer: {reason}")).chain(wrote).collect()
+}
+
 /// A line on standard output, as soon as it is known. Where that is gone, the exit code tells.
 fn say(line: &str) {
-    let _ = writeln!(anstream::stdout(), "{}", visible(line));
+    let _ = write!(
+        anstream::stdout(),
+        "{}",
+        fit(&without_commands(&format!("{}\n", visible(line)), false), width_of(std::io::stdout()))
+    );
 }

@@ -56,7 +56,7 @@ pub(super) fn update(arguments: &Update) -> anyhow::Result<()> {
     if arguments.from.is_some() && arguments.ids.len() != 1 {
         return Err(user_error("--from is about one policy", "name the one that it is for"));
     }
-    if set.wanted.is_empty() {
+    if set.wanted.is_empty() && arguments.ids.is_empty() {
         return show(|out| writeln!(out, "no policy has been added"));
     }
     if arguments.ids.is_empty() && !arguments.decision.grant.is_empty() {
@@ -112,11 +112,11 @@ fn update_one(
     if offer.manifest.policy.id != *id {
         return stopped(
             format!("{} is the policy {}", offer.source, offer.manifest.policy.id),
-            "`chitin policy add` adds another policy",
+            "`chitin policy add` adds another policy; look whether the id in chitin.toml is right",
         );
     }
     offer.is_free(&set)?;
-    if set.pin(id).is_none_or(|locked| locked.native.is_none()) {
+    if set.pin(id).is_none_or(|locked| locked.digest != offer.digest) {
         decision.allows(&offer)?;
     }
     let Some(locked) = set.pin(id).cloned() else {

@@ -326,7 +326,7 @@ impl Registry {
         ]);
         let artifact = Artifact::new(config, vec![layer]).annotated(annotations);
         let tag = self.reference.tag().unwrap_or(version).to_owned();
-        if let Some(other) = self.other(&tag, &artifact)?.filter(|_| !*may_move) {
+        if !may_move && let Some(other) = self.other(&tag, &artifact)? {
             return Err(RegistryError::Taken(other));
         }
         let (digest, size, _) = self.put(&artifact, &tag)?;
@@ -348,10 +348,8 @@ impl Registry {
         let place = format!("{}/manifests/{tag}", self.base());
         let accept = [("accept", &*format!("{IMAGE_MANIFEST}, {INDEX}"))];
         let body = match self.http.get(&place, &accept, MAX_MANIFEST_BYTES) {
-            Ok(answer) if answer.status == 200 => answer.body,
-            // Some registries refuse access to what they do not have yet.
-            Ok(_) | Err(RegistryError::Denied { .. }) => return Ok(None),
-            Err(error) => return Err(error),
+            Ok(answer) if answer.status == 404 => return Ok(None),
+            other => self.found(other?, "what it has under this version")?.body,
         };
         let is_this = body == self.body(artifact)?;
         Ok((!is_this).then(|| self.reference.tagged(tag).at(Digest::of(&body))))
