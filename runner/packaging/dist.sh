@@ -146,8 +146,11 @@ installation() { # PROGRAM FOLDER
     install -D -m 644 "$here/chitin.default" "$folder/etc/default/chitin"
     install -D -m 644 "$here/chitin.toml" "$folder/etc/chitin/chitin.toml"
     local name
-    for name in LICENSE README.md CHANGELOG.md docs/locked-down.md "$here/Dockerfile"; do
+    for name in LICENSE README.md CHANGELOG.md "$here/Dockerfile"; do
         install -D -m 644 "$name" "$folder/usr/share/doc/chitin/$(basename "$name")"
+    done
+    for name in docs/*.md; do
+        install -D -m 644 "$name" "$folder/usr/share/doc/chitin/$name"
     done
 }
 
@@ -191,6 +194,8 @@ for triple in $TARGETS; do
         "$built" completions bash >"$dist/completions/chitin.bash"
         "$built" completions zsh >"$dist/completions/_chitin"
         "$built" completions fish >"$dist/completions/chitin.fish"
+        # The contract, as registries of the wasm world hold it: `chitin policy push` gives it to one.
+        "$built" policy wit "$dist/chitin-policy-$(sed -n 's/^package chitin:policy@\(.*\);$/\1/p' wit/policy.wit).wasm"
     fi
     if cargo_tool cargo-cyclonedx 0.5.9 && sbom "$triple" "$dist/$name.cdx.json"; then :; else
         skip "$name.cdx.json: cargo-cyclonedx could not be installed, or failed"
