@@ -83,6 +83,7 @@ version 1.0.0 'config = ["/tools", "/agents"]'
 expect 0 "$place@sha256:" author "$CHITIN" policy push theirs.wasm "$place"
 expect 2 "is not where version 1.0.0 of theirs belongs" author "$CHITIN" policy push theirs.wasm "$place:2.0.0"
 expect 2 "which is not among the trusted ones" operator policy add "$place:1.0.0" --yes
+expect 0 "its signature names the key" operator policy inspect "$place"
 cp "$work/author/ann.pub" "$work/operator/"
 expect 0 "granted 1 of 2 capabilities" operator policy add "$place" --key ann.pub --grant config:/tools
 pinned=$(sed -n 's/^resolved = "\(.*\)"$/\1/p' "$work/operator/.config/chitin/chitin.lock")
@@ -104,6 +105,9 @@ expect 3 "is not the one that chitin.lock pins" operator audit
 expect 0 "taken again" operator policy update theirs
 expect 0 "ok      theirs" operator policy verify
 expect 0 "policies copied: 1" operator policy vendor copy
+expect 0 "chitin:policy@" author "$CHITIN" policy wit contract.wasm
+expect 0 "pushed policy " author "$CHITIN" policy push contract.wasm "oci://localhost:$port/chitin/policy"
+expect 0 "pushed policy " author "$CHITIN" policy push contract.wasm "oci://localhost:$port/chitin/policy"
 kill "$registry"
 expect 1 "said by the policy theirs" operator audit --locked --settings copy/chitin.toml
 expect 3 "cannot be asked" operator policy outdated
