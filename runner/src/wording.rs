@@ -1,4 +1,8 @@
-//! Words for people about what they wrote: the name that they probably meant, and where a TOML text is wrong.
+//! Words for people: the name that they probably meant, where a TOML text is wrong, text that can be seen, and words of commands that
+//! can be pasted.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 
 /// Names less alike than this are different words. With it `bnid` suggests `bind`, and `foo` nothing.
 const ALIKE: f64 = 0.8;
@@ -21,15 +25,41 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A name as a word of a command that can be pasted into a shell.
+/// A word of a command that can be pasted into a shell: bare where that is the same, in quotes otherwise, and with escapes where it is no
+/// text that can be seen.
 #[must_use]
-pub fn shell_word(name: &str) -> String {
-    let is_bare = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    let word = if name.starts_with('-') { format!("./{name}") } else { name.to_owned() };
-    if !word.is_empty() && !word.starts_with('=') && word.chars().all(is_bare) {
-        return word;
+pub fn shell_word(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-#".contains(byte);
+    let bytes = word.as_bytes();
+    match word.to_str() {
+        // A # begins a comment where it is the first letter, and a = names a program for some shells.
+        Some(text) if !bytes.is_empty() && bytes.iter().all(plain) && !text.starts_with(['#', '=']) => {
+            text.to_owned()
+        }
+        Some(text) if !text.chars().any(is_invisible) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => {
+            let escaped = bytes.iter().map(|byte| match byte {
+                byte if plain(byte) => char::from(*byte).to_string(),
+                byte => format!("\\x{byte:02x}"),
+            });
+            format!("$'{}'", escaped.collect::<String>())
+        }
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The text with control, bidirectional and zero-width characters written out as `\u{...}`.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_invisible(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// What is wrong with a TOML text, on one line, with the number of the line it is about.
@@ -81,7 +111,9 @@ mod tests {
             ("oci://ghcr.io/ann/mine:1.0.0@sha256:ab", "oci://ghcr.io/ann/mine:1.0.0@sha256:ab"),
             ("a; touch b", "'a; touch b'"),
             ("it's $(id)", r"'it'\''s $(id)'"),
-            ("-rf", "./-rf"),
+            ("--yes", "--yes"),
+            ("=ls", "'=ls'"),
+            ("a\nb", r"$'a\x0ab'"),
             ("", "''"),
             ("~/x", "'~/x'"),
         ] {

@@ -3,21 +3,7 @@
 use std::path::Path;
 
 use crate::config::segments;
-use crate::wording::is_invisible;
-
-/// The text with control, bidirectional and zero-width characters written out as `\u{...}`.
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_invisible(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
+pub use crate::wording::visible;
 
 /// A path as text: bytes that are not UTF-8 are replaced.
 #[must_use]

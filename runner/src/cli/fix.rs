@@ -1,8 +1,7 @@
 //! `chitin fix`, `chitin undo`, and what `chitin audit --fix` does: read, audit, plan, prove, show, ask, apply.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use chitin::policy::catalog::BUILTIN;
 use chitin::policy::manifest::Severity;
 use chitin::probe;
 use chitin::target::{Environment, Installation, account_name};
-use chitin::wording::nearest;
+use chitin::wording::{nearest, shell_word};
 use chitin::worker::{Delivery, Prepared, Task};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -354,7 +353,7 @@ fn told_whose(caller: u32, owner: u32, located: &Installation, undo: bool) -> an
     if located.config_load.parent() != Some(&located.state_dir) && located.config_origin != "--config" {
         command.extend(["--config".into(), located.config_load.clone().into()]);
     }
-    let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+    let words: Vec<String> = command.iter().map(shell_word).collect();
     if caller != 0 && !undo {
         // Nothing can be changed; what could be is told, and each place says why it is left.
         let help = visible(&format!("run: {}", words.join(" ")));
@@ -387,26 +386,6 @@ fn hidden(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
         behind = !behind && CREDENTIALS.contains(&&*text);
     }
     all
-}
-
-/// A word for a shell's command line, whatever is in it.
-pub(super) fn quoted(word: &OsStr) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_@%+=:,./-#".contains(byte);
-    let bytes = word.as_bytes();
-    match word.to_str() {
-        // A # begins a comment where it is the first letter.
-        Some(text) if !bytes.is_empty() && bytes.iter().all(plain) && !text.starts_with('#') => {
-            text.to_owned()
-        }
-        Some(text) if visible(text) == text => format!("'{}'", text.replace('\'', r"'\''")),
-        _ => {
-            let escaped = bytes.iter().map(|byte| match byte {
-                byte if plain(byte) => char::from(*byte).to_string(),
-                byte => format!("\\x{byte:02x}"),
-            });
-            format!("$'{}'", escaped.collect::<String>())
-        }
-    }
 }
 
 /// Tells what there is where the fix was cut before it changed anything.

@@ -182,11 +182,7 @@ impl Set {
     /// What commands about it need besides, with a blank before it; nothing where they find it by themselves.
     #[must_use]
     pub fn flag(&self) -> String {
-        if self.is_named {
-            format!(" --settings {}", shell_word(&self.place.display().to_string()))
-        } else {
-            String::new()
-        }
+        if self.is_named { format!(" --settings {}", shell_word(&self.place)) } else { String::new() }
     }
 
     /// The command line names the settings, and they are not those of the machine: whoever wrote them, nobody looked at that.

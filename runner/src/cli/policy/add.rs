@@ -98,10 +98,8 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     compile(&offer, &budget)?;
     let wanted = Wanted { id: id.clone(), source: offer.source.clone(), grants };
     put(set, &offer, &wanted, trusted.as_ref())?;
-    let named = arguments
-        .settings
-        .as_ref()
-        .map_or(String::new(), |path| format!(" --settings {}", shell_word(&path.display().to_string())));
+    let named =
+        arguments.settings.as_ref().map_or(String::new(), |path| format!(" --settings {}", shell_word(path)));
     let named = visible(&named);
     let deep = if offer.manifest.policy.deep { " --deep" } else { "" };
     let (granted, asked) = (wanted.grants.len(), offer.manifest.capabilities.names().len());

@@ -80,10 +80,7 @@ pub(super) fn component(path: &Path) -> anyhow::Result<(PathBuf, Option<String>)
     let component = review::component_of(path, &manifest);
     if !component.exists() {
         let message = format!("{} is not built: {} is missing", path.display(), component.display());
-        return Err(user_error(
-            message,
-            format!("run `chitin policy build {}`", shell_word(&path.display().to_string())),
-        ));
+        return Err(user_error(message, format!("run `chitin policy build {}`", shell_word(path))));
     }
     let inside = check::manifest_text(&read(&component)?);
     let is_stale = inside.is_ok_and(|inside| inside != text);

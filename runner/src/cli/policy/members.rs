@@ -18,7 +18,7 @@ use chitin::wording::shell_word;
 use clap::Args;
 
 use super::offer::OCI;
-use super::stranger::Maker;
+use super::stranger::{Maker, stray_words};
 use super::{not_added, set_error};
 use crate::cli::{INCOMPLETE, listen, show, user_error};
 
@@ -133,14 +133,6 @@ fn is_described(locked: &Locked, bytes: &[u8]) -> bool {
     let Some(manifest) = check::claimed(bytes) else { return bytes.starts_with(&code_file::MARK) };
     let told = Locked::new(&manifest, &locked.source, locked.digest, locked.signer.clone());
     told == Locked { contract: told.contract.clone(), resolved: None, native: None, ..locked.clone() }
-}
-
-/// What is wrong with grants that a policy does not ask for.
-pub(super) fn stray_words(stray: &[String]) -> String {
-    format!(
-        "chitin.toml grants it {}, which it does not ask for; `chitin policy inspect` says what it asks for",
-        stray.join(", ")
-    )
 }
 
 /// An entry of the lock on one line.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use chitin::audit::visible;
 use chitin::author::template::{self, Language, TemplateError};
+use chitin::wording::shell_word;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::not_written;
-use crate::cli::fix::quoted;
 use crate::cli::{show, user_error};
 
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     template::write(&folder, &files).map_err(|error| not_written(&folder, &error))?;
     show(|out| {
         let told = visible(&folder.display().to_string());
-        let word = |path: &std::path::Path| visible(&quoted(path.as_os_str()));
+        let word = |path: &std::path::Path| visible(&shell_word(path));
         let (shown, component) = (word(&folder), word(&folder.join(format!("{name}.wasm"))));
         writeln!(out, "{told}: the policy {name} in {lang}, {} files\n", files.len())?;
         writeln!(out, "  chitin policy build {shown}   # runs the command in its build.toml")?;

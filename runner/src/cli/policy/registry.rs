@@ -98,7 +98,7 @@ fn is_fresh(path: &Path, bytes: &[u8], text: &str, set: &Set) -> anyhow::Result<
     let stale = |reason: String| {
         user_error(
             format!("{} is no signature of {}: {reason}", beside.display(), path.display()),
-            format!("sign it again: `minisign -S -m {}`", shell_word(&path.display().to_string())),
+            format!("sign it again: `minisign -S -m {}`", shell_word(path)),
         )
     };
     match signature::verify(bytes, text, &set.keys) {

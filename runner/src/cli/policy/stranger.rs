@@ -19,7 +19,6 @@ use chitin::sandbox::{Code, check, compile};
 use chitin::target::ReadError;
 use chitin::wording::{nearest, shell_word};
 
-use super::members::stray_words;
 use super::{NO_PROGRAM, unreadable};
 use crate::cli::progress::Progress;
 use crate::cli::{note, user_error};
@@ -134,6 +133,14 @@ pub(in crate::cli) fn from_file(
         stranger.grant(grants);
     }
     Ok(stranger)
+}
+
+/// What is wrong with grants that a policy does not ask for.
+pub(super) fn stray_words(stray: &[String]) -> String {
+    format!(
+        "chitin.toml grants it {}, which it does not ask for; `chitin policy inspect` says what it asks for",
+        stray.join(", ")
+    )
 }
 
 /// Native code is run where somebody has said so, and not because a file happens to be some.

@@ -106,7 +106,7 @@ impl Evidence {
 
     /// The same as it may be shown: a key of a config can be any text.
     pub(crate) fn visible(&self) -> Self {
-        Self { what: crate::audit::visible::visible(&self.what), ..self.clone() }
+        Self { what: crate::wording::visible(&self.what), ..self.clone() }
     }
 
     fn fits(&self, release: Release) -> bool {
