@@ -17,7 +17,7 @@ export function audit(input) {
 }
 
 function noProfile(config, answer) {
-  const { value, open } = find(config, "tools", "profile");
+  const { value, open } = find(config, PLACE);
   if (open) {
     answer.unassessed.push({ checkId: PROFILE, ...open });
   } else if (value === undefined || value === null || value === "full") {
@@ -33,10 +33,11 @@ function noProfile(config, answer) {
   }
 }
 
-/** `value` at a path of keys, undefined where it is absent, or `open`: why it is not shown (wit/input.wit, `config`). */
-function find(value, ...keys) {
+/** `value` at a place such as "/tools/profile", undefined where it is absent, or `open`: why it is not shown (wit/input.wit, `config`). */
+function find(value, place) {
+  const keys = place.split("/").slice(1).map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
   // Without a place: it would tell that something is there.
-  const withheld = { open: { reason: { tag: "withheld", val: `config:${PLACE}` } } };
+  const withheld = { open: { reason: { tag: "withheld", val: `config:${place}` } } };
   const member = (object, key) =>
     typeof object === "object" && object !== null && Object.hasOwn(object, key) ? object[key] : undefined;
   for (const key of keys) {
@@ -48,5 +49,5 @@ function find(value, ...keys) {
   const mark = member(value, "$hidden");
   if (mark === undefined) return { value };
   if (!["secret", "variable", "reference"].includes(mark)) return withheld;
-  return { open: { reason: { tag: "hidden", val: mark }, location: { tag: "config", val: PLACE } } };
+  return { open: { reason: { tag: "hidden", val: mark }, location: { tag: "config", val: place } } };
 }

@@ -40,7 +40,7 @@ class NotShown(Exception):
 
 def no_profile(config, answer):
     try:
-        profile = find(config, "tools", "profile")
+        profile = find(config, PLACE)
     except NotShown as hidden:
         answer.unassessed.append(Unassessed(PROFILE, *hidden.args))
         return
@@ -56,11 +56,12 @@ def no_profile(config, answer):
         ))
 
 
-def find(value, *keys):
-    """The value at a path of keys, None where it is absent or null (wit/input.wit, `config`)."""
+def find(value, place):
+    """The value at a place such as "/tools/profile", None where it is absent or null (wit/input.wit, `config`)."""
     # Without a place: it would tell that something is there.
-    withheld = NotShown(Reason_Withheld(f"config:{PLACE}"), None)
-    for key in keys:
+    withheld = NotShown(Reason_Withheld(f"config:{place}"), None)
+    for key in place.split("/")[1:]:
+        key = key.replace("~1", "/").replace("~0", "~")
         if not isinstance(value, dict):
             return None
         if key not in value:
@@ -71,5 +72,5 @@ def find(value, *keys):
         value = value[key]
     if isinstance(value, dict) and "$hidden" in value:
         kind = HIDDEN.get(value["$hidden"])
-        raise withheld if kind is None else NotShown(Reason_Hidden(kind), Location_Config(PLACE))
+        raise withheld if kind is None else NotShown(Reason_Hidden(kind), Location_Config(place))
     return value
