@@ -73,11 +73,17 @@ pub fn of_toml(text: &str, error: &toml::de::Error) -> String {
     {
         return format!("{line}unknown field `{unknown}`; did you mean `{near}`?");
     }
-    // These do not name the key that they are about.
-    let about = error.span().filter(|_| message.starts_with("invalid ")).and_then(|span| {
+    let about = error.span().and_then(|span| {
         let start = text.get(..span.start)?.rfind('\n').map_or(0, |at| at + 1);
-        text.get(start..)?.lines().next().map(str::trim).filter(|line| line.contains('='))
+        text.get(start..)?.lines().next().map(str::trim)
     });
+    // A table where there can be several of its kind.
+    let table = about.filter(|line| line.starts_with('[') && !line.starts_with("[["));
+    if let (true, Some(table)) = (message == "invalid type: map, expected a sequence", table) {
+        return format!("{line}there can be several of them: write [{table}]");
+    }
+    // Messages of this kind do not name the key that they are about.
+    let about = about.filter(|line| message.starts_with("invalid ") && line.contains('='));
     let about =
         about.map_or(String::new(), |about| format!(" ({})", about.chars().take(60).collect::<String>()));
     line + &message + &about
@@ -95,12 +101,20 @@ mod tests {
             #[expect(dead_code, reason = "it is what a text may have")]
             enabled: bool,
         }
+        #[derive(Debug, serde::Deserialize)]
+        struct Lists {
+            #[expect(dead_code, reason = "it is what a text may have")]
+            list: Vec<toml::Table>,
+        }
         let of = |text: &str| of_toml(text, &toml::from_str::<Form>(text).unwrap_err());
         assert_eq!(
             of("# a\nenabled = \"yes\""),
             "line 2: invalid type: string \"yes\", expected a boolean (enabled = \"yes\")"
         );
         assert_eq!(of("enabeld = true"), "line 1: unknown field `enabeld`; did you mean `enabled`?");
+        let text = "a = 1\n[list]\nb = 2";
+        let several = of_toml(text, &toml::from_str::<Lists>(text).unwrap_err());
+        assert_eq!(several, "line 2: there can be several of them: write [[list]]");
         assert!(of("other = true").starts_with("line 1: unknown field `other`, expected `enabled`"));
     }
 

@@ -29,7 +29,7 @@ use serde::Serialize;
 use super::audit::Work;
 use super::choice::PolicyArguments;
 use super::target::{ConfineArguments, Found, LimitArguments, TargetArguments, now};
-use super::{INCOMPLETE, Unfinished, ask, listen, show as print, show_done, user_error};
+use super::{INCOMPLETE, Unfinished, ask, listen, note, show as print, show_done, user_error};
 
 const BOLD: Style = Style::new().bold();
 
@@ -111,6 +111,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(cut) = &ready.cut {
         return unfinished(&ready, cut, arguments.json);
     }
+    fix.tell_left_out(&ready.report);
     let proven = &ready.prepared.proven;
     let count = proven.plan.count();
     // A dry run was asked for and was made in full; otherwise what is left is told by the exit code too.
@@ -562,6 +563,18 @@ impl<'a> Fix<'a> {
                 Ok(Ready { installation, environment, report, prepared, cut })
             }
             _ => Err(Unfinished(cut.unwrap_or_default()).into()),
+        }
+    }
+
+    /// Says of which strangers' policies nobody knows what they would propose. Their audit would be incomplete; the fixes of others are
+    /// made all the same.
+    fn tell_left_out(&self, report: &Report) {
+        for planned in self.policies.iter().filter(|planned| !planned.origin.is_built_in()) {
+            let id = &planned.manifest.policy.id;
+            let failed = report.incomplete.iter().find(|part| part.policy.as_ref() == Some(id));
+            if let Some(part) = failed {
+                note(&visible(&format!("warning: {id} proposes nothing: {}", part.reason)));
+            }
         }
     }
 }

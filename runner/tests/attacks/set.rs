@@ -746,6 +746,18 @@ fn what_is_pinned_and_not_wanted_is_told() {
     assert_eq!(run(&home, &["audit"]).stderr, "");
 }
 
+/// A fix goes on without a policy that does not run, and says so.
+#[test]
+fn a_fix_tells_which_policy_did_not_run() {
+    let home = home();
+    done(&home, &["policy", "add", "files/mine.wasm", "--yes"]);
+    let [file] = &kept(&home)[..] else { panic!() };
+    fs::write(file, "another").unwrap();
+    let answer = run(&home, &["fix", "--dry-run"]);
+    assert!(answer.code == 0 && answer.stdout.contains("1 change would be made"), "{answer:?}");
+    assert!(answer.stderr.contains("warning: mine proposes nothing: refused: its file"), "{answer:?}");
+}
+
 #[test]
 fn a_lock_that_somebody_edited_is_told() {
     let home = home();

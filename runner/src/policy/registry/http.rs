@@ -59,12 +59,8 @@ struct Asked<'a> {
 }
 
 impl Http {
-    /// What a registry says of its own error. It may repeat what it was shown, which is masked.
-    pub(super) fn reason(&self, answer: &Answer) -> String {
-        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let Some(text) = document.pointer("/errors/0/message").and_then(Value::as_str) else {
-            return String::new();
-        };
+    /// A registry's words without what it was shown of the operator's credentials.
+    pub(super) fn masked(&self, text: &str) -> String {
         let mut shown = Vec::new();
         if let Some(secret) = self.credentials.for_repository(&self.host, &self.repository) {
             let login = BASE64.decode(secret.expose().as_bytes()).ok();
@@ -76,7 +72,16 @@ impl Http {
         shown.extend(authorization.iter().filter_map(|header| Some(header.split_once(' ')?.1.to_owned())));
         shown.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let shown = shown.iter().filter(|secret| !secret.is_empty());
-        let text = shown.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
+        shown.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    /// What a registry says of its own error. It may repeat what it was shown, which is masked.
+    pub(super) fn reason(&self, answer: &Answer) -> String {
+        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let Some(text) = document.pointer("/errors/0/message").and_then(Value::as_str) else {
+            return String::new();
+        };
+        let text = self.masked(text);
         // One line, and no drawing with blanks.
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         format!(" ({})", words.chars().take(MAX_REASON).collect::<String>())

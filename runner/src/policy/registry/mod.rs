@@ -248,7 +248,8 @@ impl Registry {
             return Err(no(format!("it has {} layers, and a policy has one", manifest.layers.len())));
         };
         if ![WASM, WASM_OF_OLD].contains(&&*layer.media_type) {
-            return Err(no(format!("its layer is \"{}\", and that of a policy {WASM}", layer.media_type)));
+            let kind = self.http.masked(&layer.media_type);
+            return Err(no(format!("its layer is \"{kind}\", and that of a policy {WASM}")));
         }
         Ok(layer)
     }
