@@ -594,7 +594,8 @@ fn the_calls_are_those_recorded() -> Result<(), Failed> {
     let recorded = root().join("tests/corpus/system-calls.txt");
     let home = demo();
     let stranger = ["audit", "--policy", guest("claims_a_check").component, "--grant", "all"];
-    let mut calls: BTreeSet<String> = BTreeSet::new();
+    // Each with a line that shows it.
+    let mut calls: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
     let runs: [&[&str]; 6] = [
         &["audit"],
         &["audit", "--json", "--state-dir", ".openclaw"],
@@ -611,7 +612,7 @@ fn the_calls_are_those_recorded() -> Result<(), Failed> {
         for line in &lines {
             let Some((pid, name)) = call(line) else { continue };
             if confined.contains(pid) {
-                calls.insert(name.to_owned());
+                calls.entry(name.to_owned()).or_insert_with(|| format!("{arguments:?}: {line}"));
                 if name == "clone" || name == "clone3" {
                     confined.extend(line.rsplit(' ').next().map(str::to_owned));
                 }
@@ -625,7 +626,7 @@ fn the_calls_are_those_recorded() -> Result<(), Failed> {
         }
     }
     let allowed: BTreeSet<String> = confine::evaluate_calls().into_iter().map(str::to_owned).collect();
-    let stray: Vec<&String> = calls.difference(&allowed).collect();
+    let stray: Vec<_> = calls.iter().filter(|(name, _)| !allowed.contains(*name)).collect();
     if !stray.is_empty() {
         return Err(format!("not on the list: {stray:?}").into());
     }
@@ -633,11 +634,11 @@ fn the_calls_are_those_recorded() -> Result<(), Failed> {
     let mut known: BTreeSet<String> = known.lines().map(str::to_owned).collect();
     if std::env::var_os("CHITIN_BLESS").is_some() {
         // Added to, because not every run comes to all of them.
-        known.extend(calls.iter().cloned());
+        known.extend(calls.keys().cloned());
         let text: String = known.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         fs::write(&recorded, text).unwrap();
     }
-    let new: Vec<&String> = calls.difference(&known).collect();
+    let new: Vec<_> = calls.iter().filter(|(name, _)| !known.contains(*name)).collect();
     if new.is_empty() { Ok(()) } else { Err(format!("new calls, see `make bless`: {new:?}").into()) }
 }
 
