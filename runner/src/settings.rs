@@ -289,7 +289,7 @@ impl Settings {
 }
 
 /// A text that is there twice.
-fn twice(texts: impl Iterator<Item = String>) -> Option<String> {
+pub(crate) fn twice(texts: impl Iterator<Item = String>) -> Option<String> {
     let mut known = std::collections::BTreeSet::new();
     texts.into_iter().find(|text| !known.insert(text.clone()))
 }

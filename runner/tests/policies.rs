@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chitin::author::cases::Said;
+use chitin::author::review::HEADINGS;
 use chitin::policy::manifest::Manifest;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde::Deserialize;
@@ -25,16 +26,6 @@ use support::{Home, RELEASE, root};
 
 /// Folders below `policies/` that hold no policy.
 const NO_POLICIES: [&str; 3] = ["sdk", "sqlite-reader", "template"];
-
-/// What every README has, in this order.
-const HEADINGS: [&str; 6] = [
-    "What it does",
-    "Why it matters",
-    "Remediation",
-    "Capabilities",
-    "Not assessed where",
-    "Differences from the reference",
-];
 
 /// Policies without a silent case, and why there can be none.
 const NEVER_SILENT: [(&str, &str); 2] = [

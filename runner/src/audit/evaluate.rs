@@ -39,7 +39,7 @@ pub struct Outcome {
     pub open: Vec<Open>,
     /// What it could not have seen, though it ran.
     pub gap: Option<String>,
-    /// What it declares and was not granted, and could not have seen: all but fixes, fuel and memory.
+    /// Capabilities that are declared and not granted, of those that let it see something: all but fixes, fuel and memory.
     pub ungranted: Vec<String>,
     /// What it wrote to standard output and error.
     pub log: String,

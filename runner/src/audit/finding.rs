@@ -29,7 +29,7 @@ pub struct Finding {
     pub remediation: Option<String>,
     /// The policy that said so.
     pub policy: String,
-    /// Where that policy comes from; absent where it is built in.
+    /// The origin of that policy; absent where it is built in.
     #[serde(default, skip_serializing_if = "Origin::is_built_in")]
     pub origin: Origin,
     /// Where the evidence stands, the primary place first; never empty.

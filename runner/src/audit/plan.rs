@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::manifest::{Capabilities, Manifest};
 use crate::sandbox::Code;
 
-/// Where a policy comes from.
+/// The origin of a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -35,7 +35,7 @@ pub struct Planned {
     pub granted: Capabilities,
     /// Its code; otherwise why there is none.
     pub code: Result<Code, String>,
-    /// Where it comes from.
+    /// Its origin.
     pub origin: Origin,
 }
 

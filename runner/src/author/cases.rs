@@ -38,7 +38,7 @@ const MAX_LOG: usize = 10;
 /// The most texts of one case that are hidden.
 const MAX_HIDDEN: usize = 64;
 
-/// What stands in the place of the temporary home folder.
+/// The temporary home folder, as the text of a case has it.
 const HOME: &str = "~";
 
 /// A case: a config, and what stands around it.

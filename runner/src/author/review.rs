@@ -11,7 +11,7 @@ use crate::sandbox::view::Grants;
 use crate::target::{ReadError, read_regular};
 use crate::wording::of_toml;
 
-/// What every README has.
+/// The headings of every README, in this order.
 pub const HEADINGS: [&str; 6] = [
     "What it does",
     "Why it matters",

@@ -1,5 +1,6 @@
 //! The flags that say which policies run, and with what grants; shared by `audit` and `fix`.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use chitin::audit::{Origin, Planned, visible};
@@ -103,6 +104,16 @@ enum Chosen {
     Stranger(Stranger),
 }
 
+impl Chosen {
+    /// The stranger's policy in a file that the command line names.
+    fn file(&mut self) -> Option<&mut Stranger> {
+        match self {
+            Self::Stranger(stranger) if stranger.origin() == Origin::File => Some(stranger),
+            _ => None,
+        }
+    }
+}
+
 impl PolicyArguments {
     /// Some of those that run are not built in.
     pub(super) fn has_strangers(&self, settings: &Settings) -> bool {
@@ -125,32 +136,26 @@ impl PolicyArguments {
                 note(&visible(&format!("warning: {}", unwanted(id))));
             }
         }
-        let installed = match &set {
-            Some(set) => policy::installed(set, self.native, budget),
-            None => Vec::new(),
-        };
+        let installed = || set.as_ref().map_or(Vec::new(), |set| policy::installed(set, self.native, budget));
         let mut chosen = Vec::new();
         if self.named.is_empty() || self.beside {
             chosen.extend(policy::builtin(|about| deep || !about.deep)?.into_iter().map(Chosen::Ready));
-            let wanted = installed.into_iter().filter(|stranger| deep || !stranger.about().deep);
+            let wanted = installed().into_iter().filter(|stranger| deep || !stranger.about().deep);
             chosen.extend(wanted.map(Chosen::Stranger));
             for named in &self.named {
                 chosen.push(Chosen::Stranger(self.one_file(named, deep, set.as_ref(), budget)?));
             }
         } else {
+            // The files of the set are read where one of them is named.
+            let installed = LazyCell::new(installed);
+            let added = |id: &str| installed.iter().find(|stranger| stranger.about().id == id).cloned();
             for named in &self.named {
-                chosen.push(self.pick(named, deep, &installed, (set.as_ref(), budget))?);
+                chosen.push(self.pick(named, deep, &added, (set.as_ref(), budget))?);
             }
         }
-        let files = chosen.iter().filter_map(|chosen| match chosen {
-            Chosen::Stranger(stranger) if stranger.origin() == Origin::File => Some(stranger),
-            _ => None,
-        });
-        policy::told_apart(&files.collect::<Vec<_>>())?;
-        for stranger in chosen.iter_mut().filter_map(|chosen| match chosen {
-            Chosen::Stranger(stranger) if stranger.origin() == Origin::File => Some(stranger),
-            _ => None,
-        }) {
+        let mut files: Vec<&mut Stranger> = chosen.iter_mut().filter_map(Chosen::file).collect();
+        policy::told_apart(&files.iter().map(|file| &**file).collect::<Vec<_>>())?;
+        for stranger in &mut files {
             if let Some(owner) = set.as_ref().and_then(|set| owner(set, stranger.manifest())) {
                 stranger.refuse(format!(
                     "it takes a name of {owner}, which you have added; `chitin policy update {owner} --from {}` makes it another \
@@ -259,7 +264,7 @@ impl PolicyArguments {
         &self,
         named: &Named,
         deep: bool,
-        installed: &[Stranger],
+        added: &dyn Fn(&str) -> Option<Stranger>,
         (set, budget): (Option<&Set>, &Budget),
     ) -> anyhow::Result<Chosen> {
         let Named { name, grants } = named;
@@ -267,10 +272,9 @@ impl PolicyArguments {
             return Ok(Chosen::Stranger(self.one_file(named, deep, set, budget)?));
         }
         let builtin = policy::builtin(|about| about.id == *name)?.pop();
-        let chosen = match (builtin, installed.iter().find(|stranger| stranger.about().id == *name)) {
-            (Some(planned), _) => Chosen::Ready(planned),
-            (None, Some(stranger)) => Chosen::Stranger(stranger.clone()),
-            (None, None) => return Err(policy::unknown(name, set)),
+        let chosen = match builtin {
+            Some(planned) => Chosen::Ready(planned),
+            None => Chosen::Stranger(added(name).ok_or_else(|| policy::unknown(name, set))?),
         };
         if !grants.is_empty() {
             let (what, help) = match chosen {

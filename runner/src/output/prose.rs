@@ -31,10 +31,10 @@ pub fn width_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
 
 /// A text in which no line is longer than a terminal is wide: what follows stands deeper than the line's beginning. Styles count nothing.
 #[must_use]
-pub fn fit(text: &str, width: Option<usize>) -> String {
+pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
     // Terminals do not agree on the width of each character.
     let Some(width) = width.map(|width| width.saturating_sub(1).max(MIN_WIDTH)) else {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     };
     let mut fitted = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -52,7 +52,7 @@ pub fn fit(text: &str, width: Option<usize>) -> String {
         }
         fitted.push_str(end);
     }
-    fitted
+    Cow::Owned(fitted)
 }
 
 /// A text or a JSON document in which the log of a CI finds no command: `##[error]` anywhere and `::error file=a::text` at the beginning of
@@ -143,7 +143,8 @@ mod tests {
             "x".repeat(500),
             format!("  {}", "\u{4e2d}".repeat(80)),
         ] {
-            let fitted = fit(&format!("{text}\nnext\n"), Some(80));
+            let text = format!("{text}\nnext\n");
+            let fitted = fit(&text, Some(80));
             let lines: Vec<&str> = fitted.lines().collect();
             assert_eq!(lines.last(), Some(&"next"));
             assert!(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::code_file::Digest;
 use super::manifest::{Check, Manifest, Severity};
 use crate::sandbox::check::CONTRACT_VERSION;
+use crate::settings::twice;
 use crate::target::{ReadError, read_regular};
 use crate::wording::of_toml;
 
@@ -174,9 +175,7 @@ impl Lock {
             ));
         }
         let lock: Self = toml::from_str(text).map_err(of)?;
-        let mut ids: Vec<&str> = lock.policies.iter().map(|locked| &*locked.id).collect();
-        ids.sort_unstable();
-        match ids.windows(2).find_map(|pair| (pair.first() == pair.last()).then(|| pair.first()).flatten()) {
+        match twice(lock.policies.iter().map(|locked| locked.id.clone())) {
             Some(id) => Err(format!("it pins the policy \"{id}\" twice")),
             None => Ok(lock),
         }

@@ -89,7 +89,7 @@ pub enum Wanted {
         manifest: Box<Manifest>,
         /// What is both declared and granted.
         granted: Box<Capabilities>,
-        /// Where it comes from.
+        /// Its origin.
         origin: Origin,
         /// What its code must be, whose file follows the order; otherwise why there is none.
         code: Result<Extent, String>,

@@ -32,7 +32,7 @@ const DIM: Style = Style::new().dimmed();
 
 /// A policy, and all that is known of it before it runs.
 pub(super) struct Offer {
-    /// Where it comes from.
+    /// Its source, as the operator wrote it.
     pub source: String,
     pub bytes: Vec<u8>,
     pub digest: Digest,

@@ -60,6 +60,35 @@ impl Found {
         }
     }
 
+    /// It is signed where all must be, and a signature by a key that is known is right. The bytes of a component are those that are
+    /// used; native code is a file that nobody but its owner can change.
+    fn is_signed(&self, path: &Path, text: Option<&[u8]>, set: &Set) -> Result<(), String> {
+        if text.is_none() && !set.require_signatures {
+            return Ok(());
+        }
+        let read;
+        let bytes = match self {
+            Self::Component(bytes) => bytes,
+            Self::Code(_) => {
+                read = chitin::target::read_regular(path, MAX_COMPONENT_BYTES)
+                    .map_err(|error| error.to_string())?;
+                &read
+            }
+        };
+        let text = text.map(String::from_utf8_lossy);
+        let known = text.as_deref().map(|text| signature::verify(bytes, text, &set.keys));
+        if matches!(known, Some(Err(SignatureError::Unknown(_)))) && !set.require_signatures {
+            return Ok(());
+        }
+        let signer = set.signer(bytes, text.as_deref()).map_err(|unusable| unusable.to_string())?;
+        match (signer, check::claimed(bytes)) {
+            (Some(signer), Some(manifest)) => {
+                signer.may_sign(&manifest.policy.id).map_err(|error| error.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What it says of itself, and what it is made of; or why that cannot be used, with the manifest where it can be read.
     fn understood(self) -> (Option<Manifest>, Result<Content, String>) {
         match self {
@@ -101,19 +130,25 @@ pub(in crate::cli) fn from_file(
         content,
     };
     let place = path.to_owned();
+    let look = move || {
+        let found = Found::at(&place)?;
+        Ok((found, chitin::target::read_regular(&signature_of(&place), signature::MAX_BYTES).ok()))
+    };
     // Its file system may hang, too.
-    let (manifest, content) = match budget.aside_within(GRACE, move || Found::at(&place)) {
-        Ok(Ok(found)) => found.understood(),
+    let (found, signature) = match budget.aside_within(GRACE, look) {
+        Ok(Ok(found)) => found,
         Err(cut) => return Ok(stranger(None, Err(cut.to_string()))),
         Ok(Err(ReadError::TooLarge { size, .. })) => {
             return Ok(stranger(None, Err(check::too_large(size).to_string())));
         }
         Ok(Err(error)) => return Err(unreadable(path, &error)),
     };
+    let signed = set.map_or(Ok(()), |set| found.is_signed(path, signature.as_deref(), set));
+    let (manifest, content) = found.understood();
     if matches!(content, Ok(Content::Code(_))) && !native {
         return Err(is_native(&name));
     }
-    if let Some(Err(reason)) = set.map(|set| signed(path, set)) {
+    if let Err(reason) = signed {
         return Ok(stranger(None, Err(reason)));
     }
     // What takes a built-in's name must not be reported by it.
@@ -149,27 +184,6 @@ pub(super) fn is_native(name: &str) -> anyhow::Error {
         format!("{name} is native code, and no sandbox holds that"),
         "add --native where you have compiled it yourself; take no such file from others",
     )
-}
-
-/// A file that is named for once must be signed where all must be, and a signature by a key that is known must be right.
-fn signed(path: &Path, set: &Set) -> Result<(), String> {
-    let text = chitin::target::read_regular(&signature_of(path), signature::MAX_BYTES).ok();
-    if text.is_none() && !set.require_signatures {
-        return Ok(());
-    }
-    let bytes = chitin::target::read_regular(path, MAX_COMPONENT_BYTES).map_err(|error| error.to_string())?;
-    let text = text.map(|text| String::from_utf8_lossy(&text).into_owned());
-    let known = text.as_deref().map(|text| signature::verify(&bytes, text, &set.keys));
-    if matches!(known, Some(Err(SignatureError::Unknown(_)))) && !set.require_signatures {
-        return Ok(());
-    }
-    let signer = set.signer(&bytes, text.as_deref()).map_err(|unusable| unusable.to_string())?;
-    match (signer, check::claimed(&bytes)) {
-        (Some(signer), Some(manifest)) => {
-            signer.may_sign(&manifest.policy.id).map_err(|error| error.to_string())
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The policies of the set. Each runs as the lock pins it, or fails under the names that it had when it was added.
