@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::plan::Origin;
+use crate::audit::snippet::Snippet;
 use crate::config::segments;
 use crate::policy::manifest::Severity;
 
@@ -20,6 +21,9 @@ pub struct Finding {
     pub check: String,
     /// How bad it is.
     pub severity: Severity,
+    /// How bad its policy calls it; absent where the site's settings do not say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_severity: Option<Severity>,
     /// One line.
     pub title: String,
     /// What was seen where, and why it matters.
@@ -34,6 +38,11 @@ pub struct Finding {
     pub origin: Origin,
     /// Where the evidence stands, the primary place first; never empty.
     pub locations: Vec<Location>,
+    /// What tells it from others, also in another run: hexadecimal digits. Two findings of one check at the same places have the same.
+    pub fingerprint: String,
+    /// How it stands to the baseline; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_state: Option<BaselineState>,
     /// What would cure it, as the policy proposes it. Nothing of it is checked but that the policy may propose it.
     #[serde(skip)]
     pub fixes: Vec<Fix>,
@@ -46,6 +55,30 @@ impl Finding {
         self.locations
             .iter()
             .all(|place| matches!(place, Location::Config { pointer, .. } if !pointer.is_empty()))
+    }
+}
+
+/// How a finding stands to a baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaselineState {
+    /// The baseline does not have it.
+    New,
+    /// The baseline has it.
+    Unchanged,
+    /// The baseline does not have it, and the program that wrote it did not know the check.
+    NewCheck,
+}
+
+impl BaselineState {
+    /// Its name in a report.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Unchanged => "unchanged",
+            Self::NewCheck => "new-check",
+        }
     }
 }
 
@@ -109,6 +142,9 @@ pub enum Location {
         column: u32,
         /// The value itself stands there.
         exact: bool,
+        /// The key and its value, or the nearest section's, fit to be shown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snippet: Option<Snippet>,
     },
     /// An object of the target.
     Object {
@@ -162,7 +198,7 @@ impl Location {
     #[must_use]
     pub fn display(&self) -> String {
         match self {
-            Self::Config { pointer, file: Some(file), line, column, exact } => {
+            Self::Config { pointer, file: Some(file), line, column, exact, .. } => {
                 let place = format!("{file}:{line}:{column}");
                 match (pointer.as_str(), exact) {
                     ("", _) => place,

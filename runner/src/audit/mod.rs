@@ -4,10 +4,12 @@
 mod code;
 mod evaluate;
 pub mod finding;
+mod fingerprint;
 pub mod open;
 mod outlet;
 mod plan;
 mod report;
+mod snippet;
 mod subject;
 mod subtree;
 mod suppress;
@@ -17,7 +19,10 @@ mod worse;
 pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use open::Open;
 pub use plan::{Origin, Planned};
-pub use report::{Assessment, Counts, Deep, Exit, JudgedBy, Report, Status, Terms};
+pub use report::{
+    Assessment, Counts, Deep, Exit, Gone, JudgedBy, Report, Rule, SCHEMA_VERSION, Scope, Status, Terms, worst,
+};
+pub use snippet::Snippet;
 pub use subject::{Basis, Subject};
-pub use suppress::{Suppressed, Suppression};
+pub use suppress::{Suppressed, SuppressedBy, Suppression};
 pub use visible::visible;

@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::audit::finding::{Finding, Fix, Location};
+use crate::audit::fingerprint::fingerprint;
 use crate::audit::open::{Kind, Open, said};
 use crate::audit::plan::Origin;
+use crate::audit::snippet::Snippet;
 use crate::audit::subject::Subject;
 use crate::audit::subtree::is_withheld;
 use crate::config::{HIDDEN, REDACTED};
@@ -72,8 +74,10 @@ pub fn accept(
     let mut kept = 0;
     for mut finding in said {
         let said = text_bytes(&finding);
+        let fingerprint = fingerprint(subject, &finding.check_id, &finding.locations);
         let locations = places(rules, subject, std::mem::take(&mut finding.locations), go_on)?;
-        let finding = one(rules, subject, finding, locations).map_err(Failure::Refused)?;
+        let finding =
+            Finding { fingerprint, ..one(rules, subject, finding, locations).map_err(Failure::Refused)? };
         kept +=
             said + finding.locations.iter().map(place_bytes).sum::<usize>() + size_of_val(&*finding.fixes);
         if kept > limits.answer_bytes {
@@ -201,7 +205,10 @@ fn location_bytes(location: &types::Location) -> usize {
 /// What a resolved place takes.
 fn place_bytes(location: &Location) -> usize {
     let text = match location {
-        Location::Config { pointer, file, .. } => pointer.len() + file.as_ref().map_or(0, String::len),
+        Location::Config { pointer, file, snippet, .. } => {
+            let snippet = snippet.as_ref().map_or(0, |snippet| snippet.text.len());
+            pointer.len() + file.as_ref().map_or(0, String::len) + snippet
+        }
         Location::Object { view, rel, path, .. } => view.len() + rel.len() + path.len(),
         Location::Env { name } => name.len(),
         Location::Text { path, .. } => path.len(),
@@ -272,12 +279,15 @@ fn one(
         check_id: id,
         check,
         severity,
+        declared_severity: None,
         title: clean(subject, &finding.title, TITLE, Lines::One),
         detail: clean(subject, &finding.detail, DETAIL, Lines::Many),
         remediation: finding.remediation.map(|text| clean(subject, &text, REMEDIATION, Lines::Many)),
         policy: manifest.policy.id.clone(),
         origin: Origin::default(),
         locations,
+        fingerprint: String::new(),
+        baseline_state: None,
         fixes,
     })
 }
@@ -388,8 +398,9 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
                 return Err(format!("it names {shown} of the config, which it was not granted"));
             }
             match subject.config_location(&pointer) {
-                Location::Config { file, line, column, exact, .. } => {
-                    Location::Config { pointer: shown, file, line, column, exact }
+                Location::Config { file, line, column, exact, snippet, .. } => {
+                    let snippet = snippet.and_then(|snippet| clean_snippet(subject, snippet));
+                    Location::Config { pointer: shown, file, line, column, exact, snippet }
                 }
                 other => other,
             }
@@ -418,6 +429,11 @@ fn place(rules: &Rules<'_>, subject: &Subject, location: types::Location) -> Res
 /// A path, fit to be shown: names come from the target and from policies. `rel` tells one that is not UTF-8 exactly.
 fn clean_path(subject: &Subject, path: &Path) -> String {
     clean(subject, &path.to_string_lossy(), DETAIL, Lines::One)
+}
+
+/// A snippet, fit to be shown; none where a part of it had to be changed, so that nobody knows any more where the value stands.
+fn clean_snippet(subject: &Subject, snippet: Snippet) -> Option<Snippet> {
+    (clean(subject, &snippet.text, DETAIL, Lines::One) == snippet.text).then_some(snippet)
 }
 
 /// The name of what a policy was denied, fit to stand in quotes on a command line that people copy.

@@ -1,6 +1,6 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,9 +42,12 @@ pub struct Report {
     pub summary: Summary,
     /// The worst first, then by check id and place.
     pub findings: Vec<Finding>,
-    /// Those that the config's own suppressions took out, in the same order; none unless the operator lets them count.
+    /// Those that a suppression took out: of the site's settings, or of the config where the operator lets that count.
     #[serde(rename = "suppressedFindings", default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Suppressed>,
+    /// Findings that the baseline has and the target has no more.
+    #[serde(rename = "goneFindings", default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Gone>,
     /// What a deep audit saw besides; absent where it is not deep, where no policy asks for it, or where it was interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deep: Option<Deep>,
@@ -54,6 +57,9 @@ pub struct Report {
     /// A fix may cure some of it.
     #[serde(skip)]
     pub is_curable: bool,
+    /// The checks that were to run, by the ids under which their manifests declare them.
+    #[serde(skip)]
+    pub rules: BTreeMap<String, Rule>,
     /// Version of this form.
     pub schema_version: u32,
     /// Who says so.
@@ -72,6 +78,44 @@ pub struct Report {
     /// The confinement of the process that read the target and ran the policies; absent where none was looked after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Confinement>,
+}
+
+/// A check, as its manifest describes it.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The policy that it belongs to.
+    pub policy: String,
+    /// The origin of that policy.
+    pub origin: Origin,
+    /// The worst severity of its findings.
+    pub severity: Severity,
+    /// What it finds, in one line that is fit to be shown.
+    pub summary: String,
+}
+
+/// A finding that a baseline has and the target has no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gone {
+    /// The check.
+    pub check_id: String,
+    /// What told it from others.
+    pub fingerprint: String,
+    /// Where it stood, as the baseline has it.
+    pub place: String,
+    /// How many of them are gone.
+    pub count: usize,
+}
+
+/// How much of an installation there is to be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The config and the state directory.
+    #[default]
+    Installation,
+    /// A config alone, such as one in a repository.
+    Config,
 }
 
 /// Checks by how they ended. Each counts once.
@@ -104,6 +148,21 @@ impl Counts {
             failed: open(Class::Failed),
             out_of_reach: open(Class::OutOfReach),
         }
+    }
+}
+
+impl Rule {
+    /// The checks of a policy.
+    fn of(planned: &Planned) -> impl Iterator<Item = (String, Self)> {
+        planned.manifest.checks.iter().map(|check| {
+            let rule = Self {
+                policy: planned.manifest.policy.id.clone(),
+                origin: planned.origin,
+                severity: check.severity,
+                summary: visible(&check.summary),
+            };
+            (check.id.clone(), rule)
+        })
     }
 }
 
@@ -178,6 +237,12 @@ pub struct Target {
     pub config_path_from: String,
     /// There is such a file.
     pub config_exists: bool,
+    /// How much of an installation there is to be judged.
+    #[serde(default)]
+    pub scope: Scope,
+    /// The folder that the places of a config in a repository are relative to; absent where places are absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
     /// The release that it was judged by; absent where the config was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<JudgedBy>,
@@ -230,8 +295,25 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// The code where the target cannot be used.
+    pub const UNUSABLE: u8 = 2;
     /// The code where there is nothing to audit.
     pub const NOTHING: u8 = 4;
+}
+
+/// The verdict over several targets: the worst one, where 2 is worse than 3, that than 1, that than 4, and that than 0.
+#[must_use]
+pub fn worst(reports: &[Report]) -> Exit {
+    const ORDER: [u8; 4] = [Exit::UNUSABLE, INCOMPLETE, 1, Exit::NOTHING];
+    let of = |code: u8| reports.iter().filter(move |report| report.exit.code == code);
+    let Some(first) = ORDER.into_iter().find_map(|code| of(code).next()) else {
+        return reports
+            .first()
+            .map_or_else(|| Exit { code: 0, reason: String::new() }, |report| report.exit.clone());
+    };
+    let (code, count) = (first.exit.code, of(first.exit.code).count());
+    let others = if count > 1 { format!(" ({count} of {} targets)", reports.len()) } else { String::new() };
+    Exit { code, reason: format!("{}{others}", first.exit.reason) }
 }
 
 /// How a check ended.
@@ -378,9 +460,11 @@ impl Report {
             summary,
             findings,
             suppressed,
+            gone: Vec::new(),
             deep: gateway.map(|gateway| Deep { gateway }),
             is_deep: subject.deep,
             is_curable,
+            rules: BTreeMap::new(),
             schema_version: SCHEMA_VERSION,
             tool: Tool::default(),
             target: Target::new(subject),
@@ -423,8 +507,9 @@ impl Report {
             }
     }
 
-    /// Says of each finding where its policy comes from. No policy says that of itself.
+    /// Says of each finding where its policy comes from, and describes the checks. No policy says where it comes from itself.
     pub fn mark(&mut self, plan: &[Arc<Planned>]) {
+        self.rules = plan.iter().flat_map(|planned| Rule::of(planned)).collect();
         let strangers: HashMap<&str, Origin> = plan
             .iter()
             .filter(|planned| planned.is_strangers())
@@ -472,9 +557,11 @@ impl Report {
             summary: Summary::default(),
             findings,
             suppressed: Vec::new(),
+            gone: Vec::new(),
             deep: None,
             is_deep: deep,
             is_curable: false,
+            rules: BTreeMap::new(),
             schema_version: SCHEMA_VERSION,
             tool: Tool::default(),
             target: Target::unread(installation),
@@ -687,6 +774,8 @@ impl Target {
             config_path: visible::path(&located.config_load),
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
+            scope: Scope::default(),
+            root: None,
             release: Some(JudgedBy::new(&config.judged)),
         }
     }
@@ -706,6 +795,8 @@ impl Target {
             config_path: known(&|found| visible::path(&found.config_load)),
             config_path_from: known(&|found| found.config_origin.clone()),
             config_exists: installation.is_none_or(|found| found.config_exists),
+            scope: Scope::default(),
+            root: None,
             release: None,
         }
     }

@@ -12,9 +12,10 @@ use sha2::Sha256;
 use crate::audit::code::{self, is_of};
 use crate::audit::finding::Location;
 use crate::audit::plan::Planned;
+use crate::audit::snippet::{Snippet, snippet};
 use crate::audit::visible;
 use crate::budget::Budget;
-use crate::config::{Config, Mask, SecretSource, SecretString, SecretSubject};
+use crate::config::{Config, Mask, SecretSource, SecretString, SecretSubject, segments};
 use crate::policy::manifest::EACH;
 use crate::probe::{Gateway, Probe};
 use crate::sandbox::{
@@ -336,7 +337,26 @@ impl Subject {
             place.and_then(|place| self.config.files.get(place.file)).map(|file| visible::path(&file.path));
         let (line, column) = place.map_or((0, 0), |place| (place.line, place.column));
         let exact = place.is_some_and(|place| place.exact);
-        Location::Config { pointer: self.config.of_file(pointer).into_owned(), file, line, column, exact }
+        let snippet = self.snippet(pointer);
+        Location::Config {
+            pointer: self.config.of_file(pointer).into_owned(),
+            file,
+            line,
+            column,
+            exact,
+            snippet,
+        }
+    }
+
+    /// The key and its value as the config has them; none where the value is not there.
+    fn snippet(&self, pointer: &str) -> Option<Snippet> {
+        let (file, range) = self.config.range(pointer).filter(|_| !pointer.is_empty())?;
+        let key = segments(&self.config.of_file(pointer))?.pop();
+        let shown = self.config.redact();
+        // What policies see as it is in the config is no secret, and no variable's.
+        let is_shown =
+            shown.pointer(pointer).is_some_and(|shown| self.config.effective.pointer(pointer) == Some(shown));
+        snippet(&self.config.files.get(file)?.text, range, key.as_deref(), is_shown)
     }
 
     /// The values that no output may show.

@@ -28,9 +28,40 @@ pub struct Suppressed {
 /// Why a finding was taken out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppression {
-    /// The reason that the config gives.
+    /// Who says so.
+    #[serde(default)]
+    pub by: SuppressedBy,
+    /// The reason that is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The last day on which it holds, such as "2027-01-31"; absent where it has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// Who takes a finding out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SuppressedBy {
+    /// The list of the config that is audited, where the operator lets it count.
+    #[default]
+    Config,
+    /// The site, in chitin.toml.
+    Settings,
+    /// A comment in the config that is audited, where the operator lets such comments count.
+    Comment,
+}
+
+impl SuppressedBy {
+    /// The same in words.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Config => "the config's own list",
+            Self::Settings => "the settings",
+            Self::Comment => "a comment in the config",
+        }
+    }
 }
 
 /// The findings that remain, and those that the config's list takes out. The first entry that fits gives the reason.
@@ -45,7 +76,8 @@ pub(super) fn apply(
         match list.iter().find(|entry| finding.check_id != ACTIVE && fits(entry, &finding)) {
             Some(entry) => {
                 let reason = text(entry, "reason").map(clean);
-                suppressed.push(Suppressed { finding, suppression: Suppression { reason } });
+                let suppression = Suppression { reason, ..Suppression::default() };
+                suppressed.push(Suppressed { finding, suppression });
             }
             None => kept.push(finding),
         }
@@ -80,12 +112,15 @@ mod tests {
             check_id: id.to_owned(),
             check: id.to_owned(),
             severity: Severity::Warn,
+            declared_severity: None,
             title: "State directory is open".to_owned(),
             detail: "Mode 0755".to_owned(),
             remediation: None,
             policy: "p".to_owned(),
             origin: crate::audit::Origin::BuiltIn,
             locations: vec![Location::Env { name: "X".to_owned() }],
+            fingerprint: String::new(),
+            baseline_state: None,
             fixes: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chitin::audit::{Planned, Report, Terms, visible};
 use chitin::budget::{Budget, LAST_WORDS};
 use chitin::confine::Asked;
-use chitin::output::{Format, Json, Text};
+use chitin::output::FormatName;
 use chitin::policy::manifest::Severity;
 use chitin::probe;
 use chitin::settings::Placed;
@@ -14,9 +14,10 @@ use clap::{Args, ValueEnum};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::choice::PolicyArguments;
+use super::outputs::OutputArguments;
 use super::progress::Progress;
 use super::target::{ConfineArguments, Found, LimitArguments, ProbeArguments, TargetArguments, now, wanted};
-use super::{INCOMPLETE, fix, listen, note, show, user_error};
+use super::{INCOMPLETE, fix, listen, note, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -49,9 +50,8 @@ pub(super) struct Arguments {
     /// Leave out the findings that the audited config itself asks to leave out; they are listed apart
     #[arg(long)]
     honour_config_suppressions: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
     /// Print what the policies log, on standard error
     #[arg(long, short)]
     verbose: bool,
@@ -92,6 +92,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
+    if arguments.fix && arguments.output.is_more() {
+        let what = "--fix shows its report as text or JSON on standard output only";
+        return Err(user_error(what, "audit again behind it, with the formats and files that you want"));
+    }
+    arguments.output.check()?;
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
         return fix::run_in_audit(
@@ -100,7 +105,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             arguments.terms(),
             fix_options,
             probe.as_ref(),
-            arguments.json,
+            arguments.output.stdout() == FormatName::Json,
         );
     }
     let mut clock = Clock::start(arguments.timings);
@@ -125,11 +130,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     clock.lap("the worker's part");
     let Delivery { report, logs, times, .. } = delivery;
     // Whoever reads it may be slow, or gone.
-    let json = arguments.json;
-    let code = report.exit.code;
+    let output = arguments.output.clone();
     let written = budget.patient().aside_within(LAST_WORDS, move || {
-        let format: &dyn Format = if json { &Json } else { &Text };
-        show(|out| format.write(&report, out)).map(|()| code)
+        output.write(std::slice::from_ref(&report)).map(|()| report.exit.code)
     });
     clock.lap("write the report");
     for line in clock.lines.iter().chain(&times) {

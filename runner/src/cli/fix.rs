@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::Path;
+use std::slice;
 use std::sync::Arc;
 
 use anstyle::Style;
@@ -196,7 +197,7 @@ pub(super) fn run_in_audit(
             }
             None => writeln!(out, "{}; nothing was changed\n", changes(count, "would be made"))?,
         }
-        Text.write(&after, out)
+        Text::default().write(slice::from_ref(&after), out)
     };
     if applied.as_ref().is_some_and(|applied| applied.run.is_some()) {
         return Ok(show_done(code, write));
@@ -395,7 +396,7 @@ fn unfinished(ready: &Ready, cut: &str, json: bool) -> anyhow::Result<u8> {
         print(|out| write_json(&ready.summary(None), &ready.report, out))?;
     } else {
         print(|out| {
-            Text.write(&ready.report, out)?;
+            Text::default().write(slice::from_ref(&ready.report), out)?;
             writeln!(out, "\nnothing was changed: what to change is not known, {}", visible(cut))
         })?;
     }

@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod fix;
 mod man;
+mod outputs;
 mod policy;
 mod progress;
 mod target;
@@ -15,9 +16,10 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use anyhow::Context as _;
+use chitin::audit::Report;
 use chitin::audit::visible::visible;
 use chitin::budget::{Budget, Cut, GRACE};
-use chitin::output::{fit, width_of, without_commands};
+use chitin::output::{FormatName, fit, width_of, without_commands};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -229,10 +231,23 @@ fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<
     write(&mut plain)?;
     // A document for programs begins with a bracket, which no text of this program does.
     let is_document = plain.starts_with(b"{") || plain.starts_with(b"[");
-    let width = if is_document { None } else { width_of(io::stdout()) };
-    let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
     let plain = String::from_utf8_lossy(&plain);
-    text.write_all(fit(&without_commands(&plain, is_document), width).as_bytes())?;
+    put(&without_commands(&plain, is_document), !is_document)
+}
+
+/// Writes reports to standard output in a format, in one piece.
+fn emit(format: FormatName, short: bool, reports: &[Report]) -> anyhow::Result<()> {
+    let shown = format.format(short);
+    let mut plain = Vec::new();
+    shown.write(reports, &mut plain)?;
+    put(&shown.without_commands(&String::from_utf8_lossy(&plain)), format == FormatName::Text)
+}
+
+/// Writes to standard output. A text for people is broken to the width of a terminal.
+fn put(plain: &str, is_text: bool) -> anyhow::Result<()> {
+    let width = if is_text { width_of(io::stdout()) } else { None };
+    let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
+    text.write_all(fit(plain, width).as_bytes())?;
     if output_was_closed() {
         return Err(anyhow::anyhow!("standard output is closed").context(NOT_WRITTEN));
     }

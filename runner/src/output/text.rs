@@ -1,13 +1,14 @@
 //! The report for people: what was audited, findings by severity, what is missing, and the verdict.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Format, wrap};
+use super::{Format, without_commands, wrap};
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Kind, Open};
-use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible};
+use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible, worst};
 use crate::config::release::Source;
 use crate::confine::Confinement;
 use crate::policy::catalog;
@@ -18,10 +19,34 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Text with colours; the stream takes them out where they are not wanted.
-pub struct Text;
+#[derive(Clone, Copy, Default)]
+pub struct Text {
+    /// One line does for a finding.
+    pub short: bool,
+}
 
 impl Format for Text {
-    fn write(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, reports: &[Report], out: &mut dyn Write) -> io::Result<()> {
+        for (number, report) in reports.iter().enumerate() {
+            if number > 0 {
+                writeln!(out)?;
+            }
+            self.one(report, out)?;
+        }
+        if let [_, _, ..] = reports {
+            let Exit { code, reason } = worst(reports);
+            writeln!(out, "\n{BOLD}{} targets{BOLD:#}\nexit {code}: {reason}", reports.len())?;
+        }
+        Ok(())
+    }
+
+    fn without_commands<'t>(&self, written: &'t str) -> Cow<'t, str> {
+        without_commands(written, false)
+    }
+}
+
+impl Text {
+    fn one(self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let target = &report.target;
         let config = if target.config_exists { "" } else { " (there is none)" };
         let release = target.release.as_ref();

@@ -1,0 +1,149 @@
+//! Where a report goes: in one format to standard output, and in any to files, each written whole or not at all.
+
+use std::collections::HashSet;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use chitin::audit::Report;
+use chitin::output::FormatName;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{complain, emit, user_error};
+
+/// What a new file may be, before the account's own mask.
+const NEW: u32 = 0o666;
+
+/// In which formats the report is wanted, and where.
+#[derive(Args, Clone)]
+pub(super) struct OutputArguments {
+    /// The format of the report on standard output [default: text]
+    #[arg(long, value_name = "FORMAT", conflicts_with = "json",
+        value_parser = PossibleValuesParser::new(FormatName::ALL.map(FormatName::as_str)).try_map(|name| FormatName::from_str(&name)))]
+    format: Option<FormatName>,
+    /// Write the report to FILE in FORMAT, too; may be given more than once
+    #[arg(long = "output", value_name = "FORMAT=FILE")]
+    files: Vec<Output>,
+    /// One line for each finding, in the format text
+    #[arg(long)]
+    short: bool,
+    /// The same as --format json
+    #[arg(long)]
+    json: bool,
+}
+
+/// A file for the report, and its format.
+#[derive(Clone)]
+struct Output {
+    format: FormatName,
+    path: PathBuf,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=').filter(|(_, path)| !path.is_empty());
+        let (format, path) = parts.ok_or("write FORMAT=FILE, such as json=report.json")?;
+        Ok(Self { format: format.parse()?, path: path.into() })
+    }
+}
+
+impl OutputArguments {
+    /// The report is wanted otherwise than as text or JSON on standard output.
+    pub(super) fn is_more(&self) -> bool {
+        !self.files.is_empty() || !matches!(self.stdout(), FormatName::Text | FormatName::Json)
+    }
+
+    /// The format on standard output.
+    pub(super) fn stdout(&self) -> FormatName {
+        let json = self.json.then_some(FormatName::Json);
+        self.format.or(json).unwrap_or(FormatName::Text)
+    }
+
+    /// The files can be written, as far as that can be told before there is a report.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let mut seen = HashSet::new();
+        for Output { path, .. } in &self.files {
+            let shown = path.display();
+            let wrong =
+                |what: String, help: &str| user_error(format!("cannot use --output {shown}: {what}"), help);
+            let folder = folder(path);
+            let folder = folder.canonicalize().map_err(|error| {
+                wrong(format!("{}: {error}", folder.display()), "name a file in a folder that exists")
+            })?;
+            if path.is_dir() {
+                return Err(wrong("it is a folder".to_owned(), "name a file, such as json=report.json"));
+            }
+            let name = path.file_name().unwrap_or_default();
+            if !seen.insert(folder.join(name)) {
+                return Err(wrong("two outputs go to it".to_owned(), "name a file of its own for each"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the reports everywhere. What cannot be written is told, and the others are written all the same.
+    ///
+    /// # Errors
+    /// The last failure; the others were told.
+    pub(super) fn write(&self, reports: &[Report]) -> anyhow::Result<()> {
+        let to_stdout = emit(self.stdout(), self.short, reports);
+        let files = self.files.iter().map(|Output { format, path }| {
+            let written = render(*format, self.short, reports).and_then(|bytes| write_whole(path, &bytes));
+            written.with_context(|| format!("cannot write {}", path.display()))
+        });
+        let mut failures: Vec<anyhow::Error> =
+            std::iter::once(to_stdout).chain(files).filter_map(Result::err).collect();
+        let Some(last) = failures.pop() else { return Ok(()) };
+        failures.iter().for_each(complain);
+        Err(last)
+    }
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The reports in a format, without colours.
+fn render(format: FormatName, short: bool, reports: &[Report]) -> io::Result<Vec<u8>> {
+    let format = format.format(short);
+    let mut plain = anstream::StripStream::new(Vec::new());
+    format.write(reports, &mut plain)?;
+    let plain = plain.into_inner();
+    Ok(format.without_commands(&String::from_utf8_lossy(&plain)).into_owned().into_bytes())
+}
+
+/// Writes a file whole or not at all. A link by that name is replaced, not followed: in a folder of many accounts it may be another's.
+/// A device or a pipe is written to.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_stream = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
+    if is_stream {
+        let stream =
+            rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match rustix::io::write(&stream, rest) {
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                // A reader that went away has seen enough.
+                Err(Errno::PIPE) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        return Ok(());
+    }
+    let mut file = tempfile::Builder::new()
+        .prefix(".chitin-")
+        .permissions(std::fs::Permissions::from_mode(NEW))
+        .tempfile_in(folder(path))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
