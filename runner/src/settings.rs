@@ -1,11 +1,17 @@
 //! `chitin.toml`: what a site has decided for itself. It is read from the operator's own configuration directory or
 //! from where the command line says, never from the target.
 
+mod suppression;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use suppression::{OWN, SiteSuppression};
+
 use crate::confine::Asked;
+use crate::policy::manifest::Severity;
 use crate::policy::set::Wanted;
 use crate::policy::signature::TrustedKey;
 use crate::target::{Environment, ReadError, read_regular};
@@ -27,6 +33,12 @@ pub struct Settings {
     /// Checks that may fail to be assessed without making the audit incomplete.
     #[serde(default)]
     pub accepted: Vec<Accepted>,
+    /// Findings that are left out.
+    #[serde(default, rename = "suppression", skip_serializing_if = "Vec::is_empty")]
+    pub suppressions: Vec<SiteSuppression>,
+    /// How bad the site calls the findings of a check, by its id.
+    #[serde(default, rename = "severity", skip_serializing_if = "BTreeMap::is_empty")]
+    pub severities: BTreeMap<String, Severity>,
     /// The suppressions of the config that is audited count.
     #[serde(default, rename = "honour-config-suppressions")]
     pub honour_config_suppressions: bool,
@@ -90,15 +102,17 @@ impl Accepted {
     }
 }
 
-const SECONDS_OF_A_DAY: u64 = 86_400;
+/// Seconds of a day.
+pub const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// A day of the calendar: 2027-01-31.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-struct Day {
-    text: String,
+pub struct Day {
+    /// As it is written.
+    pub text: String,
     /// Days since the epoch.
-    number: u64,
+    pub number: u64,
 }
 
 impl From<Day> for String {
@@ -211,13 +225,15 @@ impl Settings {
         let malformed = |reason: String| SettingsError::Malformed { path: path.to_owned(), reason };
         let text = String::from_utf8(read_regular(path, MAX_BYTES)?)
             .map_err(|_| malformed("it is not UTF-8".to_owned()))?;
-        let settings: Self = toml::from_str(&text).map_err(|error| malformed(of_toml(&text, &error)))?;
+        let mut settings: Self = toml::from_str(&text).map_err(|error| malformed(of_toml(&text, &error)))?;
+        suppression::find_lines(&text, &mut settings.suppressions);
         settings.check().map_err(malformed)?;
         Ok(settings)
     }
 
     fn check(&self) -> Result<(), String> {
         self.accepted.iter().try_for_each(Accepted::check)?;
+        suppression::check(&self.suppressions)?;
         self.policies.iter().try_for_each(Wanted::check)?;
         self.trusted_keys.iter().try_for_each(TrustedKey::check)?;
         if let Some(id) = twice(self.policies.iter().map(|wanted| wanted.id.clone())) {

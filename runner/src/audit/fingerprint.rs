@@ -12,7 +12,7 @@ use crate::config::segments;
 use crate::sandbox::types;
 
 /// Bytes of the digest that are kept: no two of some million findings have the same.
-const BYTES: usize = 16;
+pub(super) const BYTES: usize = 16;
 
 /// The longest id that stands for an element of a list, in bytes: a longer one is a text.
 const LONGEST_ID: usize = 64;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
+use crate::audit::inline;
 use crate::audit::open::{Class, Kind, Open};
 use crate::audit::outlet;
 use crate::audit::plan::{Origin, Planned};
@@ -21,7 +22,7 @@ use crate::policy::manifest::{Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
 use crate::sandbox::limits::ADDRESS_SPACE;
-use crate::settings::Accepted;
+use crate::settings::{Accepted, OWN, SECONDS_OF_A_DAY};
 use crate::target::Installation;
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes. CHANGELOG.md says what changed.
@@ -137,7 +138,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn of(assessment: &[Assessment]) -> Self {
+    pub(super) fn of(assessment: &[Assessment]) -> Self {
         let with = |status: Status| assessment.iter().filter(|check| check.status == status).count();
         let open = |class: Class| assessment.iter().filter(|check| check.class == Some(class)).count();
         Self {
@@ -154,20 +155,19 @@ impl Counts {
 impl Rule {
     /// The checks of a policy.
     fn of(planned: &Planned) -> impl Iterator<Item = (String, Self)> {
-        planned.manifest.checks.iter().map(|check| {
-            let rule = Self {
-                policy: planned.manifest.policy.id.clone(),
-                origin: planned.origin,
-                severity: check.severity,
-                summary: visible(&check.summary),
-            };
-            (check.id.clone(), rule)
-        })
+        let rule = |check: &Check| Self::new(check, &planned.manifest.policy.id, planned.origin);
+        planned.manifest.checks.iter().map(move |check| (check.id.clone(), rule(check)))
+    }
+
+    pub(super) fn new(check: &Check, policy: &str, origin: Origin) -> Self {
+        let summary = visible(&check.summary);
+        Self { policy: policy.to_owned(), origin, severity: check.severity, summary }
     }
 }
 
 /// What the verdict goes by.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a decision of its own")]
 pub struct Terms {
     /// The lowest severity that makes the verdict 1.
     pub fail_on: Severity,
@@ -175,11 +175,21 @@ pub struct Terms {
     pub fail_on_unassessed: bool,
     /// The suppressions of the config that is audited count.
     pub honour_suppressions: bool,
+    /// So do comments in it.
+    pub inline_suppressions: bool,
+    /// No suppression counts, whoever says it.
+    pub no_suppressions: bool,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { fail_on: Severity::Critical, fail_on_unassessed: false, honour_suppressions: false }
+        Self {
+            fail_on: Severity::Critical,
+            fail_on_unassessed: false,
+            honour_suppressions: false,
+            inline_suppressions: false,
+            no_suppressions: false,
+        }
     }
 }
 
@@ -202,7 +212,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn of(findings: &[Finding]) -> Self {
+    pub(super) fn of(findings: &[Finding]) -> Self {
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         Self { critical: count(Severity::Critical), warn: count(Severity::Warn), info: count(Severity::Info) }
     }
@@ -352,7 +362,7 @@ pub struct Assessment {
 }
 
 impl Assessment {
-    fn new(check: &Check, policy: &str, is_found: bool, mut unassessed: Vec<Open>) -> Self {
+    pub(super) fn new(check: &Check, policy: &str, is_found: bool, mut unassessed: Vec<Open>) -> Self {
         unassessed.sort_by_key(|open| open.class);
         let status = match (is_found, unassessed.is_empty()) {
             (true, _) => Status::Finding,
@@ -427,22 +437,11 @@ impl Report {
         let patience = if ended { Duration::ZERO } else { Duration::MAX };
         let gateway = subject.gateway(patience).map(|gateway| outlet::clean_gateway(subject, gateway));
         let Parts { mut findings, mut assessment, incomplete, .. } = parts;
-        findings.sort_by(|a, b| {
-            let severity = b.severity.cmp(&a.severity);
-            let id = || a.check_id.cmp(&b.check_id);
-            let (one, other) = (a.locations.first(), b.locations.first());
-            severity.then_with(id).then_with(|| one.map(Location::order).cmp(&other.map(Location::order)))
-        });
-        let Judged { release, other, .. } = &subject.config.judged;
-        let has_list =
-            [Some(*release), *other].into_iter().flatten().any(|release| release >= suppress::SINCE);
-        let honours = has_list && (terms.honour_suppressions || subject.honours_suppressions());
-        let (findings, suppressed) = if honours {
-            let clean = |text: &str| outlet::clean_reason(subject, text);
-            suppress::apply(&subject.config.effective, &clean, findings)
-        } else {
-            (findings, Vec::new())
-        };
+        subject.site().weigh(&mut findings);
+        let mut suppressed = Vec::new();
+        let mut findings = suppress_all(subject, terms, findings, &mut suppressed);
+        sort(&mut findings);
+        suppressed.sort_by(|a, b| in_order(&a.finding, &b.finding));
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
         let summary = Summary::of(&findings);
         let is_curable = findings.iter().any(|finding| !finding.fixes.is_empty());
@@ -453,7 +452,7 @@ impl Report {
             let reason = format!("nothing to audit: neither {state_dir} nor {config} exists");
             Exit { code: Exit::NOTHING, reason }
         } else {
-            verdict(&findings, &incomplete, terms.fail_on)
+            verdict(findings.iter(), &incomplete, terms.fail_on, false)
         };
         Self {
             ts,
@@ -492,6 +491,9 @@ impl Report {
             .map(|assessment| &*assessment.check_id)
             .collect();
         let is_told = |finding: &Finding| {
+            if finding.check.starts_with(OWN) {
+                return finding.check == finding.check_id;
+            }
             let declared = checks.get(&*finding.check);
             declared.is_some_and(|check| check.matches(&finding.check_id)) && found.contains(&*finding.check)
         };
@@ -503,7 +505,7 @@ impl Report {
             && if exit.code == Exit::NOTHING {
                 absent && findings.is_empty()
             } else {
-                *exit == verdict(findings, incomplete, fail_on)
+                *exit == verdict(findings.iter(), incomplete, fail_on, false)
             }
     }
 
@@ -515,10 +517,19 @@ impl Report {
             .filter(|planned| planned.is_strangers())
             .map(|planned| (&*planned.manifest.policy.id, planned.origin))
             .collect();
-        let suppressed = self.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
-        for finding in self.findings.iter_mut().chain(suppressed) {
+        for finding in self.all_findings_mut() {
             finding.origin = strangers.get(&*finding.policy).copied().unwrap_or_default();
         }
+    }
+
+    /// The findings, and then those that were suppressed.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().chain(self.suppressed.iter().map(|suppressed| &suppressed.finding))
+    }
+
+    /// The same, to be changed.
+    pub fn all_findings_mut(&mut self) -> impl Iterator<Item = &mut Finding> {
+        self.findings.iter_mut().chain(self.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding))
     }
 
     /// Why a target was not read to its end.
@@ -572,6 +583,40 @@ impl Report {
             confinement: None,
         }
     }
+}
+
+/// The findings that no suppression takes out: neither the site's, nor, where the operator lets them count, those of the config itself.
+fn suppress_all(
+    subject: &Subject,
+    terms: Terms,
+    mut findings: Vec<Finding>,
+    suppressed: &mut Vec<Suppressed>,
+) -> Vec<Finding> {
+    if terms.no_suppressions {
+        return findings;
+    }
+    let Judged { release, other, .. } = &subject.config.judged;
+    let has_list = [Some(*release), *other].into_iter().flatten().any(|release| release >= suppress::SINCE);
+    if has_list && (terms.honour_suppressions || subject.honours_suppressions()) {
+        let clean = |text: &str| outlet::clean_reason(subject, text);
+        findings = suppress::apply(&subject.config.effective, &clean, findings, suppressed);
+    }
+    if terms.inline_suppressions {
+        findings = inline::apply(subject, findings, suppressed);
+    }
+    subject.site().suppress(findings, &subject.bases(), subject.now / SECONDS_OF_A_DAY, suppressed)
+}
+
+/// The worst first, then by check id and place.
+pub(super) fn sort(findings: &mut [Finding]) {
+    findings.sort_by(in_order);
+}
+
+fn in_order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
+    let severity = b.severity.cmp(&a.severity);
+    let id = || a.check_id.cmp(&b.check_id);
+    let (one, other) = (a.locations.first(), b.locations.first());
+    severity.then_with(id).then_with(|| one.map(Location::order).cmp(&other.map(Location::order)))
 }
 
 /// What becomes of the outcomes.
@@ -802,16 +847,23 @@ impl Target {
     }
 }
 
-fn verdict(findings: &[Finding], incomplete: &[Incomplete], fail_on: Severity) -> Exit {
-    let worst = findings.iter().filter(|finding| finding.severity >= fail_on).count();
+/// The verdict over the findings that count; `is_new` is whether those are the ones that a baseline does not know.
+pub(super) fn verdict<'f>(
+    findings: impl Iterator<Item = &'f Finding>,
+    incomplete: &[Incomplete],
+    fail_on: Severity,
+    is_new: bool,
+) -> Exit {
+    let worst = findings.filter(|finding| finding.severity >= fail_on).count();
+    let new = if is_new { "new " } else { "" };
     let (code, reason) = if !incomplete.is_empty() {
         (INCOMPLETE, NOT_EVERYTHING.to_owned())
     } else if worst > 0 {
         let (plural, at_least) =
             (if worst == 1 { "" } else { "s" }, if fail_on == Severity::Critical { "" } else { " or worse" });
-        (1, format!("{worst} finding{plural} of severity {fail_on}{at_least}"))
+        (1, format!("{worst} {new}finding{plural} of severity {fail_on}{at_least}"))
     } else {
-        (0, format!("no finding of severity {fail_on} or worse"))
+        (0, format!("no {new}finding of severity {fail_on} or worse"))
     };
     Exit { code, reason }
 }

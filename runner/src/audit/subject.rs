@@ -12,6 +12,7 @@ use sha2::Sha256;
 use crate::audit::code::{self, is_of};
 use crate::audit::finding::Location;
 use crate::audit::plan::Planned;
+use crate::audit::site::SiteRules;
 use crate::audit::snippet::{Snippet, snippet};
 use crate::audit::visible;
 use crate::budget::Budget;
@@ -75,6 +76,7 @@ pub struct Subject {
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     accepted: Vec<Accepted>,
+    site: SiteRules,
     honours_suppressions: bool,
     probe: Option<Probe>,
     mask: OnceLock<Mask>,
@@ -237,7 +239,8 @@ impl Subject {
             progress: Arc::clone(&common.progress),
             probe: common.probe.clone(),
         };
-        let Settings { permissions, accepted, honour_config_suppressions, .. } = &basis.settings;
+        let Settings { permissions, accepted, suppressions, severities, honour_config_suppressions, .. } =
+            &basis.settings;
         Self {
             located,
             problems: config.problems.clone(),
@@ -249,6 +252,7 @@ impl Subject {
             family_gaps,
             permissions: Permissions { directory: permissions.directory, file: permissions.file },
             accepted: accepted.clone(),
+            site: SiteRules { suppressions: suppressions.clone(), severities: severities.clone() },
             honours_suppressions: *honour_config_suppressions,
             probe: basis.probe.clone(),
             mask: OnceLock::new(),
@@ -412,6 +416,17 @@ impl Subject {
     pub(super) fn release(&self) -> Release {
         let release = self.config.judged.release;
         Release { year: release.year, month: release.month, patch: release.patch }
+    }
+
+    /// The folders that the site may write paths relative to, as they are shown: the state directory, and the config's.
+    pub(super) fn bases(&self) -> Vec<String> {
+        let config = self.located.config_load.parent();
+        [Some(self.located.state_dir.as_path()), config].into_iter().flatten().map(visible::path).collect()
+    }
+
+    /// What the site says of findings.
+    pub(super) fn site(&self) -> &SiteRules {
+        &self.site
     }
 
     /// The site has decided that the suppressions of the config count.

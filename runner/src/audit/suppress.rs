@@ -64,14 +64,15 @@ impl SuppressedBy {
     }
 }
 
-/// The findings that remain, and those that the config's list takes out. The first entry that fits gives the reason.
+/// The findings that the config's list does not take out. The first entry that fits gives the reason.
 pub(super) fn apply(
     config: &Value,
     clean: &dyn Fn(&str) -> String,
     findings: Vec<Finding>,
-) -> (Vec<Finding>, Vec<Suppressed>) {
+    suppressed: &mut Vec<Suppressed>,
+) -> Vec<Finding> {
     let list = config.pointer(LIST).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let (mut kept, mut suppressed) = (Vec::new(), Vec::new());
+    let mut kept = Vec::new();
     for finding in findings {
         match list.iter().find(|entry| finding.check_id != ACTIVE && fits(entry, &finding)) {
             Some(entry) => {
@@ -82,7 +83,7 @@ pub(super) fn apply(
             None => kept.push(finding),
         }
     }
-    (kept, suppressed)
+    kept
 }
 
 /// The id is the same letter by letter, and the title and the detail have what the entry asks for, in any case.
@@ -128,7 +129,8 @@ mod tests {
     fn suppressed(list: &Value) -> Vec<(String, Option<String>)> {
         let config = json!({"security": {"audit": {"suppressions": list}}});
         let findings = vec![finding("a.b"), finding("a.bc"), finding(ACTIVE)];
-        let (kept, out) = apply(&config, &str::to_owned, findings);
+        let mut out = Vec::new();
+        let kept = apply(&config, &str::to_owned, findings, &mut out);
         assert_eq!(kept.len() + out.len(), 3);
         out.into_iter().map(|one| (one.finding.check_id, one.suppression.reason)).collect()
     }

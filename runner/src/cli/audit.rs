@@ -1,14 +1,17 @@
 //! `chitin audit`: locate, read, run, show.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chitin::audit::{Planned, Report, Terms, visible};
+use chitin::audit::baseline::Baseline;
+use chitin::audit::{Gate, Planned, Report, Terms, visible};
 use chitin::budget::{Budget, LAST_WORDS};
 use chitin::confine::Asked;
 use chitin::output::FormatName;
 use chitin::policy::manifest::Severity;
 use chitin::probe;
 use chitin::settings::Placed;
+use chitin::wording::shell_word;
 use chitin::worker::{Clock, Delivery, Order, Supervisor, SupervisorError, Task};
 use clap::{Args, ValueEnum};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -44,6 +47,8 @@ pub(super) struct Arguments {
     /// The lowest severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", value_enum, default_value_t = FailOn::Critical)]
     fail_on: FailOn,
+    #[command(flatten)]
+    known: KnownArguments,
     /// Exit with 3 also where a check is out of reach: a secret that is kept elsewhere, a grant that was refused
     #[arg(long)]
     fail_on_unassessed: bool,
@@ -58,6 +63,30 @@ pub(super) struct Arguments {
     /// Print how long each stage took, on standard error
     #[arg(long, hide = true)]
     timings: bool,
+}
+
+/// What is known already, and what becomes of it.
+#[derive(Args, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+struct KnownArguments {
+    /// Findings that this file of `chitin baseline write` has are known, and do not make the exit code 1
+    #[arg(long, value_name = "FILE", conflicts_with = "fix")]
+    baseline: Option<PathBuf>,
+    /// The lowest severity at which a finding that the baseline does not have makes the exit code 1 [default: that of --fail-on]
+    #[arg(long, value_name = "SEVERITY", value_enum, requires = "baseline")]
+    fail_on_new: Option<FailOn>,
+    /// Findings of checks that did not exist when the baseline was written make the exit code 1, too
+    #[arg(long, requires = "baseline")]
+    fail_on_new_checks: bool,
+    /// Exit with 0 whatever is found; with 3 still where something could not be assessed
+    #[arg(long, conflicts_with = "fix")]
+    exit_zero: bool,
+    /// Leave out the findings that comments in the audited config allow, such as `// chitin: allow CHECK-ID until 2027-01-31: reason`
+    #[arg(long)]
+    inline_suppressions: bool,
+    /// Show all findings, also those that suppressions of any kind leave out
+    #[arg(long, conflicts_with_all = ["inline_suppressions", "honour_config_suppressions"])]
+    no_suppressions: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -83,6 +112,8 @@ impl Arguments {
             fail_on: self.fail_on.into(),
             fail_on_unassessed: self.fail_on_unassessed,
             honour_suppressions: self.honour_config_suppressions,
+            inline_suppressions: self.known.inline_suppressions,
+            no_suppressions: self.known.no_suppressions,
         }
     }
 }
@@ -97,6 +128,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(user_error(what, "audit again behind it, with the formats and files that you want"));
     }
     arguments.output.check()?;
+    let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
         return fix::run_in_audit(
@@ -119,6 +151,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         terms: arguments.terms(),
         now: now()?,
         timed: arguments.timings,
+        known: Known {
+            baseline: baseline.as_ref(),
+            fail_on: arguments.known.fail_on_new.map(Severity::from),
+            fail_on_new_checks: arguments.known.fail_on_new_checks,
+            exit_zero: arguments.known.exit_zero,
+        },
     };
     let supervisor = work.supervisor();
     clock.lap("start the worker");
@@ -156,6 +194,27 @@ pub(super) struct Work<'a> {
     pub terms: Terms,
     pub now: u64,
     pub timed: bool,
+    pub known: Known<'a>,
+}
+
+/// What is known of a target, and what becomes of it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    pub baseline: Option<&'a Baseline>,
+    /// The lowest severity at which what is not known makes the verdict 1, where it is another than for all.
+    pub fail_on: Option<Severity>,
+    pub fail_on_new_checks: bool,
+    pub exit_zero: bool,
+}
+
+/// What is known of a target.
+pub(super) fn read_baseline(path: &Path) -> anyhow::Result<Baseline> {
+    Baseline::read(path).map_err(|error| {
+        user_error(
+            error.to_string(),
+            format!("chitin baseline write {} makes one of what is found now", shell_word(path)),
+        )
+    })
 }
 
 impl Work<'_> {
@@ -182,8 +241,31 @@ impl Work<'_> {
         policies.plan(deep, self.target, &self.placed, budget)
     }
 
-    /// Has the work done, and says where the target lies; that is not known where it could not be found in time.
+    /// Has the work done, decides of the report, and says where the target lies; that is not known where it could not be found in time.
     pub(super) fn deliver(
+        &self,
+        supervisor: Supervisor,
+        task: Task,
+        plan: &[Arc<Planned>],
+        deep: Option<&probe::Options>,
+        budget: &Budget,
+    ) -> anyhow::Result<(Delivery, Option<Found>)> {
+        let (mut delivery, found) = self.carry_out(supervisor, task, plan, deep, budget)?;
+        delivery.report.mark(plan);
+        delivery.report.decide(&Gate {
+            fail_on: self.known.fail_on.unwrap_or(self.terms.fail_on),
+            fail_on_new_checks: self.known.fail_on_new_checks,
+            exit_zero: self.known.exit_zero,
+            baseline: self.known.baseline,
+            settings: &self.placed.settings,
+            settings_file: self.placed.place.as_deref(),
+            no_suppressions: self.terms.no_suppressions,
+            now: self.now,
+        });
+        Ok((delivery, found))
+    }
+
+    fn carry_out(
         &self,
         supervisor: Supervisor,
         task: Task,
@@ -220,10 +302,7 @@ impl Work<'_> {
         let delivery = supervisor.carry_out(order, plan, budget, &counts);
         drop(progress);
         match delivery {
-            Ok(mut delivery) => {
-                delivery.report.mark(plan);
-                Ok((delivery, Some(found)))
-            }
+            Ok(delivery) => Ok((delivery, Some(found))),
             Err(error @ SupervisorError::NotConfined(_)) => Err(not_confined(&error)),
             Err(error) => Err(error.into()),
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use chitin::audit::visible;
 use chitin::config::release::ReleaseRange;
 use chitin::output::paragraph;
-use chitin::policy::catalog::BUILTIN;
+use chitin::policy::catalog::pages;
 use chitin::policy::manifest::{Check, Manifest};
 use chitin::sandbox::check::{Inspected, inspect};
 use chitin::wording::nearest;
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         return Err(unknown(id, ids(&inspected.manifest)));
     }
-    for builtin in BUILTIN {
+    for builtin in pages() {
         let manifest = builtin.manifest()?;
         if is_about(&manifest, id) {
             show(|out| {
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return stranger(&inspected, id, &format!("the policy {}, which you have added", locked.id));
     }
     let mut known = Vec::new();
-    for builtin in BUILTIN {
+    for builtin in pages() {
         known.extend(ids(&builtin.manifest()?));
     }
     known.extend(set.locked().flat_map(|locked| ids(&locked.manifest())));

@@ -27,7 +27,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::audit::Work;
+use super::audit::{Known, Work};
 use super::choice::PolicyArguments;
 use super::target::{ConfineArguments, Found, LimitArguments, TargetArguments, now};
 use super::{INCOMPLETE, Unfinished, ask, listen, note, show as print, show_done, user_error};
@@ -483,7 +483,7 @@ impl<'a> Fix<'a> {
         let budget = Budget::new(limit.wall());
         listen(&budget)?;
         let (placed, now) = (target.settings()?, now()?);
-        let work = Work { target, placed, confine, limit, terms, now, timed: false };
+        let work = Work { target, placed, confine, limit, terms, now, timed: false, known: Known::default() };
         let mut policies = work.plan(policies, deep.is_some(), &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {

@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand.
 
 mod audit;
+mod baseline;
 mod choice;
+mod diff;
 mod doctor;
 mod explain;
 mod fix;
@@ -57,6 +59,11 @@ struct Cli {
 enum Command {
     /// Audit an installation: its state directory and its config
     Audit(audit::Arguments),
+    /// Keep a file of the findings that are known, so that only new ones fail an audit
+    #[command(subcommand)]
+    Baseline(baseline::Command),
+    /// Compare two reports of `chitin audit --json`: what appeared, what went, what changed
+    Diff(diff::Arguments),
     /// Cure what can be cured safely: show it, ask, change it, and keep a journal of it
     Fix(fix::Arguments),
     /// Take a fix back
@@ -124,6 +131,8 @@ pub(crate) fn run() -> ExitCode {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
     let result = match cli.command {
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Baseline(command) => baseline::run(&command),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Fix(arguments) => fix::run(&arguments),
         Command::Undo(arguments) => fix::run_undo(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

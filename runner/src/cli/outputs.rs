@@ -122,7 +122,7 @@ fn render(format: FormatName, short: bool, reports: &[Report]) -> io::Result<Vec
 
 /// Writes a file whole or not at all. A link by that name is replaced, not followed: in a folder of many accounts it may be another's.
 /// A device or a pipe is written to.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let is_stream = path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir());
     if is_stream {
         let stream =

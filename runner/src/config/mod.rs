@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
 
+pub use comments::{Allowance, Said};
 pub use edit::{Edit, EditError, value_of};
 pub use mask::Mask;
 pub use masked::Masked;
@@ -31,7 +32,7 @@ pub use source::SourceFile;
 use crate::target::snapshot::Identity;
 use crate::target::{Environment, Located, Origin, Preview, more_include_roots};
 // The rooms' modules by their own names, for each other.
-use read::{include, scan, source, substitute, tree};
+use read::{comments, include, scan, source, substitute, tree};
 use release::{
     Judged, Word, defaults, detect, extensions, legacy, pattern, plugins, roster, rules, schema, schema_type,
     validate, workspace,
@@ -164,6 +165,13 @@ impl Config {
         let copy = redacted.first.take().unwrap_or_else(anew);
         redacted.held = Arc::downgrade(&copy);
         copy
+    }
+
+    /// The comments of all files that allow a finding.
+    #[must_use]
+    pub fn allowances(&self) -> Vec<Allowance> {
+        let files = self.files.iter().enumerate();
+        files.flat_map(|(number, file)| comments::allowances(number, file)).collect()
     }
 
     /// True when the gateway itself would refuse this config.

@@ -14,11 +14,22 @@ pub struct Builtin {
 /// All built-in policies, in byte order of their ids.
 pub static BUILTIN: &[Builtin] = &include!(concat!(env!("OUT_DIR"), "/builtin.rs"));
 
-/// A built-in policy declares this check, so that `chitin explain` knows it.
+/// What this program checks itself, beside its policies: the suppressions of the site and of the config. It has no code in the sandbox.
+pub static OWN: Builtin = Builtin {
+    manifest: include_str!("../audit/suppressions/policy.toml"),
+    page: include_str!("../audit/suppressions/README.md"),
+};
+
+/// Everything that has a page: the policies, and this program's own checks.
+pub fn pages() -> impl Iterator<Item = &'static Builtin> {
+    BUILTIN.iter().chain([&OWN])
+}
+
+/// There is a page about this check, so that `chitin explain` knows it.
 #[must_use]
 pub fn explains(check: &str) -> bool {
     let line = format!("id = \"{check}\"");
-    BUILTIN.iter().any(|builtin| builtin.manifest.lines().any(|known| known == line))
+    pages().any(|builtin| builtin.manifest.lines().any(|known| known == line))
 }
 
 impl Builtin {
@@ -34,6 +45,6 @@ impl Builtin {
 /// The built-in policy whose id, or whose check's id, a stranger's manifest takes.
 #[must_use]
 pub fn owner(manifest: &Manifest) -> Option<String> {
-    let own = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok());
+    let own = pages().filter_map(|builtin| builtin.manifest().ok());
     own.filter(|own| shared_name(own, manifest).is_some()).map(|own| own.policy.id).next()
 }

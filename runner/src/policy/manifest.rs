@@ -142,7 +142,7 @@ impl Check {
 }
 
 /// An id fits a pattern in which each `*` stands for at least one character.
-fn fits(pattern: &str, id: &str) -> bool {
+pub(crate) fn fits(pattern: &str, id: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == id };
     let Some(rest) = id.strip_prefix(head) else { return false };
     let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());

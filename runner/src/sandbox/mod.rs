@@ -11,7 +11,7 @@ pub mod engine;
 mod host;
 pub mod limits;
 mod load;
-mod pattern;
+pub(crate) mod pattern;
 mod run;
 pub mod view;
 mod wasi;

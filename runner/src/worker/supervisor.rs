@@ -424,7 +424,7 @@ fn why_ended(status: Option<ExitStatus>, words: &str) -> String {
 /// What a report's own form does not say, and the supervisor needs to show it.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Beside {
-    /// The declared check of each finding.
+    /// The declared check of each finding, and then of each that was suppressed.
     findings: Vec<String>,
     /// A fix may cure some of it.
     curable: bool,
@@ -437,7 +437,7 @@ impl Beside {
         let named = |open: &crate::audit::Open| open.check_id.clone();
         Self {
             curable: report.is_curable,
-            findings: report.findings.iter().map(|finding| finding.check.clone()).collect(),
+            findings: report.all_findings().map(|finding| finding.check.clone()).collect(),
             open: report
                 .assessment
                 .iter()
@@ -449,11 +449,12 @@ impl Beside {
     /// The whole delivery; none where it is not what a worker hands over.
     fn put_into(self, mut delivery: Delivery, given: &Given<'_>) -> Option<Delivery> {
         let report = &mut delivery.report;
-        if self.findings.len() != report.findings.len() || self.open.len() != report.assessment.len() {
+        if self.findings.len() != report.all_findings().count() || self.open.len() != report.assessment.len()
+        {
             return None;
         }
         (report.is_curable, report.is_deep) = (self.curable, given.deep);
-        for (finding, check) in report.findings.iter_mut().zip(self.findings) {
+        for (finding, check) in report.all_findings_mut().zip(self.findings) {
             finding.check = check;
         }
         for (assessment, names) in report.assessment.iter_mut().zip(self.open) {

@@ -44,7 +44,7 @@ impl SourceFile {
     }
 
     /// Line and column, both from 1, of a byte offset.
-    fn position(&self, offset: u32) -> Option<(u32, u32)> {
+    pub(in crate::config) fn position(&self, offset: u32) -> Option<(u32, u32)> {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = *self.line_starts.get(line.checked_sub(1)?)?;
         let before = self.characters_before(offset)?.checked_sub(self.characters_before(start)?)?;

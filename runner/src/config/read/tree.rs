@@ -221,10 +221,19 @@ pub(in crate::config) fn parse(
 
 /// What the second reader, which knows the places, makes of a text.
 pub(in crate::config) fn second_reader(text: &str) -> Option<ast::Value<'_>> {
-    let collect = jsonc_parser::CollectOptions {
-        comments: jsonc_parser::CommentCollectionStrategy::Off,
-        tokens: false,
-    };
+    read_with(text, jsonc_parser::CommentCollectionStrategy::Off)?.value
+}
+
+/// The comments of a text.
+pub(in crate::config) fn comments(text: &str) -> Option<jsonc_parser::CommentMap<'_>> {
+    read_with(text, jsonc_parser::CommentCollectionStrategy::Separate)?.comments
+}
+
+fn read_with(
+    text: &str,
+    comments: jsonc_parser::CommentCollectionStrategy,
+) -> Option<jsonc_parser::ParseResult<'_>> {
+    let collect = jsonc_parser::CollectOptions { comments, tokens: false };
     let options = jsonc_parser::ParseOptions {
         allow_comments: true,
         allow_loose_object_property_names: true,
@@ -237,7 +246,7 @@ pub(in crate::config) fn second_reader(text: &str) -> Option<ast::Value<'_>> {
         allow_non_finite_numbers: true,
         allow_extended_string_escapes: true,
     };
-    jsonc_parser::parse_to_ast(text, &collect, &options).ok().and_then(|result| result.value)
+    jsonc_parser::parse_to_ast(text, &collect, &options).ok()
 }
 
 fn spend(value: &Value, length: usize, budget: &mut usize) -> Option<()> {
