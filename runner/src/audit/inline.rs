@@ -4,10 +4,12 @@
 use crate::audit::finding::{Finding, Location};
 use crate::audit::outlet;
 use crate::audit::own::{self, Matter};
+use crate::audit::report::{Assessment, Status};
 use crate::audit::subject::Subject;
 use crate::audit::suppress::{Suppressed, SuppressedBy, Suppression};
 use crate::audit::visible;
 use crate::config::Said;
+use crate::policy::manifest::fits;
 use crate::settings::{Day, OWN, SECONDS_OF_A_DAY};
 
 /// A comment that can be understood.
@@ -23,6 +25,7 @@ struct Holding {
 /// The findings that remain, with those on the comments themselves, and those that comments take out.
 pub(super) fn apply(
     subject: &Subject,
+    assessment: &[Assessment],
     findings: Vec<Finding>,
     suppressed: &mut Vec<Suppressed>,
 ) -> Vec<Finding> {
@@ -70,11 +73,11 @@ pub(super) fn apply(
         }
     }
     for finding in findings {
-        let fits = |one: &&mut Holding| {
+        let is_meant = |one: &&mut Holding| {
             let is_there = |place: &Location| matches!(place, Location::Config { file: Some(file), line, .. } if *file == one.file && *line == one.about);
             one.said.check == finding.check_id && finding.locations.first().is_some_and(is_there)
         };
-        match holding.iter_mut().find(fits) {
+        match holding.iter_mut().find(is_meant) {
             Some(one) => {
                 one.is_used = true;
                 let suppression = Suppression {
@@ -88,13 +91,15 @@ pub(super) fn apply(
         }
     }
     for Holding { file, line, said, until, is_used, .. } in holding {
-        let place = Location::Text { path: file.clone(), line, column: 1 };
-        let (what, said) =
-            (format!("{file} {}", said.check), format!("The comment allows {}: {}", said.check, said.reason));
-        if !is_used {
-            kept.push(own::finding(Matter::Unused, &what, said, place));
-        } else if until.is_none() {
-            kept.push(own::finding(Matter::NoExpiry, &what, said, place));
+        let is_assessed = |check: &Assessment| {
+            fits(&check.check_id, &said.check) && matches!(check.status, Status::Clean | Status::Finding)
+        };
+        let matter = if is_used { Matter::NoExpiry } else { Matter::Unused };
+        let is_matter = if is_used { until.is_none() } else { assessment.iter().any(is_assessed) };
+        if is_matter {
+            let place = Location::Text { path: file.clone(), line, column: 1 };
+            let detail = format!("The comment allows {}: {}", said.check, said.reason);
+            kept.push(own::finding(matter, &format!("{file} {}", said.check), detail, place));
         }
     }
     kept

@@ -439,7 +439,7 @@ impl Report {
         let Parts { mut findings, mut assessment, incomplete, .. } = parts;
         subject.site().weigh(&mut findings);
         let mut suppressed = Vec::new();
-        let mut findings = suppress_all(subject, terms, findings, &mut suppressed);
+        let mut findings = suppress_all(subject, terms, &assessment, findings, &mut suppressed);
         sort(&mut findings);
         suppressed.sort_by(|a, b| in_order(&a.finding, &b.finding));
         assessment.sort_by(|a, b| a.check_id.cmp(&b.check_id));
@@ -589,6 +589,7 @@ impl Report {
 fn suppress_all(
     subject: &Subject,
     terms: Terms,
+    assessment: &[Assessment],
     mut findings: Vec<Finding>,
     suppressed: &mut Vec<Suppressed>,
 ) -> Vec<Finding> {
@@ -602,7 +603,7 @@ fn suppress_all(
         findings = suppress::apply(&subject.config.effective, &clean, findings, suppressed);
     }
     if terms.inline_suppressions {
-        findings = inline::apply(subject, findings, suppressed);
+        findings = inline::apply(subject, assessment, findings, suppressed);
     }
     subject.site().suppress(findings, &subject.bases(), subject.now / SECONDS_OF_A_DAY, suppressed)
 }

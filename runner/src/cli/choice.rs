@@ -188,27 +188,33 @@ impl PolicyArguments {
         Ok(plan.into_iter().map(Arc::new).collect())
     }
 
-    /// What the settings accept is the name of some check; a misspelt one would do nothing, and nobody would know.
+    /// What the settings name are checks; a misspelt one would do nothing, and nobody would know.
     fn are_known(&self, settings: &Settings, set: Option<&Set>) -> anyhow::Result<()> {
+        let named = |what: &'static str, check: &str| (what, check.to_owned());
+        let mut all: Vec<(&str, String)> = Vec::new();
+        all.extend(settings.accepted.iter().map(|accepted| named("accepts", &accepted.check)));
+        all.extend(settings.suppressions.iter().map(|suppression| named("suppresses", &suppression.check)));
+        all.extend(settings.severities.keys().map(|check| named("weighs", check)));
         // A file may bring checks that nobody knows yet.
-        if settings.accepted.is_empty() || self.named.iter().any(|named| policy::is_file(&named.name)) {
+        if all.is_empty() || self.named.iter().any(|named| policy::is_file(&named.name)) {
             return Ok(());
         }
         let mut known = Vec::new();
-        for builtin in catalog::BUILTIN {
+        for builtin in catalog::pages() {
             known.extend(builtin.manifest()?.checks);
         }
         known.extend(set.into_iter().flat_map(Set::locked).flat_map(|locked| locked.manifest().checks));
-        for accepted in &settings.accepted {
-            if known.iter().any(|check| check.matches(&accepted.check)) {
+        for (what, check) in all {
+            let is_known = match check.strip_suffix('*') {
+                Some(beginning) => known.iter().any(|known| known.id.starts_with(beginning)),
+                None => known.iter().any(|known| known.matches(&check)),
+            };
+            if is_known {
                 continue;
             }
-            let near = nearest(&accepted.check, known.iter().map(|check| check.id.as_str()));
+            let near = nearest(&check, known.iter().map(|check| check.id.as_str()));
             let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
-            note(&visible(&format!(
-                "warning: chitin.toml accepts {}, and there is no such check{near}",
-                accepted.check
-            )));
+            note(&visible(&format!("warning: chitin.toml {what} {check}, and there is no such check{near}")));
         }
         Ok(())
     }
