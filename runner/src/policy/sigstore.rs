@@ -13,6 +13,8 @@ use super::signature::fits;
 mod bundle;
 
 #[cfg(feature = "registry")]
+pub(super) use bundle::is_signature;
+#[cfg(feature = "registry")]
 pub use bundle::{BundleError, Root, RootError};
 
 /// How the signer of a policy begins in `chitin.lock` where it is an identity: `sigstore:ISSUER IDENTITY`.
