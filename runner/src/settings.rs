@@ -14,6 +14,7 @@ use crate::confine::Asked;
 use crate::policy::manifest::Severity;
 use crate::policy::set::Wanted;
 use crate::policy::signature::TrustedKey;
+use crate::policy::sigstore::TrustedIdentity;
 use crate::target::{Environment, ReadError, read_regular};
 use crate::wording::of_toml;
 
@@ -51,6 +52,12 @@ pub struct Settings {
     /// The keys whose signatures of policies count.
     #[serde(default, rename = "trusted-key", skip_serializing)]
     pub trusted_keys: Vec<TrustedKey>,
+    /// The identities whose signatures of policies, by sigstore, count.
+    #[serde(default, rename = "trusted-identity", skip_serializing)]
+    pub trusted_identities: Vec<TrustedIdentity>,
+    /// A file with the root of trust of another sigstore than the public one, from the folder of these settings on.
+    #[serde(default, rename = "sigstore-root", skip_serializing)]
+    pub sigstore_root: Option<PathBuf>,
     /// Policies that nobody signed are not used.
     #[serde(default, rename = "require-signatures", skip_serializing)]
     pub require_signatures: bool,
@@ -236,8 +243,17 @@ impl Settings {
         suppression::check(&self.suppressions)?;
         self.policies.iter().try_for_each(Wanted::check)?;
         self.trusted_keys.iter().try_for_each(TrustedKey::check)?;
+        self.trusted_identities.iter().try_for_each(TrustedIdentity::check)?;
+        if self.sigstore_root.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err("sigstore-root = \"\" names no file; leave it out for the public sigstore".to_owned());
+        }
         if let Some(id) = twice(self.policies.iter().map(|wanted| wanted.id.clone())) {
             return Err(format!("the policy \"{id}\" is listed twice"));
+        }
+        let identities =
+            self.trusted_identities.iter().map(|one| format!("{} at {}", one.identity, one.issuer));
+        if let Some(identity) = twice(identities) {
+            return Err(format!("the trusted identity {identity} is listed twice"));
         }
         // Which of two keys with one number was meant, nobody could tell.
         match twice(self.trusted_keys.iter().map(TrustedKey::id)) {
@@ -390,13 +406,24 @@ mod tests {
         let key = "RWT7nby7ReHHpXvH0nVj8rucySIgzVQqSyOcQvMC0vxhHUes+wnXIrzG";
         let policy = |more: &str| format!("[[policy]]\nid = \"a\"\nsource = \"x\"\n{more}");
         let trusted = format!("[[trusted-key]]\nkey = \"{key}\"\n");
-        assert!(read(&(policy("grants = [\"list:state\"]\n") + &trusted)).is_ok());
+        let identity = |identity: &str| {
+            format!(
+                "[[trusted-identity]]\nissuer = \"https://accounts.example\"\nidentity = \"{identity}\"\n"
+            )
+        };
+        let all =
+            policy("grants = [\"list:state\"]\n") + &trusted + &identity("ann@example.com") + &identity("b*");
+        assert!(read(&("sigstore-root = \"root.json\"\n".to_owned() + &all)).is_ok());
         for (text, reason) in [
             (policy("") + &policy(""), "listed twice"),
             (policy("grants = [\"all\"]"), "name its capabilities"),
             (policy("grant = []"), "unknown field `grant`"),
             (trusted.replace(key, "RW"), "no minisign public key"),
             (trusted.repeat(2), "two trusted keys with the number A5C7E145BBBC9DFB"),
+            (identity("a").repeat(2), "the trusted identity a at https://accounts.example is listed twice"),
+            (identity("*"), "stands for everybody"),
+            (identity("a").replace("issuer", "provider"), "unknown field `provider`"),
+            ("sigstore-root = \"\"\n".to_owned(), "names no file"),
         ] {
             let error = read(&text).unwrap_err();
             assert!(error.contains(reason), "{error}");

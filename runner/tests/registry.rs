@@ -15,9 +15,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chitin_test_support::sigstore::{BUNDLE, Said as SignedBy, Sigstore};
 use chitin_test_support::with_manifest;
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
@@ -162,6 +164,12 @@ impl Stored {
 
     fn bytes(&self) -> Vec<u8> {
         self.manifest.to_string().into_bytes()
+    }
+
+    /// The version that it says of itself.
+    fn version(&self) -> String {
+        let text = String::from_utf8_lossy(&self.layer);
+        text.split("version = \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
     /// What an honest registry answers that has this under the tag 1.0.0.
@@ -612,6 +620,366 @@ fn a_signature_lies_beside_its_policy() {
         assert!(format!("{}{}", answer.stdout, answer.stderr).contains(words), "{words}: {answer:?}");
         assert!(server.asked().len() < 30, "{}", server.asked().len());
     }
+}
+
+/// The kind of what stands beside a policy.
+fn kind_of(bytes: &[u8]) -> &'static str {
+    if bytes.starts_with(b"untrusted comment") { "application/vnd.minisign.signature" } else { BUNDLE }
+}
+
+/// A registry with a policy, and what stands beside it. It is changed while it is asked.
+#[derive(Clone)]
+struct Beside {
+    stored: Stored,
+    /// The bundles, in the order of the list.
+    bundles: Vec<Vec<u8>>,
+    /// The registry has a list of what refers to what; else a tag stands in for it, as cosign writes it.
+    has_referrers: bool,
+    /// The size that a bundle's manifest announces, where it is not its own.
+    announced: Option<u64>,
+    /// The digest that a bundle's manifest names as its subject, where it is not that of the policy's.
+    subject: Option<String>,
+}
+
+impl Beside {
+    fn new(version: &str, bundles: Vec<Vec<u8>>) -> Self {
+        let stored = Stored::new(version);
+        Self { stored, bundles, has_referrers: true, announced: None, subject: None }
+    }
+
+    /// The manifest that a bundle lies in.
+    fn manifest(&self, bundle: &[u8]) -> Vec<u8> {
+        let subject = self.subject.clone().unwrap_or_else(|| digest(&self.stored.bytes()));
+        let size = self.announced.unwrap_or(bundle.len() as u64);
+        json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": kind_of(bundle),
+            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": digest(b"{}"), "size": 2 },
+            "layers": [{ "mediaType": kind_of(bundle), "digest": digest(bundle), "size": size }],
+            "subject": { "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": subject, "size": 1 },
+        })
+        .to_string()
+        .into_bytes()
+    }
+
+    fn answer(&self, asked: &Asked) -> Said {
+        let own = digest(&self.stored.bytes());
+        let (api, tag) = (
+            format!("/v2/ann/mine/referrers/{own}"),
+            format!("/v2/ann/mine/manifests/{}", own.replace(':', "-")),
+        );
+        if asked.path == if self.has_referrers { api } else { tag } {
+            let entry = |bundle: &Vec<u8>| {
+                let manifest = self.manifest(bundle);
+                let kind =
+                    if self.has_referrers { kind_of(bundle) } else { "application/vnd.oci.empty.v1+json" };
+                json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "artifactType": kind,
+                    "digest": digest(&manifest), "size": manifest.len(),
+                    "annotations": { "dev.sigstore.bundle.content": "dsse-envelope" } })
+            };
+            let listed: Vec<Value> = self.bundles.iter().map(entry).collect();
+            return ok(json!({ "schemaVersion": 2, "manifests": listed }).to_string());
+        }
+        for bundle in &self.bundles {
+            let manifest = self.manifest(bundle);
+            if asked.path == format!("/v2/ann/mine/manifests/{}", digest(&manifest)) {
+                return ok(manifest);
+            }
+            if asked.path == format!("/v2/ann/mine/blobs/{}", digest(bundle)) {
+                return ok(bundle.clone());
+            }
+        }
+        let version = self.stored.version();
+        if asked.path.starts_with("/v2/ann/mine/tags/list") {
+            return ok(json!({ "tags": [version] }).to_string());
+        }
+        self.stored.answer(&Asked { path: asked.path.replace(&version, "1.0.0"), ..asked.clone() })
+    }
+}
+
+/// A registry whose content can be replaced.
+fn changing(first: Beside) -> (Server, Arc<Mutex<Beside>>) {
+    let now = Arc::new(Mutex::new(first));
+    let shared = Arc::clone(&now);
+    (Server::new(move |asked| shared.lock().unwrap().answer(asked)), now)
+}
+
+const GITHUB: &str = "https://token.actions.githubusercontent.com";
+
+/// An entry of the settings for the author's workflows.
+fn ann(more: &str) -> String {
+    format!(
+        "\n[[trusted-identity]]\nissuer = \"{GITHUB}\"\nidentity = \"https://github.com/ann/theirs/*\"\n{more}\n"
+    )
+}
+
+/// A home whose settings know a sigstore of their own.
+fn home_with(sigstore: &Sigstore, settings: &str) -> Home {
+    let home = home();
+    let folder = home.path().join(".config/chitin");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("root.json"), sigstore.root().to_string()).unwrap();
+    set(&home, settings);
+    home
+}
+
+/// Writes settings, and keeps the policies that were added.
+fn set(home: &Home, settings: &str) {
+    let file = home.path().join(".config/chitin/chitin.toml");
+    let known = fs::read_to_string(&file).unwrap_or_default();
+    let added = known.find("[[policy]]").map_or("", |at| &known[at..]);
+    let added = added.split("\n[[trusted-identity]]").next().unwrap();
+    fs::write(&file, format!("sigstore-root = \"root.json\"\n{settings}\n{added}")).unwrap();
+}
+
+fn about(stored: &Stored) -> SignedBy {
+    SignedBy { subject: digest(&stored.bytes()).replace("sha256:", ""), ..SignedBy::default() }
+}
+
+fn lock(home: &Home) -> String {
+    fs::read_to_string(home.path().join(".config/chitin/chitin.lock")).unwrap()
+}
+
+/// An error that names its cause on one line, and nothing was added.
+fn stopped(home: &Home, answer: &Answer, words: &str) {
+    assert_eq!(answer.code, 2, "{answer:?}");
+    assert!(answer.stderr.contains(words), "{words}: {}", answer.stderr);
+    assert!(!answer.stderr.contains('\u{1b}') && answer.stderr.lines().count() <= 2, "{:?}", answer.stderr);
+    assert!(!home.path().join(".config/chitin/chitin.lock").exists());
+}
+
+#[test]
+fn an_identity_signs_a_policy_by_sigstore() {
+    const NAME: &str = "https://github.com/ann/theirs/.github/workflows/release.yml@refs/tags/v1";
+    let sigstore = Sigstore::new();
+    let bundle = |version: &str, by: &dyn Fn(SignedBy) -> SignedBy| {
+        let by = by(about(&Stored::new(version)));
+        sigstore.bundle(&by).to_string().into_bytes()
+    };
+    for has_referrers in [true, false] {
+        let first = Beside { has_referrers, ..Beside::new("1.0.0", vec![bundle("1.0.0", &|by| by)]) };
+        let (registry, now) = changing(first);
+        let home = home_with(&sigstore, &format!("require-signatures = true\n{}", ann("name = \"Ann\"")));
+        let place = format!("oci://{}/ann/mine", registry.host);
+        let answer = run(&home, &["policy", "inspect", &place]);
+        assert!(
+            answer.code == 0
+                && unwrapped(&answer.stdout)
+                    .contains(&format!("signed by {NAME} (by {GITHUB}), who is Ann here, which you trust")),
+            "{answer:?}"
+        );
+        let answer = run(&home, &["policy", "add", &place, "--yes"]);
+        assert_eq!(answer.code, 0, "{has_referrers}: {answer:?}");
+        assert!(
+            unwrapped(&answer.stdout).contains(&format!("signed by {NAME} (by {GITHUB})")),
+            "{}",
+            answer.stdout
+        );
+        assert!(lock(&home).contains(&format!("signer = \"sigstore:{GITHUB} {NAME}\"")), "{}", lock(&home));
+        for command in [&["policy", "verify"][..], &["policy", "list"], &["policy", "inspect", "mine"]] {
+            let answer = run(&home, command);
+            let shown = format!("signed by {NAME} (by {GITHUB})");
+            assert!(
+                answer.code == 0 && unwrapped(&answer.stdout).contains(&shown),
+                "{command:?}: {answer:?}"
+            );
+        }
+        let before = registry.asked().len();
+        let audit = run(&home, &["audit", "--locked"]);
+        assert!(audit.stdout.contains("said by the policy mine, which you have added"), "{audit:?}");
+        assert_eq!(registry.asked().len(), before, "an audit asks nobody");
+        // Each audit holds the lock against the settings.
+        for (settings, words) in [
+            (ann("revoked = \"it was taken over\""), "which is revoked: it was taken over"),
+            (ann("policies = [\"ann-*\"]"), "which may sign ann-* only"),
+            (String::new(), "which is not trusted here"),
+            (ann("").replace("ann/theirs", "bob/theirs"), "which is not trusted here"),
+            (ann("").replace(GITHUB, "https://gitlab.example"), "which is not trusted here"),
+        ] {
+            set(&home, &settings);
+            let audit = run(&home, &["audit"]);
+            assert!(audit.code == 3 && unwrapped(&audit.stdout).contains(words), "{words}: {audit:?}");
+            let verify = run(&home, &["policy", "verify"]);
+            assert!(verify.code == 3 && verify.stdout.contains(words), "{words}: {verify:?}");
+        }
+        // An update that nobody signed, or somebody else, stops; one by another trusted identity says so.
+        set(&home, &ann(""));
+        let kept = home.set();
+        let update = |bundles: Vec<Vec<u8>>| {
+            now.lock().unwrap().clone_from(&Beside { has_referrers, ..Beside::new("1.1.0", bundles) });
+            run(&home, &["policy", "update", "mine"])
+        };
+        let other = |by: SignedBy| SignedBy { identity: "https://github.com/bob/theirs/x".to_owned(), ..by };
+        let words =
+            format!("{NAME} (by {GITHUB}) signed the version that you have, and nobody signed this one");
+        for (bundles, more) in [
+            (Vec::new(), ""),
+            (vec![bundle("1.1.0", &other)], "it is signed by https://github.com/bob/theirs/x at"),
+            (vec![bundle("1.0.0", &|by| by)], "a bundle beside it does not count"),
+        ] {
+            let answer = update(bundles);
+            assert!(
+                answer.code == 2 && answer.stderr.contains(&words) && answer.stderr.contains(more),
+                "{answer:?}"
+            );
+            assert_eq!(home.set(), kept);
+        }
+        set(&home, &format!("require-signatures = true\n{}", ann("")));
+        let answer = update(vec![bundle("1.1.0", &other)]);
+        assert!(
+            answer.code == 2 && answer.stderr.contains("it is not signed, and the settings say"),
+            "{answer:?}"
+        );
+        set(&home, &(ann("") + &ann("").replace("ann/", "bob/")));
+        let answer = update(vec![bundle("1.1.0", &other)]);
+        let words =
+            format!("signed by {NAME} (by {GITHUB}) -> https://github.com/bob/theirs/x (by {GITHUB})");
+        assert!(answer.code == 0 && unwrapped(&answer.stdout).contains(&words), "{answer:?}");
+        let answer = run(&home, &["policy", "remove", "mine"]);
+        assert!(
+            answer.code == 0 && answer.stdout.contains("still trusted: see [[trusted-identity]]"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bundle_that_does_not_count_is_told_and_stops_nothing() {
+    let (sigstore, other) = (Sigstore::new(), Sigstore::new());
+    let stored = Stored::new("1.0.0");
+    let by = about(&stored);
+    let good = sigstore.bundle(&by).to_string().into_bytes();
+    let with = |sigstore: &Sigstore, by: SignedBy| sigstore.bundle(&by).to_string().into_bytes();
+    let mut tampered = sigstore.bundle(&by);
+    tampered["dsseEnvelope"]["payload"] =
+        tampered["dsseEnvelope"]["payload"].as_str().unwrap().replace('e', "f").into();
+    let hundred = (0..99).map(|at| format!("garbage {at}").into_bytes()).chain([good.clone()]).collect();
+    let plain = |bundles: Vec<Vec<u8>>| Beside::new("1.0.0", bundles);
+    let cases: [(&str, Beside); 13] = [
+        (
+            "which is not trusted here; trust it with [[trusted-identity]]",
+            plain(vec![with(
+                &sigstore,
+                SignedBy { identity: "https://github.com/bob/x".to_owned(), ..by.clone() },
+            )]),
+        ),
+        (
+            "at https://gitlab.example, which is not trusted here",
+            plain(vec![with(
+                &sigstore,
+                SignedBy { issuer: "https://gitlab.example".to_owned(), ..by.clone() },
+            )]),
+        ),
+        (
+            "does not match any subject",
+            plain(vec![with(&sigstore, SignedBy { subject: "ab".repeat(32), ..by.clone() })]),
+        ),
+        (
+            "it does not hold",
+            plain(vec![with(&sigstore, SignedBy { at: by.at + 90 * 86_400, ..by.clone() })]),
+        ),
+        (
+            "says nothing of who signed",
+            plain(vec![with(
+                &sigstore,
+                SignedBy { predicate: "https://spdx.dev/Document".to_owned(), ..by.clone() },
+            )]),
+        ),
+        (
+            "names nobody",
+            plain(vec![with(
+                &sigstore,
+                SignedBy { identity: "https://github.com/ann/theirs/\u{1b}[2J\nx".to_owned(), ..by.clone() },
+            )]),
+        ),
+        ("it does not hold", plain(vec![with(&other, by.clone())])),
+        ("does not count", plain(vec![tampered.to_string().into_bytes()])),
+        (
+            "says nothing of who signed",
+            plain(vec![with(&sigstore, SignedBy { predicate: "x".repeat(100_000), ..by.clone() })]),
+        ),
+        ("it is no bundle of sigstore", plain(vec![b"garbage \x1b[2J".to_vec()])),
+        ("that is no text", plain(vec![vec![0xff, 0xfe]])),
+        ("one has 262144 at most", Beside { announced: Some(1 << 40), ..plain(vec![good.clone()]) }),
+        ("100 bundles stand beside it, and the first 16 were looked at", plain(hundred)),
+    ];
+    for (words, beside) in cases {
+        let (registry, _) = changing(beside);
+        let home = home_with(&sigstore, &ann(""));
+        let place = format!("oci://{}/ann/mine", registry.host);
+        let inspect = run(&home, &["policy", "inspect", &place]);
+        let shown = unwrapped(&inspect.stdout);
+        assert!(
+            inspect.code == 0 && shown.contains("signed by nobody") && shown.contains(words),
+            "{words}: {inspect:?}"
+        );
+        assert!(registry.asked().len() < 60 && shown.len() < 10_000, "{} {shown}", registry.asked().len());
+        set(&home, &format!("require-signatures = true\n{}", ann("")));
+        let add = run(&home, &["policy", "add", &place, "--yes"]);
+        stopped(&home, &add, "it is not signed, and the settings say require-signatures (");
+        set(&home, &ann(""));
+        let add = run(&home, &["policy", "add", &place, "--yes"]);
+        assert!(add.code == 0 && add.stdout.contains("signed  by nobody"), "{words}: {add:?}");
+        assert!(unwrapped(&add.stdout).contains(words) && !add.stdout.contains('\u{1b}'), "{words}: {add:?}");
+        assert!(!lock(&home).contains("signer"), "{}", lock(&home));
+    }
+}
+
+#[test]
+fn one_bundle_that_counts_is_enough_and_the_operator_has_the_last_word() {
+    let (sigstore, other) = (Sigstore::new(), Sigstore::new());
+    let by = about(&Stored::new("1.0.0"));
+    let good = sigstore.bundle(&by).to_string().into_bytes();
+    // A signature by a key that nobody knows, a bundle of another sigstore, and no bundle at all.
+    let pair = minisign::KeyPair::generate_unencrypted_keypair().unwrap();
+    let signature = minisign::sign(None, &pair.sk, &Stored::new("1.0.0").layer[..], None, None).unwrap();
+    let bundles = vec![
+        signature.to_string().into_bytes(),
+        b"garbage".to_vec(),
+        other.bundle(&by).to_string().into_bytes(),
+        good,
+    ];
+    let (registry, now) = changing(Beside::new("1.0.0", bundles));
+    let place = format!("oci://{}/ann/mine", registry.host);
+    let required = format!("require-signatures = true\n{}", ann(""));
+    let home = home_with(&sigstore, &required);
+    // What lies beside it has to refer to it.
+    now.lock().unwrap().subject = Some(digest(b"another"));
+    stopped(&home, &run(&home, &["policy", "add", &place, "--yes"]), "it is not signed");
+    now.lock().unwrap().subject = None;
+    assert_eq!(run(&home, &["policy", "add", &place, "--yes"]).code, 0);
+    // The operator's word against an identity is an error, whether signatures are required or not.
+    for (settings, words) in [
+        (ann("revoked = \"it was taken over\""), "which is revoked: it was taken over"),
+        (ann("policies = [\"ann-*\"]"), "which may sign ann-* only"),
+    ] {
+        let home = home_with(&sigstore, &settings);
+        stopped(&home, &run(&home, &["policy", "add", &place, "--yes"]), words);
+        let inspect = run(&home, &["policy", "inspect", &place]);
+        assert!(inspect.code == 0 && unwrapped(&inspect.stdout).contains(words), "{inspect:?}");
+    }
+    // The root is the operator's: without it, with a broken one, or with one that others can write, nothing of it counts.
+    let home = home_with(&sigstore, &required);
+    let root = home.path().join(".config/chitin/root.json");
+    fs::write(&root, "no root").unwrap();
+    stopped(&home, &run(&home, &["policy", "add", &place, "--yes"]), "is no trusted root of sigstore");
+    fs::write(&root, sigstore.root().to_string()).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o666)).unwrap();
+    stopped(&home, &run(&home, &["policy", "add", &place, "--yes"]), "others can change");
+    fs::remove_file(&root).unwrap();
+    stopped(
+        &home,
+        &run(&home, &["policy", "add", &place, "--yes"]),
+        "that sigstore-root names in chitin.toml cannot be read",
+    );
+    fs::write(home.path().join(".config/chitin/chitin.toml"), ann("")).unwrap();
+    now.lock().unwrap().bundles.remove(0);
+    let add = run(&home, &["policy", "add", &place, "--yes"]);
+    assert!(add.code == 0 && add.stdout.contains("signed  by nobody"), "{add:?}");
+}
+
+/// A text as it was before it was broken into lines.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub struct Locked {
     /// Its file.
     #[serde(with = "prefixed")]
     pub digest: Digest,
-    /// The key that signed it, as minisign names keys; none where it was added unsigned.
+    /// The key that signed it, as minisign names keys, or `sigstore:ISSUER IDENTITY`; none where it was added unsigned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
     /// The machine that it is native code for, by the operator's word; none where it is a component.

@@ -10,5 +10,6 @@ pub mod names;
 pub mod registry;
 pub mod set;
 pub mod signature;
+pub mod sigstore;
 pub mod version;
 pub mod wants;

@@ -16,6 +16,7 @@ use super::code_file::{self, Digest};
 use super::lock::{self, Lock, LockError, Locked};
 use super::manifest;
 use super::signature::{self, SignatureError, Signer, TrustedKey};
+use super::sigstore::{Identity as Signed, TrustedIdentity};
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use crate::settings::Settings;
 use crate::target::private::{self, Unfit};
@@ -144,6 +145,10 @@ pub struct Set {
     pub wanted: Vec<Wanted>,
     /// The keys that are trusted.
     pub keys: Vec<TrustedKey>,
+    /// The identities that are trusted.
+    pub identities: Vec<TrustedIdentity>,
+    /// The file with the root of another sigstore than the public one.
+    pub sigstore_root: Option<PathBuf>,
     /// What nobody signed is not used.
     pub require_signatures: bool,
     /// What is pinned; none where there is no `chitin.lock`.
@@ -159,12 +164,15 @@ impl Set {
     /// # Errors
     /// Where the lock cannot be read, or somebody else could change it.
     pub fn read(place: &Path, settings: &Settings, is_named: bool) -> Result<Self, SetError> {
+        let place = std::path::absolute(place).unwrap_or_else(|_| place.to_owned());
         let set = Self {
-            place: std::path::absolute(place).unwrap_or_else(|_| place.to_owned()),
             wanted: settings.policies.clone(),
             keys: settings.trusted_keys.clone(),
+            identities: settings.trusted_identities.clone(),
+            sigstore_root: settings.sigstore_root.as_ref().map(|file| folder_of(&place).join(file)),
             require_signatures: settings.require_signatures,
-            lock: Lock::read(folder_of(place))?,
+            lock: Lock::read(folder_of(&place))?,
+            place,
             is_named,
         };
         if !is_named && set.place.exists() {
@@ -248,7 +256,9 @@ impl Set {
 
     fn is_private(&self) -> Result<(), SetError> {
         let open = |path: &Path| SetError::Open(path.display().to_string());
-        let parts = [self.place.clone(), self.folder().join(lock::FILE_NAME), self.folder().join(FOLDER)];
+        let mut parts =
+            vec![self.place.clone(), self.folder().join(lock::FILE_NAME), self.folder().join(FOLDER)];
+        parts.extend(self.sigstore_root.clone());
         // Where one of them is a link, the way to what it names counts, too.
         let real = parts.iter().filter_map(|path| Some(folder_of(&path.canonicalize().ok()?).to_owned()));
         for folder in std::iter::once(self.folder().to_owned()).chain(real) {
@@ -318,6 +328,13 @@ impl Set {
                 Ok(())
             };
         };
+        // The bundle was checked when the policy was taken, and spoke of a manifest that is not here. What it came to is in the lock.
+        if let Some(who) = Signed::of_lock(signer) {
+            return match who.may_sign(&locked.id, &self.identities) {
+                Ok(_) => Ok(()),
+                Err(error) => Err(Unusable::Signature(error.to_string())),
+            };
+        }
         let path = signature_of(&self.file(&locked.digest));
         let text = read_regular(&path, signature::MAX_BYTES).map_err(|error| {
             Unusable::Signature(format!(
@@ -391,7 +408,8 @@ impl Set {
     }
 }
 
-const NOT_SIGNED: &str = "it is not signed, and the settings say require-signatures";
+/// Why what nobody signed is not used.
+pub const NOT_SIGNED: &str = "it is not signed, and the settings say require-signatures";
 const POLICY: &str = "policy";
 const TRUSTED_KEY: &str = "trusted-key";
 

@@ -179,14 +179,12 @@ fn key_id(base64: &str) -> Option<String> {
     Some(data_encoding::HEXUPPER.encode(&number))
 }
 
-/// An id fits a pattern in which `*` stands for any characters.
-fn fits(pattern: &str, id: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == id,
-        Some((head, tail)) => id.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).filter_map(|at| rest.get(at..)).any(|rest| fits(tail, rest))
-        }),
-    }
+/// A text fits a pattern in which `*` stands for any characters. Each part is looked for once, so that no pattern is slow.
+pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let Some(text) = text.strip_prefix(head).and_then(|text| text.strip_suffix(tail)) else { return false };
+    middle.split('*').try_fold(text, |text, part| Some(text.split_once(part)?.1)).is_some()
 }
 
 #[cfg(test)]

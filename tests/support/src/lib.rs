@@ -1,5 +1,7 @@
 //! The hostile guests, built and listed for the runner's tests. The list is generated, so that a guest without a test
-//! does not compile.
+//! does not compile. Beside them, a sigstore for tests.
+
+pub mod sigstore;
 
 /// A guest.
 #[derive(Clone, Copy, Debug)]

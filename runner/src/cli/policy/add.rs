@@ -16,6 +16,7 @@ use chitin::wording::{nearest, shell_word};
 use clap::Args;
 
 use super::offer::Offer;
+use super::signed::Signed;
 use super::stranger::{Maker, is_native};
 use super::{changeable, set_error};
 use crate::cli::{ask, listen, note, show, user_error};
@@ -87,9 +88,9 @@ pub(super) fn add(arguments: &Add) -> anyhow::Result<()> {
     }
     offer.is_free(&set)?;
     arguments.decision.allows(&offer)?;
-    if trusted.is_some() && offer.signed.is_none() {
+    if trusted.is_some() && !matches!(offer.signed, Some(Signed::Key(..))) {
         return Err(user_error(
-            format!("cannot use {}: --key is given, and it is not signed", offer.source),
+            format!("cannot use {}: --key is given, and it is not signed by a key", offer.source),
             format!("its signature belongs into {}.minisig; or leave --key out", offer.source),
         ));
     }
@@ -245,7 +246,10 @@ pub(super) fn put(
     if let Some(key) = trusted {
         change.trust(key);
     }
-    let signature = offer.signed.as_ref().map(|(text, _)| text.as_str());
+    let signature = match &offer.signed {
+        Some(Signed::Key(text, _)) => Some(text.as_str()),
+        Some(Signed::Identity(..)) | None => None,
+    };
     change.keep(&offer.bytes, signature).map_err(|error| set_error(&error))?;
     change.put(wanted, offer.locked());
     change.write().map_err(|error| set_error(&error))

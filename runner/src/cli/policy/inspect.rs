@@ -8,12 +8,14 @@ use chitin::policy::code_file::{self, CodeError, Digest, Named};
 use chitin::policy::lock::{self, Locked};
 use chitin::policy::manifest::Manifest;
 use chitin::policy::set::{Set, Wanted};
+use chitin::policy::sigstore::{signer_in_full, signer_in_words};
 use chitin::sandbox::check;
 use chitin::sandbox::limits::bytes;
 use serde_json::json;
 
 use super::members::Which;
 use super::offer::{OCI, Taken, write_checks, write_imports, write_wants};
+use super::signed;
 use super::{is_file, read, refused, unknown};
 use crate::cli::{listen, show, user_error};
 
@@ -57,8 +59,9 @@ pub(super) fn list(as_json: bool, set: &Set) -> anyhow::Result<()> {
             match locked {
                 Some(locked) => {
                     let (count, plural) = (locked.checks.len(), plural(locked.checks.len()));
-                    let signer = locked.signer.as_ref();
-                    let signer = signer.map_or(String::new(), |signer| format!(", signed by {signer}"));
+                    let signer = locked.signer.as_deref().map_or(String::new(), |signer| {
+                        format!(", signed by {}", visible(&signer_in_words(signer)))
+                    });
                     let native = if locked.native.is_some() { ", native code" } else { "" };
                     let state = if set.bytes(wanted).is_ok() {
                         ""
@@ -164,8 +167,9 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
         of_component(id, &found)?
     };
     let origin = format!("added from {}, {}", wanted.source, bytes(found.len()));
-    let key = set.pin(id).and_then(|locked| locked.signer.clone());
-    let signed = key.map_or("signed by nobody".to_owned(), |key| format!("signed by the key {key}"));
+    let who = set.pin(id).and_then(|locked| locked.signer.as_deref());
+    let signed =
+        who.map_or("signed by nobody".to_owned(), |signer| format!("signed by {}", signer_in_full(signer)));
     Ok(Known { origin, signed: Some(signed), granted: Some(wanted.grants.clone()), ..known })
 }
 
@@ -173,19 +177,25 @@ fn of_id(id: &str, which: &Which) -> anyhow::Result<Known> {
 fn of_source(name: &str, which: &Which) -> anyhow::Result<Known> {
     let budget = Budget::default();
     listen(&budget)?;
-    let Taken { bytes, signatures, path, .. } = Taken::from(name, &budget)?;
+    let Taken { bytes, beside, path, .. } = Taken::from(name, &budget)?;
     let known = match &path {
         Some(_) => of_file(name)?,
         None => of_component(name, &bytes)?,
     };
     let set = which.set()?;
-    let signed = signatures.first().map_or("signed by nobody".to_owned(), |text| {
-        match set.signer(&bytes, Some(text)).map(|signer| signer.map(|signer| signer.id())) {
-            Ok(Some(key)) => format!("signed by the key {key}, which you trust"),
-            Ok(None) => "signed by nobody".to_owned(),
-            Err(unusable) => unusable.to_string(),
+    let id = &known.manifest.policy.id;
+    let (signed, notes) = match signed::look(&set, &bytes, &beside) {
+        Err(reason) => (reason, Vec::new()),
+        Ok(mut looked) => {
+            let notes = std::mem::take(&mut looked.notes);
+            match looked.signed(&set, id) {
+                Ok(Some(signed)) => (format!("signed by {}, which you trust", signed.in_words()), notes),
+                Ok(None) => ("signed by nobody".to_owned(), notes),
+                Err(reason) => (reason, notes),
+            }
         }
-    });
+    };
+    let signed = std::iter::once(signed).chain(notes).collect::<Vec<_>>().join("; ");
     Ok(Known { signed: Some(signed), ..known })
 }
 

@@ -9,6 +9,7 @@ use chitin::policy::cache::Cache;
 use chitin::policy::code_file::{self, Digest};
 use chitin::policy::lock::{self, Locked};
 use chitin::policy::set::{Set, signature_of};
+use chitin::policy::sigstore::{Identity, signer_in_full, signer_in_words};
 #[cfg(feature = "registry")]
 use chitin::policy::version::Version;
 use chitin::sandbox::check;
@@ -44,10 +45,13 @@ pub(super) fn remove(id: &str, which: &Which) -> anyhow::Result<()> {
         return Err(not_added(id, &set));
     }
     let signer = set.pin(id).and_then(|locked| locked.signer.clone());
-    let is_left = |key: &String| {
+    let is_left = |signer: &String| {
         let others = set.locked().filter(|locked| locked.id != id);
-        set.keys.iter().any(|known| known.id() == *key)
-            && !others.into_iter().any(|locked| locked.signer.as_ref() == Some(key))
+        let is_trusted = match Identity::of_lock(signer) {
+            Some(who) => who.among(&set.identities).is_ok(),
+            None => set.keys.iter().any(|known| known.id() == *signer),
+        };
+        is_trusted && !others.into_iter().any(|locked| locked.signer.as_ref() == Some(signer))
     };
     let left = signer.filter(is_left);
     let flag = set.flag();
@@ -58,10 +62,15 @@ pub(super) fn remove(id: &str, which: &Which) -> anyhow::Result<()> {
     show(|out| {
         writeln!(out, "removed {id}: `chitin audit{}` does not run it any more", visible(&flag))?;
         match left {
-            Some(key) => writeln!(
-                out,
-                "the key {key}, which signed it, is still trusted: see [[trusted-key]] in chitin.toml"
-            ),
+            Some(signer) => {
+                let table =
+                    if Identity::of_lock(&signer).is_some() { "trusted-identity" } else { "trusted-key" };
+                writeln!(
+                    out,
+                    "{}, which signed it, is still trusted: see [[{table}]] in chitin.toml",
+                    visible(&signer_in_full(&signer))
+                )
+            }
             None => Ok(()),
         }
     })
@@ -137,7 +146,10 @@ fn is_described(locked: &Locked, bytes: &[u8]) -> bool {
 
 /// An entry of the lock on one line.
 fn title(locked: &Locked) -> String {
-    let signer = locked.signer.as_ref().map_or(String::new(), |signer| format!(", signed by {signer}"));
+    let signer = locked
+        .signer
+        .as_deref()
+        .map_or(String::new(), |signer| format!(", signed by {}", signer_in_words(signer)));
     let native =
         locked.native.as_ref().map_or(String::new(), |machine| format!(", native code for {machine}"));
     format!("{} {} ({}{native}{signer})", locked.id, locked.version, lock::told(&locked.digest))
@@ -306,6 +318,8 @@ pub(super) fn vendor(folder: &Path, which: &Which) -> anyhow::Result<()> {
         }
     }
     let mut files = vec![set.place().to_owned(), set.folder().join(lock::FILE_NAME)];
+    // One that the settings name by its whole path stays where it is.
+    files.extend(set.sigstore_root.clone().filter(|file| file.starts_with(set.folder())));
     for locked in set.locked() {
         let file = set.file(&locked.digest);
         files.extend([signature_of(&file)].into_iter().filter(|path| path.exists()));

@@ -12,6 +12,7 @@ mod offer;
 mod pack;
 #[cfg(feature = "registry")]
 mod registry;
+mod signed;
 mod stranger;
 mod test;
 mod update;

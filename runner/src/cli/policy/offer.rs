@@ -15,13 +15,14 @@ use chitin::policy::lock::{self, Locked};
 use chitin::policy::manifest::{FileCapability, Manifest};
 use chitin::policy::names::{Name, shared_name};
 use chitin::policy::set::{Set, signature_of};
-use chitin::policy::signature::{self, TrustedKey};
+use chitin::policy::signature;
 use chitin::policy::wants::wants;
 use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::view::Grants;
 use chitin::target::{ReadError, read_regular};
 
+use super::signed::{self, Beside, Signed};
 use super::{refused, unreadable, unusable_code};
 #[cfg(feature = "registry")]
 use crate::cli::progress::Progress;
@@ -36,8 +37,10 @@ pub(super) struct Offer {
     pub source: String,
     pub bytes: Vec<u8>,
     pub digest: Digest,
-    /// The text of its signature, and the key that made it.
-    pub signed: Option<(String, TrustedKey)>,
+    /// Who signed it, as far as it counts here.
+    pub signed: Option<Signed>,
+    /// What stands beside it and does not count, and why.
+    pub notes: Vec<String>,
     pub manifest: Manifest,
     /// The names of its imports.
     pub imports: Vec<String>,
@@ -50,7 +53,14 @@ pub(super) struct Offer {
 impl Offer {
     /// Takes a policy from a file or a registry. Its signature is checked before anything of it is understood.
     pub(super) fn take(source: &str, set: &Set, budget: &Budget) -> anyhow::Result<Self> {
-        let Taken { name, bytes, signatures, resolved, tag, path } = Taken::from(source, budget)?;
+        let Taken { name, bytes, beside, resolved, tag, path } = Taken::from(source, budget)?;
+        let not_used = |reason: String| {
+            user_error(
+                format!("cannot use {name}: {reason}"),
+                "docs/strangers.md says how policies are signed, and which signatures count",
+            )
+        };
+        let mut looked = signed::look(set, &bytes, &beside).map_err(not_used)?;
         if let Some(tag) = &tag
             && check::claimed(&bytes).is_some_and(|manifest| manifest.policy.version != *tag)
         {
@@ -61,30 +71,11 @@ impl Offer {
                 "nothing was changed; ask its author, or whoever looks after the registry",
             ));
         }
-        let not_used = |reason: String| {
-            user_error(
-                format!("cannot use {name}: {reason}"),
-                "docs/strangers.md says how policies are signed, and which keys count",
-            )
-        };
-        // Of several signatures, one that counts is enough.
-        let looked = signatures.iter().map(|text| (text, set.signer(&bytes, Some(text))));
-        let mut looked: Vec<_> = looked.collect();
-        let best = looked.iter().position(|(_, signer)| signer.is_ok()).unwrap_or(0);
-        let (text, signer) = if looked.is_empty() {
-            (None, set.signer(&bytes, None))
-        } else {
-            let (text, signer) = looked.swap_remove(best);
-            (Some(text.clone()), signer)
-        };
-        let signer = signer.map_err(|unusable| not_used(unusable.to_string()))?;
         let (manifest, imports, machine) = understood(&name, path.as_deref(), &bytes)?;
-        if let Some(signer) = &signer {
-            signer.may_sign(&manifest.policy.id).map_err(|error| not_used(error.to_string()))?;
-        }
-        let signature = text.zip(signer.map(|signer| signer.key().clone()));
+        let notes = std::mem::take(&mut looked.notes);
+        let signed = looked.signed(set, &manifest.policy.id).map_err(not_used)?;
         let digest = Digest::of(&bytes);
-        Ok(Self { source: name, digest, bytes, signed: signature, manifest, imports, machine, resolved })
+        Ok(Self { source: name, digest, bytes, signed, notes, manifest, imports, machine, resolved })
     }
 
     /// Its entry in the lock.
@@ -97,9 +88,9 @@ impl Offer {
         }
     }
 
-    /// The number of the key that signed it.
+    /// Who signed it, as the lock names it.
     pub(super) fn signer(&self) -> Option<String> {
-        self.signed.as_ref().map(|(_, key)| key.id())
+        self.signed.as_ref().map(Signed::in_lock)
     }
 
     /// No name of it belongs to another policy.
@@ -152,12 +143,11 @@ impl Offer {
             writeln!(out, "  {DIM}from{DIM:#}    {}", visible(resolved))?;
         }
         writeln!(out, "  {DIM}digest{DIM:#}  {}", lock::told(&self.digest))?;
-        match &self.signed {
-            Some((_, key)) => {
-                let whose = key.name.as_ref().map_or(String::new(), |name| format!(" of {}", visible(name)));
-                writeln!(out, "  {DIM}signed{DIM:#}  by the key {}{whose}", key.id())?;
-            }
-            None => writeln!(out, "  {DIM}signed{DIM:#}  by nobody")?,
+        let who = self.signed.as_ref().map_or_else(|| "nobody".to_owned(), Signed::in_words);
+        writeln!(out, "  {DIM}signed{DIM:#}  by {}", visible(&who))?;
+        // Where it is signed, nobody needs to know what else lies there.
+        for note in self.notes.iter().filter(|_| self.signed.is_none()) {
+            paragraph("          ", &visible(note), out)?;
         }
         for (name, text) in [
             ("authors", &policy.authors),
@@ -183,7 +173,8 @@ pub(super) struct Taken {
     /// The source, as it is written into the settings.
     name: String,
     pub bytes: Vec<u8>,
-    pub signatures: Vec<String>,
+    /// What stands beside it.
+    pub beside: Beside,
     /// What exactly a registry gave.
     resolved: Option<String>,
     /// The tag under which it has it.
@@ -216,7 +207,7 @@ fn from_path(source: &str) -> anyhow::Result<Taken> {
     Ok(Taken {
         name: path.display().to_string(),
         bytes,
-        signatures,
+        beside: Beside { signatures, ..Beside::default() },
         resolved: None,
         tag: None,
         path: Some(path),
@@ -231,7 +222,12 @@ fn from_registry(source: &str, budget: &Budget) -> anyhow::Result<Taken> {
     Ok(Taken {
         name: source.to_owned(),
         bytes: pulled.bytes,
-        signatures: pulled.signatures,
+        beside: Beside {
+            signatures: pulled.beside.signatures,
+            bundles: pulled.beside.bundles,
+            notes: pulled.beside.notes,
+            manifest: pulled.resolved.digest(),
+        },
         resolved: Some(pulled.resolved.to_string()),
         tag: pulled.named.tag().map(str::to_owned),
         path: None,

@@ -10,6 +10,7 @@ use chitin::policy::lock::{self, Locked};
 use chitin::policy::manifest::{Check, Manifest};
 use chitin::policy::set::{Set, Unusable, Wanted};
 use chitin::policy::signature::TrustedKey;
+use chitin::policy::sigstore::{signer_in_full, signer_in_words};
 use chitin::policy::version::Version;
 use chitin::policy::wants::wants;
 use chitin::sandbox::check;
@@ -18,6 +19,7 @@ use clap::Args;
 use super::add::{Decision, compile, decide, newly_trusted, put, trusted};
 use super::changeable;
 use super::offer::{OCI, Offer};
+use super::signed::in_brackets;
 use crate::cli::{listen, note, show, user_error};
 
 #[derive(Args)]
@@ -190,7 +192,11 @@ fn objection(locked: &Locked, offer: &Offer, may_move: bool) -> Option<(String, 
     let version = &locked.version;
     if let (Some(signer), None) = (&locked.signer, &offer.signed) {
         return Some((
-            format!("the key {signer} signed the version that you have, and nobody signed this one"),
+            format!(
+                "{} signed the version that you have, and nobody signed this one{}",
+                signer_in_full(signer),
+                in_brackets(&offer.notes)
+            ),
             "get its signature; to take it unsigned, remove the policy and add it again",
         ));
     }
@@ -285,7 +291,8 @@ fn differences(locked: &Locked, before: Option<&[u8]>, offer: &Offer) -> Vec<Str
     lines.extend(lost.map(|check| format!("check is gone   {}", check.id)));
     let signer = offer.signer();
     if signer != locked.signer {
-        let told = |signer: &Option<String>| signer.clone().unwrap_or_else(|| "nobody".to_owned());
+        let told =
+            |signer: &Option<String>| signer.as_deref().map_or_else(|| "nobody".to_owned(), signer_in_words);
         lines.push(format!("signed by       {} -> {}", told(&locked.signer), told(&signer)));
     }
     if lines.is_empty() {

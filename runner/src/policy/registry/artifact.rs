@@ -20,6 +20,11 @@ pub(super) const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
 pub(super) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// A minisign signature, as an artifact and as its layer.
 pub(super) const SIGNATURE: &str = "application/vnd.minisign.signature";
+/// A bundle of sigstore, as an artifact and as its layer.
+pub(super) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// The annotation that says what kind of content a bundle has; and the one with the kind of its statement.
+pub(super) const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
+pub(super) const BUNDLE_PREDICATE: &str = "dev.sigstore.bundle.predicateType";
 
 /// What refers to a blob or a manifest.
 #[derive(Clone, Debug, Deserialize, Serialize)]

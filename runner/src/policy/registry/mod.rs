@@ -1,5 +1,5 @@
 //! Policies in OCI registries, as the wasm world lays them out (CNCF TAG Runtime, "Wasm OCI Artifact layout"): one manifest, one layer
-//! `application/wasm`, and a minisign signature as a referrer. A registry is believed in nothing: each length has a bound, each
+//! `application/wasm`, and signatures as referrers: of minisign, and bundles of sigstore. A registry is believed in nothing: each length has a bound, each
 //! digest is computed here, and credentials go to the host that they are for.
 
 mod artifact;
@@ -13,12 +13,13 @@ use serde_json::Value;
 
 use super::code_file::Digest;
 use super::lock::{digest_of, told};
-use super::signature;
 use super::version::Version;
+use super::{signature, sigstore};
 use crate::sandbox::check::{CONTRACT_VERSION, Inspected};
 use crate::sandbox::limits::MAX_COMPONENT_BYTES;
 use artifact::{
-    Artifact, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE, WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
+    Artifact, BUNDLE, BUNDLE_CONTENT, BUNDLE_PREDICATE, Descriptor, EMPTY, IMAGE_MANIFEST, INDEX, SIGNATURE,
+    WASM, WASM_CONFIG, WASM_OF_OLD, config_of,
 };
 use http::{Answer, Http};
 
@@ -28,8 +29,11 @@ pub use reference::{Reference, SCHEME};
 /// The largest manifest, index or list that is read, in bytes. A manifest of one layer has some hundred.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
-/// The most signatures of one policy that are looked at.
+/// The most signatures of one policy that are looked at, of each kind.
 const MAX_REFERRERS: usize = 16;
+
+/// The largest bundle of sigstore that is read, in bytes. One with provenance has ten thousand.
+const MAX_BUNDLE_BYTES: u64 = 256 << 10;
 
 /// Why a registry did not give or take a policy.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +85,19 @@ pub struct Pulled {
     pub named: Reference,
     /// Where exactly it lies: by the digest of its manifest.
     pub resolved: Reference,
-    /// The texts of the signatures that stand beside it.
+    /// What stands beside it.
+    pub beside: Beside,
+}
+
+/// The signatures that stand beside a policy, of which none is checked yet.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// The texts of those of minisign.
     pub signatures: Vec<String>,
+    /// The texts of bundles of sigstore.
+    pub bundles: Vec<String>,
+    /// What was not looked at, and why: a sentence each. It is the registry's word, and no error.
+    pub notes: Vec<String>,
 }
 
 /// What is given to a registry: a policy, or the contract.
@@ -178,8 +193,8 @@ impl Registry {
         let layer = self.layer(&manifest)?;
         let bytes = self.blob(layer)?;
         let resolved = wanted.at(digest);
-        let signatures = self.signatures(&resolved, &digest)?;
-        Ok(Pulled { bytes, named: wanted, resolved, signatures })
+        let beside = self.beside(&resolved, &digest)?;
+        Ok(Pulled { bytes, named: wanted, resolved, beside })
     }
 
     /// What the reference stands for now: the newest version where it names none, and its digest.
@@ -281,8 +296,8 @@ impl Registry {
         Ok(bytes)
     }
 
-    /// The minisign signatures that refer to a manifest: by the API for that, or the tag that stands in for it.
-    fn signatures(&self, resolved: &Reference, digest: &Digest) -> Result<Vec<String>, RegistryError> {
+    /// The signatures that refer to a manifest: by the API for that, or the tag that stands in for it.
+    fn beside(&self, resolved: &Reference, digest: &Digest) -> Result<Beside, RegistryError> {
         let accept = [("accept", INDEX)];
         let place = format!("{}/referrers/{}", self.base(), told(digest));
         let mut answer = self.http.get(&place, &accept, MAX_MANIFEST_BYTES)?;
@@ -291,24 +306,101 @@ impl Registry {
             answer = self.http.get(&place, &accept, MAX_MANIFEST_BYTES)?;
         }
         if answer.status == 404 {
-            return Ok(Vec::new());
+            return Ok(Beside::default());
         }
         let index = self.json(&self.found(answer, "the list of its signatures")?.body)?;
         let listed = entries(&index, "manifests");
-        let is_signature = |entry: &&Value| entry.get("artifactType").is_some_and(|kind| kind == SIGNATURE);
+        let signatures = self.signatures(listed, resolved, digest)?;
+        let mut beside = Beside { signatures, ..Beside::default() };
+        self.bundles(listed, resolved, digest, &mut beside)?;
+        Ok(beside)
+    }
+
+    /// The minisign signatures of a list.
+    fn signatures(
+        &self,
+        listed: &[Value],
+        resolved: &Reference,
+        digest: &Digest,
+    ) -> Result<Vec<String>, RegistryError> {
         let mut texts = Vec::new();
-        for entry in listed.iter().filter(is_signature).take(MAX_REFERRERS) {
-            let Some(at) = entry.get("digest").and_then(Value::as_str).and_then(digest_of) else { continue };
-            let (_, manifest) = self.manifest(&resolved.at(at))?;
-            // A list may name what refers to something else.
-            let is_about = manifest.subject.as_ref().is_some_and(|subject| subject.digest == told(digest));
-            let Some(layer) = manifest.layers.first().filter(|_| is_about) else { continue };
+        for entry in listed.iter().filter(|entry| is_of(entry, SIGNATURE)).take(MAX_REFERRERS) {
+            let Some(manifest) = self.referrer(entry, resolved, digest)? else { continue };
+            let Some(layer) = manifest.layers.first() else { continue };
             if layer.size > signature::MAX_BYTES {
                 return Err(self.wrong(format!("it announces a signature of {} bytes", layer.size)));
             }
             texts.push(String::from_utf8_lossy(&self.blob(layer)?).into_owned());
         }
         Ok(texts)
+    }
+
+    /// The bundles of sigstore of a list. One that cannot be had is told, and keeps no other from being looked at.
+    fn bundles(
+        &self,
+        listed: &[Value],
+        resolved: &Reference,
+        digest: &Digest,
+        beside: &mut Beside,
+    ) -> Result<(), RegistryError> {
+        let all: Vec<&Value> = listed.iter().filter(|entry| is_bundle(entry)).collect();
+        let signed: Vec<&Value> = all.iter().copied().filter(|entry| says_who_signed(entry)).collect();
+        if signed.len() < all.len() {
+            let other = all.len() - signed.len();
+            beside
+                .notes
+                .push(format!("bundles beside it that by their label say nothing of who signed: {other}"));
+        }
+        if signed.len() > MAX_REFERRERS {
+            beside.notes.push(format!(
+                "{} bundles stand beside it, and the first {MAX_REFERRERS} were looked at",
+                signed.len()
+            ));
+        }
+        for entry in signed.into_iter().take(MAX_REFERRERS) {
+            match self.bundle(entry, resolved, digest) {
+                Ok(bundle) => beside.bundles.extend(bundle),
+                Err(error @ RegistryError::Unreachable { .. }) => return Err(error),
+                Err(error) => beside.notes.push(format!("a bundle beside it could not be had: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The text of a bundle; none where it is about something else.
+    fn bundle(
+        &self,
+        entry: &Value,
+        resolved: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<String>, RegistryError> {
+        let Some(manifest) = self.referrer(entry, resolved, digest)? else { return Ok(None) };
+        let Some(layer) = manifest.layers.iter().find(|layer| layer.media_type == BUNDLE) else {
+            return Ok(None);
+        };
+        if layer.size > MAX_BUNDLE_BYTES {
+            return Err(self.wrong(format!(
+                "it announces a bundle of {} bytes, and one has {MAX_BUNDLE_BYTES} at most",
+                layer.size
+            )));
+        }
+        let text = String::from_utf8(self.blob(layer)?);
+        text.map(Some).map_err(|_| self.wrong("it gives a bundle that is no text".to_owned()))
+    }
+
+    /// The manifest of an entry in a list of what refers to another one; none where it refers to something else.
+    fn referrer(
+        &self,
+        entry: &Value,
+        resolved: &Reference,
+        digest: &Digest,
+    ) -> Result<Option<Artifact>, RegistryError> {
+        let Some(at) = entry.get("digest").and_then(Value::as_str).and_then(digest_of) else {
+            return Ok(None);
+        };
+        let (_, manifest) = self.manifest(&resolved.at(at))?;
+        let is_about = manifest.subject.as_ref().is_some_and(|subject| subject.digest == told(digest));
+        Ok(is_about.then_some(manifest))
     }
 
     /// Gives something to the registry, and its signature. The tag is its version; it stays where it is, unless it may be
@@ -429,4 +521,25 @@ impl Registry {
 /// The entries of a list in a document; none where there is no such list.
 fn entries<'d>(document: &'d Value, name: &str) -> &'d [Value] {
     document.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// An entry of a list is of this type.
+fn is_of(entry: &Value, kind: &str) -> bool {
+    entry.get("artifactType").is_some_and(|found| found == kind)
+}
+
+/// An annotation of an entry of a list.
+fn annotation<'d>(entry: &'d Value, name: &str) -> Option<&'d str> {
+    entry.get("annotations")?.get(name)?.as_str()
+}
+
+/// An entry of a list is a bundle of sigstore. Where cosign writes the list itself, the type is that of an empty config, and an
+/// annotation tells.
+fn is_bundle(entry: &Value) -> bool {
+    is_of(entry, BUNDLE) || (is_of(entry, EMPTY) && annotation(entry, BUNDLE_CONTENT).is_some())
+}
+
+/// A bundle may say who signed, as far as its annotation goes: most have one.
+fn says_who_signed(entry: &Value) -> bool {
+    annotation(entry, BUNDLE_PREDICATE).is_none_or(sigstore::is_signature)
 }
