@@ -613,3 +613,21 @@ fn an_output_is_written_whole_and_follows_no_link() {
         "nothing half written is left"
     );
 }
+
+#[test]
+fn settings_that_a_group_can_write_are_those_of_the_accounts_own_group_alone() {
+    if !is_root("the settings of another account") {
+        return;
+    }
+    let home = Home::demo();
+    let program = reachable(&home);
+    let settings = ".config/chitin/chitin.toml";
+    home.file(settings, 0o664, "permissions.file = \"600\"\n");
+    give_away(home.path(), NOBODY_ELSE);
+    let run = || Run::of(home.command(&program).args(["audit"]).uid(NOBODY_ELSE).gid(NOBODY_ELSE));
+    let own = run();
+    assert_ne!(own.code, 2, "{}", own.err);
+    lchown(home.path().join(settings), Some(NOBODY_ELSE), Some(1)).unwrap();
+    let foreign = run();
+    assert!(foreign.code == 2 && foreign.err.contains("chitin.toml"), "{} {}", foreign.code, foreign.err);
+}
