@@ -17,8 +17,14 @@ pub static BUILTIN: &[Builtin] = &include!(concat!(env!("OUT_DIR"), "/builtin.rs
 /// A built-in policy declares this check, so that `chitin explain` knows it.
 #[must_use]
 pub fn explains(check: &str) -> bool {
+    of_check(check).is_some()
+}
+
+/// The built-in policy that declares this check.
+#[must_use]
+pub fn of_check(check: &str) -> Option<&'static Builtin> {
     let line = format!("id = \"{check}\"");
-    BUILTIN.iter().any(|builtin| builtin.manifest.lines().any(|known| known == line))
+    BUILTIN.iter().find(|builtin| builtin.manifest.lines().any(|known| known == line))
 }
 
 impl Builtin {

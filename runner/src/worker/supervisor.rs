@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::child::{Envelope, Root, SUBCOMMAND, Said};
 use super::work::Work;
 use super::{Delivery, Order, Task};
+use crate::audit::finding::Finding;
 use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
@@ -424,7 +425,7 @@ fn why_ended(status: Option<ExitStatus>, words: &str) -> String {
 /// What a report's own form does not say, and the supervisor needs to show it.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Beside {
-    /// The declared check of each finding.
+    /// The declared check of each finding, also of those that are suppressed.
     findings: Vec<String>,
     /// A fix may cure some of it.
     curable: bool,
@@ -437,7 +438,7 @@ impl Beside {
         let named = |open: &crate::audit::Open| open.check_id.clone();
         Self {
             curable: report.is_curable,
-            findings: report.findings.iter().map(|finding| finding.check.clone()).collect(),
+            findings: all_findings(report).map(|finding| finding.check.clone()).collect(),
             open: report
                 .assessment
                 .iter()
@@ -449,11 +450,12 @@ impl Beside {
     /// The whole delivery; none where it is not what a worker hands over.
     fn put_into(self, mut delivery: Delivery, given: &Given<'_>) -> Option<Delivery> {
         let report = &mut delivery.report;
-        if self.findings.len() != report.findings.len() || self.open.len() != report.assessment.len() {
+        if self.findings.len() != all_findings(report).count() || self.open.len() != report.assessment.len() {
             return None;
         }
         (report.is_curable, report.is_deep) = (self.curable, given.deep);
-        for (finding, check) in report.findings.iter_mut().zip(self.findings) {
+        let suppressed = report.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
+        for (finding, check) in report.findings.iter_mut().chain(suppressed).zip(self.findings) {
             finding.check = check;
         }
         for (assessment, names) in report.assessment.iter_mut().zip(self.open) {
@@ -470,6 +472,11 @@ impl Beside {
         let absent = given.installation.is_none_or(|found| !found.state_exists && !found.config_exists);
         (report.agrees(given.plan, given.fail_on, absent) && is_clean(&delivery)).then_some(delivery)
     }
+}
+
+/// The findings that count, then those that are suppressed.
+fn all_findings(report: &Report) -> impl Iterator<Item = &Finding> {
+    report.findings.iter().chain(report.suppressed.iter().map(|suppressed| &suppressed.finding))
 }
 
 /// No text has what changes a terminal: all of them went through the outlet once.
