@@ -59,6 +59,19 @@ pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
 /// a line are ones of GitHub Actions, `##vso[...]` of Azure Pipelines, `##teamcity[...]` of `TeamCity`. No line of this program is one.
 #[must_use]
 pub fn without_commands(text: &str, is_document: bool) -> Cow<'_, str> {
+    // In a document a text stands behind its quotes.
+    let (hash, colon) = if is_document { ("\\u0023", None) } else { ("\\u{23}", Some("\\u{3a}")) };
+    harmless(text, hash, colon)
+}
+
+/// The same for a document whose texts may have numeric entities: XML, HTML, Markdown.
+#[must_use]
+pub fn without_commands_in_markup(text: &str) -> Cow<'_, str> {
+    harmless(text, "&#35;", Some("&#58;"))
+}
+
+/// Writes the first letter of each command otherwise.
+fn harmless<'t>(text: &'t str, hash: &str, colon: Option<&str>) -> Cow<'t, str> {
     if !(text.contains("##") || text.contains("::")) {
         return Cow::Borrowed(text);
     }
@@ -66,12 +79,9 @@ pub fn without_commands(text: &str, is_document: bool) -> Cow<'_, str> {
     let mut before = '\n';
     for (at, c) in text.char_indices() {
         let rest = text.get(at..).unwrap_or_default();
-        match c {
-            '#' if is_service_message(rest) => out.push_str(if is_document { "\\u0023" } else { "\\u{23}" }),
-            // In a document a text stands behind its quotes.
-            ':' if !is_document && before.is_whitespace() && is_workflow_command(rest) => {
-                out.push_str("\\u{3a}");
-            }
+        match (c, colon) {
+            ('#', _) if is_service_message(rest) => out.push_str(hash),
+            (':', Some(colon)) if before.is_whitespace() && is_workflow_command(rest) => out.push_str(colon),
             _ => out.push(c),
         }
         before = c;
@@ -119,6 +129,7 @@ mod tests {
             without_commands(r###"{"a": "##[error]::b::"}"###, true),
             r#"{"a": "\u0023#[error]::b::"}"#
         );
+        assert_eq!(without_commands_in_markup("::error::x ##[y]"), "&#58;:error::x &#35;#[y]");
         for text in [
             "::1",
             "[::ffff:1.2.3.4]:80",
