@@ -5,8 +5,11 @@ use std::io::{self, Write};
 
 use crate::audit::Report;
 
+#[cfg(test)]
+mod constructed;
 mod json;
 mod prose;
+mod tally;
 mod text;
 
 pub use json::Json;
