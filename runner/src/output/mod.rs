@@ -7,11 +7,13 @@ use crate::audit::Report;
 
 #[cfg(test)]
 mod constructed;
+mod html;
 mod json;
 mod prose;
 mod tally;
 mod text;
 
+pub use html::Html;
 pub use json::Json;
 pub use prose::{fit, paragraph, width_of, without_commands, wrap};
 pub use text::Text;
@@ -35,11 +37,13 @@ pub enum FormatName {
     Text,
     /// The report as data.
     Json,
+    /// A page for a browser.
+    Html,
 }
 
 impl FormatName {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+    pub const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Html];
 
     /// The name.
     #[must_use]
@@ -47,6 +51,7 @@ impl FormatName {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+            Self::Html => "html",
         }
     }
 
@@ -56,6 +61,7 @@ impl FormatName {
         match self {
             Self::Text => Box::new(Text { short }),
             Self::Json => Box::new(Json),
+            Self::Html => Box::new(Html),
         }
     }
 }
