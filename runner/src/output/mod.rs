@@ -5,8 +5,11 @@ use std::io::{self, Write};
 
 use crate::audit::Report;
 
+#[cfg(test)]
+mod constructed;
 mod github;
 mod gitlab;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -16,10 +19,12 @@ mod prose;
 #[cfg(test)]
 mod sample;
 mod sarif;
+mod tally;
 mod text;
 
 pub use github::GitHub;
 pub use gitlab::GitLab;
+pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
@@ -59,11 +64,13 @@ pub enum FormatName {
     Ndjson,
     /// For comments and summaries.
     Markdown,
+    /// A page for a browser.
+    Html,
 }
 
 impl FormatName {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Text,
         Self::Json,
         Self::Sarif,
@@ -72,6 +79,7 @@ impl FormatName {
         Self::GitLab,
         Self::Ndjson,
         Self::Markdown,
+        Self::Html,
     ];
 
     /// The name.
@@ -86,6 +94,7 @@ impl FormatName {
             Self::GitLab => "gitlab",
             Self::Ndjson => "ndjson",
             Self::Markdown => "markdown",
+            Self::Html => "html",
         }
     }
 
@@ -101,6 +110,7 @@ impl FormatName {
             Self::GitLab => Box::new(GitLab),
             Self::Ndjson => Box::new(Ndjson),
             Self::Markdown => Box::new(Markdown::default()),
+            Self::Html => Box::new(Html),
         }
     }
 }

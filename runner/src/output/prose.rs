@@ -29,6 +29,29 @@ pub fn width_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
     terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
+/// The columns that a line has behind so many of its own, where it is cut and not broken.
+pub(super) fn room(before: usize) -> usize {
+    let width = width_of(io::stdout()).map_or(WIDTH + INDENT, |width| width.saturating_sub(1));
+    width.max(MIN_WIDTH).saturating_sub(before).max(1)
+}
+
+/// As much of a line as there is room for, with `…` for the rest.
+pub(super) fn cut(line: &str, room: usize) -> Cow<'_, str> {
+    let width = |text: &str| textwrap::core::display_width(text);
+    if width(line) <= room {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::new();
+    for c in line.chars() {
+        shown.push(c);
+        if width(&shown) >= room {
+            shown.pop();
+            break;
+        }
+    }
+    Cow::Owned(shown + "…")
+}
+
 /// A text in which no line is longer than a terminal is wide: what follows stands deeper than the line's beginning. Styles count nothing.
 #[must_use]
 pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
