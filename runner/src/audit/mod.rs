@@ -8,6 +8,7 @@ mod fingerprint;
 pub mod open;
 mod outlet;
 mod plan;
+mod relative;
 mod report;
 mod snippet;
 mod subject;

@@ -49,6 +49,10 @@ const INSTALLS: [(&str, &str, &str); 2] = [
 /// The number of the view of the state directory.
 const STATE: usize = 0;
 
+/// The name of the view of the config, and of the family of views of what it includes.
+pub(super) const CONFIG: &str = "config";
+pub(super) const INCLUDE: &str = "include";
+
 /// The number of the view of the credentials directory.
 const CREDENTIALS: usize = 2;
 
@@ -104,7 +108,7 @@ impl Places {
     fn find(located: &Located, environment: &Environment, config: &Config, basis: &Basis) -> Self {
         let mut views = vec![
             ("state".to_owned(), Root::chosen(located.state_dir.clone())),
-            ("config".to_owned(), Root::facts(located.config_audit.clone())),
+            (CONFIG.to_owned(), Root::facts(located.config_audit.clone())),
             ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
         ];
         let log = log_file(located, config);
@@ -124,7 +128,7 @@ impl Places {
             );
             gaps.insert("workspace", gap);
         }
-        if !basis.deep {
+        if !basis.deep || located.is_config_alone() {
             return Self { views, gaps };
         }
         let is_over = || basis.budget.check().is_err();
@@ -226,11 +230,17 @@ impl Subject {
     ) -> Self {
         let is_absent = |path: &Path| !located.state_exists && path.starts_with(&located.state_dir);
         let absent = views.iter().filter(|(_, (_, path))| is_absent(path)).map(|(view, _)| *view).collect();
+        let is_beyond = |name: &str| {
+            let is_of_config = name == CONFIG || is_of(name, INCLUDE);
+            located.is_config_alone() && !(is_of_config && located.has_modes)
+        };
+        let beyond = views.iter().filter(|(_, (name, _))| is_beyond(name)).map(|(view, _)| *view).collect();
         let shared = Shared {
             snapshot: Arc::clone(&common.snapshot),
             secrets: known(&config, &basis.key),
             literals: literals(&located, &config),
             absent,
+            beyond,
             tables: Arc::clone(&common.tables),
             owner: located.territory.owner(),
             now: basis.now,
@@ -322,6 +332,9 @@ impl Subject {
     #[must_use]
     pub fn mode(&self, view: usize, rel: &Path) -> Option<String> {
         let snapshot = &self.shared.snapshot;
+        if self.shared.beyond.contains(&view) {
+            return None;
+        }
         let octal = |metadata: Metadata| format!("{:04o}", metadata.mode);
         match snapshot.stat(view, rel) {
             Ok(metadata) if metadata.kind != target::snapshot::Kind::Symlink => Some(octal(metadata)),
@@ -346,6 +359,12 @@ impl Subject {
             exact,
             snippet,
         }
+    }
+
+    /// The place of the state directory.
+    pub(super) fn state_location(&self) -> Location {
+        let path = visible::path(&self.located.state_dir);
+        Location::Object { view: "state".to_owned(), rel: String::new(), path, mode: None }
     }
 
     /// The key and its value as the config has them; none where the value is not there.
@@ -547,7 +566,7 @@ fn known(config: &Config, key: &[u8]) -> BTreeMap<String, Known> {
 /// Whether a secret is spelled out in the config file or an include, by its view.
 fn literals(located: &Located, config: &Arc<Config>) -> BTreeMap<String, Literals> {
     let includes = (0..).zip(&config.includes).map(|(number, path)| (include_view(number), path));
-    let files = includes.chain([("config".to_owned(), &located.config_audit)]);
+    let files = includes.chain([(CONFIG.to_owned(), &located.config_audit)]);
     let of_file = |(view, path): (String, &PathBuf)| {
         let (config, path) = (Arc::clone(config), path.clone());
         (view, Literals::new(Box::new(move || config.has_literals(&path))))
@@ -585,7 +604,7 @@ fn awaited(probe: Probe) -> AwaitProbe {
 
 /// The view of an included file.
 fn include_view(number: usize) -> String {
-    format!("include/{number}")
+    format!("{INCLUDE}/{number}")
 }
 
 /// The value is a string, or lies in a secret store.
@@ -654,6 +673,8 @@ mod tests {
             config_origin: String::new(),
             cwd: path("/work"),
             territory: target::Territory::of(0),
+            scope: target::Scope::Installation,
+            has_modes: true,
             dotenv: Vec::new(),
             dotenv_path: path("/home/a/.openclaw/.env"),
             ignored: Vec::new(),

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use super::{Format, without_commands, wrap};
 use crate::audit::finding::Finding;
 use crate::audit::open::{Class, Kind, Open};
-use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Suppressed, visible, worst};
+use crate::audit::{Deep, Exit, JudgedBy, Origin, Report, Scope, Suppressed, visible, worst};
 use crate::config::release::Source;
 use crate::confine::Confinement;
 use crate::policy::catalog;
@@ -53,11 +53,20 @@ impl Text {
         let version = release.map_or("of an unknown release", |release| &release.version);
         let also = release.and_then(|release| release.also.as_ref());
         let also = also.map_or(String::new(), |also| format!(" or {also}"));
-        writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
+        let (is_alone, path) = (target.scope == Scope::Config, &target.config_path);
+        if is_alone {
+            writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#}, config alone: {path}{config}")?;
+        } else {
+            writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
+        }
         if let Some(release) = release {
             writeln!(out, "{DIM}{}{DIM:#}", told(release))?;
         }
-        writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
+        if !is_alone {
+            writeln!(out, "{DIM}config {path}{config}{DIM:#}")?;
+        } else if let Some(root) = &target.root {
+            writeln!(out, "{DIM}paths below {root}{DIM:#}")?;
+        }
         if let Some(Deep { gateway }) = &report.deep {
             let state = match gateway {
                 Gateway { ok: true, .. } => "answers",

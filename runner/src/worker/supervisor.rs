@@ -92,6 +92,22 @@ impl Supervisor {
         budget: &Budget,
         shown: &Arc<Progress>,
     ) -> Result<Delivery, SupervisorError> {
+        let base = order.installation.base.as_deref().map(visible::path);
+        let mut delivery = self.have_done(order, plan, budget, shown)?;
+        if let Some(base) = base {
+            delivery.report.relative_to(base);
+        }
+        Ok(delivery)
+    }
+
+    /// The same with places as they are on this machine.
+    fn have_done(
+        self,
+        order: Order,
+        plan: &[Arc<Planned>],
+        budget: &Budget,
+        shown: &Arc<Progress>,
+    ) -> Result<Delivery, SupervisorError> {
         let Self { asked, hand } = self;
         let reason = match hand {
             Hand::Here(reason) => reason,
