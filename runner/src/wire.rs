@@ -17,6 +17,26 @@ pub mod secret {
     }
 }
 
+/// A path that there may be.
+pub mod optional_path {
+    use std::path::PathBuf;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize, Serialize)]
+    struct Held(#[serde(with = "super::path")] PathBuf);
+
+    /// Writes one.
+    pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+        path.clone().map(Held).serialize(serializer)
+    }
+
+    /// Reads one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+        Ok(Option::<Held>::deserialize(deserializer)?.map(|held| held.0))
+    }
+}
+
 /// A path: its text, or its bytes where they are no UTF-8.
 pub mod path {
     use std::ffi::OsString;

@@ -220,6 +220,20 @@ const TABLE: [Row; 28] = [
     },
 ];
 
+/// A variable without a value where a config alone is looked at: it never has one there.
+const VARIABLE_ELSEWHERE: Row = Row {
+    kind: "variable-elsewhere",
+    id: "config.unset_variable",
+    severity: Info,
+    title: "Config names a variable whose value is not here",
+    remediation: "See to it that the gateway gets the variable where it runs; what depends on it, an audit of the installation there \
+                  judges",
+};
+
+/// What only the server can tell, and the check that would otherwise say it.
+const ELSEWHERE: [(&str, &str); 2] =
+    [("channel-elsewhere", "config.unknown_key"), ("plugin-elsewhere", "config.invalid_value")];
+
 /// Turns what the runner met while it located and read the config into findings.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
@@ -229,7 +243,10 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         }
     }
     for problem in cx.problems() {
-        answer.findings.push(reported(cx, problem)?);
+        match ELSEWHERE.iter().find(|(kind, _)| *kind == problem.kind) {
+            Some((_, id)) => answer.leave_open(id, elsewhere(problem)),
+            None => answer.findings.push(reported(cx, problem)?),
+        }
     }
     Ok(answer)
 }
@@ -238,8 +255,17 @@ fn is_withheld(cx: &Context<'_>, capability: &str) -> bool {
     cx.withheld().iter().any(|name| name == capability)
 }
 
+fn elsewhere(problem: &Problem) -> NotAssessed {
+    let reason = NotAssessed::absent(problem.message.as_str());
+    match problem.pointers.first() {
+        Some(pointer) => reason.at(Location::Config(pointer.clone())),
+        None => reason,
+    }
+}
+
 fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
-    let Some(row) = TABLE.iter().find(|row| row.kind == problem.kind) else {
+    let mut rows = TABLE.iter().chain([&VARIABLE_ELSEWHERE]);
+    let Some(row) = rows.find(|row| row.kind == problem.kind) else {
         return Err(Failure::Inconclusive(format!(
             "the config has a problem of a kind that this policy does not know, \"{}\": {}",
             problem.kind, problem.message
@@ -317,6 +343,20 @@ mod tests {
         let host = MemoryHost::new("{}").problem("unset-variable", "X", Some("/a")).problem_at("/b/0");
         let places = ["/a", "/b/0"].map(|pointer| Location::Config(pointer.to_owned()));
         assert_eq!(host.findings(audit).remove(0).locations, places);
+    }
+
+    #[test]
+    fn what_only_the_server_can_tell_is_out_of_reach_or_worth_knowing() {
+        let host = MemoryHost::new("{}")
+            .problem("variable-elsewhere", "a", Some("/a"))
+            .problem("channel-elsewhere", "the channel x is not built in", Some("/channels/x"))
+            .problem("plugin-elsewhere", "the plugin y does not come with it", Some("/plugins/allow/0"));
+        assert_eq!(host.ids(audit), ["config.unset_variable:info"]);
+        let expected = [
+            "config.unknown_key: absent: the channel x is not built in",
+            "config.invalid_value: absent: the plugin y does not come with it",
+        ];
+        assert_eq!(host.unassessed(audit), expected);
     }
 
     #[test]

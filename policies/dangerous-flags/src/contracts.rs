@@ -106,7 +106,7 @@ fn installed(cx: &Context<'_>) -> Result<Vec<Contract>, NotAssessed> {
     let folder = Path::new("state", FOLDER);
     let entries = match cx.host().list(&folder) {
         Ok(entries) => entries,
-        Err(StateError::NotFound | StateError::NoStateDir | StateError::WrongKind) => return Ok(Vec::new()),
+        Err(StateError::NotFound | StateError::WrongKind) => return Ok(Vec::new()),
         Err(error) => return Err(unseen(cx, "list", &folder, &error)),
     };
     let mut known = Vec::new();

@@ -87,7 +87,7 @@ fn left_behind(cx: &Context<'_>) -> Result<Option<Finding>, NotAssessed> {
         let path = Path::new("state", name);
         match cx.host().stat(&path) {
             Ok(_) => found.push(path),
-            Err(StateError::NotFound | StateError::NoStateDir) => {}
+            Err(StateError::NotFound) => {}
             Err(error) => return Err(unseen(cx, "stat", &path, &error)),
         }
     }

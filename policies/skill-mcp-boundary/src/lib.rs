@@ -196,7 +196,7 @@ fn registry(cx: &Context<'_>) -> Registry {
     let path = path();
     let metadata = match cx.host().resolve(&path) {
         Ok(link) => link.metadata,
-        Err(StateError::NotFound | StateError::NoStateDir) => return Registry::Absent,
+        Err(StateError::NotFound) => return Registry::Absent,
         Err(error) => return Registry::Unseen(unseen(cx, "stat", &path, &error)),
     };
     match metadata {

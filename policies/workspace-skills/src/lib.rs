@@ -107,9 +107,7 @@ impl Search<'_, '_, '_> {
         match self.cx.host().stat(&start) {
             // The gateway of these releases passes over a link, too.
             Ok(metadata) if metadata.kind == Kind::Directory => {}
-            Ok(_) | Err(StateError::NotFound | StateError::NoStateDir | StateError::WrongKind) => {
-                return None;
-            }
+            Ok(_) | Err(StateError::NotFound | StateError::WrongKind) => return None,
             Err(error) => {
                 self.open(unseen(self.cx, "stat", &start, &error));
                 return None;

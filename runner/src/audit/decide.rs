@@ -31,6 +31,8 @@ pub struct Gate<'a> {
     pub no_suppressions: bool,
     /// Seconds since the epoch.
     pub now: u64,
+    /// The folder that places are told relative to; none where they are told by their absolute paths.
+    pub base: Option<&'a Path>,
 }
 
 impl Report {
@@ -56,16 +58,18 @@ impl Report {
         if gate.exit_zero && self.exit.code == 1 {
             self.exit = Exit { code: 0, reason: format!("{}; --exit-zero", self.exit.reason) };
         }
+        if let Some(base) = gate.base {
+            self.relative_to(visible::path(base));
+        }
     }
 
     /// Says of the site's suppressions which have expired, fit nothing, take in too much, or have no end.
     fn look_at_suppressions(&mut self, gate: &Gate<'_>, today: u64) {
         let config = Path::new(&self.target.config_path).parent().map(|folder| folder.display().to_string());
-        let bases: Vec<String> =
-            [Some(self.target.state_dir.clone()), config].into_iter().flatten().collect();
-        let file = gate
-            .settings_file
-            .map_or_else(|| "chitin.toml".to_owned(), |path| visible(&path.display().to_string()));
+        let base = gate.base.map(visible::path);
+        let state = Some(self.target.state_dir.clone()).filter(|state| !state.is_empty());
+        let bases: Vec<String> = [state, config, base].into_iter().flatten().collect();
+        let file = gate.settings_file.map_or_else(|| "chitin.toml".to_owned(), visible::path);
         let mut found = Vec::new();
         for suppression in &gate.settings.suppressions {
             let line = u32::try_from(suppression.line).unwrap_or(u32::MAX).max(1);

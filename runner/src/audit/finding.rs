@@ -181,6 +181,12 @@ impl Location {
         matches!(self, Self::Object { path, .. } | Self::Text { path, .. } if text.contains(path.as_str()))
     }
 
+    /// The view that an object lies in.
+    #[must_use]
+    pub fn view(&self) -> Option<&str> {
+        if let Self::Object { view, .. } = self { Some(view) } else { None }
+    }
+
     /// Places in the order in which people look for them: by file, then by line and column.
     #[must_use]
     pub fn order(&self) -> (&str, u32, u32) {

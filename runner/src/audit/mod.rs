@@ -12,6 +12,7 @@ pub mod open;
 mod outlet;
 mod own;
 mod plan;
+mod relative;
 mod report;
 mod site;
 mod snippet;

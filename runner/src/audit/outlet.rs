@@ -97,12 +97,21 @@ pub fn accept(
 fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> Result<Open, String> {
     let (check, check_id) = declared(rules, subject, &open.check_id)?;
     let location = open.location.map(|location| place(rules, subject, location));
-    let location = match open.reason {
+    let mut location = match open.reason {
         // What was not granted has no place that could be told.
         types::Reason::Withheld(_) => location.and_then(Result::ok),
         _ => location.transpose()?,
     };
     let (kind, text) = match open.reason {
+        // A config alone has no tables, which the host says in this way.
+        types::Reason::Withheld(name)
+            if subject.located.is_config_alone()
+                && name.starts_with("records:")
+                && !is_about(&name, &rules.withheld.names()) =>
+        {
+            location = Some(subject.state_location());
+            said(types::Reason::Absent("the state directory".to_owned()))
+        }
         // A secret can stand where no manifest asks for its facts. That is nobody's decision, and no defect.
         types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
             said(types::Reason::Hidden(types::Hidden::Secret))

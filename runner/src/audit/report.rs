@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::code::is_of;
 use crate::audit::evaluate::{Evaluation, Outcome};
 use crate::audit::finding::{Finding, Location};
 use crate::audit::inline;
 use crate::audit::open::{Class, Kind, Open};
 use crate::audit::outlet;
 use crate::audit::plan::{Origin, Planned};
-use crate::audit::subject::Subject;
+use crate::audit::subject::{CONFIG, INCLUDE, Subject};
 use crate::audit::suppress::{self, Suppressed};
 use crate::audit::visible::{self, visible};
 use crate::budget::{Cut, WALL};
@@ -23,7 +24,8 @@ use crate::probe::Gateway;
 use crate::sandbox::Failure;
 use crate::sandbox::limits::ADDRESS_SPACE;
 use crate::settings::{Accepted, OWN, SECONDS_OF_A_DAY};
-use crate::target::Installation;
+pub use crate::target::Scope;
+use crate::target::{Installation, Located};
 
 /// Version of the report's JSON form; it grows where a field changes its meaning or goes. CHANGELOG.md says what changed.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -106,17 +108,6 @@ pub struct Gone {
     pub place: String,
     /// How many of them are gone.
     pub count: usize,
-}
-
-/// How much of an installation there is to be judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Scope {
-    /// The config and the state directory.
-    #[default]
-    Installation,
-    /// A config alone, such as one in a repository.
-    Config,
 }
 
 /// Checks by how they ended. Each counts once.
@@ -237,9 +228,11 @@ impl Default for Tool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// The state directory.
+    /// The state directory; empty, and no field, where a config alone was looked at.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state_dir: String,
     /// What decided it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub state_dir_from: String,
     /// The config file.
     pub config_path: String,
@@ -410,7 +403,7 @@ impl Report {
             today: subject.now,
             terms,
             accepted: subject.accepted(),
-            has_state: subject.located.state_exists,
+            located: Some(&subject.located),
             ..Parts::default()
         };
         // One policy may have run several times, over the views of a family.
@@ -449,7 +442,11 @@ impl Report {
             let located = &subject.located;
             let (state_dir, config) =
                 (visible::path(&located.state_dir), visible::path(&located.config_load));
-            let reason = format!("nothing to audit: neither {state_dir} nor {config} exists");
+            let reason = if located.is_config_alone() {
+                format!("nothing to audit: {config} does not exist")
+            } else {
+                format!("nothing to audit: neither {state_dir} nor {config} exists")
+            };
             Exit { code: Exit::NOTHING, reason }
         } else {
             verdict(findings.iter(), &incomplete, terms.fail_on, false)
@@ -628,8 +625,8 @@ struct Parts<'a> {
     accepted: &'a [Accepted],
     /// Seconds since the epoch.
     today: u64,
-    /// There is a state directory.
-    has_state: bool,
+    /// Where the target lies.
+    located: Option<&'a Located>,
     findings: Vec<Finding>,
     assessment: Vec<Assessment>,
     incomplete: Vec<Incomplete>,
@@ -672,8 +669,10 @@ impl Parts<'_> {
             // A family without a member, such as plugins, says nothing where the members would lie.
             let is_nowhere =
                 if open.is_empty() { has_no_member } else { open.iter().all(Open::is_about_view) };
-            if !fired && !self.has_state && is_nowhere {
-                let reason = "there is no state directory".to_owned();
+            if !fired
+                && is_nowhere
+                && let Some(reason) = self.why_nowhere(&open)
+            {
                 self.assessment.push(Assessment::not_applicable(check, policy, reason));
                 continue;
             }
@@ -690,6 +689,24 @@ impl Parts<'_> {
             manifest.checks.iter().any(|check| check.id == finding.check && applies_to(check))
         };
         self.findings.extend(found.into_iter().filter(applies).cloned());
+    }
+
+    /// Why nothing is there that a check is about, where all that it asked for are views as a whole; none where there is a state
+    /// directory.
+    fn why_nowhere(&self, open: &[Open]) -> Option<String> {
+        let located = self.located.filter(|located| !located.state_exists)?;
+        let is_of_config = |open: &Open| {
+            let view = open.location.as_ref().and_then(Location::view);
+            view.is_some_and(|view| view == CONFIG || is_of(view, INCLUDE))
+        };
+        let reason = if !located.is_config_alone() {
+            "there is no state directory"
+        } else if !open.is_empty() && open.iter().all(is_of_config) {
+            "scope config: modes and owners of the config's files here say nothing of those on the server"
+        } else {
+            "scope config: there is no state directory to look at"
+        };
+        Some(reason.to_owned())
     }
 
     /// What of a policy makes the audit incomplete: its runs that failed, and the checks that were left open.
@@ -814,16 +831,18 @@ impl Whole {
 impl Target {
     fn new(subject: &Subject) -> Self {
         let (located, config) = (&subject.located, &subject.config);
-        Self {
+        let mut target = Self {
             state_dir: visible::path(&located.state_dir),
             state_dir_from: located.origin.clone(),
             config_path: visible::path(&located.config_load),
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
-            scope: Scope::default(),
+            scope: located.scope,
             root: None,
             release: Some(JudgedBy::new(&config.judged)),
-        }
+        };
+        target.without_state();
+        target
     }
 
     /// The places are those that the supervisor found, whatever was read there.
@@ -835,15 +854,25 @@ impl Target {
     fn unread(installation: Option<&Installation>) -> Self {
         let unknown = || "unknown".to_owned();
         let known = |of: &dyn Fn(&Installation) -> String| installation.map_or_else(unknown, of);
-        Self {
+        let mut target = Self {
             state_dir: known(&|found| visible::path(&found.state_dir)),
             state_dir_from: known(&|found| found.origin.clone()),
             config_path: known(&|found| visible::path(&found.config_load)),
             config_path_from: known(&|found| found.config_origin.clone()),
             config_exists: installation.is_none_or(|found| found.config_exists),
-            scope: Scope::default(),
+            scope: installation.map_or_else(Scope::default, |found| found.scope),
             root: None,
             release: None,
+        };
+        target.without_state();
+        target
+    }
+
+    /// A config alone has no state directory, wherever the one of this account lies.
+    fn without_state(&mut self) {
+        if self.scope == Scope::Config {
+            self.state_dir.clear();
+            self.state_dir_from.clear();
         }
     }
 }

@@ -50,6 +50,10 @@ const INSTALLS: [(&str, &str, &str); 2] = [
 /// The number of the view of the state directory.
 const STATE: usize = 0;
 
+/// The name of the view of the config, and of the family of views of what it includes.
+pub(super) const CONFIG: &str = "config";
+pub(super) const INCLUDE: &str = "include";
+
 /// The number of the view of the credentials directory.
 const CREDENTIALS: usize = 2;
 
@@ -106,7 +110,7 @@ impl Places {
     fn find(located: &Located, environment: &Environment, config: &Config, basis: &Basis) -> Self {
         let mut views = vec![
             ("state".to_owned(), Root::chosen(located.state_dir.clone())),
-            ("config".to_owned(), Root::facts(located.config_audit.clone())),
+            (CONFIG.to_owned(), Root::facts(located.config_audit.clone())),
             ("credentials".to_owned(), Root::chosen(located.credentials_dir.clone())),
         ];
         let log = log_file(located, config);
@@ -126,7 +130,7 @@ impl Places {
             );
             gaps.insert("workspace", gap);
         }
-        if !basis.deep {
+        if !basis.deep || located.is_config_alone() {
             return Self { views, gaps };
         }
         let is_over = || basis.budget.check().is_err();
@@ -228,11 +232,17 @@ impl Subject {
     ) -> Self {
         let is_absent = |path: &Path| !located.state_exists && path.starts_with(&located.state_dir);
         let absent = views.iter().filter(|(_, (_, path))| is_absent(path)).map(|(view, _)| *view).collect();
+        let is_beyond = |name: &str| {
+            let is_of_config = name == CONFIG || is_of(name, INCLUDE);
+            located.is_config_alone() && !(is_of_config && located.has_modes)
+        };
+        let beyond = views.iter().filter(|(_, (name, _))| is_beyond(name)).map(|(view, _)| *view).collect();
         let shared = Shared {
             snapshot: Arc::clone(&common.snapshot),
             secrets: known(&config, &basis.key),
             literals: literals(&located, &config),
             absent,
+            beyond,
             tables: Arc::clone(&common.tables),
             owner: located.territory.owner(),
             now: basis.now,
@@ -326,6 +336,9 @@ impl Subject {
     #[must_use]
     pub fn mode(&self, view: usize, rel: &Path) -> Option<String> {
         let snapshot = &self.shared.snapshot;
+        if self.shared.beyond.contains(&view) {
+            return None;
+        }
         let octal = |metadata: Metadata| format!("{:04o}", metadata.mode);
         match snapshot.stat(view, rel) {
             Ok(metadata) if metadata.kind != target::snapshot::Kind::Symlink => Some(octal(metadata)),
@@ -350,6 +363,12 @@ impl Subject {
             exact,
             snippet,
         }
+    }
+
+    /// The place of the state directory.
+    pub(super) fn state_location(&self) -> Location {
+        let path = visible::path(&self.located.state_dir);
+        Location::Object { view: "state".to_owned(), rel: String::new(), path, mode: None }
     }
 
     /// The key and its value as the config has them; none where the value is not there.
@@ -418,10 +437,11 @@ impl Subject {
         Release { year: release.year, month: release.month, patch: release.patch }
     }
 
-    /// The folders that the site may write paths relative to, as they are shown: the state directory, and the config's.
+    /// The folders that the site may write paths relative to, as they are shown: the state directory, the config's, and the repository.
     pub(super) fn bases(&self) -> Vec<String> {
         let config = self.located.config_load.parent();
-        [Some(self.located.state_dir.as_path()), config].into_iter().flatten().map(visible::path).collect()
+        let (state, repository) = (self.located.state_dir.as_path(), self.located.base.as_deref());
+        [Some(state), config, repository].into_iter().flatten().map(visible::path).collect()
     }
 
     /// What the site says of findings.
@@ -562,7 +582,7 @@ fn known(config: &Config, key: &[u8]) -> BTreeMap<String, Known> {
 /// Whether a secret is spelled out in the config file or an include, by its view.
 fn literals(located: &Located, config: &Arc<Config>) -> BTreeMap<String, Literals> {
     let includes = (0..).zip(&config.includes).map(|(number, path)| (include_view(number), path));
-    let files = includes.chain([("config".to_owned(), &located.config_audit)]);
+    let files = includes.chain([(CONFIG.to_owned(), &located.config_audit)]);
     let of_file = |(view, path): (String, &PathBuf)| {
         let (config, path) = (Arc::clone(config), path.clone());
         (view, Literals::new(Box::new(move || config.has_literals(&path))))
@@ -600,7 +620,7 @@ fn awaited(probe: Probe) -> AwaitProbe {
 
 /// The view of an included file.
 fn include_view(number: usize) -> String {
-    format!("include/{number}")
+    format!("{INCLUDE}/{number}")
 }
 
 /// The value is a string, or lies in a secret store.
@@ -669,6 +689,9 @@ mod tests {
             config_origin: String::new(),
             cwd: path("/work"),
             territory: target::Territory::of(0),
+            scope: target::Scope::Installation,
+            has_modes: true,
+            base: None,
             dotenv: Vec::new(),
             dotenv_path: path("/home/a/.openclaw/.env"),
             ignored: Vec::new(),

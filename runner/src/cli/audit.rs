@@ -264,6 +264,7 @@ impl Work<'_> {
             settings_file: self.placed.place.as_deref(),
             no_suppressions: self.terms.no_suppressions,
             now: self.now,
+            base: found.as_ref().and_then(|found| found.installation.base.as_deref()),
         });
         Ok((delivery, found))
     }

@@ -13,7 +13,7 @@ use chitin::probe;
 use chitin::sandbox::Code;
 use chitin::settings::{Placed, Settings, SettingsError};
 use chitin::target::snapshot::{Identity, Metadata};
-use chitin::target::{Environment, Installation, LocateError, Request, find};
+use chitin::target::{Environment, Installation, LocateError, Request, Scope, find};
 use chitin::worker::Wanted;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -29,6 +29,10 @@ pub(super) struct TargetArguments {
     /// The config file [default: the one in the state directory]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How much to look at: an installation with its state directory, or a config alone [default: config, where --config alone
+    /// names a file that lies in no state directory]
+    #[arg(long, value_name = "SCOPE", value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)).map(|name| scope(&name)))]
+    scope: Option<Scope>,
     /// The profile NAME, whose state directory is ~/.openclaw-NAME
     #[arg(long, value_name = "NAME", conflicts_with = "dev")]
     profile: Option<String>,
@@ -100,6 +104,11 @@ impl ProbeArguments {
     }
 }
 
+/// The scope of this name, which is one of them.
+fn scope(name: &str) -> Scope {
+    Scope::ALL.into_iter().find(|scope| scope.as_str() == name).unwrap_or_default()
+}
+
 /// A time within the probe's bounds.
 fn timeout(text: &str) -> Result<Duration, String> {
     duration(text, "5s or 800ms", [probe::MIN_TIMEOUT, probe::MAX_TIMEOUT])
@@ -167,8 +176,8 @@ impl TargetArguments {
             }
         }
         let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
-        let request =
-            Request { state_dir: self.state_dir.clone(), config: self.config.clone(), profile, become_owner };
+        let (state_dir, config) = (self.state_dir.clone(), self.config.clone());
+        let request = Request { state_dir, config, profile, scope: self.scope, become_owner };
         let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
         let installation = find(&request, &mut environment, cwd)

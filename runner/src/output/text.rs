@@ -10,7 +10,7 @@ use super::tally::{Change, Tally, by_policy, is_known, out_of_reach, since_basel
 use super::{Format, without_commands, wrap};
 use crate::audit::finding::{BaselineState, Finding, Location};
 use crate::audit::open::{Kind, Open};
-use crate::audit::{Deep, Exit, Gone, Origin, Report, Snippet, Suppressed, visible, worst};
+use crate::audit::{Deep, Exit, Gone, Origin, Report, Scope, Snippet, Suppressed, visible, worst};
 use crate::confine::Confinement;
 use crate::policy::catalog;
 use crate::policy::manifest::Severity;
@@ -78,14 +78,23 @@ fn write_target(report: &Report, short: bool, out: &mut dyn Write) -> io::Result
     let version = release.map_or("of an unknown release", |release| &release.version);
     let also = release.and_then(|release| release.also.as_ref());
     let also = also.map_or(String::new(), |also| format!(" or {also}"));
-    writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
+    let (is_alone, path) = (target.scope == Scope::Config, &target.config_path);
+    if is_alone {
+        writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#}, config alone: {path}{config}")?;
+    } else {
+        writeln!(out, "{BOLD}OpenClaw {version}{also}{BOLD:#} in {}", target.state_dir)?;
+    }
     if short {
         return Ok(());
     }
     if let Some(release) = release {
         writeln!(out, "{DIM}{}{DIM:#}", told(release))?;
     }
-    writeln!(out, "{DIM}config {}{config}{DIM:#}", target.config_path)?;
+    if !is_alone {
+        writeln!(out, "{DIM}config {path}{config}{DIM:#}")?;
+    } else if let Some(root) = &target.root {
+        writeln!(out, "{DIM}paths below {root}{DIM:#}")?;
+    }
     if let Some(Deep { gateway }) = &report.deep {
         let state = match gateway {
             Gateway { ok: true, .. } => "answers",

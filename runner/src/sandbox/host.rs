@@ -77,6 +77,8 @@ pub struct Shared {
     pub literals: std::collections::BTreeMap<String, Literals>,
     /// The numbers of the views in a state directory that does not exist.
     pub absent: std::collections::BTreeSet<usize>,
+    /// The views that an audit of a config alone does not look at; the state directory is one of them. None in any other audit.
+    pub beyond: std::collections::BTreeSet<usize>,
     /// The tables whose rows can be read.
     pub tables: Arc<Tables>,
     /// The user whose installation it is.
@@ -301,6 +303,9 @@ impl HostState {
             return Err(state::Error::NotGranted);
         }
         let view = self.grants.view(&path.view).ok_or(state::Error::NotFound)?;
+        if self.shared.beyond.contains(&view) {
+            return Err(state::Error::NoStateDir);
+        }
         // A link in its place that leads nowhere is there itself.
         let is_there = || rel.as_os_str().is_empty() && self.shared.snapshot.stat(view, &rel).is_ok();
         if self.shared.absent.contains(&view) && !is_there() {
@@ -577,6 +582,10 @@ impl records::Host for HostState {
         self.count_look()?;
         if let Some(column) = columns.iter().find(|column| !self.grants.column(&table, column)) {
             self.deny(format!("records:{table}.{column}"));
+            return Ok(Err(records::Error::NotGranted));
+        }
+        // No other error says that nobody looks. The outlet knows it from the operator's decision.
+        if !self.shared.beyond.is_empty() {
             return Ok(Err(records::Error::NotGranted));
         }
         let go_on = || self.check_time().is_ok();

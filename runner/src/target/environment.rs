@@ -105,6 +105,12 @@ impl Environment {
         self.insert(name, value, origin)
     }
 
+    /// Takes away all variables but one.
+    pub fn keep_only(&mut self, name: &str) {
+        self.variables.retain(|known, _| known == name);
+        self.behind.clear();
+    }
+
     /// The target was named on the command line: variables up to this origin are of somebody else, and do not stand in the
     /// way of its own.
     pub fn belongs_to_another(&mut self, up_to: Origin) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::paths::user_path;
+use super::scope::{self, Scope};
 use super::snapshot::Identity;
 use super::territory::{self, Territory};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
@@ -17,7 +18,7 @@ use crate::wire;
 pub const CONFIG_NAMES: [&str; 4] = ["openclaw.json", "clawdbot.json", "moldbot.json", "moltbot.json"];
 
 /// State directories below the home directory, the present one first.
-const STATE_NAMES: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
+pub(super) const STATE_NAMES: [&str; 4] = [".openclaw", ".clawdbot", ".moldbot", ".moltbot"];
 
 /// The flag that names a state directory, as `Located::origin` has it.
 const STATE_DIR_FLAG: &str = "--state-dir";
@@ -78,6 +79,13 @@ pub struct Installation {
     pub config_audit: PathBuf,
     /// Whose installation it is.
     pub territory: Territory,
+    /// How much of it is looked at.
+    pub scope: Scope,
+    /// The modes and owners of the config's files are what they are on the server.
+    pub has_modes: bool,
+    /// The folder that places are told relative to; none where they are told by their absolute paths.
+    #[serde(with = "wire::optional_path")]
+    pub base: Option<PathBuf>,
     /// The config alone was named on the command line.
     config_alone: bool,
     /// The state directory was named on the command line.
@@ -95,6 +103,8 @@ pub struct Request {
     pub config: Option<PathBuf>,
     /// `--profile NAME`; `--dev` is `Some("dev")`.
     pub profile: Option<String>,
+    /// `--scope`.
+    pub scope: Option<Scope>,
     /// Give up root's rights for those of the installation's owner, where that is another account.
     pub become_owner: bool,
 }
@@ -124,6 +134,12 @@ pub struct Located {
     pub cwd: PathBuf,
     /// Whose installation it is.
     pub territory: Territory,
+    /// How much of it is looked at.
+    pub scope: Scope,
+    /// The modes and owners of the config's files are what they are on the server: not of what git has checked out.
+    pub has_modes: bool,
+    /// The folder that places are told relative to; none where they are told by their absolute paths.
+    pub base: Option<PathBuf>,
     /// The `.env` files that were read: no policy gets their content, whatever name leads there.
     pub dotenv: Vec<Identity>,
     /// The `.env` that the gateway reads besides its environment, whether or not it exists.
@@ -135,7 +151,12 @@ pub struct Located {
 impl Located {
     /// The state directory was named on the command line: it need not be this user's own installation.
     pub fn by_hand(&self) -> bool {
-        self.origin == STATE_DIR_FLAG
+        self.origin == STATE_DIR_FLAG || self.origin == CONFIG_FLAG
+    }
+
+    /// There is a config alone, and no state directory to look at.
+    pub fn is_config_alone(&self) -> bool {
+        self.scope == Scope::Config
     }
 
     /// A value of this origin belongs to the config, or to the user whose installation it is: it may be used for what the
@@ -143,6 +164,7 @@ impl Located {
     /// this process; nor, where it was named alone, those of the user's own state directory.
     pub fn may_use(&self, origin: Origin) -> bool {
         match origin {
+            _ if self.is_config_alone() => origin == Origin::Config,
             Origin::Config => true,
             Origin::StateDotenv => self.may_use_state(),
             Origin::Process | Origin::Flag | Origin::CwdDotenv => {
@@ -153,7 +175,7 @@ impl Located {
 
     /// What the state directory holds belongs to the config, or both to the user whose installation it is.
     pub fn may_use_state(&self) -> bool {
-        self.config_origin != CONFIG_FLAG || self.by_hand()
+        !self.is_config_alone() && (self.config_origin != CONFIG_FLAG || self.by_hand())
     }
 }
 
@@ -196,7 +218,15 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     if let Some(name) = &request.profile {
         apply_profile(name, env, &home);
     }
-    let (state_dir, origin) = state_dir(request, env, &home, cwd);
+    let asked = request;
+    let (request, scope) = &meant(asked, env, &home, cwd);
+    if *scope == Scope::Config {
+        return Ok(config_alone(request, env, &home, cwd));
+    }
+    let (state_dir, mut origin) = state_dir(request, env, &home, cwd);
+    if asked.state_dir.is_none() && request.state_dir.is_some() {
+        CONFIG_FLAG.clone_into(&mut origin);
+    }
     let (config_load, config_origin) = config_load(request, env, &home, &state_dir, cwd);
     let config_audit = config_audit(request, env, &home, &state_dir, &config_load, cwd);
 
@@ -230,10 +260,65 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
         config_origin,
         config_audit,
         territory,
+        scope: Scope::Installation,
+        has_modes: true,
+        base: None,
         config_alone,
         state_named: request.state_dir.is_some(),
         dotenv,
     })
+}
+
+/// How much of an installation is meant. A config that lies in a state directory other than the caller's own is that one's.
+fn meant(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (Request, Scope) {
+    let mut request = request.clone();
+    let alone = request.config.as_ref().filter(|_| request.state_dir.is_none());
+    let folder = alone.and_then(|config| absolute(cwd, config).parent().map(Path::to_owned));
+    let scope = match (request.scope, folder) {
+        (Some(scope), _) => scope,
+        (None, None) => Scope::Installation,
+        (None, Some(folder)) => {
+            let (own, _) = state_dir(&request, env, home, cwd);
+            if folder == own || is_same(&folder, &own) {
+                Scope::Installation
+            } else if scope::is_state_dir(&folder) {
+                request.state_dir = Some(folder);
+                Scope::Installation
+            } else {
+                Scope::Config
+            }
+        }
+    };
+    (request, scope)
+}
+
+/// The installation of which nothing but a config is looked at. Nothing of this machine has a part in it, so that every machine
+/// says the same: no home, no state directory, and of the environment only what says where includes may lie.
+fn config_alone(request: &Request, env: &mut Environment, home: &Path, cwd: &Path) -> Installation {
+    let (state_dir, _) = state_dir(request, env, home, cwd);
+    let (config, config_origin) = config_load(request, env, home, &state_dir, cwd);
+    env.keep_only(INCLUDE_ROOTS);
+    // A checkout, or what was unpacked where the caller stands. By "/" every path would be a relative one.
+    let below_cwd = || Some(cwd.to_owned()).filter(|cwd| config.starts_with(cwd));
+    let base = scope::repository(&config).or_else(below_cwd).filter(|base| base.parent().is_some());
+    Installation {
+        home: scope::NO_HOME.into(),
+        cwd: cwd.to_owned(),
+        state_dir: scope::NO_STATE_DIR.into(),
+        state_exists: false,
+        origin: String::new(),
+        config_exists: exists(&config),
+        config_origin,
+        config_audit: config.clone(),
+        territory: Territory::of(territory::owner_of(&state_dir, &config, true)),
+        scope: Scope::Config,
+        has_modes: request.scope.is_none() && base.is_none(),
+        base,
+        config_load: config,
+        config_alone: true,
+        state_named: request.state_dir.is_some(),
+        dotenv: Vec::new(),
+    }
 }
 
 impl Installation {
@@ -245,7 +330,7 @@ impl Installation {
         let dotenv_path = self.dotenv.last().map(Dotenv::path).unwrap_or_default();
         let Self { home, cwd, state_dir, config_load, config_audit, origin, config_origin, .. } = self;
         problems.extend(other_state_dir(&state_dir, &config_load, &origin, &home));
-        // A config that is named alone may well be a repository's: what must not be published of it, its own findings say.
+        // A config alone may well be a repository's: what must not be published of it, its own findings say.
         problems.extend(git_work_tree([&state_dir, &config_load]).filter(|_| !self.config_alone));
         let credentials_dir = match env.non_blank(OAUTH_DIR) {
             // An environment variable speaks of this user's own installation, not of a directory given by hand.
@@ -276,6 +361,9 @@ impl Installation {
             config_origin,
             cwd,
             territory: self.territory,
+            scope: self.scope,
+            has_modes: self.has_modes,
+            base: self.base,
             dotenv,
             dotenv_path,
             ignored,
@@ -292,13 +380,15 @@ impl Installation {
     /// It is this user's own: found as OpenClaw itself finds it, and owned by the user who audits it.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        !self.state_named && self.config_origin != CONFIG_FLAG && !self.territory.is_anothers()
+        let is_found = !self.state_named && self.config_origin != CONFIG_FLAG;
+        is_found && self.scope == Scope::Installation && !self.territory.is_anothers()
     }
 
     /// The directories and files that an audit reads for certain, whatever the target names besides.
     #[must_use]
     pub fn roots(&self, env: &Environment) -> Vec<PathBuf> {
-        let mut roots = vec![self.state_dir.clone(), self.config_load.clone()];
+        let mut roots = vec![self.config_load.clone()];
+        roots.extend((self.scope == Scope::Installation).then(|| self.state_dir.clone()));
         roots.extend(self.dotenv.iter().map(Dotenv::path));
         // The operator's own word, other than that of a `.env`, which nobody has read yet.
         let credentials = env.non_blank(OAUTH_DIR).filter(|_| !self.state_named);
@@ -347,7 +437,7 @@ fn check(request: &Request, cwd: &Path) -> Result<(), LocateError> {
     }
 }
 
-fn is_profile_name(name: &str) -> bool {
+pub(super) fn is_profile_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
@@ -355,7 +445,7 @@ fn is_profile_name(name: &str) -> bool {
 }
 
 /// Symbolic links are followed; what cannot be looked at does not exist, as the gateway sees it.
-fn exists(path: &Path) -> bool {
+pub(super) fn exists(path: &Path) -> bool {
     rustix::fs::stat(path).is_ok()
 }
 

@@ -48,6 +48,12 @@ pub enum ProblemKind {
     UnsetVariable,
     /// The same for a release that keeps the text as it is.
     UnsetVariableKept,
+    /// The same where a config alone is looked at, which never has the values of variables.
+    VariableElsewhere,
+    /// A channel that is not built in, where a config alone is looked at: the server may have a plugin for it.
+    ChannelElsewhere,
+    /// A plugin that is not bundled, where a config alone is looked at: the server may have it.
+    PluginElsewhere,
     /// A key of an older config layout, which the gateway refuses.
     LegacyKey,
     /// A key the schema does not know.
@@ -97,6 +103,9 @@ impl ProblemKind {
             Self::IncludeCycle => "include-cycle",
             Self::IncludeTooDeep => "include-too-deep",
             Self::UnsetVariable | Self::UnsetVariableKept => "unset-variable",
+            Self::VariableElsewhere => "variable-elsewhere",
+            Self::ChannelElsewhere => "channel-elsewhere",
+            Self::PluginElsewhere => "plugin-elsewhere",
             Self::LegacyKey => "legacy-key",
             Self::UnknownKey => "unknown-key",
             Self::InvalidValue => "invalid-value",
@@ -128,6 +137,9 @@ impl ProblemKind {
                 | Self::CwdCredentials
                 | Self::NoWorkingDirectory
                 | Self::UnsetVariableKept
+                | Self::VariableElsewhere
+                | Self::ChannelElsewhere
+                | Self::PluginElsewhere
                 | Self::NewerVersion
                 | Self::ReleaseUnsure
                 | Self::OtherStateDir

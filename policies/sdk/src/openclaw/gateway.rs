@@ -134,6 +134,9 @@ impl<'a> Credential<'a> {
     }
 }
 
+/// The problems that a text is where it names a variable without a value: of an installation, and of a config alone.
+const UNSET: [&str; 2] = ["unset-variable", "variable-elsewhere"];
+
 /// The text names a variable that has no value here. Needs `problems`.
 ///
 /// # Errors
@@ -146,8 +149,8 @@ pub fn is_unset(cx: &Context<'_>, node: &Node<'_>, facts: &Facts) -> Result<bool
     cx.granted("problems")?;
     let problems = cx.problems();
     let names = |pointers: &[String]| pointers.iter().any(|pointer| pointer == node.pointer());
-    let is_named =
-        problems.iter().any(|problem| problem.kind == "unset-variable" && names(&problem.pointers));
+    let is_about = |kind: &str| UNSET.contains(&kind);
+    let is_named = problems.iter().any(|problem| is_about(&problem.kind) && names(&problem.pointers));
     // It may be among those that are left out.
     if !is_named && problems.iter().any(|problem| problem.kind == "truncated") {
         return Err(NotAssessed::limit("problems of the config that are told").at(node.location()));

@@ -351,7 +351,7 @@ fn npm_projects(cx: &Context<'_>, npm: &Path) -> Result<Vec<Path>, NotAssessed> 
             .filter(|entry| entry.metadata.kind == Kind::Directory)
             .map(|entry| path.join(&entry.name))
             .collect()),
-        Err(StateError::NotFound | StateError::NoStateDir | StateError::WrongKind) => Ok(Vec::new()),
+        Err(StateError::NotFound | StateError::WrongKind) => Ok(Vec::new()),
         Err(error) => Err(unseen(cx, "list", &path, &error)),
     }
 }
@@ -525,7 +525,7 @@ fn installed_version(cx: &Context<'_>, package: &Path) -> Result<Option<String>,
 pub fn read_json(cx: &Context<'_>, path: &Path) -> Result<Option<Value>, NotAssessed> {
     let content = match cx.host().read(path, MAX_PACKAGE_BYTES) {
         Ok(content) => content,
-        Err(StateError::NotFound | StateError::BadPath | StateError::NoStateDir) => return Ok(None),
+        Err(StateError::NotFound | StateError::BadPath) => return Ok(None),
         Err(error @ (StateError::ThroughLink | StateError::WrongKind)) => {
             let Some(end) = behind_links(cx, path, &error)? else { return Ok(None) };
             cx.host().read(&end, MAX_PACKAGE_BYTES).map_err(|error| match error {

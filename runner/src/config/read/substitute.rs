@@ -231,7 +231,10 @@ impl Work<'_> {
             let Some(first) = pointers.next() else { continue };
             let more: Vec<String> = pointers.collect();
             let dotenv = self.located.dotenv_path.display();
-            let why = if withheld {
+            let is_alone = self.located.is_config_alone();
+            let why = if is_alone {
+                "which a config alone gives no value".to_owned()
+            } else if withheld {
                 format!(
                     "which is set in the environment of this audit only. A target that is named on the command line \
                      gets nothing of that; put it into {dotenv}"
@@ -259,7 +262,9 @@ impl Work<'_> {
                 "{}{others} {verb} to the variable {name}, {why}; what depends on its value is not assessed.",
                 readable(&first)
             );
-            let kind = if self.release < KEPT_SINCE {
+            let kind = if is_alone {
+                ProblemKind::VariableElsewhere
+            } else if self.release < KEPT_SINCE {
                 ProblemKind::UnsetVariable
             } else {
                 ProblemKind::UnsetVariableKept

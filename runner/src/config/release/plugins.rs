@@ -56,6 +56,10 @@ fn bundled(release: Release) -> HashSet<&'static str> {
     lines.filter(|(_, range)| range.is_empty() || known(range)).map(|(id, _)| id).collect()
 }
 
+/// What is said of a name that a config alone cannot explain.
+pub(in crate::config) const ON_THE_SERVER: &str =
+    "whether a plugin on the server brings it, an audit of the installation there tells";
+
 /// What the gateway refuses of names that it does not know, and from which release on it only warns of them; read in the
 /// programs of the releases on both sides, and where none in between was looked at the earliest that can be.
 const ENTRIES_WARN: Release = Release::new(2026, 2, 25);
@@ -82,7 +86,9 @@ pub(in crate::config) enum Layer {
 impl Layer {
     /// What the gateway of a release does with this config.
     pub(in crate::config) fn of(release: Release, config: &Value, located: &Located) -> Self {
-        let off = release >= OFF_SINCE && missing_paths(config, located).next().is_some();
+        let off = release >= OFF_SINCE
+            && !located.is_config_alone()
+            && missing_paths(config, located).next().is_some();
         if off { Self::Off } else { Self::On }
     }
 
@@ -109,6 +115,8 @@ struct Found {
     installed: Extensions,
     /// Plugins can come from elsewhere or could not all be looked at: an unknown id proves nothing.
     open_ended: bool,
+    /// A config alone is looked at: the server may have more.
+    is_alone: bool,
 }
 
 /// Checks the ids a config names, where the layer is on.
@@ -130,11 +138,16 @@ pub(in crate::config) fn check(
             let known = found.schema.find(&["channels".to_owned()]);
             let meant = known.and_then(|known| nearest(js_trim(id), known.names()));
             let meant = meant.map(|known| format!(" There is \"{known}\".")).unwrap_or_default();
-            let message = format!(
-                "No channel \"{}\" is built in or declared by an installed plugin.{meant}",
-                js_trim(id)
-            );
-            problems.push(Problem::new(ProblemKind::UnknownKey, message).at(join("/channels", id)));
+            let id = js_trim(id);
+            let (kind, message) = if found.is_alone {
+                let message = format!("the channel {id} is not built in; {ON_THE_SERVER}.{meant}");
+                (ProblemKind::ChannelElsewhere, message)
+            } else {
+                let message =
+                    format!("No channel \"{id}\" is built in or declared by an installed plugin.{meant}");
+                (ProblemKind::UnknownKey, message)
+            };
+            problems.push(Problem::new(kind, message).at(join("/channels", id)));
         }
     }
     heartbeat_targets(config, &found, problems);
@@ -144,8 +157,13 @@ pub(in crate::config) fn check(
         // Of later releases the layer says that there are none.
         let missing = Some(missing_paths(config, located)).filter(|_| release < OFF_SINCE);
         for (index, path) in missing.into_iter().flatten() {
-            let message = format!("The plugin path {} does not exist.", path.display());
-            invalid(problems, format!("/plugins/load/paths/{index}"), message);
+            let pointer = format!("/plugins/load/paths/{index}");
+            if found.is_alone {
+                let message = format!("the plugin path {} is a place on the server", path.display());
+                problems.push(Problem::new(ProblemKind::PluginElsewhere, message).at(pointer));
+            } else {
+                invalid(problems, pointer, format!("The plugin path {} does not exist.", path.display()));
+            }
         }
     }
     // Only a config that makes the gateway look at its plugins makes it stumble over a broken one.
@@ -298,7 +316,11 @@ fn heartbeat_targets(config: &Value, found: &Found, problems: &mut Problems) {
             || (target == "owner" && found.release >= NEWER_STRUCTURE)
             || CHANNEL_ALIASES.iter().any(|(alias, since)| *alias == target && *since <= found.release)
             || (!SECTIONS.contains(&target.as_str()) && found.is_channel(&target));
-        if target.is_empty() || !known {
+        if found.is_alone && !target.is_empty() && !known {
+            let message =
+                format!("the heartbeat target {target} is no channel that is built in; {ON_THE_SERVER}");
+            problems.push(Problem::new(ProblemKind::PluginElsewhere, message).at(pointer));
+        } else if target.is_empty() || !known {
             invalid(problems, pointer, "A heartbeat target is last, none or the name of a channel.");
         }
     };
@@ -321,24 +343,32 @@ fn plugin_ids(plugins: &Value, found: &Found, problems: &mut Problems) {
         let removed = REMOVED.iter().any(|(removed, since)| *removed == id && *since <= found.release);
         found.release < warned_since && !removed && !found.is_plugin(id)
     };
-    let message = "No plugin of this name is bundled or installed.";
+    let mut refuse = |id: &str, pointer: String| {
+        if found.is_alone {
+            let message =
+                format!("the plugin {} does not come with this release; {ON_THE_SERVER}", js_trim(id));
+            problems.push(Problem::new(ProblemKind::PluginElsewhere, message).at(pointer));
+        } else {
+            invalid(problems, pointer, "No plugin of this name is bundled or installed.");
+        }
+    };
     let memory = plugins.pointer("/slots/memory").and_then(Value::as_str).map(js_trim);
-    if memory.is_some_and(|id| {
-        let warned_since = if id == "memory-lancedb" { LANCEDB_WARN } else { Release::ENDLESS };
-        !id.is_empty() && id != "none" && refused(id, warned_since)
+    if let Some(id) = memory.filter(|id| {
+        let warned_since = if *id == "memory-lancedb" { LANCEDB_WARN } else { Release::ENDLESS };
+        !id.is_empty() && *id != "none" && refused(id, warned_since)
     }) {
-        invalid(problems, "/plugins/slots/memory", message);
+        refuse(id, "/plugins/slots/memory".to_owned());
     }
     let entries = plugins.get("entries").and_then(Value::as_object);
     for id in entries.into_iter().flat_map(serde_json::Map::keys).filter(|id| refused(id, ENTRIES_WARN)) {
-        invalid(problems, join("/plugins/entries", id), message);
+        refuse(id, join("/plugins/entries", id));
     }
     for (list, warned_since) in [("allow", ALLOW_WARN), ("deny", DENY_WARN)] {
         let ids = plugins.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
-        for (index, _) in ids.filter(|(_, id)| {
-            id.as_str().map(js_trim).is_some_and(|id| !id.is_empty() && refused(id, warned_since))
-        }) {
-            invalid(problems, format!("/plugins/{list}/{index}"), message);
+        for (index, id) in ids.filter_map(|(index, id)| Some((index, js_trim(id.as_str()?)))) {
+            if !id.is_empty() && refused(id, warned_since) {
+                refuse(id, format!("/plugins/{list}/{index}"));
+            }
         }
     }
 }
@@ -377,6 +407,7 @@ fn discover(release: Release, config: &Value, located: &Located) -> Found {
         release,
         schema: schema::get(release),
         bundled: bundled(release),
+        is_alone: located.is_config_alone(),
         open_ended: installed.cut || load_paths.is_some_and(|paths| !paths.is_empty()),
         installed,
     }

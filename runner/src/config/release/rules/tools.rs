@@ -1,9 +1,11 @@
 //! Tools: their lists, exec, loop detection, web search.
 
+use crate::config::plugins::ON_THE_SERVER;
 use crate::config::release::Release;
 use crate::config::rules::Judge;
 use crate::config::rules::agents::is_blocked;
 use crate::config::rules::spot::Spot;
+use crate::config::{Problem, ProblemKind};
 
 /// The `tools` of the config and of every agent.
 fn tools<'a>(judge: &Judge<'a>) -> impl Iterator<Item = Spot<'a>> + use<'a> {
@@ -125,6 +127,12 @@ pub(super) fn web_search_provider(judge: &mut Judge<'_>) {
         judge.refuse(provider.pointer, "The provider of web search must not be blank.");
     } else if judge.release >= WEB_SEARCH_SINCE && !WEB_SEARCH.contains(&name) && !may_bring_providers(judge)
     {
+        if judge.located.is_config_alone() {
+            let message =
+                format!("the provider of web search {name} comes with no bundled plugin; {ON_THE_SERVER}");
+            judge.problems.push(Problem::new(ProblemKind::PluginElsewhere, message).at(provider.pointer));
+            return;
+        }
         judge.refuse(
             provider.pointer,
             "No plugin of this installation has a provider of web search of this name.",
