@@ -1,6 +1,7 @@
 //! All outcomes as one report: order, counts, what was assessed, and the verdict that becomes the exit code.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -240,6 +241,9 @@ pub struct Target {
     pub config_path_from: String,
     /// There is such a file.
     pub config_exists: bool,
+    /// What the list of targets calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// How much of an installation there is to be judged.
     #[serde(default)]
     pub scope: Scope,
@@ -582,6 +586,18 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The report of a target that cannot be used, by the path that it was named by: nothing is assessed.
+    #[must_use]
+    pub fn unusable(named: &Path, plan: &[Arc<Planned>], reason: &str, deep: bool, ts: u64) -> Self {
+        let reason = visible(reason);
+        let mut report = Self::unread(None, plan, &reason, deep, ts);
+        report.target.state_dir = visible::path(named);
+        report.exit = Exit { code: Exit::UNUSABLE, reason };
+        report
+    }
+}
+
 /// The findings that no suppression takes out: neither the site's, nor, where the operator lets them count, those of the config itself.
 fn suppress_all(
     subject: &Subject,
@@ -837,6 +853,7 @@ impl Target {
             config_path: visible::path(&located.config_load),
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
+            id: None,
             scope: located.scope,
             root: None,
             release: Some(JudgedBy::new(&config.judged)),
@@ -860,6 +877,7 @@ impl Target {
             config_path: known(&|found| visible::path(&found.config_load)),
             config_path_from: known(&|found| found.config_origin.clone()),
             config_exists: installation.is_none_or(|found| found.config_exists),
+            id: None,
             scope: installation.map_or_else(Scope::default, |found| found.scope),
             root: None,
             release: None,

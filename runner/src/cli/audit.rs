@@ -1,11 +1,12 @@
 //! `chitin audit`: locate, read, run, show.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chitin::audit::baseline::Baseline;
-use chitin::audit::{Gate, Planned, Report, Terms, visible};
-use chitin::budget::{Budget, LAST_WORDS};
+use chitin::audit::{Gate, Planned, Report, Terms, visible, worst};
+use chitin::budget::{Budget, Cut, LAST_WORDS};
 use chitin::confine::Asked;
 use chitin::output::FormatName;
 use chitin::policy::manifest::Severity;
@@ -20,12 +21,15 @@ use super::choice::PolicyArguments;
 use super::outputs::OutputArguments;
 use super::progress::Progress;
 use super::target::{ConfineArguments, Found, LimitArguments, ProbeArguments, TargetArguments, now, wanted};
+use super::targets::{Named, TargetsArguments};
 use super::{INCOMPLETE, fix, listen, note, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = super::EXIT_CODES, args_override_self = true)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    targets: TargetsArguments,
     #[command(flatten)]
     target: TargetArguments,
     #[command(flatten)]
@@ -128,6 +132,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(user_error(what, "audit again behind it, with the formats and files that you want"));
     }
     arguments.output.check()?;
+    let several = arguments.targets.read(target)?;
+    if several.is_some() && (arguments.fix || arguments.known.baseline.is_some()) {
+        let what = "--fix and --baseline are about one target, which --state-dir or --config names";
+        return Err(user_error(what, "use them for one target after the other"));
+    }
     let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
@@ -158,6 +167,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             exit_zero: arguments.known.exit_zero,
         },
     };
+    if let Some(several) = several {
+        return audit_all(arguments, &work, &several, &budget);
+    }
     let supervisor = work.supervisor();
     clock.lap("start the worker");
     let plan = work.plan(policies, arguments.deep, &budget)?;
@@ -186,6 +198,57 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         note(&format!("{:>9} kB  peak memory", peak_memory()));
     }
     written.unwrap_or(Ok(INCOMPLETE))
+}
+
+/// Audits several targets, one after the other, in the order in which they were named.
+fn audit_all(
+    arguments: &Arguments,
+    work: &Work<'_>,
+    several: &[Named],
+    budget: &Budget,
+) -> anyhow::Result<u8> {
+    let plan = work.plan(&arguments.policies, arguments.deep, budget)?;
+    let probe = arguments.deep.then(|| arguments.probe.options());
+    let ts = work.now * 1000;
+    let account = rustix::process::geteuid();
+    let mut reports = Vec::new();
+    for Named { id, path, target } in several {
+        let budget = budget.again(work.limit.wall());
+        let unusable = |reason: &str| {
+            let mut report = Report::unusable(path, &plan, reason, arguments.deep, ts);
+            report.mark(&plan);
+            report
+        };
+        let mut report = match target {
+            _ if budget.cut() == Some(Cut::Interrupted) => {
+                let reason = Report::unread_because(&Cut::Interrupted);
+                Report::unread(None, &plan, &reason, arguments.deep, ts)
+            }
+            Err(reason) => unusable(reason),
+            // Root has become the owner of an earlier one, for good.
+            Ok(_) if rustix::process::geteuid() != account && !is_own(path) => unusable(
+                "it belongs to another account than the one before it; audit each account's in a call of its own",
+            ),
+            Ok(target) => {
+                let work = Work { target, placed: work.placed.clone(), ..*work };
+                let done = work.deliver(work.supervisor(), Task::Audit, &plan, probe.as_ref(), &budget);
+                done.map_or_else(|error| unusable(&format!("{error:#}")), |(delivery, _)| delivery.report)
+            }
+        };
+        report.target.id = id.as_deref().map(visible);
+        arguments.output.stream(&report)?;
+        reports.push(report);
+    }
+    let output = arguments.output.clone();
+    let written = budget
+        .patient()
+        .aside_within(LAST_WORDS, move || output.write_rest(&reports).map(|()| worst(&reports).code));
+    written.unwrap_or(Ok(INCOMPLETE))
+}
+
+/// The place belongs to the account that this process is.
+fn is_own(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// The flags and settings that all orders of a command share.

@@ -12,6 +12,7 @@ mod outputs;
 mod policy;
 mod progress;
 mod target;
+mod targets;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -95,12 +95,29 @@ impl OutputArguments {
         Ok(())
     }
 
+    /// Writes the report of one of several targets at once, where the format on standard output is one of lines.
+    pub(super) fn stream(&self, report: &Report) -> anyhow::Result<()> {
+        if self.stdout() == FormatName::Ndjson {
+            return emit(FormatName::Ndjson, self.short, std::slice::from_ref(report));
+        }
+        Ok(())
+    }
+
+    /// Writes the reports everywhere they were not written to as they came.
+    pub(super) fn write_rest(&self, reports: &[Report]) -> anyhow::Result<()> {
+        self.write_to(reports, self.stdout() != FormatName::Ndjson)
+    }
+
     /// Writes the reports everywhere. What cannot be written is told, and the others are written all the same.
     ///
     /// # Errors
     /// The last failure; the others were told.
     pub(super) fn write(&self, reports: &[Report]) -> anyhow::Result<()> {
-        let to_stdout = emit(self.stdout(), self.short, reports);
+        self.write_to(reports, true)
+    }
+
+    fn write_to(&self, reports: &[Report], with_stdout: bool) -> anyhow::Result<()> {
+        let to_stdout = if with_stdout { emit(self.stdout(), self.short, reports) } else { Ok(()) };
         let files = self.files.iter().map(|Output { format, path }| {
             let written =
                 render(&*format.format(self.short), reports).and_then(|bytes| write_whole(path, &bytes));

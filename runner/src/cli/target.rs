@@ -195,6 +195,16 @@ impl TargetArguments {
         budget.aside_within(GRACE, look).ok().flatten()
     }
 
+    /// It names a target.
+    pub(super) fn is_named(&self) -> bool {
+        self.state_dir.is_some() || self.config.is_some() || self.profile.is_some() || self.dev
+    }
+
+    /// The same for a target of this name.
+    pub(super) fn with(&self, state_dir: Option<PathBuf>, config: Option<PathBuf>) -> Self {
+        Self { state_dir, config, ..self.clone() }
+    }
+
     /// The release that it is to be judged by.
     pub(super) fn release(&self) -> Option<Release> {
         self.openclaw_version

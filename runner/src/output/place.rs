@@ -57,12 +57,13 @@ pub(super) fn relative<'p>(report: &Report, path: &'p str) -> Option<(&'static s
     found.filter(|(_, path)| !path.is_empty())
 }
 
-/// A target among several: its state directory, or its config where that is all there is to be judged.
+/// A target among several: what the list calls it, its state directory, or its config where that is all there is to be judged.
 pub(super) fn target(report: &Report) -> &str {
-    match report.target.scope {
+    let by_place = match report.target.scope {
         Scope::Installation => &report.target.state_dir,
         Scope::Config => &report.target.config_path,
-    }
+    };
+    report.target.id.as_deref().unwrap_or(by_place)
 }
 
 /// Numbers findings that have the same fingerprint, in the order of the report, so that each is one of its own.

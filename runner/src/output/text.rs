@@ -124,7 +124,9 @@ fn write_findings(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// One line for each finding, and for each part that is missing.
 fn write_short(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for finding in &report.findings {
+    let (known, new): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| is_known(finding));
+    for finding in new.into_iter().chain(known) {
         write_line("", finding, out)?;
     }
     for part in &report.incomplete {
@@ -487,8 +489,8 @@ SUPPRESSED
             r"
 OpenClaw of an unknown release in /home/ann/.openclaw
 critical a.new /home/ann/.openclaw/openclaw.json:1:9 (gateway.auth.token): Gateway token is short (its policy says info)
-critical a.known /home/ann/.openclaw/openclaw.json:3:9 (gateway.auth.token): Gateway token is short (known, said by gateway-auth)
 warn a.check /home/ann/.openclaw/openclaw.json:2:9 (gateway.auth.token): Gateway token is short (a new check)
+critical a.known /home/ann/.openclaw/openclaw.json:3:9 (gateway.auth.token): Gateway token is short (known, said by gateway-auth)
 
 2 critical, 1 warn, 0 info;",
         );

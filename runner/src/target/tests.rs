@@ -122,6 +122,9 @@ fn flags_win_and_are_closed() {
     assert!(!located.config_exists && located.state_exists && problems.is_empty());
     let file = Request { config: Some("c.json".into()), ..Request::default() };
     let (located, ..) = home.locate(&[], &file);
+    assert_eq!(located.config_load, home.at("c.json"));
+    assert!(located.is_config_alone() && !located.state_exists, "nothing of this account has a part in it");
+    let (located, ..) = home.locate(&[], &Request { scope: Some(Scope::Installation), ..file });
     assert_eq!((located.config_load, located.state_dir), (home.at("c.json"), home.at(".openclaw")));
 }
 

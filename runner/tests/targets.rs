@@ -1,0 +1,235 @@
+//! What an audit is about: a config alone, and several targets in one call.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test makes its target, and stops where it cannot"
+)]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Stands in the state directory of the account that audits, and must be met nowhere.
+const CANARY: &str = "canary-of-this-account";
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, rel: &str) -> PathBuf {
+        self.0.path().join(rel)
+    }
+
+    fn file(&self, rel: &str, mode: u32, content: &str) {
+        let path = self.path(rel);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let folder = path.parent().unwrap();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chitin"));
+        command.args(arguments).current_dir(self.0.path()).env_clear();
+        command.env("HOME", self.0.path()).env("SOURCE_DATE_EPOCH", "1771545600");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> (Value, i32) {
+        let output = self.run(&[&["audit", "--json", "--openclaw-version", "2026.2.19"], arguments].concat());
+        let report = serde_json::from_slice(&output.stdout);
+        (report.unwrap_or_else(|_| panic!("{}", err(&output))), output.status.code().unwrap())
+    }
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn ids(report: &Value) -> Vec<&str> {
+    report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["checkId"].as_str().unwrap())
+        .collect()
+}
+
+/// A repository with a config, below a folder.
+fn repository(home: &Home, folder: &str) {
+    fs::create_dir_all(home.path(folder).join(".git")).unwrap();
+    home.file(
+        &format!("{folder}/deploy/openclaw.json"),
+        0o644,
+        "{ gateway: { bind: 'lan', auth: { mode: 'token', token: '${GATEWAY_TOKEN}' } }, \
+           channels: { telegram: { groupPolicy: 'open', botToken: '${GATEWAY_TOKEN}' } }, \
+           hooks: { enabled: true, token: '${HOOKS_TOKEN}' }, logging: { redactSensitive: 'off' } }\n",
+    );
+}
+
+#[test]
+fn a_config_alone_is_judged_the_same_on_every_machine() {
+    let (laptop, ci) = (Home::new(), Home::new());
+    laptop.file(".openclaw/openclaw.json", 0o644, &format!("{{ env: {{ X: '{CANARY}' }} }}"));
+    laptop.file(".openclaw/.env", 0o644, &format!("GATEWAY_TOKEN={CANARY}\nHOOKS_TOKEN={CANARY}\n"));
+    fs::set_permissions(laptop.path(".openclaw"), fs::Permissions::from_mode(0o777)).unwrap();
+    repository(&laptop, "work/repo");
+    repository(&ci, "builds/4711/repo");
+    let audit = |home: &Home, config: &str| {
+        let mut command =
+            home.command(&["audit", "--json", "--openclaw-version", "2026.2.19", "--config", config]);
+        let output = command.env("GATEWAY_TOKEN", CANARY).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(!text.contains(CANARY), "{text}");
+        let mut report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["target"]["scope"], "config");
+        report["target"]["root"].take();
+        (report, output.status.code())
+    };
+    let (one, other) = (
+        audit(&laptop, "work/repo/deploy/openclaw.json"),
+        audit(&ci, "builds/4711/repo/deploy/openclaw.json"),
+    );
+    assert_eq!(one, other);
+    let (report, _) = one;
+    assert_eq!(report["target"]["configPath"], "deploy/openclaw.json");
+    assert!(report["target"]["stateDir"].is_null());
+    let found = ids(&report);
+    assert!(found.contains(&"logging.redact_off"), "{found:?}");
+    assert!(!found.iter().any(|id| id.starts_with("fs.")), "modes of a checkout are no finding: {found:?}");
+    let unset: Vec<&Value> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["checkId"] == "config.unset_variable")
+        .collect();
+    assert_eq!(unset.len(), 2, "one for each variable");
+    assert!(unset.iter().all(|finding| finding["severity"] == "info"));
+    assert!(
+        unset.iter().any(|finding| finding["locations"].as_array().unwrap().len() == 2),
+        "with all its places"
+    );
+    for check in report["assessment"].as_array().unwrap() {
+        let id = check["checkId"].as_str().unwrap();
+        // There is no include, so that nothing is wrong with one.
+        if id.starts_with("fs.") && !id.starts_with("fs.config_include.") {
+            assert_eq!(check["status"], "not-applicable", "{check}");
+            assert!(check["reason"].as_str().unwrap().starts_with("scope config: "), "{check}");
+        }
+    }
+    assert_eq!(report["counts"]["failed"], 0, "{report:#}");
+}
+
+#[test]
+fn what_is_in_a_state_directory_is_that_installations_config_and_the_operator_can_say_otherwise() {
+    let home = Home::new();
+    home.file(".openclaw/openclaw.json", 0o644, "{}");
+    home.file("srv/agents/main/sessions/a.jsonl", 0o600, "");
+    home.file("srv/openclaw.json", 0o644, "{}");
+    home.file("plain/openclaw.json", 0o644, "{}");
+    for (arguments, scope) in [
+        (&["--config", ".openclaw/openclaw.json"][..], "installation"),
+        (&["--config", "srv/openclaw.json"], "installation"),
+        (&["--config", "plain/openclaw.json"], "config"),
+        (&["--config", "plain/openclaw.json", "--scope", "installation"], "installation"),
+        (&["--config", "srv/openclaw.json", "--scope", "config"], "config"),
+        (&["--config", "plain/openclaw.json", "--state-dir", "srv"], "installation"),
+    ] {
+        let (report, _) = home.json(arguments);
+        assert_eq!(report["target"]["scope"], scope, "{arguments:?}");
+    }
+}
+
+#[test]
+fn one_target_that_cannot_be_used_costs_none_of_the_others() {
+    let home = Home::new();
+    home.file("a/openclaw.json", 0o600, "{ logging: { redactSensitive: 'off' } }");
+    home.file("b/openclaw.json", 0o600, "{}");
+    repository(&home, "repo");
+    let targets = ["a", "nowhere", "repo/deploy/openclaw.json", "./a", "b"];
+    let (all, code) = home.json(&targets);
+    let reports = all["reports"].as_array().unwrap();
+    let codes: Vec<i64> = reports.iter().map(|report| report["exit"]["code"].as_i64().unwrap()).collect();
+    assert_eq!((reports.len(), codes[1], code, &all["exit"]["code"]), (4, 2, 2, &2.into()));
+    assert!(reports[1]["exit"]["reason"].as_str().unwrap().contains("cannot use nowhere"));
+    assert_eq!(reports[1]["counts"]["clean"], 0, "nothing is called clean that was not looked at");
+    let scopes: Vec<&str> =
+        reports.iter().map(|report| report["target"]["scope"].as_str().unwrap()).collect();
+    assert_eq!(scopes, ["installation", "installation", "config", "installation"]);
+    // Each says what it says alone.
+    let (alone, _) = home.json(&["--state-dir", "a"]);
+    assert_eq!(alone["findings"], reports[0]["findings"]);
+    assert!(err(&home.run(&["audit", "a", "./a"])).contains("is named twice"));
+    // The worst of the rest counts.
+    let (_, code) = home.json(&["a", "b", "--fail-on", "warn", "--policy", "logging-redaction"]);
+    assert_eq!(code, 1);
+    let (_, code) = home.json(&["b", "--policy", "logging-redaction"]);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_list_is_read_line_by_line_and_written_line_by_line() {
+    let home = Home::new();
+    home.file("a/openclaw.json", 0o600, "{ logging: { redactSensitive: 'off' } }");
+    home.file("b/openclaw.json", 0o600, "{}");
+    let long = "x".repeat(20_000);
+    let list = format!(
+        "# ours\n\na\n{{\"stateDir\": \"b\", \"id\": \"two\\u001b[31m\"}}\n{{\"stateDir\": 5}}\n{{\"id\": \"x\"}}\n{{\"more\": 1}}\n{long}\n\u{7f}\0\n"
+    );
+    let mut command =
+        home.command(&["audit", "--targets", "-", "--format", "ndjson", "--policy", "logging-redaction"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let targets: Vec<&Value> = lines.iter().filter(|line| line["kind"] == "target").collect();
+    let codes: Vec<i64> = targets.iter().map(|line| line["exit"]["code"].as_i64().unwrap()).collect();
+    assert_eq!(codes, [0, 0, 2, 2, 2, 2, 2], "{}", err(&output));
+    assert!(!text.contains('\u{1b}') && text.contains("two"), "{text}");
+    assert!(
+        text.contains("line 5 of the list")
+            && text.contains("neither stateDir nor config")
+            && text.contains("20000 bytes"),
+        "{text}"
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_list_that_is_none_and_flags_that_do_not_fit_are_told() {
+    let home = Home::new();
+    home.file("a/openclaw.json", 0o600, "{}");
+    fs::write(home.path("empty"), "# nothing\n").unwrap();
+    for (arguments, reason) in [
+        (&["a", "--state-dir", "a"][..], "name one target"),
+        (&["a", "--profile", "x"], "name one target"),
+        (&["a", "--fix"], "are about one target"),
+        (&["--targets", "nowhere"], "nowhere"),
+        (&["--targets", "empty"], "names no target"),
+    ] {
+        let output = home.run(&[&["audit"], arguments].concat());
+        assert!(
+            output.status.code() == Some(2) && err(&output).contains(reason),
+            "{arguments:?} {}",
+            err(&output)
+        );
+    }
+    assert!(Path::new(&home.path("a/openclaw.json")).exists());
+}
