@@ -1,5 +1,5 @@
-//! The action of action.yml: its steps are run as GitHub runs them, in a made-up repository with a pull request whose author would like to
-//! choose the rule that it is judged by.
+//! What others run of this repository: the steps of action.yml, as GitHub runs them, in a made-up repository with a pull request whose
+//! author would like to choose the rule that it is judged by; and the hook of .pre-commit-hooks.yaml.
 
 #![allow(
     clippy::unwrap_used,
@@ -406,4 +406,34 @@ fn nothing_runs_that_has_another_digest_than_the_one_that_is_given() {
     );
     let done = world.run(&[]);
     assert!(done.code == 0 && world.path(PWNED).exists(), "{}", done.text);
+}
+
+#[test]
+fn the_hook_audits_each_file_that_pre_commit_names() {
+    let text = fs::read_to_string(root().join(".pre-commit-hooks.yaml")).unwrap();
+    let hook: BTreeMap<&str, &str> =
+        text.lines().filter_map(|line| line.trim_start_matches("- ").trim().split_once(": ")).collect();
+    assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 1, "there is one hook");
+    assert_eq!((hook["id"], hook["language"], hook["args"]), ("chitin", "script", "[\"--\"]"));
+    let world = World::new(
+        &[("openclaw.json", QUIET), ("b/openclaw.json5", KNOWN), ("--settings=c/openclaw.json", QUIET)],
+        &[],
+    );
+    let run = |arguments: &[&str]| {
+        let mut command = world.command(root().join(hook["entry"]).to_str().unwrap(), "checkout");
+        let programs = Path::new(CHITIN).parent().unwrap().display();
+        let output = command.env("PATH", format!("{programs}:/usr/bin:/bin")).args(arguments).output();
+        let output = output.unwrap();
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+        (output.status.code().unwrap(), text)
+    };
+    let files = ["openclaw.json", "b/openclaw.json5", "--settings=c/openclaw.json"];
+    let (code, text) = run(&[&["--"], &files[..]].concat());
+    assert!(code == 0 && text.matches("exit 0: ").count() == 3, "{text}");
+    let (code, text) =
+        run(&[&["--fail-on=warn", "--policy", "logging-redaction", "--"], &files[..]].concat());
+    assert!(code == 1 && text.matches("exit 0: ").count() == 2, "{text}");
+    assert!(text.contains("logging.redact_off"), "{text}");
+    let (code, text) = run(&files);
+    assert!(code == 2 && text.contains("have to end with \"--\""), "{text}");
 }
