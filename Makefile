@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-small check-languages check-registry check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ check-registry: build ## Take a policy through a real registry: signed, pushed, 
 	$(CARGO) build --locked --package chitin-test-support
 	@CHITIN=$(abspath $(CHITIN)) GUEST=$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/has_no_manifest.wasm \
 	  tests/registry/check.sh $(ARGS)
+
+PAGES = $(abspath $(TARGET_DIR))/pages
+
+check-html: build ## Show the pages of --format html to a browser: themes, widths, paper, scripts, accessibility (SHOTS=FOLDER, ARGS="--require-all")
+	@mkdir -p $(PAGES)
+	CHITIN_PAGES=$(PAGES) $(CARGO) test --quiet --locked --package chitin --lib pages_for_a_browser
+	@CHITIN=$(abspath $(CHITIN)) PAGES=$(PAGES) SHOTS=$(abspath $(SHOTS)) tests/html/check.sh $(ARGS)
 
 check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.yml, the workflows, the hook of pre-commit and the examples in docs/ci.md (ARGS="--require-all")
 	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)

@@ -161,6 +161,13 @@ impl Baseline {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
+    /// Nothing that it knows is found, though other things are: it may be that of another target.
+    #[must_use]
+    pub fn is_anothers(&self, report: &Report) -> bool {
+        let is_known = |finding: &Finding| finding.baseline_state == Some(BaselineState::Unchanged);
+        !self.findings.is_empty() && !report.findings.is_empty() && !report.all_findings().any(is_known)
+    }
+
     /// Says of each finding how it stands to the baseline on this day, and gives those that are gone. What was not assessed in full is not
     /// gone. A finding that others are like is known as often as the baseline counts it.
     pub(super) fn compare(&self, report: &mut Report, today: u64) -> Vec<Gone> {

@@ -26,7 +26,8 @@ pub use evaluate::{Evaluation, Outcome, evaluate, input};
 pub use open::Open;
 pub use plan::{Origin, Planned};
 pub use report::{
-    Assessment, Counts, Deep, Exit, Gone, JudgedBy, Report, Rule, SCHEMA_VERSION, Scope, Status, Terms, worst,
+    Assessment, Counts, Deep, Exit, Gone, Incomplete, JudgedBy, Report, Rule, SCHEMA_VERSION, Scope, Status,
+    Summary, Terms, worst,
 };
 pub use snippet::Snippet;
 pub use subject::{Basis, Subject};

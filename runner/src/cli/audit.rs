@@ -167,6 +167,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let delivery = work.deliver(supervisor, Task::Audit, &plan, probe.as_ref(), &budget)?.0;
     clock.lap("the worker's part");
     let Delivery { report, logs, times, .. } = delivery;
+    if baseline.as_ref().is_some_and(|baseline| baseline.is_anothers(&report)) {
+        note("warning: nothing that the baseline knows is found here; it may be that of another target");
+    }
     // Whoever reads it may be slow, or gone.
     let output = arguments.output.clone();
     let written = budget.patient().aside_within(LAST_WORDS, move || {

@@ -2,22 +2,29 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context as _;
-use chitin::audit::Report;
-use chitin::output::FormatName;
+use chitin::audit::{Report, visible};
+use chitin::output::{Format, FormatName, Markdown};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{complain, emit, user_error};
+use super::{complain, emit, note, user_error};
 
 /// What a new file may be, before the account's own mask.
 const NEW: u32 = 0o666;
+
+/// The file that GitHub Actions shows as the summary of a step.
+const SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// With less room than this in it, in bytes, nothing is added.
+const LEAST: usize = 1 << 14;
 
 /// In which formats the report is wanted, and where.
 #[derive(Args, Clone)]
@@ -95,9 +102,13 @@ impl OutputArguments {
     pub(super) fn write(&self, reports: &[Report]) -> anyhow::Result<()> {
         let to_stdout = emit(self.stdout(), self.short, reports);
         let files = self.files.iter().map(|Output { format, path }| {
-            let written = render(*format, self.short, reports).and_then(|bytes| write_whole(path, &bytes));
+            let written =
+                render(&*format.format(self.short), reports).and_then(|bytes| write_whole(path, &bytes));
             written.with_context(|| format!("cannot write {}", path.display()))
         });
+        if self.stdout() == FormatName::GitHub {
+            summarise(reports);
+        }
         let mut failures: Vec<anyhow::Error> =
             std::iter::once(to_stdout).chain(files).filter_map(Result::err).collect();
         let Some(last) = failures.pop() else { return Ok(()) };
@@ -111,9 +122,35 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Adds the report to the summary of a step of GitHub Actions, where this is one. It is no part of what was asked for.
+fn summarise(reports: &[Report]) {
+    let Some(path) = std::env::var_os(SUMMARY).filter(|path| !path.is_empty()).map(PathBuf::from) else {
+        return;
+    };
+    if let Err(error) = append(&path, reports) {
+        note(&visible(&format!("warning: cannot add the report to {SUMMARY}, {}: {error}", path.display())));
+    }
+}
+
+/// Writes the report as Markdown behind what a file has, as far as there is room.
+fn append(path: &Path, reports: &[Report]) -> io::Result<()> {
+    let flags = OFlags::WRONLY
+        | OFlags::APPEND
+        | OFlags::CREATE
+        | OFlags::CLOEXEC
+        | OFlags::NOCTTY
+        | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(NEW))?;
+    let size = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or_default();
+    let most = Markdown::MOST.saturating_sub(size);
+    if most < LEAST {
+        return Err(io::Error::other("it has as much as GitHub takes"));
+    }
+    write_all(&file, &render(&Markdown { most }, reports)?)
+}
+
 /// The reports in a format, without colours.
-fn render(format: FormatName, short: bool, reports: &[Report]) -> io::Result<Vec<u8>> {
-    let format = format.format(short);
+fn render(format: &dyn Format, reports: &[Report]) -> io::Result<Vec<u8>> {
     let mut plain = anstream::StripStream::new(Vec::new());
     format.write(reports, &mut plain)?;
     let plain = plain.into_inner();
@@ -127,17 +164,7 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if is_stream {
         let stream =
             rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match rustix::io::write(&stream, rest) {
-                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                // A reader that went away has seen enough.
-                Err(Errno::PIPE) => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        return Ok(());
+        return write_all(&stream, bytes);
     }
     let mut file = tempfile::Builder::new()
         .prefix(".chitin-")
@@ -146,4 +173,18 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map(|_| ()).map_err(|error| error.error)
+}
+
+fn write_all(file: impl AsFd, bytes: &[u8]) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match rustix::io::write(&file, rest) {
+            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            // A reader that went away has seen enough.
+            Err(Errno::PIPE) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

@@ -5,12 +5,32 @@ use std::io::{self, Write};
 
 use crate::audit::Report;
 
+#[cfg(test)]
+mod constructed;
+mod github;
+mod gitlab;
+mod html;
 mod json;
+mod junit;
+mod markdown;
+mod ndjson;
+mod place;
 mod prose;
+#[cfg(test)]
+mod sample;
+mod sarif;
+mod tally;
 mod text;
 
+pub use github::GitHub;
+pub use gitlab::GitLab;
+pub use html::Html;
 pub use json::Json;
-pub use prose::{fit, paragraph, width_of, without_commands, wrap};
+pub use junit::Junit;
+pub use markdown::Markdown;
+pub use ndjson::Ndjson;
+pub use prose::{fit, paragraph, width_of, without_commands, without_commands_in_markup, wrap};
+pub use sarif::Sarif;
 pub use text::Text;
 
 /// A way to show reports.
@@ -32,11 +52,35 @@ pub enum FormatName {
     Text,
     /// The report as data.
     Json,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For CI servers: JUnit's XML.
+    Junit,
+    /// For the log of GitHub Actions: annotations.
+    GitHub,
+    /// For merge requests of GitLab: code quality.
+    GitLab,
+    /// For collectors of logs: a line of JSON for each finding.
+    Ndjson,
+    /// For comments and summaries.
+    Markdown,
+    /// A page for a browser.
+    Html,
 }
 
 impl FormatName {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+    pub const ALL: [Self; 9] = [
+        Self::Text,
+        Self::Json,
+        Self::Sarif,
+        Self::Junit,
+        Self::GitHub,
+        Self::GitLab,
+        Self::Ndjson,
+        Self::Markdown,
+        Self::Html,
+    ];
 
     /// The name.
     #[must_use]
@@ -44,6 +88,13 @@ impl FormatName {
         match self {
             Self::Text => "text",
             Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Junit => "junit",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Ndjson => "ndjson",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
         }
     }
 
@@ -53,6 +104,13 @@ impl FormatName {
         match self {
             Self::Text => Box::new(Text { short }),
             Self::Json => Box::new(Json),
+            Self::Sarif => Box::new(Sarif),
+            Self::Junit => Box::new(Junit),
+            Self::GitHub => Box::new(GitHub),
+            Self::GitLab => Box::new(GitLab),
+            Self::Ndjson => Box::new(Ndjson),
+            Self::Markdown => Box::new(Markdown::default()),
+            Self::Html => Box::new(Html),
         }
     }
 }

@@ -29,6 +29,29 @@ pub fn width_of(stream: impl std::os::fd::AsFd) -> Option<usize> {
     terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
+/// The columns that a line has behind so many of its own, where it is cut and not broken.
+pub(super) fn room(before: usize) -> usize {
+    let width = width_of(io::stdout()).map_or(WIDTH + INDENT, |width| width.saturating_sub(1));
+    width.max(MIN_WIDTH).saturating_sub(before).max(1)
+}
+
+/// As much of a line as there is room for, with `…` for the rest.
+pub(super) fn cut(line: &str, room: usize) -> Cow<'_, str> {
+    let width = |text: &str| textwrap::core::display_width(text);
+    if width(line) <= room {
+        return Cow::Borrowed(line);
+    }
+    let mut shown = String::new();
+    for c in line.chars() {
+        shown.push(c);
+        if width(&shown) >= room {
+            shown.pop();
+            break;
+        }
+    }
+    Cow::Owned(shown + "…")
+}
+
 /// A text in which no line is longer than a terminal is wide: what follows stands deeper than the line's beginning. Styles count nothing.
 #[must_use]
 pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
@@ -59,6 +82,19 @@ pub fn fit(text: &str, width: Option<usize>) -> Cow<'_, str> {
 /// a line are ones of GitHub Actions, `##vso[...]` of Azure Pipelines, `##teamcity[...]` of `TeamCity`. No line of this program is one.
 #[must_use]
 pub fn without_commands(text: &str, is_document: bool) -> Cow<'_, str> {
+    // In a document a text stands behind its quotes.
+    let (hash, colon) = if is_document { ("\\u0023", None) } else { ("\\u{23}", Some("\\u{3a}")) };
+    harmless(text, hash, colon)
+}
+
+/// The same for a document whose texts may have numeric entities: XML, HTML, Markdown.
+#[must_use]
+pub fn without_commands_in_markup(text: &str) -> Cow<'_, str> {
+    harmless(text, "&#35;", Some("&#58;"))
+}
+
+/// Writes the first letter of each command otherwise.
+fn harmless<'t>(text: &'t str, hash: &str, colon: Option<&str>) -> Cow<'t, str> {
     if !(text.contains("##") || text.contains("::")) {
         return Cow::Borrowed(text);
     }
@@ -66,12 +102,9 @@ pub fn without_commands(text: &str, is_document: bool) -> Cow<'_, str> {
     let mut before = '\n';
     for (at, c) in text.char_indices() {
         let rest = text.get(at..).unwrap_or_default();
-        match c {
-            '#' if is_service_message(rest) => out.push_str(if is_document { "\\u0023" } else { "\\u{23}" }),
-            // In a document a text stands behind its quotes.
-            ':' if !is_document && before.is_whitespace() && is_workflow_command(rest) => {
-                out.push_str("\\u{3a}");
-            }
+        match (c, colon) {
+            ('#', _) if is_service_message(rest) => out.push_str(hash),
+            (':', Some(colon)) if before.is_whitespace() && is_workflow_command(rest) => out.push_str(colon),
             _ => out.push(c),
         }
         before = c;
@@ -119,6 +152,7 @@ mod tests {
             without_commands(r###"{"a": "##[error]::b::"}"###, true),
             r#"{"a": "\u0023#[error]::b::"}"#
         );
+        assert_eq!(without_commands_in_markup("::error::x ##[y]"), "&#58;:error::x &#35;#[y]");
         for text in [
             "::1",
             "[::ffff:1.2.3.4]:80",

@@ -28,8 +28,14 @@ pub fn pages() -> impl Iterator<Item = &'static Builtin> {
 /// There is a page about this check, so that `chitin explain` knows it.
 #[must_use]
 pub fn explains(check: &str) -> bool {
+    of_check(check).is_some()
+}
+
+/// Whose page is about this check.
+#[must_use]
+pub fn of_check(check: &str) -> Option<&'static Builtin> {
     let line = format!("id = \"{check}\"");
-    pages().any(|builtin| builtin.manifest.lines().any(|known| known == line))
+    pages().find(|builtin| builtin.manifest.lines().any(|known| known == line))
 }
 
 impl Builtin {

@@ -278,9 +278,7 @@ impl Set {
             if found.uid() != 0 && found.uid() != caller {
                 return Err(SetError::Foreign(path.display().to_string()));
             }
-            // Many systems give each account a group of its own, and let it write.
-            let own_group = found.mode() & 0o002 == 0 && found.gid() == caller && caller != 0;
-            if found.mode() & WRITTEN != 0 && !own_group {
+            if found.mode() & WRITTEN != 0 && !private::is_private_group_at(&path) {
                 return Err(open(&path));
             }
         }

@@ -178,7 +178,21 @@ fn is_trusted(uid: u32) -> bool {
 /// The group that may write is the caller's own, named like the account, as many systems make one for each: with their
 /// file mode mask 002 every new directory is open to it.
 fn is_private_group(directory: &OwnedFd, object: &Metadata) -> bool {
-    let own = object.mode & 0o002 == 0 && caller() != 0 && object.gid == caller() && object.uid == caller();
-    own && rustix::fs::openat(directory, ".", OPEN, Mode::empty())
-        .is_ok_and(|open| attributes::access(&open) == Ok(None))
+    is_own_groups(object)
+        && rustix::fs::openat(directory, ".", OPEN, Mode::empty())
+            .is_ok_and(|open| attributes::access(&open) == Ok(None))
+}
+
+/// The same of a file or directory by its path, with links followed.
+#[must_use]
+pub fn is_private_group_at(path: &Path) -> bool {
+    let open = rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty());
+    open.is_ok_and(|open| {
+        let object = rustix::fs::fstat(&open).map(|stat| Metadata::from(&stat));
+        object.is_ok_and(|object| is_own_groups(&object)) && attributes::access(&open) == Ok(None)
+    })
+}
+
+fn is_own_groups(object: &Metadata) -> bool {
+    object.mode & 0o002 == 0 && caller() != 0 && object.gid == caller() && object.uid == caller()
 }

@@ -690,3 +690,28 @@ fn json_that_cannot_be_held_is_not_called_empty() {
         }
     }
 }
+
+#[test]
+fn the_line_of_a_finding_shows_its_value_and_nothing_beside_it() {
+    // All on one line, with a secret before, behind and in a comment; a value that a variable gives, and one that is secret itself.
+    let home = home(
+        "{ /* old: hunter2hunter2hunter2 */ \"gateway\": { \"auth\": { \"mode\": \"token\", \"token\": \"hunter3hunter3\" }, \"bind\": \"lan\" }, \
+         \"hooks\": { \"enabled\": true, \"token\": \"hunter4\", \"allowRequestSessionKey\": true }, \
+         \"logging\": { \"redactSensitive\": \"off\" } /* hunter5hunter5hunter5 */, \
+         \"channels\": { \"telegram\": { \"groupPolicy\": \"open\", \"botToken\": \"hunter6hunter6hunter6\" } } }\n",
+    );
+    let report: Value = serde_json::from_str(&run(&home, &["audit", "--json"]).stdout).unwrap();
+    let mut snippets = Vec::new();
+    for finding in report["findings"].as_array().unwrap() {
+        let places = finding["locations"].as_array().unwrap();
+        snippets
+            .extend(places.iter().filter_map(|place| place["snippet"]["text"].as_str().map(str::to_owned)));
+    }
+    assert!(snippets.contains(&"\"bind\": \"lan\"".to_owned()), "{snippets:?}");
+    assert!(snippets.contains(&"\"token\": \"***\",".to_owned()), "{snippets:?}");
+    assert!(snippets.iter().all(|text| !text.contains("hunter")), "{snippets:?}");
+    // A difference of the whole file shows its comments, to those who read the file.
+    for (way, text) in all_outputs(&home).into_iter().filter(|(way, _)| !way.contains("dry-run")) {
+        assert!((2..7).all(|n| !text.contains(&format!("hunter{n}"))), "{way}: {text}");
+    }
+}

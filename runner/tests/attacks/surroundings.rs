@@ -559,3 +559,75 @@ fn a_start_that_is_no_script_by_name_is_not_called_clean() {
     let (code, status, out) = scan(ordinary, &[("dist/index.js", harm)]);
     assert_eq!((code, status.as_str()), (1, "finding"), "{out}");
 }
+
+#[test]
+fn an_output_is_written_whole_and_follows_no_link() {
+    let home = Home::empty();
+    home.file(".openclaw/openclaw.json", 0o600, "{}");
+    home.file("precious", 0o600, "mine");
+    let at = |name: &str| home.path().join(name);
+    symlink(at("precious"), at("report.json")).unwrap();
+    let run = home.run(&[
+        "audit",
+        "--policy",
+        "logging-redaction",
+        "--output",
+        "json=report.json",
+        "--output",
+        "text=report.txt",
+    ]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert_eq!(fs::read(at("precious")).unwrap(), b"mine");
+    assert!(at("report.json").symlink_metadata().unwrap().is_file());
+    let report: Value = serde_json::from_slice(&fs::read(at("report.json")).unwrap()).unwrap();
+    assert_eq!(report["exit"]["code"], 0);
+    assert!(fs::read_to_string(at("report.txt")).unwrap().contains("exit 0"));
+    // What is wrong with them is told before anything is looked at.
+    for (outputs, reason) in [
+        (&["json=a.json", "text=./a.json"][..], "two outputs go to it"),
+        (&["json=nowhere/a.json"], "name a file in a folder that exists"),
+        (&["json=.openclaw"], "it is a folder"),
+        (&["pdf=a.pdf"], "there is no format"),
+        (&["a.json"], "write FORMAT=FILE"),
+    ] {
+        let outputs = outputs.iter().flat_map(|output| ["--output", output]);
+        let run = home.run(&["audit"].into_iter().chain(outputs).collect::<Vec<_>>());
+        assert!(run.code == 2 && run.out.is_empty() && run.err.contains(reason), "{reason}: {}", run.err);
+    }
+    // One that cannot be written costs none of the others, and is told by the exit code.
+    let run = home.run(&[
+        "audit",
+        "--policy",
+        "logging-redaction",
+        "--output",
+        "json=/dev/full",
+        "--output",
+        "text=other.txt",
+    ]);
+    assert_eq!(run.code, 2);
+    assert!(run.out.contains("exit 0") && run.err.contains("cannot write /dev/full"), "{}", run.err);
+    assert!(fs::read_to_string(at("other.txt")).unwrap().contains("exit 0"));
+    let left = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(
+        left.into_iter().all(|name| !name.to_string_lossy().starts_with(".chitin-")),
+        "nothing half written is left"
+    );
+}
+
+#[test]
+fn settings_that_a_group_can_write_are_those_of_the_accounts_own_group_alone() {
+    if !is_root("the settings of another account") {
+        return;
+    }
+    let home = Home::demo();
+    let program = reachable(&home);
+    let settings = ".config/chitin/chitin.toml";
+    home.file(settings, 0o664, "permissions.file = \"600\"\n");
+    give_away(home.path(), NOBODY_ELSE);
+    let run = || Run::of(home.command(&program).args(["audit"]).uid(NOBODY_ELSE).gid(NOBODY_ELSE));
+    let own = run();
+    assert_ne!(own.code, 2, "{}", own.err);
+    lchown(home.path().join(settings), Some(NOBODY_ELSE), Some(1)).unwrap();
+    let foreign = run();
+    assert!(foreign.code == 2 && foreign.err.contains("chitin.toml"), "{} {}", foreign.code, foreign.err);
+}

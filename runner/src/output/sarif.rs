@@ -1,0 +1,373 @@
+//! The report as SARIF 2.1.0, as code scanning of GitHub and other viewers take it: one run for each target.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::place::{Identities, Spot, bases, check, details, is_known, relative, said_by, spot, target};
+use super::{Format, without_commands};
+use crate::audit::finding::{BaselineState, Finding, Location};
+use crate::audit::open::{Class, Open};
+use crate::audit::{Exit, Gone, Report, Suppressed, SuppressedBy, Suppression};
+use crate::policy::catalog;
+use crate::policy::manifest::Severity;
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// GitHub refuses a run with more results.
+const MOST: usize = 25_000;
+/// Of them, GitHub shows as many, the worst first.
+const SHOWN: usize = 5_000;
+
+/// One run for each target. Suppressed findings are among the results, with what suppresses them; so are those that a baseline has.
+pub struct Sarif;
+
+impl Format for Sarif {
+    fn write(&self, reports: &[Report], out: &mut dyn Write) -> io::Result<()> {
+        let is_one = reports.len() == 1;
+        let runs: Vec<Value> = reports.iter().map(|report| run(report, is_one)).collect();
+        let log = json!({"$schema": SCHEMA, "version": "2.1.0", "runs": runs});
+        serde_json::to_writer_pretty(&mut *out, &log).map_err(io::Error::from)?;
+        writeln!(out)
+    }
+
+    fn without_commands<'t>(&self, written: &'t str) -> Cow<'t, str> {
+        without_commands(written, true)
+    }
+}
+
+fn run(report: &Report, is_one: bool) -> Value {
+    let mut identities = Identities::default();
+    let mut rules = BTreeMap::new();
+    let found = report.findings.iter().map(|finding| (finding, None));
+    let suppressed =
+        report.suppressed.iter().map(|Suppressed { finding, suppression }| (finding, Some(suppression)));
+    let mut results = Vec::new();
+    for (finding, suppression) in found.chain(suppressed).take(MOST) {
+        rules.entry(&*finding.check_id).or_insert_with(|| rule(report, &finding.check_id, check(finding)));
+        results.push(result(report, finding, suppression, identities.of(&finding.fingerprint)));
+    }
+    for gone in report.gone.iter().take(MOST - results.len()) {
+        rules.entry(&*gone.check_id).or_insert_with(|| rule(report, &gone.check_id, &gone.check_id));
+        results.push(absent(report, gone));
+    }
+    let all = report.findings.len() + report.suppressed.len() + report.gone.len();
+    let folders = bases(report).into_iter().map(|(name, folder)| {
+        (name.to_owned(), json!({"uri": format!("file://{}/", encoded(folder.trim_end_matches('/')))}))
+    });
+    without_nulls(json!({
+        // GitHub takes several runs of one tool where their categories differ.
+        "automationDetails": (!is_one).then(|| json!({"id": format!("chitin/{}/", target(report).trim_matches('/'))})),
+        "tool": {"driver": {
+            "name": report.tool.name,
+            "semanticVersion": report.tool.version,
+            "informationUri": env!("CARGO_PKG_REPOSITORY"),
+            "rules": rules.into_values().collect::<Vec<_>>(),
+        }},
+        "invocations": [invocation(report, all)],
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": folders.collect::<Map<_, _>>(),
+        "results": results,
+        "properties": {"target": report.target, "counts": report.counts},
+    }))
+}
+
+/// How the audit ended, and what it could not assess.
+fn invocation(report: &Report, results: usize) -> Value {
+    let note = |level: &str, text: String| json!({"level": level, "message": {"text": plain(&text)}});
+    let mut notes: Vec<Value> = report
+        .incomplete
+        .iter()
+        .map(|part| {
+            let policy = part.policy.as_ref().map_or(String::new(), |policy| format!("{policy}: "));
+            note("error", format!("Not assessed: {policy}{}", part.reason))
+        })
+        .collect();
+    let open = report.assessment.iter().flat_map(|check| &check.unassessed);
+    for Open { check_id, text, .. } in open.filter(|open| open.class == Class::OutOfReach) {
+        notes.push(note("note", format!("Out of reach: {check_id}: {text}")));
+    }
+    if results > MOST {
+        notes.push(note(
+            "warning",
+            format!("{} of {results} results are left out: a run has {MOST} at most", results - MOST),
+        ));
+    } else if results > SHOWN {
+        notes.push(note("note", format!("GitHub shows {SHOWN} of these {results} results")));
+    }
+    let Exit { code, reason } = &report.exit;
+    json!({
+        "executionSuccessful": !matches!(code, 2 | 3),
+        "exitCode": code,
+        "exitCodeDescription": reason,
+        "toolExecutionNotifications": notes,
+    })
+}
+
+/// A check under the id that its findings have; `declared` is the id in its manifest.
+fn rule(report: &Report, id: &str, declared: &str) -> Value {
+    let Some(rule) = report.rules.get(declared) else { return json!({"id": id}) };
+    let builtin = catalog::of_check(declared).filter(|_| rule.origin.is_built_in());
+    let more = match builtin {
+        Some(_) => format!("`chitin explain {id}` tells more."),
+        None => format!("So says the policy {}, which is not built in.", rule.policy),
+    };
+    let severity = match rule.severity {
+        Severity::Critical => "9.0",
+        Severity::Warn => "6.0",
+        Severity::Info => "2.0",
+    };
+    json!({
+        "id": id,
+        "shortDescription": {"text": rule.summary},
+        "help": {"text": format!("{}. {more}", rule.summary), "markdown": builtin.map(|builtin| builtin.page)},
+        "defaultConfiguration": {"level": level(rule.severity)},
+        "properties": {"tags": ["security", rule.policy], "security-severity": severity},
+    })
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "error",
+        Severity::Warn => "warning",
+        Severity::Info => "note",
+    }
+}
+
+fn result(report: &Report, finding: &Finding, suppression: Option<&Suppression>, identity: String) -> Value {
+    let mut suppressions: Vec<Value> = suppression.into_iter().map(suppressed).collect();
+    if is_known(finding) {
+        suppressions.push(json!({"kind": "external", "justification": "it is in the baseline"}));
+    }
+    let related = finding.locations.iter().skip(1).map(|place| {
+        let mut location = location(report, Some(place));
+        location.insert("message".to_owned(), json!({"text": plain(&place.display())}));
+        location
+    });
+    json!({
+        "ruleId": finding.check_id,
+        "level": level(finding.severity),
+        "message": {"text": plain(&format!("{}\n\n{}", finding.title, details(finding)))},
+        "locations": [location(report, finding.locations.first())],
+        "relatedLocations": related.collect::<Vec<_>>(),
+        "partialFingerprints": {"chitin/v1": identity},
+        "baselineState": finding.baseline_state.map(|state| match state {
+            BaselineState::Unchanged => "unchanged",
+            BaselineState::New | BaselineState::NewCheck => "new",
+        }),
+        "suppressions": (!suppressions.is_empty()).then_some(suppressions),
+        "properties": {
+            "policy": finding.policy,
+            "saidBy": said_by(finding),
+            "declaredSeverity": finding.declared_severity,
+        },
+    })
+}
+
+fn suppressed(suppression: &Suppression) -> Value {
+    let kind = match suppression.by {
+        SuppressedBy::Settings => "external",
+        SuppressedBy::Config | SuppressedBy::Comment => "inSource",
+    };
+    let properties = json!({"by": suppression.by, "expires": suppression.expires});
+    json!({"kind": kind, "justification": suppression.reason, "properties": properties})
+}
+
+/// A finding that the baseline has and the target has no more.
+fn absent(report: &Report, gone: &Gone) -> Value {
+    json!({
+        "ruleId": gone.check_id,
+        "kind": "pass",
+        "level": "none",
+        "message": {"text": plain(&format!("Gone since the baseline, where it stood at {}", gone.place))},
+        "locations": [location(report, None)],
+        "partialFingerprints": {"chitin/v1": format!("{}/1", gone.fingerprint)},
+        "baselineState": "absent",
+        "occurrenceCount": gone.count,
+    })
+}
+
+/// A place. One without a file stands at the beginning of the config: each result needs a file.
+fn location(report: &Report, place: Option<&Location>) -> Map<String, Value> {
+    let Spot { path, line, column } = spot(report, place);
+    let artifact = match relative(report, path) {
+        Some((base, path)) => json!({"uri": encoded(path), "uriBaseId": base}),
+        None if path.starts_with('/') => json!({"uri": format!("file://{}", encoded(path))}),
+        None => json!({"uri": encoded(path)}),
+    };
+    let (mut snippet, mut mode, mut logical) = (None, None, None);
+    match place {
+        Some(Location::Config { pointer, snippet: shown, .. }) => {
+            snippet = shown.as_ref().map(|shown| json!({"text": shown.text}));
+            logical =
+                (!pointer.is_empty()).then(|| json!([{"fullyQualifiedName": pointer, "kind": "member"}]));
+        }
+        Some(Location::Object { mode: Some(bits), .. }) => mode = Some(json!({"mode": bits})),
+        Some(Location::Env { name }) => {
+            logical = Some(json!([{"fullyQualifiedName": name, "kind": "variable"}]));
+        }
+        _ => {}
+    }
+    let region =
+        json!({"startLine": line, "startColumn": (column > 0).then_some(column), "snippet": snippet});
+    let mut location = Map::new();
+    location.insert("physicalLocation".to_owned(), json!({"artifactLocation": artifact, "region": region}));
+    location.extend(logical.map(|logical| ("logicalLocations".to_owned(), logical)));
+    location.extend(mode.map(|mode| ("properties".to_owned(), mode)));
+    location
+}
+
+/// A message in which nothing is a link: `[text](where)` is one.
+fn plain(text: &str) -> String {
+    text.replace("](", "] (")
+}
+
+/// A path as a part of a URI: all but letters, digits and a few marks is written as `%20`.
+fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// The value without the members that are null.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(members.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::sample;
+    use super::*;
+
+    fn log(reports: &[Report]) -> Value {
+        let mut out = Vec::new();
+        Sarif.write(reports, &mut out).unwrap();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    fn results(log: &Value) -> &[Value] {
+        log["runs"][0]["results"].as_array().unwrap()
+    }
+
+    #[test]
+    fn a_path_in_a_uri_is_encoded() {
+        assert_eq!(encoded("/a b/c:d%?#[ä\"'"), "/a%20b/c%3Ad%25%3F%23%5B%C3%A4%22%27");
+        assert_eq!(encoded("a-b_c.d~e/f"), "a-b_c.d~e/f");
+    }
+
+    #[test]
+    fn no_message_has_a_link() {
+        assert_eq!(plain("[a](http://e.example) [b\\](c)"), "[a] (http://e.example) [b\\] (c)");
+        let log = log(&[sample::hostile()]);
+        let run = &log["runs"][0];
+        let notes = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+        for said in results(&log).iter().chain(notes) {
+            assert!(!said["message"]["text"].as_str().unwrap().contains("]("), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_result_has_a_rule_a_place_and_a_fingerprint_of_its_own() {
+        let log = log(&[sample::hostile()]);
+        let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+        let ids: HashSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), rules.len());
+        let mut prints = HashSet::new();
+        for result in results(&log) {
+            assert!(ids.contains(result["ruleId"].as_str().unwrap()));
+            let place = &result["locations"][0]["physicalLocation"];
+            let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(!uri.contains([' ', '"', '<', '\\', '|']), "{uri}");
+            assert!(place["region"]["startLine"].as_u64().unwrap() > 0);
+            assert!(prints.insert(result["partialFingerprints"]["chitin/v1"].as_str().unwrap().to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_known_or_suppressed_says_so() {
+        let log = log(&[sample::hostile()]);
+        let kinds: Vec<String> = results(&log)
+            .iter()
+            .map(|result| {
+                let by: Vec<&str> = result["suppressions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|suppression| suppression["kind"].as_str().unwrap())
+                    .collect();
+                format!("{} {}", result["baselineState"].as_str().unwrap_or("-"), by.join(" "))
+            })
+            .collect();
+        let expected = [
+            "- ",
+            "unchanged external",
+            "new ",
+            "- ",
+            "- ",
+            "- inSource",
+            "- external",
+            "- inSource",
+            "absent ",
+        ];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn help_is_the_page_of_a_policy_that_is_built_in_and_of_no_other() {
+        let log = log(&[sample::hostile()]);
+        for rule in log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap() {
+            let id = rule["id"].as_str().unwrap();
+            let help = &rule["help"];
+            if id.starts_with("gateway.") {
+                assert!(help["markdown"].as_str().unwrap().starts_with("# "), "{rule}");
+            } else if id.starts_with("hostile.") {
+                assert!(help["markdown"].is_null(), "{rule}");
+                assert!(help["text"].as_str().unwrap().contains("is not built in"), "{rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_has_no_more_results_than_github_takes() {
+        let mut report = sample::hostile();
+        report.findings = vec![sample::finding("a.b", Severity::Info, Vec::new()); MOST + 1];
+        let log = log(&[report]);
+        assert_eq!(results(&log).len(), MOST);
+        let notes = log["runs"][0]["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+        assert!(notes.iter().any(|note| note["message"]["text"].as_str().unwrap().starts_with("5 of 25005")));
+    }
+
+    #[test]
+    fn runs_of_several_targets_have_categories_of_their_own() {
+        let (one, mut other) = (sample::hostile(), sample::clean());
+        other.target.state_dir = "/home/bob/.openclaw".to_owned();
+        let log = log(&[one, other]);
+        let ids: Vec<&str> = log["runs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["automationDetails"]["id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids, ["chitin/home/ann/.openclaw/", "chitin/home/bob/.openclaw/"]);
+        assert_eq!(log["runs"][0]["invocations"][0]["executionSuccessful"], false);
+        assert_eq!(log["runs"][1]["invocations"][0]["executionSuccessful"], true);
+    }
+}
