@@ -106,6 +106,8 @@ struct Done {
     code: i32,
     /// All that its steps printed.
     text: String,
+    /// What it shows as the summary of the job.
+    summary: String,
     outputs: BTreeMap<String, String>,
 }
 
@@ -208,7 +210,8 @@ impl World {
             assert!(action.inputs.contains_key(*name), "there is no input {name}");
             known.insert(format!("inputs.{name}"), (*given).to_owned());
         }
-        let mut done = Done { code: 0, text: String::new(), outputs: BTreeMap::new() };
+        let mut done =
+            Done { code: 0, text: String::new(), summary: String::new(), outputs: BTreeMap::new() };
         for step in &action.steps {
             let Some(run) = &step.run else { continue };
             let files = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "script"]
@@ -230,6 +233,7 @@ impl World {
                 known.insert(format!("steps.{}.outputs.{name}", step.id), given.to_owned());
                 done.outputs.insert(name.to_owned(), given.to_owned());
             }
+            done.summary += &fs::read_to_string(&files[3].1).unwrap();
             for (name, path) in &files[1..3] {
                 assert_eq!(fs::read_to_string(path).unwrap(), "", "{name}");
             }
@@ -278,7 +282,10 @@ fn the_author_of_a_pull_request_does_not_choose_its_rule() {
     let done = world.run(&GATE);
     assert_eq!(done.code, 1, "{}", done.text);
     assert_eq!(done.outputs["exit-code"], "1");
-    assert!(done.text.contains("gateway.control_ui.insecure_auth"), "{}", done.text);
+    assert!(done.text.contains("\n::warning file="), "{}", done.text);
+    for shown in [&done.text, &done.summary] {
+        assert!(shown.contains("gateway.control_ui.insecure_auth"), "{shown}");
+    }
     assert!(done.text.contains("settings: ci/chitin.toml of the branch main counts"), "{}", done.text);
     assert!(fs::metadata(&done.outputs["sarif-file"]).unwrap().len() > 100);
     // In a merge queue, too.
