@@ -216,7 +216,9 @@ impl World {
             let Some(run) = &step.run else { continue };
             let files = ["GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY", "script"]
                 .map(|name| (name, self.path("temp").join(format!("of-{name}"))));
-            files.iter().for_each(|(_, path)| fs::write(path, "").unwrap());
+            for (_, path) in &files {
+                fs::write(path, "").unwrap();
+            }
             fs::write(&files[4].1, run).unwrap();
             let mut command = self.command("bash", "checkout");
             command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(&files[4].1);
