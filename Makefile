@@ -5,10 +5,10 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-small check-languages check-registry check-html lint fmt docs bless bench parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Rust target that policies are built for
 	@rustc --print target-libdir --target $(WASM) | xargs test -d || rustup target add $(WASM) || { \
@@ -57,6 +57,9 @@ check-html: build ## Show the pages of --format html to a browser: themes, width
 	@mkdir -p $(PAGES)
 	CHITIN_PAGES=$(PAGES) $(CARGO) test --quiet --locked --package chitin --lib pages_for_a_browser
 	@CHITIN=$(abspath $(CHITIN)) PAGES=$(PAGES) SHOTS=$(abspath $(SHOTS)) tests/html/check.sh $(ARGS)
+
+check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.yml, the workflows, the hook of pre-commit and the examples in docs/ci.md (ARGS="--require-all")
+	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)
 
 lint: setup ## Check formatting and lints
 	$(CARGO) fmt --all --check

@@ -1,8 +1,10 @@
 //! The generated pages are what the code says: docs/checks.md, docs/differences.md and docs/cli.md. Run with `-- --bless`
-//! they are written anew. Every report that the tests can make is of the schema's form.
+//! they are written anew. Every file that the tests can make is of its schema's form, and no schema knows another key than the program.
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a test makes its target, and stops where it cannot"
 )]
@@ -12,11 +14,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use chitin::audit::baseline::Baseline;
 use chitin::policy::catalog::BUILTIN;
+use chitin::policy::lock::Lock;
 use chitin::policy::manifest::Manifest;
+use chitin::settings::Settings;
+use chitin_test_support::with_manifest;
 use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
 
-const SCHEMA: &str = "docs/report.schema.json";
+/// Pages whose blocks of TOML are those of chitin.toml.
+const ON_SETTINGS: [&str; 4] = ["settings.md", "known.md", "locked-down.md", "strangers.md"];
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().collect();
@@ -37,6 +45,18 @@ fn main() {
         page("docs/differences.md", differences),
         page("docs/cli.md", cli),
         Trial::test("the reports are of the schema's form", reports_are_of_the_schemas_form),
+        Trial::test(
+            "settings, lock and baseline are of their schemas' form",
+            files_are_of_their_schemas_form,
+        ),
+        Trial::test("what a file may not say its schema refuses", || {
+            what_a_file_may_not_say_its_schema_refuses();
+            Ok(())
+        }),
+        Trial::test("schemas know the keys that the program knows", || {
+            schemas_know_the_keys_of_the_program();
+            Ok(())
+        }),
         Trial::test(
             "the threat model names tests that are there",
             the_threat_model_names_tests_that_are_there,
@@ -154,6 +174,11 @@ fn cli() -> String {
     for words in [
         &[][..],
         &["audit"],
+        &["baseline"],
+        &["baseline", "write"],
+        &["baseline", "show"],
+        &["baseline", "prune"],
+        &["diff"],
         &["fix"],
         &["fix", "history"],
         &["undo"],
@@ -179,6 +204,7 @@ fn cli() -> String {
         &["policy", "check"],
         &["policy", "pack"],
         &["policy", "wit"],
+        &["schema"],
         &["completions"],
     ] {
         let output = chitin(words, &["--help"]);
@@ -189,19 +215,45 @@ fn cli() -> String {
 }
 
 fn chitin(words: &[&str], more: &[&str]) -> Vec<u8> {
+    // There is no settings file of this account's in it.
+    chitin_of(Path::new("/nonexistent"), words, more)
+}
+
+/// Runs the program with a home folder, and gives what it printed.
+fn chitin_of(home: &Path, words: &[&str], more: &[&str]) -> Vec<u8> {
     Command::new(env!("CARGO_BIN_EXE_chitin"))
         .args(words)
         .args(more)
+        .current_dir(root())
         .env_clear()
         .env("COLUMNS", "100")
+        .env("HOME", home)
         .output()
         .unwrap()
         .stdout
 }
 
+/// The schema of this name, as the program prints it.
+fn schema(name: &str) -> Value {
+    let text = chitin(&["schema", name], &[]);
+    let file = fs::read(root().join(format!("docs/{name}.schema.json"))).unwrap();
+    assert!(text == file, "chitin schema {name} prints another one than docs/{name}.schema.json");
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// What is wrong with a value by the schema of this name; none where nothing is.
+fn wrong(name: &str, value: &Value) -> Option<String> {
+    let validator = jsonschema::validator_for(&schema(name)).unwrap();
+    let told = |error: jsonschema::ValidationError| format!("{error} at {}", error.instance_path());
+    validator.iter_errors(value).next().map(told)
+}
+
+/// TOML as JSON.
+fn json(toml: &str) -> Value {
+    toml::from_str::<Value>(toml).unwrap_or_else(|error| panic!("{toml}\n{error}"))
+}
+
 fn reports_are_of_the_schemas_form() -> Result<(), Failed> {
-    let schema = serde_json::from_slice(&fs::read(root().join(SCHEMA)).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
     let home = tempfile::tempdir().unwrap();
     let demo = home.path().join("demo");
     assert!(Command::new(root().join("tests/corpus/demo/install")).arg(&demo).status().unwrap().success());
@@ -212,10 +264,238 @@ fn reports_are_of_the_schemas_form() -> Result<(), Failed> {
         for deep in [&[][..], &["--deep"]] {
             let words = [&["audit", "--json"], deep, &["--state-dir"]].concat();
             let report = serde_json::from_slice(&chitin(&words, &[folder.to_str().unwrap()])).unwrap();
-            if let Some(error) = validator.iter_errors(&report).next() {
-                return Err(format!("{}: {error} at {}", folder.display(), error.instance_path()).into());
+            if let Some(error) = wrong("report", &report) {
+                return Err(format!("{}: {error}", folder.display()).into());
             }
         }
     }
     Ok(())
+}
+
+/// The settings in the pages, and what the program itself writes.
+fn files_are_of_their_schemas_form() -> Result<(), Failed> {
+    let mut files = Vec::new();
+    for page in ON_SETTINGS {
+        let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
+        let blocks = text.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+        files.extend(blocks.map(|block| ("settings", json(block))));
+    }
+    let shown: Vec<&str> =
+        files.iter().flat_map(|(_, file)| file.as_object().unwrap().keys()).map(|key| &**key).collect();
+    let all = schema("settings");
+    let hidden: Vec<&String> =
+        all["properties"].as_object().unwrap().keys().filter(|key| !shown.contains(&key.as_str())).collect();
+    assert!(hidden.is_empty(), "no page shows {hidden:?}");
+
+    let home = tempfile::tempdir().unwrap();
+    let installed = Command::new(root().join("tests/corpus/demo/install")).arg(home.path()).status().unwrap();
+    assert!(installed.success());
+    let manifest = "[policy]\nid = \"theirs\"\nversion = \"1.0.0\"\nsummary = \"One of somebody else\"\n[[check]]\n\
+                    id = \"hostile.finding\"\nseverity = \"warn\"\nsummary = \"It says so\"\n\
+                    [capabilities]\nconfig = [\"/tools\"]\n";
+    let [policy, baseline] = ["theirs.wasm", "known.json"].map(|name| home.path().join(name));
+    fs::write(&policy, with_manifest(manifest)).unwrap();
+    chitin_of(home.path(), &["policy", "add", "--yes"], &[policy.to_str().unwrap()]);
+    chitin_of(home.path(), &["baseline", "write"], &[baseline.to_str().unwrap()]);
+    for (name, file) in [("settings", "chitin.toml"), ("lock", "chitin.lock")] {
+        let text = fs::read_to_string(home.path().join(".config/chitin").join(file)).unwrap();
+        assert!(text.contains("theirs"), "{text}");
+        files.push((name, json(&text)));
+    }
+    let baseline: Value = serde_json::from_slice(&fs::read(baseline).unwrap()).unwrap();
+    assert!(baseline["findings"].as_array().unwrap().len() > 10, "{baseline}");
+    files.push(("baseline", baseline));
+    match files.iter().find_map(|(name, file)| Some((name, file, wrong(name, file)?))) {
+        Some((name, file, error)) => Err(format!("{name}: {error}\n{file:#}").into()),
+        None => Ok(()),
+    }
+}
+
+/// A settings file that says all there is.
+const SETTINGS: &str = r#"
+honour-config-suppressions = false
+confine = "off"
+sigstore-root = "root.json"
+require-signatures = true
+final = false
+permissions = { directory = "02770", file = "660" }
+severity = { "a.b" = "info" }
+[[accepted]]
+check = "a.b"
+reason = "r"
+until = "2027-01-31"
+[[suppression]]
+check = "fs.config.*"
+place = "/channels/*"
+reason = "ticket 4711"
+expires = "2027-02-01"
+[[policy]]
+id = "the-irs"
+source = "x"
+grants = ["config:"]
+[[trusted-key]]
+key = "RWT7nby7ReHHpXvH0nVj8rucySIgzVQqSyOcQvMC0vxhHUes+wnXIrzG"
+name = "Ann"
+policies = ["ann-*"]
+revoked = "stolen"
+[[trusted-identity]]
+issuer = "https://accounts.example"
+identity = "*@example.com"
+name = "Bob"
+policies = ["*"]
+revoked = "gone"
+"#;
+
+/// A lock that says all there is.
+const LOCK: &str = r#"
+version = 1
+[[policy]]
+id = "theirs"
+version = "1.0.0"
+contract = "1.0.0"
+source = "oci://h/theirs"
+resolved = "oci://h/theirs@sha256:0"
+digest = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+signer = "AB12"
+native = "x86_64-linux"
+capabilities = ["config:"]
+checks = [{ id = "a.b", severity = "warn" }]
+"#;
+
+/// A baseline that says all there is.
+const BASELINE: &str = r#"{
+  "baselineVersion": 1, "writtenBy": "chitin 0.1.0", "checks": ["a.b"], "findings": [{
+    "checkId": "a.b", "place": "config", "fingerprint": "0123", "severity": "warn", "count": 2, "owner": "Ann",
+    "expires": "2027-01-31", "note": "n" }]
+}"#;
+
+/// The program reads it.
+fn is_read(name: &str, text: &str) -> bool {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("chitin.lock");
+    fs::write(&file, text).unwrap();
+    match name {
+        "settings" => Settings::read(&file).is_ok(),
+        "lock" => Lock::read(home.path()).is_ok(),
+        _ => Baseline::read(&file).is_ok(),
+    }
+}
+
+fn what_a_file_may_not_say_its_schema_refuses() {
+    let value = |name: &str, text: &str| match name {
+        "baseline" => serde_json::from_str(text).unwrap(),
+        _ => json(text),
+    };
+    for (name, good, changes) in [
+        (
+            "settings",
+            SETTINGS,
+            &[
+                ("\"off\"", "\"none\""),
+                ("\"root.json\"", "\"\""),
+                ("signatures = true", "signatures = \"yes\""),
+                ("\"02770\"", "\"12770\""),
+                ("\"660\"", "\"460\""),
+                ("\"660\"", "660"),
+                ("\"info\"", "\"low\""),
+                ("reason = \"r\"", "reason = \" \""),
+                ("reason = \"r\"\n", ""),
+                ("\"2027-01-31\"", "\"31.1.2027\""),
+                ("\"2027-01-31\"", "2027-01-31"),
+                ("\"a.b\"\nreason", "\"a.*\"\nreason"),
+                ("\"fs.config.*\"", "\"fs.*.perms\""),
+                ("\"fs.config.*\"", "\"*\""),
+                ("\"fs.config.*\"", "\"fs. config\""),
+                ("\"fs.config.*\"", "\"suppression.unused\""),
+                ("\"/channels/*\"", "\"\""),
+                ("\"ticket 4711\"", "\"ticket\\u0007\""),
+                ("\"the-irs\"", "\"-irs\""),
+                ("source = \"x\"\n", ""),
+                ("\"config:\"", "\"all\""),
+                ("RWT7", "RW"),
+                ("policies = [\"ann-*\"]", "policies = []"),
+                ("\"stolen\"", "\" \""),
+                ("\"https://accounts.example\"", "\"accounts.example\""),
+                ("\"https://accounts.example\"", "\"https://*.example\""),
+                ("\"*@example.com\"", "\"**\""),
+                ("\"*@example.com\"", "\"ann b\""),
+            ][..],
+        ),
+        (
+            "lock",
+            LOCK,
+            &[
+                ("version = 1\n", "version = 2\n"),
+                ("version = 1\n", ""),
+                ("sha256:ca", "sha256:CA"),
+                ("sha256:ca", "md5:ca"),
+                ("\"warn\"", "\"fatal\""),
+                ("contract = \"1.0.0\"\n", ""),
+                ("capabilities = [\"config:\"]\n", ""),
+                ("{ id = \"a.b\", ", "{ "),
+            ],
+        ),
+        (
+            "baseline",
+            BASELINE,
+            &[
+                ("\"baselineVersion\": 1, ", ""),
+                ("\"baselineVersion\": 1", "\"baselineVersion\": 2"),
+                ("\"0123\"", "\"\""),
+                ("\"count\": 2", "\"count\": 0"),
+                ("\"warn\"", "\"fatal\""),
+                ("\"2027-01-31\"", "\"soon\""),
+                ("\"place\": \"config\", ", ""),
+                ("[\"a.b\"]", "null"),
+            ],
+        ),
+    ] {
+        assert!(is_read(name, good), "{name}");
+        assert_eq!(wrong(name, &value(name, good)), None, "{name}");
+        for (from, to) in changes {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            assert!(!is_read(name, &bad), "the program takes {to} for {from} in {name}");
+            assert!(wrong(name, &value(name, &bad)).is_some(), "the schema takes {to} for {from} in {name}");
+        }
+    }
+}
+
+/// The program names all keys that it knows where it meets one that it does not know.
+fn schemas_know_the_keys_of_the_program() {
+    const STRANGE: &str = "strange = 1\n";
+    for (name, place, text) in [
+        ("settings", "", STRANGE.to_owned()),
+        ("settings", "permissions", format!("[permissions]\n{STRANGE}")),
+        ("settings", "accepted", format!("[[accepted]]\n{STRANGE}")),
+        ("settings", "suppression", format!("[[suppression]]\n{STRANGE}")),
+        ("settings", "policy", format!("[[policy]]\n{STRANGE}")),
+        ("settings", "trusted-key", format!("[[trusted-key]]\n{STRANGE}")),
+        ("settings", "trusted-identity", format!("[[trusted-identity]]\n{STRANGE}")),
+        ("lock", "", STRANGE.to_owned()),
+        ("lock", "policy", format!("[[policy]]\n{STRANGE}")),
+        ("lock", "policy/checks", format!("[[policy]]\n[[policy.checks]]\n{STRANGE}")),
+        ("baseline", "", r#"{"strange": 1}"#.to_owned()),
+        ("baseline", "findings", r#"{"findings": [{"strange": 1}]}"#.to_owned()),
+    ] {
+        let error = match name {
+            "settings" => toml::from_str::<Settings>(&text).unwrap_err().message().to_owned(),
+            "lock" => toml::from_str::<Lock>(&text).unwrap_err().message().to_owned(),
+            _ => serde_json::from_str::<Baseline>(&text).unwrap_err().to_string(),
+        };
+        let (_, known) =
+            error.split_once("unknown field `strange`, expected ").unwrap_or_else(|| panic!("{error}"));
+        let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+        let all = schema(name);
+        let mut table = &all;
+        for key in place.split('/').filter(|key| !key.is_empty()) {
+            table = &table["properties"][key];
+            table = table.get("items").unwrap_or(table);
+        }
+        let mut told: Vec<&str> = table["properties"].as_object().unwrap().keys().map(|key| &**key).collect();
+        known.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(known, told, "{name} {place}: what the program knows, and what the schema");
+        assert_eq!(table["additionalProperties"], Value::Bool(false), "{name} {place}");
+    }
 }

@@ -11,6 +11,7 @@ mod man;
 mod outputs;
 mod policy;
 mod progress;
+mod schema;
 mod target;
 mod targets;
 
@@ -76,6 +77,8 @@ enum Command {
     Policy(policy::Command),
     /// See what this machine has of what an audit wants, and where this program looks for its own files
     Doctor,
+    /// Print the JSON Schema of a file that this program reads or writes
+    Schema(schema::Arguments),
     /// Print a shell's completion script
     Completions {
         /// The shell to print it for
@@ -139,6 +142,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Doctor => doctor::run(),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "chitin", &mut script);
