@@ -264,7 +264,7 @@ fn native_process(target: &Path) {
         }
     }
     let report = Report::new(&subject, &Evaluation::default(), Terms::default(), 0);
-    Json.write(&report, &mut std::io::stdout().lock()).unwrap();
+    Json.write(std::slice::from_ref(&report), &mut std::io::stdout().lock()).unwrap();
 }
 
 fn subject(target: &Path) -> Subject {

@@ -15,8 +15,9 @@ impl Report {
             }
         };
         let place = |place: &mut Location| match place {
-            Location::Config { file: Some(file), .. } => path(file),
-            Location::Object { path: file, .. } | Location::Text { path: file, .. } => path(file),
+            Location::Config { file: Some(file), .. }
+            | Location::Object { path: file, .. }
+            | Location::Text { path: file, .. } => path(file),
             Location::Config { file: None, .. } | Location::Env { .. } => {}
         };
         for finding in self.all_findings_mut() {

@@ -197,7 +197,9 @@ impl Ring {
     ) -> Self {
         let mut parts = parts(counts, WHOLE);
         if parts.iter().filter(|part| part.count > 0).count() > 1 {
-            parts.iter_mut().for_each(|part| part.length = part.length.saturating_sub(GAP));
+            for part in &mut parts {
+                part.length = part.length.saturating_sub(GAP);
+            }
         }
         Self { title, total: parts.iter().map(|part| part.count).sum(), unit, parts }
     }
@@ -220,7 +222,7 @@ struct Row<'r> {
 fn rows(report: &Report) -> Vec<Row<'_>> {
     let mut tallies: Vec<(&str, Tally)> = by_policy(report).into_iter().collect();
     let weight = |tally: &Tally| (tally.critical, tally.warn, tally.info, tally.not_assessed);
-    tallies.sort_by(|(_, one), (_, other)| weight(other).cmp(&weight(one)));
+    tallies.sort_by_key(|(_, tally)| std::cmp::Reverse(weight(tally)));
     let total = |tally: &Tally| tally.critical + tally.warn + tally.info + tally.not_assessed;
     let longest = tallies.iter().map(|(_, tally)| total(tally)).max().unwrap_or_default().max(1);
     let row = |(policy, tally): (_, Tally)| {
@@ -657,7 +659,7 @@ mod tests {
     fn many() -> Report {
         let place = |number: u32| {
             let mut finding = finding("a.b", Severity::Warn, number);
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 let path = format!("/home/ann/.openclaw/agents/main/sessions/{number}.jsonl");
                 finding.locations =
                     vec![Location::Object { view: "state".to_owned(), rel: path.clone(), path, mode: None }];

@@ -1,4 +1,4 @@
-//! The report as JUnit's XML, as CI servers show test results: a suite for each policy, a case for each of its checks, and a suite of one
+//! The report as the XML of `JUnit`, as CI servers show test results: a suite for each policy, a case for each of its checks, and a suite of one
 //! case for the audit as a whole.
 
 use std::borrow::Cow;

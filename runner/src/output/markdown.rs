@@ -47,9 +47,9 @@ impl Format for Markdown {
         }
         if page.left_out > 0 {
             let (left_out, most) = (page.left_out, self.most);
-            page.text.push_str(&format!(
-                "\n**{left_out} parts of the report are left out: it may take {most} bytes.**\n"
-            ));
+            let told =
+                format!("\n**{left_out} parts of the report are left out: it may take {most} bytes.**\n");
+            page.text.push_str(&told);
         }
         out.write_all(page.text.as_bytes())
     }
@@ -88,7 +88,8 @@ impl Page {
         for (number, part) in parts.enumerate() {
             if is_folded && number == open {
                 // Its end has a place in any case.
-                self.text.push_str(&format!("<details><summary>{} more</summary>\n\n", all - open));
+                let more = format!("<details><summary>{} more</summary>\n\n", all - open);
+                self.text.push_str(&more);
             }
             self.add(&part);
         }

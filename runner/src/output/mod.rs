@@ -54,7 +54,7 @@ pub enum FormatName {
     Json,
     /// For code scanning: SARIF 2.1.0.
     Sarif,
-    /// For CI servers: JUnit's XML.
+    /// For CI servers: the XML of `JUnit`.
     Junit,
     /// For the log of GitHub Actions: annotations.
     GitHub,

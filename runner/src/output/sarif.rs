@@ -48,7 +48,7 @@ fn run(report: &Report, is_one: bool) -> Value {
     let mut results = Vec::new();
     for (finding, suppression) in found.chain(suppressed).take(MOST) {
         rules.entry(&*finding.check_id).or_insert_with(|| rule(report, &finding.check_id, check(finding)));
-        results.push(result(report, finding, suppression, identities.of(&finding.fingerprint)));
+        results.push(result(report, finding, suppression, &identities.of(&finding.fingerprint)));
     }
     for gone in report.gone.iter().take(MOST - results.len()) {
         rules.entry(&*gone.check_id).or_insert_with(|| rule(report, &gone.check_id, &gone.check_id));
@@ -137,7 +137,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn result(report: &Report, finding: &Finding, suppression: Option<&Suppression>, identity: String) -> Value {
+fn result(report: &Report, finding: &Finding, suppression: Option<&Suppression>, identity: &str) -> Value {
     let mut suppressions: Vec<Value> = suppression.into_iter().map(suppressed).collect();
     if is_known(finding) {
         suppressions.push(json!({"kind": "external", "justification": "it is in the baseline"}));
@@ -232,10 +232,14 @@ fn encoded(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            out.extend(['%', hex(byte >> 4), hex(byte & 15)]);
         }
     }
     out
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 /// The value without the members that are null.

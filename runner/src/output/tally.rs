@@ -77,7 +77,9 @@ pub(super) fn out_of_reach(report: &Report) -> Vec<(&Open, Vec<&str>)> {
             }
         }
     }
-    reasons.iter_mut().for_each(|(_, ids)| ids.dedup());
+    for (_, ids) in &mut reasons {
+        ids.dedup();
+    }
     reasons
 }
 
