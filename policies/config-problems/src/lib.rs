@@ -351,7 +351,12 @@ mod tests {
             .problem("variable-elsewhere", "a", Some("/a"))
             .problem("channel-elsewhere", "the channel x is not built in", Some("/channels/x"))
             .problem("plugin-elsewhere", "the plugin y does not come with it", Some("/plugins/allow/0"));
-        assert_eq!(host.ids(audit), ["config.unset_variable:info"]);
+        let ids = [
+            "config.unset_variable:info",
+            "config.unknown_key:not assessed",
+            "config.invalid_value:not assessed",
+        ];
+        assert_eq!(host.ids(audit), ids);
         let expected = [
             "config.unknown_key: absent: the channel x is not built in",
             "config.invalid_value: absent: the plugin y does not come with it",
