@@ -79,6 +79,7 @@ chmod -R go+rX "$state"
 page hostile "$home" --deep --honour-config-suppressions
 grep -qF '&lt;script&gt;' "$work/hostile.html" || { echo "FAILED   the page of the hostile target shows no markup"; exit 1; }
 cp "$PAGES"/*.html "$work/"
+[ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"
 cd "$work"
 BROWSER=$browser SHOTS=${SHOTS:-} node check.mjs
 echo "check-html: all passed"
