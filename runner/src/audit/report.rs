@@ -587,6 +587,15 @@ impl Report {
 }
 
 impl Report {
+    /// Forgets all but the verdict: of very many targets nobody can keep more.
+    pub fn keep_verdict(&mut self) {
+        self.findings = Vec::new();
+        self.suppressed = Vec::new();
+        self.assessment = Vec::new();
+        self.incomplete = Vec::new();
+        self.rules = BTreeMap::new();
+    }
+
     /// The report of a target that cannot be used, by the path that it was named by: nothing is assessed.
     #[must_use]
     pub fn unusable(named: &Path, plan: &[Arc<Planned>], reason: &str, deep: bool, ts: u64) -> Self {

@@ -376,9 +376,11 @@ impl Subject {
         let (file, range) = self.config.range(pointer).filter(|_| !pointer.is_empty())?;
         let key = segments(&self.config.of_file(pointer))?.pop();
         let shown = self.config.redact();
-        // What policies see as it is in the config is no secret, and no variable's.
-        let is_shown =
-            shown.pointer(pointer).is_some_and(|shown| self.config.effective.pointer(pointer) == Some(shown));
+        // What policies see as it is in the config is no secret, and no variable's; but it may be the same text as one elsewhere, written
+        // with escapes that no mask knows.
+        let value = self.config.effective.pointer(pointer);
+        let is_secrets = value.and_then(Value::as_str).is_some_and(|text| self.mask().apply(text) != text);
+        let is_shown = !is_secrets && value.is_some() && shown.pointer(pointer) == value;
         snippet(&self.config.files.get(file)?.text, range, key.as_deref(), is_shown)
     }
 

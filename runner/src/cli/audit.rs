@@ -237,6 +237,9 @@ fn audit_all(
         };
         report.target.id = id.as_deref().map(visible);
         arguments.output.stream(&report)?;
+        if !arguments.output.wants_all() {
+            report.keep_verdict();
+        }
         reports.push(report);
     }
     let output = arguments.output.clone();

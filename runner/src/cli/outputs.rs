@@ -103,6 +103,11 @@ impl OutputArguments {
         Ok(())
     }
 
+    /// Reports are written once all are there.
+    pub(super) fn wants_all(&self) -> bool {
+        self.stdout() != FormatName::Ndjson || !self.files.is_empty()
+    }
+
     /// Writes the reports everywhere they were not written to as they came.
     pub(super) fn write_rest(&self, reports: &[Report]) -> anyhow::Result<()> {
         self.write_to(reports, self.stdout() != FormatName::Ndjson)
