@@ -214,6 +214,36 @@ fn a_list_is_read_line_by_line_and_written_line_by_line() {
 }
 
 #[test]
+fn no_target_brings_the_settings_that_it_is_judged_by() {
+    let home = Home::new();
+    home.file("a/openclaw.json", 0o600, "{ logging: { redactSensitive: 'off' } }");
+    home.file("b/openclaw.json", 0o600, "{}");
+    home.file("a/conf/chitin/chitin.toml", 0o600, "[severity]\n\"logging.redact_off\" = \"info\"\n");
+    fs::set_permissions(home.path("a/conf"), fs::Permissions::from_mode(0o700)).unwrap();
+    for targets in [&["a"][..], &["b", "a"]] {
+        let mut command = home.command(&[&["audit"], targets].concat());
+        let output = command.env("XDG_CONFIG_HOME", home.path("a/conf")).output().unwrap();
+        assert!(output.status.code() == Some(2) && output.stdout.is_empty(), "{targets:?} {}", err(&output));
+    }
+}
+
+#[test]
+fn a_config_that_is_a_link_out_of_its_repository_is_not_read() {
+    let home = Home::new();
+    repository(&home, "repo");
+    home.file("elsewhere/private.json", 0o600, &format!("{{ {}: 1 }}", CANARY.replace('-', "_")));
+    std::os::unix::fs::symlink(home.path("elsewhere/private.json"), home.path("repo/openclaw.json")).unwrap();
+    std::os::unix::fs::symlink(home.path("elsewhere"), home.path("repo/folder")).unwrap();
+    for config in ["repo/openclaw.json", "repo/folder/private.json"] {
+        let output = home.run(&["audit", "--config", config]);
+        assert!(output.status.code() == Some(2), "{}", err(&output));
+        assert!(err(&output).contains("leads out of the repository") && output.stdout.is_empty());
+    }
+    std::os::unix::fs::symlink("deploy/openclaw.json", home.path("repo/inside.json")).unwrap();
+    assert_ne!(home.run(&["audit", "--config", "repo/inside.json"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_list_that_is_none_and_flags_that_do_not_fit_are_told() {
     let home = Home::new();
     home.file("a/openclaw.json", 0o600, "{}");

@@ -208,6 +208,11 @@ fn audit_all(
     budget: &Budget,
 ) -> anyhow::Result<u8> {
     let plan = work.plan(&arguments.policies, arguments.deep, budget)?;
+    // No target brings the settings that all are judged by, or holds the cache of code.
+    for target in several.iter().filter_map(|named| named.target.as_ref().ok()) {
+        let work = Work { target, placed: work.placed.clone(), ..*work };
+        work.plan(&arguments.policies, arguments.deep, budget)?;
+    }
     let probe = arguments.deep.then(|| arguments.probe.options());
     let ts = work.now * 1000;
     let account = rustix::process::geteuid();
@@ -231,6 +236,7 @@ fn audit_all(
             ),
             Ok(target) => {
                 let work = Work { target, placed: work.placed.clone(), ..*work };
+                let plan = work.plan(&arguments.policies, arguments.deep, &budget)?;
                 let done = work.deliver(work.supervisor(), Task::Audit, &plan, probe.as_ref(), &budget);
                 done.map_or_else(|error| unusable(&format!("{error:#}")), |(delivery, _)| delivery.report)
             }

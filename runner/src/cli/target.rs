@@ -200,6 +200,16 @@ impl TargetArguments {
         self.state_dir.is_some() || self.config.is_some() || self.profile.is_some() || self.dev
     }
 
+    /// What it names, as far as that tells one target from another: a config may be a link, which its own folder goes with.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let config = self.config.as_ref().map(|config| {
+            let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty());
+            real(folder.unwrap_or(Path::new("."))).join(config.file_name().unwrap_or_default())
+        });
+        vec![self.state_dir.as_deref().map(real).unwrap_or_default(), config.unwrap_or_default()]
+    }
+
     /// The same for a target of this name.
     pub(super) fn with(&self, state_dir: Option<PathBuf>, config: Option<PathBuf>) -> Self {
         Self { state_dir, config, ..self.clone() }

@@ -72,9 +72,10 @@ impl TargetsArguments {
         }
         let mut seen = HashSet::new();
         all.retain(|named| {
-            let key =
-                (named.path.canonicalize().unwrap_or_else(|_| named.path.clone()), named.target.is_ok());
-            let is_new = seen.insert(key);
+            let is_new = seen.insert(match &named.target {
+                Ok(target) => target.places(),
+                Err(_) => vec![named.path.clone()],
+            });
             if !is_new {
                 note(&visible(&format!(
                     "warning: {} is named twice, and audited once",

@@ -193,6 +193,9 @@ pub enum LocateError {
     /// A path on the command line is empty.
     #[error("{0} needs a path")]
     EmptyPath(&'static str),
+    /// The config of a repository is a link out of it: somebody who may change the repository would choose what is read.
+    #[error("{} leads out of the repository {}", .0.display(), .1.display())]
+    LeavesRepository(PathBuf, PathBuf),
 }
 
 /// Finds the target and reads the `.env` files (current directory, then state directory) into `env`.
@@ -221,7 +224,9 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     let asked = request;
     let (request, scope) = &meant(asked, env, &home, cwd);
     if *scope == Scope::Config {
-        return Ok(config_alone(request, env, &home, cwd));
+        let alone = config_alone(request, env, &home, cwd);
+        stays_in_repository(&alone.config_load)?;
+        return Ok(alone);
     }
     let (state_dir, mut origin) = state_dir(request, env, &home, cwd);
     if asked.state_dir.is_none() && request.state_dir.is_some() {
@@ -290,6 +295,18 @@ fn meant(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (Requ
         }
     };
     (request, scope)
+}
+
+/// A config in a repository is no link out of it.
+fn stays_in_repository(config: &Path) -> Result<(), LocateError> {
+    let Some(repository) = scope::repository(config) else { return Ok(()) };
+    // What cannot be followed is told when it is read.
+    let (Ok(end), Ok(real)) = (config.canonicalize(), repository.canonicalize()) else { return Ok(()) };
+    if end.starts_with(&real) {
+        Ok(())
+    } else {
+        Err(LocateError::LeavesRepository(config.to_owned(), repository))
+    }
 }
 
 /// The installation of which nothing but a config is looked at. Nothing of this machine has a part in it, so that every machine

@@ -168,7 +168,7 @@ fn nothing_but_what_has_a_purpose_is_read_whatever_its_name() {
     // A config by another name is one, too.
     fs::copy(state.join("openclaw.json"), state.join("extensions/x/mine.js")).unwrap();
     let config = state.join("extensions/x/mine.js");
-    let read = read_by_guest(&home, &["--config", config.to_str().unwrap()]);
+    let read = read_by_guest(&home, &["--scope", "installation", "--config", config.to_str().unwrap()]);
     assert!(!read.iter().any(|part| part.contains("mine.js")), "{read:?}");
 }
 
