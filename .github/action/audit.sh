@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The second step of action.yml: audits the config of the checkout by the settings and the baseline of the base branch, because the author
-# of a pull request could change those of its own. Inputs come as variables. The outputs are `exit-code` and `sarif-file`; this step
-# itself fails only where there can be no audit, so that the report can be sent before the gate falls.
+# of a pull request could change those of its own. Inputs come as variables. The outputs are `exit-code`, `sarif-file` and `upload-file`,
+# which has what code scanning is to open alerts for; this step itself fails only where there can be no audit, so that the report can be
+# sent before the gate falls.
 set -euo pipefail
 LC_ALL=C
 umask 077
@@ -93,7 +94,8 @@ esac
 folder=$(mktemp -d "$RUNNER_TEMP/chitin.XXXXXX")
 gate=$folder/gate
 sarif=$folder/chitin.sarif
-arguments=("--config=$CHITIN_CONFIG" "--fail-on=$CHITIN_FAIL_ON" --format=github "--output=sarif=$sarif")
+upload=$folder/open.sarif
+arguments=("--config=$CHITIN_CONFIG" "--fail-on=$CHITIN_FAIL_ON" --format=github "--output=sarif=$sarif" "--output=code-scanning=$upload")
 if [ -n "$CHITIN_SETTINGS$CHITIN_BASELINE" ]; then find_gate; fi
 use settings --settings "$CHITIN_SETTINGS"
 use baseline --baseline "$CHITIN_BASELINE"
@@ -108,3 +110,4 @@ code=0
 "$CHITIN" audit "${arguments[@]}" || code=$?
 echo "exit-code=$code" >>"$GITHUB_OUTPUT"
 if [ -s "$sarif" ]; then echo "sarif-file=$sarif" >>"$GITHUB_OUTPUT"; fi
+if [ -s "$upload" ]; then echo "upload-file=$upload" >>"$GITHUB_OUTPUT"; fi

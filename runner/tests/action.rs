@@ -305,6 +305,11 @@ fn the_author_of_a_pull_request_does_not_choose_its_rule() {
     let world = World::new(&main, &[]);
     let done = world.run(&GATE);
     assert_eq!((done.code, &*done.outputs["exit-code"]), (0, "0"), "{}", done.text);
+    // Nor does it open an alert.
+    for (file, has_it) in [("sarif-file", true), ("upload-file", false)] {
+        let text = fs::read_to_string(&done.outputs[file]).unwrap();
+        assert_eq!(text.contains("logging.redact_off"), has_it, "{file}");
+    }
 }
 
 #[test]
@@ -375,7 +380,9 @@ fn hostile_inputs_do_nothing() {
                     || done.text.contains("error:")
             );
             assert!(!done.text.contains("\n::error::b"), "{input} {text}: {}", done.text);
-            let known = |name: &String| ["program", "exit-code", "sarif-file"].contains(&name.as_str());
+            let known = |name: &String| {
+                ["program", "exit-code", "sarif-file", "upload-file"].contains(&name.as_str())
+            };
             assert!(done.outputs.keys().all(known), "{input} {text}: {:?}", done.outputs);
             for folder in ["checkout", "temp", "home", ""] {
                 assert!(!world.path(folder).join(PWNED).exists(), "{input} {text}");

@@ -195,7 +195,7 @@ fn check(name: &str, home: &Home, more: &[&str], code: i32) {
             "{name} {format}"
         );
         match format {
-            "sarif" => is_sarif(&text, code),
+            "sarif" | "code-scanning" => is_sarif(&text, code),
             "junit" => is_junit(&text, code),
             "github" => is_github(&text),
             "gitlab" => is_gitlab(&text),

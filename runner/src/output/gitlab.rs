@@ -39,8 +39,10 @@ fn entries(report: &Report, is_one: bool) -> Vec<Value> {
             Severity::Warn => "major",
             Severity::Critical => "critical",
         };
+        let details = details(finding);
+        let details: Vec<&str> = details.split_whitespace().collect();
         json!({
-            "description": format!("{}. {}", finding.title, details(finding).replace('\n', " ")),
+            "description": format!("{}. {}", finding.title, details.join(" ")),
             "check_name": finding.check_id,
             "fingerprint": format!("{of}{}", identities.of(&finding.fingerprint)),
             "severity": severity,

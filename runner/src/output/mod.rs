@@ -52,8 +52,10 @@ pub enum FormatName {
     Text,
     /// The report as data.
     Json,
-    /// For code scanning: SARIF 2.1.0.
+    /// For viewers of static analysis: SARIF 2.1.0.
     Sarif,
+    /// SARIF for code scanning of GitHub, which opens an alert for each result: without what is suppressed, known or gone.
+    CodeScanning,
     /// For CI servers: the XML of `JUnit`.
     Junit,
     /// For the log of GitHub Actions: annotations.
@@ -70,10 +72,11 @@ pub enum FormatName {
 
 impl FormatName {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Text,
         Self::Json,
         Self::Sarif,
+        Self::CodeScanning,
         Self::Junit,
         Self::GitHub,
         Self::GitLab,
@@ -89,6 +92,7 @@ impl FormatName {
             Self::Text => "text",
             Self::Json => "json",
             Self::Sarif => "sarif",
+            Self::CodeScanning => "code-scanning",
             Self::Junit => "junit",
             Self::GitHub => "github",
             Self::GitLab => "gitlab",
@@ -104,7 +108,8 @@ impl FormatName {
         match self {
             Self::Text => Box::new(Text { short }),
             Self::Json => Box::new(Json),
-            Self::Sarif => Box::new(Sarif),
+            Self::Sarif => Box::new(Sarif::default()),
+            Self::CodeScanning => Box::new(Sarif { open_alone: true }),
             Self::Junit => Box::new(Junit),
             Self::GitHub => Box::new(GitHub),
             Self::GitLab => Box::new(GitLab),

@@ -224,6 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn every_event_is_of_the_form_of_ocsf() {
+        let schema = include_str!("../../../tests/schemas/ocsf-1.5.0-compliance-finding.json");
+        let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
+        let lines = lines(&[sample::hostile()]);
+        let events: Vec<&Value> = lines.iter().filter(|line| line["kind"].is_null()).collect();
+        assert_eq!(events.len(), 9);
+        for event in events {
+            if let Some(error) = validator.iter_errors(event).next() {
+                panic!("{error} at {}", error.instance_path());
+            }
+        }
+    }
+
+    #[test]
     fn the_numbers_of_an_event_fit_together() {
         for event in lines(&[sample::hostile()]).iter().filter(|line| line["kind"].is_null()) {
             let number = |name: &str| event[name].as_u64().unwrap();

@@ -23,12 +23,16 @@ const MOST: usize = 25_000;
 const SHOWN: usize = 5_000;
 
 /// One run for each target. Suppressed findings are among the results, with what suppresses them; so are those that a baseline has.
-pub struct Sarif;
+#[derive(Default)]
+pub struct Sarif {
+    /// Leaves these out, and what is gone since the baseline: code scanning of GitHub reads neither `suppressions` nor `baselineState`.
+    pub open_alone: bool,
+}
 
 impl Format for Sarif {
     fn write(&self, reports: &[Report], out: &mut dyn Write) -> io::Result<()> {
         let is_one = reports.len() == 1;
-        let runs: Vec<Value> = reports.iter().map(|report| run(report, is_one)).collect();
+        let runs: Vec<Value> = reports.iter().map(|report| self.run(report, is_one)).collect();
         let log = json!({"$schema": SCHEMA, "version": "2.1.0", "runs": runs});
         serde_json::to_writer_pretty(&mut *out, &log).map_err(io::Error::from)?;
         writeln!(out)
@@ -39,40 +43,51 @@ impl Format for Sarif {
     }
 }
 
-fn run(report: &Report, is_one: bool) -> Value {
-    let mut identities = Identities::default();
-    let mut rules = BTreeMap::new();
-    let found = report.findings.iter().map(|finding| (finding, None));
-    let suppressed =
-        report.suppressed.iter().map(|Suppressed { finding, suppression }| (finding, Some(suppression)));
-    let mut results = Vec::new();
-    for (finding, suppression) in found.chain(suppressed).take(MOST) {
-        rules.entry(&*finding.check_id).or_insert_with(|| rule(report, &finding.check_id, check(finding)));
-        results.push(result(report, finding, suppression, &identities.of(&finding.fingerprint)));
+impl Sarif {
+    fn run(&self, report: &Report, is_one: bool) -> Value {
+        let mut identities = Identities::default();
+        let mut rules = BTreeMap::new();
+        let is_wanted = |finding: &&Finding| !self.open_alone || !is_known(finding);
+        let found = report.findings.iter().filter(is_wanted).map(|finding| (finding, None));
+        let suppressed = if self.open_alone { &[][..] } else { &report.suppressed };
+        let gone = if self.open_alone { &[][..] } else { &report.gone };
+        let suppressed =
+            suppressed.iter().map(|Suppressed { finding, suppression }| (finding, Some(suppression)));
+        let mut results = Vec::new();
+        let mut all = gone.len();
+        for (finding, suppression) in found.chain(suppressed) {
+            all += 1;
+            if results.len() == MOST {
+                continue;
+            }
+            rules
+                .entry(&*finding.check_id)
+                .or_insert_with(|| rule(report, &finding.check_id, check(finding)));
+            results.push(result(report, finding, suppression, &identities.of(&finding.fingerprint)));
+        }
+        for gone in gone.iter().take(MOST - results.len()) {
+            rules.entry(&*gone.check_id).or_insert_with(|| rule(report, &gone.check_id, &gone.check_id));
+            results.push(absent(report, gone));
+        }
+        let folders = bases(report).into_iter().map(|(name, folder)| {
+            (name.to_owned(), json!({"uri": format!("file://{}/", encoded(folder.trim_end_matches('/')))}))
+        });
+        without_nulls(json!({
+            // GitHub takes several runs of one tool where their categories differ.
+            "automationDetails": (!is_one).then(|| json!({"id": format!("chitin/{}/", target(report).trim_matches('/'))})),
+            "tool": {"driver": {
+                "name": report.tool.name,
+                "semanticVersion": report.tool.version,
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": rules.into_values().collect::<Vec<_>>(),
+            }},
+            "invocations": [invocation(report, all)],
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": folders.collect::<Map<_, _>>(),
+            "results": results,
+            "properties": {"target": report.target, "counts": report.counts},
+        }))
     }
-    for gone in report.gone.iter().take(MOST - results.len()) {
-        rules.entry(&*gone.check_id).or_insert_with(|| rule(report, &gone.check_id, &gone.check_id));
-        results.push(absent(report, gone));
-    }
-    let all = report.findings.len() + report.suppressed.len() + report.gone.len();
-    let folders = bases(report).into_iter().map(|(name, folder)| {
-        (name.to_owned(), json!({"uri": format!("file://{}/", encoded(folder.trim_end_matches('/')))}))
-    });
-    without_nulls(json!({
-        // GitHub takes several runs of one tool where their categories differ.
-        "automationDetails": (!is_one).then(|| json!({"id": format!("chitin/{}/", target(report).trim_matches('/'))})),
-        "tool": {"driver": {
-            "name": report.tool.name,
-            "semanticVersion": report.tool.version,
-            "informationUri": env!("CARGO_PKG_REPOSITORY"),
-            "rules": rules.into_values().collect::<Vec<_>>(),
-        }},
-        "invocations": [invocation(report, all)],
-        "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": folders.collect::<Map<_, _>>(),
-        "results": results,
-        "properties": {"target": report.target, "counts": report.counts},
-    }))
 }
 
 /// How the audit ended, and what it could not assess.
@@ -109,12 +124,16 @@ fn invocation(report: &Report, results: usize) -> Value {
 
 /// A check under the id that its findings have; `declared` is the id in its manifest.
 fn rule(report: &Report, id: &str, declared: &str) -> Value {
-    let Some(rule) = report.rules.get(declared) else { return json!({"id": id}) };
+    let Some(rule) = report.rules.get(declared) else {
+        let unknown = json!({"text": "No policy of this audit declares this check."});
+        return json!({"id": id, "shortDescription": unknown, "fullDescription": unknown, "help": unknown});
+    };
     let builtin = catalog::of_check(declared).filter(|_| rule.origin.is_built_in());
     let more = match builtin {
         Some(_) => format!("`chitin explain {id}` tells more."),
         None => format!("So says the policy {}, which is not built in.", rule.policy),
     };
+    let whole = format!("{}. {more}", rule.summary);
     let severity = match rule.severity {
         Severity::Critical => "9.0",
         Severity::Warn => "6.0",
@@ -123,7 +142,8 @@ fn rule(report: &Report, id: &str, declared: &str) -> Value {
     json!({
         "id": id,
         "shortDescription": {"text": rule.summary},
-        "help": {"text": format!("{}. {more}", rule.summary), "markdown": builtin.map(|builtin| builtin.page)},
+        "fullDescription": {"text": whole},
+        "help": {"text": whole, "markdown": builtin.map(|builtin| builtin.page)},
         "defaultConfiguration": {"level": level(rule.severity)},
         "properties": {"tags": ["security", rule.policy], "security-severity": severity},
     })
@@ -150,7 +170,8 @@ fn result(report: &Report, finding: &Finding, suppression: Option<&Suppression>,
     json!({
         "ruleId": finding.check_id,
         "level": level(finding.severity),
-        "message": {"text": plain(&format!("{}\n\n{}", finding.title, details(finding)))},
+        // Viewers show the first sentence where there is little room.
+        "message": {"text": plain(&format!("{}.\n\n{}", finding.title.trim_end_matches('.'), details(finding)))},
         "locations": [location(report, finding.locations.first())],
         "relatedLocations": related.collect::<Vec<_>>(),
         "partialFingerprints": {"chitin/v1": identity},
@@ -263,7 +284,7 @@ mod tests {
 
     fn log(reports: &[Report]) -> Value {
         let mut out = Vec::new();
-        Sarif.write(reports, &mut out).unwrap();
+        Sarif::default().write(reports, &mut out).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 
@@ -294,6 +315,10 @@ mod tests {
         let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
         let ids: HashSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), rules.len());
+        // GitHub requires each of them.
+        for text in ["shortDescription", "fullDescription", "help"] {
+            assert!(rules.iter().all(|rule| rule[text]["text"].is_string()), "{text}");
+        }
         let mut prints = HashSet::new();
         for result in results(&log) {
             assert!(ids.contains(result["ruleId"].as_str().unwrap()));
@@ -332,6 +357,23 @@ mod tests {
             "absent ",
         ];
         assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn code_scanning_gets_what_is_neither_suppressed_nor_known_nor_gone() {
+        let report = sample::hostile();
+        let mut out = Vec::new();
+        Sarif { open_alone: true }.write(std::slice::from_ref(&report), &mut out).unwrap();
+        let alone: Value = serde_json::from_slice(&out).unwrap();
+        let whole = log(&[report]);
+        let is_open =
+            |result: &&Value| result["suppressions"].is_null() && result["baselineState"] != "absent";
+        let open: Vec<&Value> = results(&whole).iter().filter(is_open).collect();
+        assert_eq!((open.len(), results(&whole).len()), (4, 9));
+        for (open, alone) in open.iter().zip(results(&alone)) {
+            assert_eq!(open["ruleId"], alone["ruleId"]);
+        }
+        assert_eq!(results(&alone).len(), open.len());
     }
 
     #[test]
