@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use crate::config::release::Release;
 use crate::sandbox::view::is_script;
 use crate::target::broker::{self, Want};
 use crate::target::snapshot::{Identity, Kind, LookError, Metadata};
-use crate::target::{Environment, Located, is_inside, js_trim, user_path};
+use crate::target::{Environment, Located, is_inside, js_trim, sysroot, user_path};
 
 /// Most plugins, and most skills, that are looked at: some ten times what anybody has.
 const MAX_VIEWS: usize = 1000;
@@ -465,8 +465,7 @@ struct Folder {
 impl Folder {
     /// Opens what a path leads to, and tells what it is.
     fn open(path: &Path) -> Result<(Self, Metadata), LookError> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        let handle = sysroot::open(path, OFlags::PATH).map_err(|errno| match errno {
             // A link that leads to itself leads to nothing, as one that dangles.
             Errno::LOOP => LookError::NotFound,
             other => other.into(),
@@ -477,7 +476,7 @@ impl Folder {
 
     /// What lies there, links followed.
     fn end(&self, name: &OsStr) -> Result<Metadata, LookError> {
-        Ok(Metadata::from(&rustix::fs::statat(&self.handle, name, AtFlags::empty())?))
+        Ok(Metadata::from(&sysroot::stat(&self.path.join(name))?))
     }
 
     /// The names in it and what they are, as far as the file system says so at once, in byte order.

@@ -43,6 +43,9 @@ pub struct Finding {
     /// How it stands to the baseline; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_state: Option<BaselineState>,
+    /// The values that would cure it, as they may be shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Proposal>,
     /// What would cure it, as the policy proposes it. Nothing of it is checked but that the policy may propose it.
     #[serde(skip)]
     pub fixes: Vec<Fix>,
@@ -56,6 +59,15 @@ impl Finding {
             .iter()
             .all(|place| matches!(place, Location::Config { pointer, .. } if !pointer.is_empty()))
     }
+}
+
+/// A value of the config that a policy proposes. `chitin fix` decides whether it is set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Where it stands, as in [`Location::Config`].
+    pub pointer: String,
+    /// The value to set.
+    pub value: Value,
 }
 
 /// How a finding stands to a baseline.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::audit::finding::{Finding, Fix, Location};
+use crate::audit::finding::{Finding, Fix, Location, Proposal};
 use crate::audit::fingerprint::fingerprint;
 use crate::audit::open::{Kind, Open, said};
 use crate::audit::plan::Origin;
@@ -111,6 +111,13 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
         {
             location = Some(subject.state_location());
             said(types::Reason::Absent("the state directory".to_owned()))
+        }
+        // Neither a config alone nor an unpacked image has a gateway that could be asked.
+        types::Reason::Absent(_)
+            if rules.manifest.capabilities.gateway && subject.deep && !subject.asks_gateway() =>
+        {
+            let text = "a gateway to ask, which neither a config alone nor another file system has";
+            said(types::Reason::Absent(text.to_owned()))
         }
         // A secret can stand where no manifest asks for its facts. That is nobody's decision, and no defect.
         types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
@@ -284,6 +291,7 @@ fn one(
     }
     let fixes = finding.fixes.into_iter().map(|fix| proposal(rules, subject, fix));
     let fixes = fixes.collect::<Result<Vec<_>, _>>()?;
+    let proposals = fixes.iter().filter_map(|fix| shown_proposal(subject, fix)).collect();
     Ok(Finding {
         check_id: id,
         check,
@@ -297,6 +305,7 @@ fn one(
         locations,
         fingerprint: String::new(),
         baseline_state: None,
+        proposals,
         fixes,
     })
 }
@@ -342,6 +351,14 @@ fn proposal(rules: &Rules<'_>, subject: &Subject, fix: types::Fix) -> Result<Fix
             Ok(Fix::SetValue { pointer: change.pointer, expected, value })
         }
     }
+}
+
+/// A value that is proposed; none where it may not be shown as it is.
+fn shown_proposal(subject: &Subject, fix: &Fix) -> Option<Proposal> {
+    let Fix::SetValue { pointer, value, .. } = fix else { return None };
+    let text = value.to_string();
+    let pointer = clean(subject, &subject.config.of_file(pointer), DETAIL, Lines::One);
+    (clean(subject, &text, DETAIL, Lines::One) == text).then(|| Proposal { pointer, value: value.clone() })
 }
 
 /// The id of a finding. The declared letters stay as they are, or the report would not know the check again: a secret

@@ -80,6 +80,7 @@ pub(super) fn finding(matter: Matter, what: &str, detail: String, place: Locatio
         locations: vec![place],
         fingerprint: HEXLOWER.encode(hash.finalize().get(..super::fingerprint::BYTES).unwrap_or_default()),
         baseline_state: None,
+        proposals: Vec::new(),
         fixes: Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ use crate::audit::visible::{self, visible};
 use crate::budget::{Cut, WALL};
 use crate::config::release::{Evidence, Judged, Release, Source, Sure};
 use crate::confine::Confinement;
-use crate::policy::manifest::{Check, Severity};
+use crate::policy::manifest::{Capabilities, Check, Severity};
 use crate::probe::Gateway;
 use crate::sandbox::Failure;
 use crate::sandbox::limits::ADDRESS_SPACE;
@@ -250,6 +250,9 @@ pub struct Target {
     /// The folder that the places of a config in a repository are relative to; absent where places are absolute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
+    /// The folder that all paths are below, where it is not this machine's root: an unpacked image, a mounted disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sysroot: Option<String>,
     /// The release that it was judged by; absent where the config was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<JudgedBy>,
@@ -657,13 +660,19 @@ struct Parts<'a> {
     incomplete: Vec<Incomplete>,
 }
 
+/// Why modes and places of a config's files are not judged where it is not in use.
+const OF_SERVER: &str =
+    "scope config: modes, owners and places of the config's files here say nothing of those on the server";
+
 impl Parts<'_> {
     /// The runs of one policy.
     fn add(&mut self, runs: &[Outcome], releases: &[Release]) {
         let Some(Outcome { manifest, ungranted, .. }) = runs.first() else { return };
         let policy = &manifest.policy.id;
+        let elsewhere = self.why_elsewhere(&manifest.capabilities);
+        let counted = runs.iter().filter(|_| elsewhere.is_none());
         let found: Vec<&Finding> =
-            runs.iter().flat_map(|run| run.verdict.as_deref().unwrap_or_default()).collect();
+            counted.flat_map(|run| run.verdict.as_deref().unwrap_or_default()).collect();
         let whole = Whole::of(runs);
         if let Some(gap) = &whole.gap
             && !self.incomplete.iter().any(|part| part.reason == *gap)
@@ -691,6 +700,10 @@ impl Parts<'_> {
                     || Open { is_common: true, ..Open::of(check, Kind::Withheld, withheld(ungranted)) };
                 open.extend(silent.then(common));
             }
+            if let Some(reason) = &elsewhere {
+                self.assessment.push(Assessment::not_applicable(check, policy, reason.clone()));
+                continue;
+            }
             // A family without a member, such as plugins, says nothing where the members would lie.
             let is_nowhere =
                 if open.is_empty() { has_no_member } else { open.iter().all(Open::is_about_view) };
@@ -716,6 +729,18 @@ impl Parts<'_> {
         self.findings.extend(found.into_iter().filter(applies).cloned());
     }
 
+    /// Why what a policy says of files and their places is of another machine, where it looks at nothing else.
+    fn why_elsewhere(&self, capabilities: &Capabilities) -> Option<String> {
+        let is_elsewhere = |located: &Located| located.is_config_alone() && !located.has_modes;
+        let is_about_files = !capabilities.files.is_empty()
+            && capabilities.names().iter().all(|name| {
+                ["stat:", "list:", "read:", "fuel:", "memory:", "fix:"]
+                    .iter()
+                    .any(|kind| name.starts_with(kind))
+            });
+        (self.located.is_some_and(is_elsewhere) && is_about_files).then(|| OF_SERVER.to_owned())
+    }
+
     /// Why nothing is there that a check is about, where all that it asked for are views as a whole; none where there is a state
     /// directory.
     fn why_nowhere(&self, open: &[Open]) -> Option<String> {
@@ -727,7 +752,7 @@ impl Parts<'_> {
         let reason = if !located.is_config_alone() {
             "there is no state directory"
         } else if !open.is_empty() && open.iter().all(is_of_config) {
-            "scope config: modes and owners of the config's files here say nothing of those on the server"
+            OF_SERVER
         } else {
             "scope config: there is no state directory to look at"
         };
@@ -865,6 +890,7 @@ impl Target {
             id: None,
             scope: located.scope,
             root: None,
+            sysroot: located.sysroot.as_deref().map(visible::path),
             release: Some(JudgedBy::new(&config.judged)),
         };
         target.without_state();
@@ -889,6 +915,7 @@ impl Target {
             id: None,
             scope: installation.map_or_else(Scope::default, |found| found.scope),
             root: None,
+            sysroot: installation.and_then(|found| found.sysroot.as_deref()).map(visible::path),
             release: None,
         };
         target.without_state();

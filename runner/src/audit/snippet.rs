@@ -23,6 +23,15 @@ pub struct Snippet {
     pub length: usize,
 }
 
+impl Snippet {
+    /// The value as it stands in the config; none where it was cut, spans lines, or may not be seen.
+    #[must_use]
+    pub fn whole_value(&self) -> Option<String> {
+        let value: String = self.text.chars().skip(self.from).take(self.length).collect();
+        (!value.contains('…') && value != BLOTTED).then_some(value)
+    }
+}
+
 /// The snippet of the value that stands at `range` of a file's text under `key` (none for an element of a list). `is_shown` is whether
 /// the value is one that policies see, too.
 pub(super) fn snippet(text: &str, range: Range<usize>, key: Option<&str>, is_shown: bool) -> Option<Snippet> {

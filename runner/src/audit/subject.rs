@@ -271,6 +271,11 @@ impl Subject {
         }
     }
 
+    /// A live probe is part of the audit.
+    pub fn asks_gateway(&self) -> bool {
+        self.probe.is_some()
+    }
+
     /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
     #[must_use]
     pub fn gateway(&self, within: Duration) -> Option<Gateway> {
@@ -694,6 +699,7 @@ mod tests {
             scope: target::Scope::Installation,
             has_modes: true,
             base: None,
+            sysroot: None,
             dotenv: Vec::new(),
             dotenv_path: path("/home/a/.openclaw/.env"),
             ignored: Vec::new(),

@@ -122,6 +122,7 @@ mod tests {
             locations: vec![Location::Env { name: "X".to_owned() }],
             fingerprint: String::new(),
             baseline_state: None,
+            proposals: Vec::new(),
             fixes: Vec::new(),
         }
     }

@@ -20,7 +20,9 @@ use nix::sys::resource::{UsageWho, getrusage};
 use super::choice::PolicyArguments;
 use super::outputs::OutputArguments;
 use super::progress::Progress;
-use super::target::{ConfineArguments, Found, LimitArguments, ProbeArguments, TargetArguments, now, wanted};
+use super::target::{
+    ConfineArguments, Found, LimitArguments, ProbeArguments, RootArguments, TargetArguments, now, wanted,
+};
 use super::targets::{Named, TargetsArguments};
 use super::{INCOMPLETE, fix, listen, note, user_error};
 
@@ -32,6 +34,8 @@ pub(super) struct Arguments {
     targets: TargetsArguments,
     #[command(flatten)]
     target: TargetArguments,
+    #[command(flatten)]
+    root: RootArguments,
     #[command(flatten)]
     policies: PolicyArguments,
     /// Scan the code of plugins and skills, and try the live gateway, too
@@ -123,7 +127,8 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
-    let Arguments { target, policies, limit, fix_options, confine, .. } = arguments;
+    let Arguments { policies, limit, fix_options, confine, .. } = arguments;
+    let target = &arguments.root.around(&arguments.target);
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
@@ -138,6 +143,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(user_error(what, "use them for one target after the other"));
     }
     let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
+    if arguments.fix && target.is_below_root() {
+        let what = "--fix is about this machine, and --root about another file system";
+        return Err(user_error(what, "leave one of them out"));
+    }
     let probe = arguments.deep.then(|| arguments.probe.options());
     if arguments.fix {
         return fix::run_in_audit(
@@ -367,7 +376,7 @@ impl Work<'_> {
             release: self.target.release(),
             policies: wanted(plan),
             deep: deep.is_some(),
-            probe: deep.cloned(),
+            probe: deep.filter(|_| found.installation.may_run()).cloned(),
             now: self.now,
             wall: self.limit.wall(),
             terms: self.terms,

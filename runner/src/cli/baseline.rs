@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use super::audit::{self, Work, read_baseline};
 use super::choice::PolicyArguments;
 use super::outputs::write_whole;
-use super::target::{ConfineArguments, LimitArguments, TargetArguments, now};
+use super::target::{ConfineArguments, LimitArguments, RootArguments, TargetArguments, now};
 use super::{INCOMPLETE, listen, note, show, user_error};
 
 #[derive(Subcommand)]
@@ -53,6 +53,8 @@ pub(super) struct PruneArguments {
 struct AuditArguments {
     #[command(flatten)]
     target: TargetArguments,
+    #[command(flatten)]
+    root: RootArguments,
     #[command(flatten)]
     policies: PolicyArguments,
     /// Scan the code of plugins and skills, too
@@ -134,9 +136,10 @@ impl AuditArguments {
     fn report(&self, baseline: Option<&Baseline>) -> anyhow::Result<Report> {
         let budget = Budget::new(self.limit.wall());
         listen(&budget)?;
+        let target = &self.root.around(&self.target);
         let work = Work {
-            target: &self.target,
-            placed: self.target.settings()?,
+            target,
+            placed: target.settings()?,
             confine: self.confine,
             limit: self.limit,
             terms: Terms::default(),

@@ -13,10 +13,12 @@ use chitin::probe;
 use chitin::sandbox::Code;
 use chitin::settings::{Placed, Settings, SettingsError};
 use chitin::target::snapshot::{Identity, Metadata};
-use chitin::target::{Environment, Installation, LocateError, Request, Scope, find};
+use chitin::target::{Environment, Installation, LocateError, Request, Scope, absolute, find, sysroot};
+use chitin::wording::shell_word;
 use chitin::worker::Wanted;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use rustix::fs::{Mode, OFlags};
 
 use super::user_error;
 
@@ -47,6 +49,25 @@ pub(super) struct TargetArguments {
     /// /etc/chitin/chitin.toml]
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+    /// What `--root` names, for commands that have it.
+    #[arg(skip)]
+    root: Option<PathBuf>,
+}
+
+/// In which file system, for commands that change nothing.
+#[derive(Args, Clone)]
+pub(super) struct RootArguments {
+    /// The folder that all paths of the target are below: an unpacked image, a mounted disk. Links stay in it, accounts are those of
+    /// its own /etc/passwd, and nothing of this machine has a part in it
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+impl RootArguments {
+    /// The target in this file system.
+    pub(super) fn around(&self, target: &TargetArguments) -> TargetArguments {
+        TargetArguments { root: self.root.clone(), ..target.clone() }
+    }
 }
 
 /// How long it may take.
@@ -152,6 +173,9 @@ impl TargetArguments {
     }
 
     fn look(&self, become_owner: bool) -> anyhow::Result<Found> {
+        if let Some(root) = &self.root {
+            return self.look_below(root, become_owner);
+        }
         let here = std::env::current_dir().ok().filter(|here| here.is_absolute());
         for (flag, path) in [("--state-dir", &self.state_dir), ("--config", &self.config)] {
             let Some(path) = path else { continue };
@@ -175,14 +199,56 @@ impl TargetArguments {
                 return Err(user_error(format!("cannot use {flag} {}: {what}", path.display()), help));
             }
         }
-        let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
         let (state_dir, config) = (self.state_dir.clone(), self.config.clone());
-        let request = Request { state_dir, config, profile, scope: self.scope, become_owner };
+        let request = self.request(state_dir, config, become_owner);
         let cwd = here.as_deref().unwrap_or(Path::new(NOWHERE));
         let mut environment = Environment::from_process();
-        let installation = find(&request, &mut environment, cwd)
-            .map_err(|error: LocateError| user_error(error.to_string(), "see `chitin audit --help`"))?;
+        let installation = find(&request, &mut environment, cwd).map_err(|error| unlocated(&error))?;
         Ok(Found { installation, environment, nowhere: here.is_none() })
+    }
+
+    /// The same below a folder. Of this process's environment nothing counts.
+    fn look_below(&self, root: &Path, become_owner: bool) -> anyhow::Result<Found> {
+        let unusable = |flag: &str, path: &Path, why: String, help: String| {
+            user_error(format!("cannot use {flag} {}: {why}", path.display()), help)
+        };
+        let (flags, real) = (OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, root.canonicalize());
+        let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(std::io::Error::from);
+        let (folder, real) = opened.and_then(|folder| Ok((folder, real?))).map_err(|error| {
+            let help = "name the folder that an image was unpacked to, or that a disk is mounted at";
+            unusable("--root", root, error.to_string(), help.to_owned())
+        })?;
+        sysroot::enter(folder);
+        let top = Path::new("/");
+        let inside = |flag: &str, path: &Option<PathBuf>| {
+            let Some(path) = path else { return Ok(None) };
+            let named = absolute(top, path);
+            sysroot::lstat(&named).map_err(|errno| {
+                let error = std::io::Error::from(errno);
+                let below = path.strip_prefix(root).or_else(|_| path.strip_prefix(&real));
+                let help = match below {
+                    Ok(below) if path.is_absolute() || root.is_relative() => {
+                        format!("paths are those below --root: write {flag} {}", shell_word(top.join(below)))
+                    }
+                    _ => format!(
+                        "name a path below --root, or leave {flag} out to look in each home directory there"
+                    ),
+                };
+                unusable(flag, path, error.to_string(), help)
+            })?;
+            Ok::<_, anyhow::Error>(Some(named))
+        };
+        let (state_dir, config) =
+            (inside("--state-dir", &self.state_dir)?, inside("--config", &self.config)?);
+        let request = Request { sysroot: Some(real), ..self.request(state_dir, config, become_owner) };
+        let mut environment = [("PATH", PATH_OF_IMAGES)].into_iter().collect();
+        let installation = find(&request, &mut environment, top).map_err(|error| unlocated(&error))?;
+        Ok(Found { installation, environment, nowhere: false })
+    }
+
+    fn request(&self, state_dir: Option<PathBuf>, config: Option<PathBuf>, become_owner: bool) -> Request {
+        let profile = self.profile.clone().or(self.dev.then(|| "dev".to_owned()));
+        Request { state_dir, config, profile, scope: self.scope, sysroot: None, become_owner }
     }
 
     /// The state directory, so that no cache is made in it. It is too early to become its owner, or to tell what is wrong with it.
@@ -190,14 +256,23 @@ impl TargetArguments {
         let arguments = self.clone();
         let look = move || {
             let found = arguments.look(false).ok()?;
-            rustix::fs::stat(found.installation.state_dir).ok().map(|stat| Metadata::from(&stat).identity)
+            sysroot::stat(&found.installation.state_dir).ok().map(|stat| Metadata::from(&stat).identity)
         };
         budget.aside_within(GRACE, look).ok().flatten()
     }
 
+    /// It is about another file system than this machine's.
+    pub(super) fn is_below_root(&self) -> bool {
+        self.root.is_some()
+    }
+
     /// It names a target.
     pub(super) fn is_named(&self) -> bool {
-        self.state_dir.is_some() || self.config.is_some() || self.profile.is_some() || self.dev
+        self.state_dir.is_some()
+            || self.config.is_some()
+            || self.profile.is_some()
+            || self.dev
+            || self.root.is_some()
     }
 
     /// What it names, as far as that tells one target from another: a config may be a link, which its own folder goes with.
@@ -233,6 +308,13 @@ pub(in crate::cli) fn settings(named: Option<&Path>) -> anyhow::Result<Placed> {
         };
         user_error(error.to_string(), help)
     })
+}
+
+/// Where the programs of an image lie: what Debian gives to its accounts.
+const PATH_OF_IMAGES: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn unlocated(error: &LocateError) -> anyhow::Error {
+    user_error(error.to_string(), "see `chitin audit --help`")
 }
 
 /// Stands for the working directory where there is none. Nothing lies there: the name is the one that systems give to the

@@ -57,7 +57,8 @@ impl TargetsArguments {
             return Ok(None);
         }
         if common.is_named() {
-            let what = "--state-dir, --config, --profile and --dev name one target, and so does each TARGET";
+            let what =
+                "--state-dir, --config, --profile, --dev and --root name one target, and so does each TARGET";
             return Err(user_error(
                 what,
                 "name all of them as TARGET: a folder is a state directory, a file a config",

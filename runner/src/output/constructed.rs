@@ -19,6 +19,7 @@ pub(super) fn finding(check_id: &str, severity: Severity, line: u32) -> Finding 
         locations: vec![value("/gateway/auth/token", line, "token: \"***\",", (7, 5))],
         fingerprint: "0123456789abcdef".to_owned(),
         baseline_state: None,
+        proposals: Vec::new(),
         fixes: Vec::new(),
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn finding(check: &str, severity: Severity, locations: Vec<Location>)
         locations,
         fingerprint: "00ff".to_owned(),
         baseline_state: None,
+        proposals: Vec::new(),
         fixes: Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::place::{Identities, Spot, bases, check, details, is_known, relative, said_by, spot, target};
 use super::{Format, without_commands};
-use crate::audit::finding::{BaselineState, Finding, Location};
+use crate::audit::finding::{BaselineState, Finding, Location, Proposal};
 use crate::audit::open::{Class, Open};
 use crate::audit::{Exit, Gone, Report, Suppressed, SuppressedBy, Suppression};
 use crate::policy::catalog;
@@ -70,7 +70,7 @@ impl Sarif {
             results.push(absent(report, gone));
         }
         let folders = bases(report).into_iter().map(|(name, folder)| {
-            (name.to_owned(), json!({"uri": format!("file://{}/", encoded(folder.trim_end_matches('/')))}))
+            (name.to_owned(), json!({"uri": format!("{}/", uri(report, folder.trim_end_matches('/')))}))
         });
         without_nulls(json!({
             // GitHub takes several runs of one tool where their categories differ.
@@ -180,12 +180,48 @@ fn result(report: &Report, finding: &Finding, suppression: Option<&Suppression>,
             BaselineState::New | BaselineState::NewCheck => "new",
         }),
         "suppressions": (!suppressions.is_empty()).then_some(suppressions),
+        "fixes": fix(report, finding).map(|fix| [fix]),
         "properties": {
             "policy": finding.policy,
             "saidBy": said_by(finding),
             "declaredSeverity": finding.declared_severity,
         },
     })
+}
+
+/// The values that the policy proposes, in place of those that stand in the config: none where one of them stands nowhere yet, is longer
+/// than its snippet, or is proposed by a policy that is not built in. A viewer applies it without the proof of `chitin fix`.
+fn fix(report: &Report, finding: &Finding) -> Option<Value> {
+    if !finding.origin.is_built_in() || finding.proposals.is_empty() {
+        return None;
+    }
+    let change = |proposal: &Proposal| {
+        let (place, line, column, shown) = finding.locations.iter().find_map(|place| match place {
+            Location::Config { pointer, line, column, exact: true, snippet: Some(shown), .. }
+                if *pointer == proposal.pointer =>
+            {
+                Some((place, *line, *column, shown))
+            }
+            _ => None,
+        })?;
+        shown.whole_value()?;
+        let length = u32::try_from(shown.length).ok()?;
+        let region =
+            json!({"startLine": line, "startColumn": column, "endLine": line, "endColumn": column + length});
+        let place = location(report, Some(place));
+        Some(json!({
+            "artifactLocation": place.get("physicalLocation")?.get("artifactLocation")?,
+            "replacements": [{"deletedRegion": region, "insertedContent": {"text": proposal.value.to_string()}}],
+        }))
+    };
+    let changes = finding.proposals.iter().map(change).collect::<Option<Vec<_>>>()?;
+    let set: Vec<String> = finding
+        .proposals
+        .iter()
+        .map(|proposal| format!("{} to {}", proposal.pointer, proposal.value))
+        .collect();
+    let text = plain(&format!("Set {}. `chitin fix` tries it first.", set.join(", ")));
+    Some(json!({"description": {"text": text}, "artifactChanges": changes}))
 }
 
 fn suppressed(suppression: &Suppression) -> Value {
@@ -216,7 +252,7 @@ fn location(report: &Report, place: Option<&Location>) -> Map<String, Value> {
     let Spot { path, line, column } = spot(report, place);
     let artifact = match relative(report, path) {
         Some((base, path)) => json!({"uri": encoded(path), "uriBaseId": base}),
-        None if path.starts_with('/') => json!({"uri": format!("file://{}", encoded(path))}),
+        None if path.starts_with('/') => json!({"uri": uri(report, path)}),
         None => json!({"uri": encoded(path)}),
     };
     let (mut snippet, mut mode, mut logical) = (None, None, None);
@@ -239,6 +275,12 @@ fn location(report: &Report, place: Option<&Location>) -> Map<String, Value> {
     location.extend(logical.map(|logical| ("logicalLocations".to_owned(), logical)));
     location.extend(mode.map(|mode| ("properties".to_owned(), mode)));
     location
+}
+
+/// The place of an absolute path of the target on this machine.
+fn uri(report: &Report, path: &str) -> String {
+    let sysroot = report.target.sysroot.as_deref().unwrap_or_default();
+    format!("file://{}{}", encoded(sysroot.trim_end_matches('/')), encoded(path))
 }
 
 /// A message in which nothing is a link: `[text](where)` is one.
@@ -281,6 +323,7 @@ mod tests {
 
     use super::super::sample;
     use super::*;
+    use crate::audit::Origin;
 
     fn log(reports: &[Report]) -> Value {
         let mut out = Vec::new();
@@ -374,6 +417,39 @@ mod tests {
             assert_eq!(open["ruleId"], alone["ruleId"]);
         }
         assert_eq!(results(&alone).len(), open.len());
+    }
+
+    #[test]
+    fn a_proposed_value_replaces_the_one_that_stands_there() {
+        use crate::audit::Snippet;
+        let shown = |text: &str, from, length| Some(Snippet { text: text.to_owned(), from, length });
+        let fixes = |snippet: Option<Snippet>, exact, origin| {
+            let file = Some("/home/ann/.openclaw/openclaw.json".to_owned());
+            let pointer = "/logging/redactSensitive".to_owned();
+            let place =
+                Location::Config { pointer: pointer.clone(), file, line: 3, column: 22, exact, snippet };
+            let proposals = vec![Proposal { pointer, value: json!("tools") }];
+            let finding = sample::finding("logging.redact_off", Severity::Warn, vec![place]);
+            let report =
+                Report { findings: vec![Finding { origin, proposals, ..finding }], ..sample::clean() };
+            results(&log(&[report]))[0]["fixes"].clone()
+        };
+        let line = "redactSensitive: \"off\",";
+        let set = fixes(shown(line, 17, 5), true, Origin::BuiltIn);
+        let change = &set[0]["artifactChanges"][0];
+        let region = json!({"startLine": 3, "startColumn": 22, "endLine": 3, "endColumn": 27});
+        assert_eq!(change["replacements"][0]["deletedRegion"], region);
+        assert_eq!(change["replacements"][0]["insertedContent"]["text"], "\"tools\"");
+        assert_eq!(
+            change["artifactLocation"],
+            json!({"uri": ".openclaw/openclaw.json", "uriBaseId": "STATEROOT"})
+        );
+        // A stranger's, one for what is not there, and one in place of what is not shown whole: none.
+        assert_eq!(fixes(shown(line, 17, 5), true, Origin::File), Value::Null);
+        assert_eq!(fixes(shown(line, 17, 5), false, Origin::BuiltIn), Value::Null);
+        assert_eq!(fixes(shown("a: \"***\"", 3, 5), true, Origin::BuiltIn), Value::Null);
+        assert_eq!(fixes(shown("a: \"xx…\"", 3, 5), true, Origin::BuiltIn), Value::Null);
+        assert_eq!(fixes(None, true, Origin::BuiltIn), Value::Null);
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn write_target(report: &Report, short: bool, out: &mut dyn Write) -> io::Result
     } else if let Some(root) = &target.root {
         writeln!(out, "{DIM}paths below {root}{DIM:#}")?;
     }
+    if let Some(sysroot) = &target.sysroot {
+        writeln!(out, "{DIM}in the file system below {sysroot}{DIM:#}")?;
+    }
     if let Some(Deep { gateway }) = &report.deep {
         let state = match gateway {
             Gateway { ok: true, .. } => "answers",
@@ -365,7 +368,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "{DIM}to grant a policy more: --grant behind its file, or chitin policy update ID --grant CAPABILITY where it was added{DIM:#}"
         )?;
     }
-    if report.is_curable {
+    if report.is_curable && report.target.sysroot.is_none() {
         writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{DIM:#}")?;
     }
     if *code == Exit::NOTHING {
@@ -374,10 +377,13 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             "{DIM}another place: chitin audit --state-dir DIR, --config FILE or --profile NAME{DIM:#}"
         )?;
     } else if !report.is_deep {
-        writeln!(
-            out,
-            "{DIM}the code of plugins and skills, and the live gateway: chitin audit --deep{DIM:#}"
-        )?;
+        let what = match (report.target.scope, &report.target.sysroot) {
+            // It has neither code nor a gateway.
+            (Scope::Config, _) => return Ok(()),
+            (Scope::Installation, Some(_)) => "the code of plugins and skills",
+            (Scope::Installation, None) => "the code of plugins and skills, and the live gateway",
+        };
+        writeln!(out, "{DIM}{what}: chitin audit --deep{DIM:#}")?;
     }
     Ok(())
 }

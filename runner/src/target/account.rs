@@ -1,6 +1,7 @@
 //! Becoming the owner of an installation: root that audits another account's installation gives up its rights for good,
 //! before it reads anything of the target, so that the kernel decides what may be read.
 
+use super::sysroot;
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid};
 
 /// The group of an account that no group is known of (`nogroup` of Debian, `nobody` elsewhere).
@@ -27,6 +28,10 @@ pub fn become_owner(owner: u32) {
 /// The groups of an account. One that has no entry has none: the group of its files may not be its own.
 fn groups(uid: Uid) -> (Gid, Vec<Gid>) {
     let none = Gid::from_raw(NO_GROUP);
+    // An account of another file system is none of this machine's, though their numbers are the same.
+    if sysroot::entered().is_some() {
+        return (none, vec![none]);
+    }
     let Ok(Some(user)) = User::from_uid(uid) else { return (none, vec![none]) };
     let name = std::ffi::CString::new(user.name).unwrap_or_default();
     let groups = getgrouplist(&name, user.gid).unwrap_or_else(|_| vec![user.gid]);

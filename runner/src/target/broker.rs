@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::real::{real_path, real_path_of};
 use super::snapshot::{LookError, Metadata, open_beneath};
-use super::{Territory, is_inside};
+use super::{Territory, is_inside, sysroot};
 use crate::wire;
 
 /// Longest question, in bytes: the roots of some two thousand views.
@@ -251,22 +251,19 @@ impl Broker {
         // Looked at first, because opening a device can already do something to it.
         let (handle, opened) = match want {
             Want::Directory if itself => {
-                let flags = reading | OFlags::DIRECTORY;
-                let open = |flags| rustix::fs::open(base, flags, Mode::empty());
-                (open(OFlags::PATH | OFlags::CLOEXEC)?, open(flags)?)
+                (sysroot::open(base, OFlags::PATH)?, sysroot::open(base, reading | OFlags::DIRECTORY)?)
             }
             Want::Linked if itself => {
-                let handle = rustix::fs::open(base, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+                let handle = sysroot::open(base, OFlags::PATH)?;
                 self.check(&handle, base, FileType::RegularFile)?;
-                (handle, rustix::fs::open(base, reading, Mode::empty())?)
+                (handle, sysroot::open(base, reading)?)
             }
             Want::Unlinked if itself => {
-                let top = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+                let top = sysroot::open(Path::new("/"), OFlags::PATH)?;
                 self.beneath(&top, base.strip_prefix("/").unwrap_or(base), base, want)?
             }
             Want::Directory | Want::File if !itself => {
-                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                let top = rustix::fs::open(base, flags, Mode::empty())?;
+                let top = sysroot::open(base, OFlags::PATH | OFlags::DIRECTORY)?;
                 self.beneath(&top, rel, &base.join(rel), want)?
             }
             _ => return Err(Errno::INVAL),

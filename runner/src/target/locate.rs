@@ -1,7 +1,7 @@
 //! Decides where the target is: flags first, then the environment, then what exists below the home directory.
 //! Also reads the two `.env` files, whose attempts to move the target are reported and ignored.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::paths::user_path;
 use super::scope::{self, Scope};
 use super::snapshot::Identity;
+use super::sysroot::{self, exists};
 use super::territory::{self, Territory};
 use super::{Environment, Origin, Problem, ProblemKind, ReadError};
-use super::{absolute, expand_home, js_trim, normalise, parse_dotenv, read_regular};
+use super::{absolute, expand_home, js_trim, normalise, parse_dotenv, read_in_target, real_path};
 use crate::wire;
 
 /// Names of the config file, the present one first; the others are names of the program's past.
@@ -86,6 +87,9 @@ pub struct Installation {
     /// The folder that places are told relative to; none where they are told by their absolute paths.
     #[serde(with = "wire::optional_path")]
     pub base: Option<PathBuf>,
+    /// The folder that all these paths are below, where `--root` named one.
+    #[serde(with = "wire::optional_path")]
+    pub sysroot: Option<PathBuf>,
     /// The config alone was named on the command line.
     config_alone: bool,
     /// The state directory was named on the command line.
@@ -105,6 +109,8 @@ pub struct Request {
     pub profile: Option<String>,
     /// `--scope`.
     pub scope: Option<Scope>,
+    /// `--root`: the folder that this process has entered as [`sysroot`].
+    pub sysroot: Option<PathBuf>,
     /// Give up root's rights for those of the installation's owner, where that is another account.
     pub become_owner: bool,
 }
@@ -140,6 +146,8 @@ pub struct Located {
     pub has_modes: bool,
     /// The folder that places are told relative to; none where they are told by their absolute paths.
     pub base: Option<PathBuf>,
+    /// The folder that all these paths are below, where `--root` named one.
+    pub sysroot: Option<PathBuf>,
     /// The `.env` files that were read: no policy gets their content, whatever name leads there.
     pub dotenv: Vec<Identity>,
     /// The `.env` that the gateway reads besides its environment, whether or not it exists.
@@ -196,6 +204,17 @@ pub enum LocateError {
     /// The config of a repository is a link out of it: somebody who may change the repository would choose what is read.
     #[error("{} leads out of the repository {}", .0.display(), .1.display())]
     LeavesRepository(PathBuf, PathBuf),
+    /// Below `--root`, several accounts have an installation.
+    #[error("several accounts have an installation: {}; name one of them with --state-dir", shown(.0))]
+    SeveralHomes(Vec<PathBuf>),
+}
+
+/// The first of some paths, for people.
+fn shown(paths: &[PathBuf]) -> String {
+    const MOST: usize = 10;
+    let first: Vec<String> = paths.iter().take(MOST).map(|path| path.display().to_string()).collect();
+    let more = if paths.len() > MOST { ", and more" } else { "" };
+    first.join(", ") + more
 }
 
 /// Finds the target and reads the `.env` files (current directory, then state directory) into `env`.
@@ -217,7 +236,7 @@ pub fn locate(
 /// Only for an unusable command line.
 pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Installation, LocateError> {
     check(request, cwd)?;
-    let home = home_dir(env, cwd);
+    let home = if request.sysroot.is_some() { home_in_sysroot(request)? } else { home_dir(env, cwd) };
     if let Some(name) = &request.profile {
         apply_profile(name, env, &home);
     }
@@ -241,7 +260,7 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     let owner = territory::owner_of(&state_dir, &config_load, config_alone);
     // Asked before the rights change, too. Another account's installation means that account's home by `~`.
     let is_anothers = request.state_dir.is_some() && owner != rustix::process::geteuid().as_raw();
-    let home = if is_anothers && env.non_blank("OPENCLAW_HOME").is_none() {
+    let home = if is_anothers && request.sysroot.is_none() && env.non_blank("OPENCLAW_HOME").is_none() {
         account_home(owner).or_else(|| state_dir.parent().map(Path::to_owned)).unwrap_or(home)
     } else {
         home
@@ -268,6 +287,7 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
         scope: Scope::Installation,
         has_modes: true,
         base: None,
+        sysroot: asked.sysroot.clone(),
         config_alone,
         state_named: request.state_dir.is_some(),
         dotenv,
@@ -301,7 +321,7 @@ fn meant(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (Requ
 fn stays_in_repository(config: &Path) -> Result<(), LocateError> {
     let Some(repository) = scope::repository(config) else { return Ok(()) };
     // What cannot be followed is told when it is read.
-    let (Ok(end), Ok(real)) = (config.canonicalize(), repository.canonicalize()) else { return Ok(()) };
+    let (Ok(end), Ok(real)) = (real_path(config), real_path(&repository)) else { return Ok(()) };
     if end.starts_with(&real) {
         Ok(())
     } else {
@@ -331,6 +351,7 @@ fn config_alone(request: &Request, env: &mut Environment, home: &Path, cwd: &Pat
         scope: Scope::Config,
         has_modes: request.scope.is_none() && base.is_none(),
         base,
+        sysroot: request.sysroot.clone(),
         config_load: config,
         config_alone: true,
         state_named: request.state_dir.is_some(),
@@ -381,6 +402,7 @@ impl Installation {
             scope: self.scope,
             has_modes: self.has_modes,
             base: self.base,
+            sysroot: self.sysroot,
             dotenv,
             dotenv_path,
             ignored,
@@ -394,11 +416,17 @@ impl Installation {
         self.state_named
     }
 
+    /// A gateway of it may run, which can be asked: not of a config alone, nor in another file system than this machine's.
+    #[must_use]
+    pub fn may_run(&self) -> bool {
+        self.scope == Scope::Installation && self.sysroot.is_none()
+    }
+
     /// It is this user's own: found as OpenClaw itself finds it, and owned by the user who audits it.
     #[must_use]
     pub fn is_own(&self) -> bool {
         let is_found = !self.state_named && self.config_origin != CONFIG_FLAG;
-        is_found && self.scope == Scope::Installation && !self.territory.is_anothers()
+        is_found && self.may_run() && !self.territory.is_anothers()
     }
 
     /// The directories and files that an audit reads for certain, whatever the target names besides.
@@ -461,11 +489,6 @@ pub(super) fn is_profile_name(name: &str) -> bool {
         && name.chars().count() <= MAX_PROFILE_CHARS
 }
 
-/// Symbolic links are followed; what cannot be looked at does not exist, as the gateway sees it.
-pub(super) fn exists(path: &Path) -> bool {
-    rustix::fs::stat(path).is_ok()
-}
-
 fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
     let account = || {
         let named = env.non_blank("HOME").or_else(|| env.non_blank("USERPROFILE")).map(PathBuf::from);
@@ -480,15 +503,51 @@ fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
 
 /// The home directory of the account from `/etc/passwd`, for services that run without `HOME`.
 fn account_home(uid: u32) -> Option<PathBuf> {
+    let uid = uid.to_string();
+    accounts().into_iter().find_map(|(of, home)| (of == uid).then_some(home))
+}
+
+/// The accounts of `/etc/passwd`: user id and home directory. Below `--root` it is the file there, whose writer is a stranger:
+/// it is cut at colons, and says nothing but where a state directory may lie.
+fn accounts() -> Vec<(String, PathBuf)> {
     /// Far more than any local account file.
     const MAX_PASSWD_BYTES: u64 = 4 * 1024 * 1024;
-    let uid = uid.to_string();
-    let bytes = read_regular(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).ok()?;
+    let bytes = read_in_target(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
-    text.lines().find_map(|line| {
+    let account = |line: &str| {
         let mut fields = line.split(':');
-        (fields.nth(2)? == uid).then(|| fields.nth(2).map(PathBuf::from))?
-    })
+        Some((fields.nth(2)?.to_owned(), PathBuf::from(fields.nth(2)?)))
+    };
+    text.lines().filter_map(account).collect()
+}
+
+/// The home directory of root in an image that names no account.
+const ROOT_HOME: &str = "/root";
+
+/// The home directory that is meant below `--root`: the one that a named place lies in, and else the one that has a state directory.
+fn home_in_sysroot(request: &Request) -> Result<PathBuf, LocateError> {
+    let homes: BTreeSet<PathBuf> = accounts()
+        .into_iter()
+        .map(|(_, home)| normalise(&home))
+        .filter(|home| home.is_absolute() && home.parent().is_some())
+        .chain([ROOT_HOME.into()])
+        .collect();
+    if let Some(named) = request.state_dir.as_ref().or(request.config.as_ref()) {
+        let above = homes.into_iter().filter(|home| named.starts_with(home)).max();
+        return Ok(above.or_else(|| named.parent().map(Path::to_owned)).unwrap_or_else(|| ROOT_HOME.into()));
+    }
+    let of_profile = request.profile.as_ref().map(|name| format!("{}{name}", scope::OF_PROFILE));
+    let names: Vec<&str> = of_profile.as_deref().map_or(STATE_NAMES.to_vec(), |name| vec![name]);
+    let has_one = |home: &PathBuf| names.iter().any(|name| exists(&home.join(name)));
+    let mut found: Vec<PathBuf> = homes.into_iter().filter(has_one).collect();
+    match found.len() {
+        0 => Ok(ROOT_HOME.into()),
+        1 => Ok(found.swap_remove(0)),
+        _ => {
+            let state = |home: PathBuf| names.iter().map(|name| home.join(name)).find(|dir| exists(dir));
+            Err(LocateError::SeveralHomes(found.into_iter().filter_map(state).collect()))
+        }
+    }
 }
 
 /// A profile is shorthand for three variables, none of which replaces one that is set.
@@ -609,7 +668,7 @@ fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, 
     let of_state = if moved || !exists(&of_state) { state.to_owned() } else { of_state };
     let mut files = Vec::new();
     // A target that is named on the command line is nothing of the current directory's.
-    let by_hand = request.state_dir.is_some() || request.config.is_some();
+    let by_hand = request.state_dir.is_some() || request.config.is_some() || request.sysroot.is_some();
     if cwd != of_state && !by_hand {
         files.push(Dotenv { folder: cwd.to_owned(), origin: Origin::CwdDotenv });
     }
@@ -624,7 +683,7 @@ fn other_state_dir(state_dir: &Path, config: &Path, origin: &str, home: &Path) -
     }
     let mut others = STATE_NAMES.iter().map(|name| home.join(name));
     let other = others.find(|other| other != state_dir && exists(other) && !is_same(other, state_dir))?;
-    let mode = std::fs::symlink_metadata(&other).map_or(0, |found| found.permissions().mode());
+    let mode = sysroot::lstat(&other).map_or(0, |found| found.st_mode);
     let is_open = mode & 0o077 != 0;
     let open = if is_open { ", and other accounts of this machine can enter it" } else { "" };
     let looked_into = if config.starts_with(&other) {
@@ -648,7 +707,7 @@ fn other_state_dir(state_dir: &Path, config: &Path, origin: &str, home: &Path) -
 
 /// One is a link to the other.
 fn is_same(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| rustix::fs::stat(path).ok().map(|found| (found.st_dev, found.st_ino));
+    let identity = |path: &Path| sysroot::stat(path).ok().map(|found| (found.st_dev, found.st_ino));
     identity(one).is_some() && identity(one) == identity(other)
 }
 

@@ -22,6 +22,7 @@ pub mod records;
 mod scope;
 mod secrecy;
 pub mod snapshot;
+pub mod sysroot;
 pub mod territory;
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ pub use locate::{
 pub use paths::{absolute, expand_home, is_inside, js_trim, normalise, user_path};
 pub use preview::Preview;
 pub use problem::{Place, Problem, ProblemKind};
-pub use read::{FileKind, ReadError, read_entries, read_regular};
+pub use read::{FileKind, ReadError, read_entries, read_in_target, read_regular};
 pub use real::real_path;
 pub use scope::Scope;
 pub use territory::Territory;

@@ -17,6 +17,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::broker::{self, Want};
+use super::sysroot;
 
 /// What stands where a regular file should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,23 +132,37 @@ impl ReadError {
 /// # Errors
 /// See [`ReadError`]; each names the path, and the limit where there is one.
 pub fn read_regular(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+    read_by(path, cap, |flags| rustix::fs::open(path, flags, Mode::empty()))
+}
+
+/// The same for a path of the target's file system.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read_in_target(path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
+    read_by(path, cap, |flags| sysroot::open(path, flags))
+}
+
+fn read_by(
+    path: &Path,
+    cap: u64,
+    open: impl Fn(OFlags) -> Result<OwnedFd, Errno>,
+) -> Result<Vec<u8>, ReadError> {
+    let failed = |errno| ReadError::from_errno(path, errno);
     // Looked at first, because opening a device can already do something to it.
-    let before = rustix::fs::stat(path).map_err(|errno| ReadError::from_errno(path, errno))?;
+    let before = open(OFlags::PATH | OFlags::CLOEXEC).and_then(rustix::fs::fstat).map_err(failed)?;
     check_regular(path, &before, cap)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let open = || rustix::fs::open(path, flags, Mode::empty());
-    let opened = broker::open(path, Path::new(""), Want::Linked, open)
-        .map_err(|errno| ReadError::from_errno(path, errno))?;
+    let opened = broker::open(path, Path::new(""), Want::Linked, || open(flags)).map_err(failed)?;
     read_handle(opened, path, cap)
 }
 
-/// The first entries of a directory that is reached through links, and what each is; at most so many, in no order.
+/// The first entries of a directory of the target that is reached through links, and what each is; at most so many, in no order.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn read_entries(directory: &Path, most: usize) -> Result<Vec<(PathBuf, FileType)>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let open = || rustix::fs::open(directory, flags, Mode::empty());
+    let open = || sysroot::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK);
     let handle = broker::open(directory, Path::new(""), Want::Directory, open)?;
     let own = handle.try_clone().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
     let mut found = Vec::new();

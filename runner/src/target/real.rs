@@ -1,17 +1,16 @@
 //! Where a path leads when all links on it are followed. The kernel goes the way once; `realpath` of the C library asks
 //! anew for each name on it, which a target with links through deep folders makes take many seconds.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Component, Path, PathBuf};
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags, Stat, fstat};
 use rustix::io::Errno;
 
-/// Links that are followed on one way, as in Linux.
-const MAX_LINKS: usize = 40;
+use super::snapshot::Metadata;
+use super::sysroot::{self, Sysroot};
 
 /// What the kernel writes behind the path of what is gone.
 const GONE: &[u8] = b" (deleted)";
@@ -21,12 +20,21 @@ const GONE: &[u8] = b" (deleted)";
 /// # Errors
 /// What the operating system says.
 pub fn real_path(path: &Path) -> rustix::io::Result<PathBuf> {
+    if let Some(found) = sysroot::real_path(path) {
+        return Ok(found?.1);
+    }
     let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     real_path_of(&handle, path)
 }
 
 /// The same for what was opened already by this path.
 pub(super) fn real_path_of(handle: impl AsFd, path: &Path) -> rustix::io::Result<PathBuf> {
+    if let Some(found) = sysroot::real_path(path) {
+        let (there, real) = found?;
+        let identity = |stat: &Stat| Metadata::from(stat).identity;
+        let is_same = identity(&fstat(&there)?) == identity(&fstat(handle)?);
+        return if is_same { Ok(real) } else { Err(Errno::NOENT) };
+    }
     let known = rustix::fs::readlink(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()), Vec::new());
     match known.map(std::ffi::CString::into_bytes) {
         Ok(text) if text.starts_with(b"/") && !text.ends_with(GONE) => Ok(OsString::from_vec(text).into()),
@@ -35,54 +43,11 @@ pub(super) fn real_path_of(handle: impl AsFd, path: &Path) -> rustix::io::Result
     }
 }
 
-/// Goes the way name by name. Each costs one look, however long the way is.
+/// Goes the way name by name.
 fn step_by_step(path: &Path) -> rustix::io::Result<PathBuf> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = |base: &OwnedFd, name: &OsStr| rustix::fs::openat(base, name, flags, Mode::empty());
-    let root = || rustix::fs::openat(CWD, "/", flags, Mode::empty());
-    let mut real = PathBuf::from("/");
-    let mut here = root()?;
-    let mut left: VecDeque<OsString> = names(path).collect();
-    if path.is_relative() {
-        let cwd =
-            std::env::current_dir().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        left = names(&cwd).chain(left).collect();
-    }
-    let mut links = 0;
-    while let Some(name) = left.pop_front() {
-        let next = open(&here, &name)?;
-        if FileType::from_raw_mode(rustix::fs::fstat(&next)?.st_mode) == FileType::Symlink {
-            links += 1;
-            if links > MAX_LINKS {
-                return Err(Errno::LOOP);
-            }
-            let text = rustix::fs::readlinkat(&next, "", Vec::new())?;
-            let text = Path::new(OsStr::from_bytes(text.to_bytes()));
-            if text.is_absolute() {
-                (here, real) = (root()?, PathBuf::from("/"));
-            }
-            for name in names(text).collect::<Vec<_>>().into_iter().rev() {
-                left.push_front(name);
-            }
-            continue;
-        }
-        if name == ".." {
-            real.pop();
-        } else {
-            real.push(name);
-        }
-        here = next;
-    }
-    Ok(real)
-}
-
-/// The names of a path, `..` among them.
-fn names(path: &Path) -> impl Iterator<Item = OsString> + use<'_> {
-    path.components().filter_map(|part| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-    })
+    let here = || std::env::current_dir().map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO));
+    let path = if path.is_absolute() { path.to_owned() } else { here()?.join(path) };
+    Ok(Sysroot::of_machine()?.walk(&path, OFlags::PATH)?.1)
 }
 
 #[cfg(test)]

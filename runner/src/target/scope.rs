@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::locate::{STATE_NAMES, exists, is_profile_name};
+use super::locate::{STATE_NAMES, is_profile_name};
 use super::read_entries;
+use super::sysroot::exists;
 
 /// How much of an installation there is to be judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub(super) const NO_STATE_DIR: &str = "/nonexistent/state-directory";
 pub(super) const NO_HOME: &str = "~";
 
 /// What stands in front of a profile's name in the name of its state directory.
-const OF_PROFILE: &str = ".openclaw-";
+pub(super) const OF_PROFILE: &str = ".openclaw-";
 
 /// Folders of agents that are looked at for sessions: some hundred times what an installation has.
 const MAX_AGENTS: usize = 1000;

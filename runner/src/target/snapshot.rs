@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::broker::{self, Want};
 use super::listing::{Full, Listing};
 use super::real::real_path_of;
+use super::sysroot;
 use super::{Preview, Territory, secrecy};
 
 /// Longest content of one file that is read: a source file or a manifest is smaller, a database is not looked into.
@@ -644,7 +645,7 @@ impl Snapshot {
         let root = self.root(view)?;
         let open = || {
             let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::RDONLY;
-            let open = || rustix::fs::open(&root.path, flags, Mode::empty());
+            let open = || sysroot::open(&root.path, flags);
             let opened = broker::open(&root.path, Path::new(""), Want::Directory, open);
             let handle = opened.map_err(|errno| match errno {
                 // A link that leads to itself leads to nothing, as one that dangles.
@@ -661,7 +662,7 @@ impl Snapshot {
         if rel.as_os_str().is_empty() {
             let root = self.root(view)?;
             let follow = root.found.is_some();
-            let stat = if follow { rustix::fs::stat(&root.path) } else { rustix::fs::lstat(&root.path) }?;
+            let stat = if follow { sysroot::stat(&root.path) } else { sysroot::lstat(&root.path) }?;
             root.check(&stat)?;
             return Ok(self.facts(&stat));
         }
@@ -741,8 +742,7 @@ impl Snapshot {
                 // Where a link was found, the identity below tells that it still leads to the same object.
                 purpose => {
                     let follow = if purpose == Purpose::Code { OFlags::empty() } else { OFlags::NOFOLLOW };
-                    let open =
-                        || rustix::fs::open(&root.path, flags | follow | OFlags::CLOEXEC, Mode::empty());
+                    let open = || sysroot::open(&root.path, flags | follow);
                     broker::open(&root.path, Path::new(""), Want::Linked, open)?
                 }
             }
@@ -793,14 +793,14 @@ impl Snapshot {
     fn follow(&self, view: usize, rel: &Path) -> Look<Link> {
         let root = self.root(view)?;
         let path = if rel.as_os_str().is_empty() { root.path.clone() } else { root.path.join(rel) };
-        let text = match rustix::fs::readlink(&path, Vec::new()) {
+        let text = match sysroot::read_link(&path) {
             Ok(text) => OsStr::from_bytes(text.to_bytes()).to_owned(),
             Err(Errno::INVAL) => OsString::new(), // no link itself
             Err(Errno::NOENT | Errno::NOTDIR) => return Err(LookError::NotFound),
             Err(Errno::LOOP) => return Ok(Link::nowhere(OsString::new(), End::Loop)),
             Err(errno) => return Err(errno.into()),
         };
-        let handle = match rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        let handle = match sysroot::open(&path, OFlags::PATH) {
             Ok(handle) => handle,
             Err(Errno::LOOP) => return Ok(Link::nowhere(text, End::Loop)),
             Err(Errno::NOENT | Errno::NOTDIR) => {
@@ -817,7 +817,7 @@ impl Snapshot {
 
 /// Opens an object by its absolute path; no link is followed on the way or at the end.
 fn open_unlinked(path: &Path, flags: OFlags) -> Look<OwnedFd> {
-    let top = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let top = sysroot::open(Path::new("/"), OFlags::PATH | OFlags::DIRECTORY)?;
     open_beneath(&top, path.strip_prefix("/").map_err(|_| LookError::NotFound)?, flags)
 }
 

@@ -5,13 +5,14 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::account;
 use super::broker::{self, Want};
 use super::read::{ReadError, check_regular, read_handle};
 use super::snapshot::{Kind, LookError, Metadata, open_granted};
+use super::sysroot;
 
 /// Whose rights this process has, compared with the installation's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -103,8 +104,7 @@ impl Territory {
     /// See [`ReadError`].
     pub fn read_beneath(self, folder: &Path, rel: &Path, cap: u64) -> Result<Content, ReadError> {
         let path = folder.join(rel);
-        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(folder, flags, Mode::empty())
+        let handle = sysroot::open(folder, OFlags::DIRECTORY | OFlags::PATH)
             .map_err(|errno| ReadError::from_errno(&path, errno))?;
         self.read_unlinked((&handle, folder), rel, &path, cap)
     }
@@ -126,11 +126,9 @@ impl Territory {
     /// # Errors
     /// See [`ReadError`].
     pub fn read_linked(self, path: &Path, cap: u64) -> Result<Content, ReadError> {
-        let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| ReadError::from_errno(path, errno))?;
+        let handle = sysroot::open(path, OFlags::PATH).map_err(|errno| ReadError::from_errno(path, errno))?;
         let found = self.check(&handle, path, cap)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let open = || rustix::fs::open(path, flags, Mode::empty());
+        let open = || sysroot::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY);
         let opened = broker::open(path, Path::new(""), Want::Linked, open)
             .map_err(|errno| ReadError::from_errno(path, errno))?;
         Self::content(opened, &found, path, cap)
@@ -193,10 +191,10 @@ fn facts(handle: &OwnedFd, path: &Path) -> Result<Metadata, ReadError> {
 pub fn owner_of(state_dir: &Path, config: &Path, config_alone: bool) -> u32 {
     let caller = rustix::process::geteuid().as_raw();
     let of = |path: &Path| {
-        let made = path.ancestors().filter_map(|path| rustix::fs::lstat(path).ok());
+        let made = path.ancestors().filter_map(|path| sysroot::lstat(path).ok());
         let mut links = made.map(|stat| Metadata::from(&stat)).filter(|object| object.kind == Kind::Symlink);
         let foreign = links.find(|link| link.uid != 0 && link.uid != caller);
-        foreign.map(|link| link.uid).or_else(|| rustix::fs::stat(path).ok().map(|stat| stat.st_uid))
+        foreign.map(|link| link.uid).or_else(|| sysroot::stat(path).ok().map(|stat| stat.st_uid))
     };
     let own = if config_alone { None } else { of(state_dir) };
     own.or_else(|| of(config)).unwrap_or(caller)

@@ -22,7 +22,7 @@ use crate::policy::catalog::BUILTIN;
 use crate::policy::code_file::CodeFile;
 use crate::program;
 use crate::sandbox::{Code, Progress, Sandbox};
-use crate::target::{account, broker};
+use crate::target::{account, broker, sysroot};
 
 /// The hidden subcommand that starts a worker.
 pub const SUBCOMMAND: &str = "worker";
@@ -59,6 +59,8 @@ fn say(said: &Said) -> io::Result<()> {
 #[derive(Deserialize, Serialize)]
 pub(super) struct Envelope<O> {
     pub asked: Asked,
+    /// The folder that the target's paths begin at follows on the channel.
+    pub in_sysroot: bool,
     /// The places that may be read.
     pub roots: Vec<Root>,
     pub order: O,
@@ -84,18 +86,20 @@ pub fn child() -> anyhow::Result<()> {
     let sandbox = Sandbox::new()?;
     let channel = io::stdin().as_fd().try_clone_to_owned().context("there is no supervisor")?;
     let mut channel = UnixStream::from(channel);
-    let Envelope::<Option<Order>> { asked, roots, order } =
+    let Envelope::<Option<Order>> { asked, in_sysroot, roots, order } =
         serde_json::from_slice(&take(&mut channel)?).context("no order")?;
+    if in_sysroot {
+        sysroot::enter(broker::take_handle(channel.as_fd()).context("no folder to look in")?);
+    }
     let plan = order.as_ref().map(|order| plan(order, &channel)).transpose()?.unwrap_or_default();
     let owner = order.as_ref().map_or(0, |order| order.installation.territory.owner());
     account::become_owner(owner);
     // Once more: it may have become another account's process.
     program::end_with_parent();
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let open = |Root(path): Root| rustix::fs::open(path, flags, Mode::empty()).ok();
+    let roots = roots.into_iter().map(|Root(path)| sysroot::open(&path, OFlags::PATH));
     // Randomness, for a kernel that has no call for it.
-    let roots = roots.into_iter().chain([Root("/dev/urandom".into())]);
-    let roots: Vec<OwnedFd> = roots.filter_map(open).collect();
+    let random = rustix::fs::open("/dev/urandom", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let roots: Vec<OwnedFd> = roots.chain([random]).flatten().collect();
     drop(channel);
     broker::ask_supervisor();
     let mut entered = confine::enter(&Profile::Read { roots: &roots });

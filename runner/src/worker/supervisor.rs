@@ -24,6 +24,7 @@ use crate::sandbox::view::Grants;
 use crate::sandbox::{Code, Progress, Sandbox};
 use crate::target::Installation;
 use crate::target::broker::{self, Broker, Caller};
+use crate::target::sysroot;
 use crate::wording::is_invisible;
 use crate::{probe, program};
 
@@ -124,7 +125,8 @@ impl Supervisor {
             Hand::Here(reason) => return Confinement::none(self.asked, &reason),
         };
         let mut talk = Talk::new(self.asked, child, channel);
-        let envelope = Envelope { asked: self.asked, roots: Vec::new(), order: None::<Order> };
+        let envelope =
+            Envelope { asked: self.asked, in_sysroot: false, roots: Vec::new(), order: None::<Order> };
         if !talk.send(&envelope, Vec::new(), |_| ()) {
             talk.kill();
             return Confinement::none(self.asked, NO_THREAD);
@@ -342,13 +344,14 @@ impl Talk {
         let includes = installation.include_roots(&order.environment);
         let opener = Broker::new(installation.territory, includes, is_code, caller);
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
-        let envelope = Envelope { asked: self.asked, roots, order: Some(order) };
+        let in_sysroot = sysroot::entered().is_some();
+        let envelope = Envelope { asked: self.asked, in_sysroot, roots, order: Some(order) };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
         let files = plan.iter().filter_map(file).collect();
         self.send(&envelope, files, move |channel| opener.serve(channel))
     }
 
-    /// Sends an envelope, code behind it, and then does what is to be done with the channel. Says whether a thread does it.
+    /// Sends an envelope, the folder of its paths and code behind it, and then does what is to be done with the channel. Says whether a thread does it.
     fn send<O: Serialize>(
         &self,
         envelope: &Envelope<O>,
@@ -358,12 +361,14 @@ impl Talk {
         let (Ok(text), Ok(mut channel)) = (serde_json::to_vec(envelope), self.channel.try_clone()) else {
             return false;
         };
+        let sysroot = sysroot::entered().filter(|_| envelope.in_sysroot);
         budget::spawn(Box::new(move || {
             let length = (text.len() as u64).to_le_bytes();
             let text = [&length[..], &text].concat();
             // One that does not listen ends, and that is told.
             let given = channel.write_all(&text).is_ok();
-            if given && files.iter().all(|file| broker::give_handle(&channel, file.handle()).is_ok()) {
+            let handles = sysroot.into_iter().chain(files.iter().map(CodeFile::handle));
+            if given && handles.into_iter().all(|handle| broker::give_handle(&channel, handle).is_ok()) {
                 then(channel);
             }
         }))

@@ -10,6 +10,7 @@ use crate::config::release::detect::Evidence;
 use crate::config::schema::{self, Trail};
 use crate::config::secret_refs::SOURCES;
 use crate::config::tree::{Node, Tree};
+use crate::target::sysroot;
 
 /// What the state directory holds from a release on (`changes.md`: the databases; `2026.9-delta.md` 9.1: the key). A file of
 /// an older release may lie there for good, and says nothing.
@@ -29,7 +30,7 @@ const LAST_OLDER: Release = Release::new(2026, 7, 35);
 
 /// Files of the state directory that only some releases make.
 pub(in crate::config) fn of_state(state_dir: &Path) -> Vec<Evidence> {
-    let found = FILES.iter().filter(|(rel, _)| state_dir.join(rel).symlink_metadata().is_ok());
+    let found = FILES.iter().filter(|(rel, _)| sysroot::lstat(&state_dir.join(rel)).is_ok());
     found.map(|(rel, since)| Evidence::new(*rel, Some(*since), None, FILE_WEIGHT)).collect()
 }
 

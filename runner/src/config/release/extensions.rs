@@ -9,7 +9,9 @@ use rustix::fs::FileType;
 use serde_json::Value;
 
 use crate::config::release::Release;
-use crate::target::{ReadError, Territory, absolute, js_trim, processor_time, read_entries, real_path};
+use crate::target::{
+    ReadError, Territory, absolute, js_trim, processor_time, read_entries, real_path, sysroot,
+};
 
 /// Name of a plugin's manifest in its folder.
 const MANIFEST: &str = "openclaw.plugin.json";
@@ -176,7 +178,8 @@ impl Extensions {
             self.breaks(folder, Fault::EntriesMalformed, reason);
         }
         if entries.is_empty() {
-            if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| path.exists()) {
+            if let Some(index) = INDEX.iter().map(|name| folder.join(name)).find(|path| sysroot::exists(path))
+            {
                 self.candidate(folder, &index, reader, &mut None);
             }
             return;
@@ -230,10 +233,11 @@ impl Extensions {
 
 fn manifest(folder: &Path, reader: &Reader<'_>) -> Manifest {
     let path = folder.join(MANIFEST);
-    if !path.exists() {
+    if !sysroot::exists(&path) {
         return Err(format!("has no {MANIFEST}"));
     }
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
+    if !sysroot::lstat(&path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+    {
         return Err(format!("has an {MANIFEST} that is no file of its own"));
     }
     let Ok(manifest) = reader.json(&path) else { return Ok(None) };
@@ -275,7 +279,7 @@ impl Reader<'_> {
             return Some(if source.starts_with(folder) { Fault::EntryMissing } else { Fault::EntryOutside });
         };
         let is_inside = real.is_some_and(|real| found.starts_with(real));
-        let fits = is_inside && (self.release < ENTRY_IS_FILE || found.is_file());
+        let fits = is_inside && (self.release < ENTRY_IS_FILE || sysroot::is_file(&found));
         (!fits).then_some(Fault::EntryOutside)
     }
 
@@ -296,6 +300,5 @@ fn is_code(path: &Path) -> bool {
 }
 
 fn is_world_writable(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    path.metadata().is_ok_and(|metadata| metadata.mode() & 0o002 != 0)
+    sysroot::stat(path).is_ok_and(|stat| stat.st_mode & 0o002 != 0)
 }

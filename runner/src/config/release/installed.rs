@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::config::release::Release;
-use crate::target::{Environment, Located, Origin, read_regular};
+use crate::target::{Environment, Located, Origin, read_in_target, real_path, sysroot};
 
 /// The program, and the name of its package.
 const NAME: &str = "openclaw";
@@ -25,14 +25,16 @@ pub(in crate::config) struct Installed {
     pub folder: PathBuf,
 }
 
-/// The package that the caller's `openclaw` belongs to; in a container image that of the image.
+/// The package that the caller's `openclaw` belongs to; in a container image, or below `--root`, that of the image.
 pub(in crate::config) fn callers(located: &Located, env: &Environment) -> Option<Installed> {
-    if !located.may_use(Origin::Process) || located.territory.is_anothers() {
+    // In a file system of its own, what it has is what its accounts run.
+    let is_callers = located.may_use(Origin::Process) && !located.territory.is_anothers();
+    if !is_callers && located.sysroot.is_none() {
         return None;
     }
     let path = env.get("PATH").filter(|_| env.origin("PATH") == Some(Origin::Process)).unwrap_or_default();
     let on_path = path.split(':').map(Path::new).filter(|folder| folder.is_absolute());
-    match on_path.map(|folder| folder.join(NAME)).find(|program| program.exists()) {
+    match on_path.map(|folder| folder.join(NAME)).find(|program| sysroot::exists(program)) {
         // What the caller runs decides, also where it is not understood.
         Some(program) => of_program(&program),
         None => package(Path::new(IMAGE), &read_own),
@@ -51,14 +53,14 @@ pub(in crate::config) fn in_state(located: &Located) -> Option<Installed> {
 
 /// The program is a link into its package, or stands beside the folder of global packages.
 fn of_program(program: &Path) -> Option<Installed> {
-    let real = program.canonicalize().ok()?;
+    let real = real_path(program).ok()?;
     let within = real.ancestors().find(|folder| folder.ends_with(Path::new("node_modules").join(NAME)));
     let beside = || Some(program.parent()?.parent()?.join(BESIDE));
     package(&within.map(Path::to_owned).or_else(beside)?, &read_own)
 }
 
 fn read_own(path: &Path) -> Option<Vec<u8>> {
-    read_regular(path, MAX_BYTES).ok()
+    read_in_target(path, MAX_BYTES).ok()
 }
 
 fn package(folder: &Path, read: &dyn Fn(&Path) -> Option<Vec<u8>>) -> Option<Installed> {

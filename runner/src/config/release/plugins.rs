@@ -12,7 +12,7 @@ use crate::config::release::{NEWER_STRUCTURE, Release, ReleaseRange};
 use crate::config::rules::invalid;
 use crate::config::schema::{self, Schema};
 use crate::config::{Problem, ProblemKind, Problems};
-use crate::target::{Located, absolute, expand_home, js_trim};
+use crate::target::{Located, absolute, expand_home, js_trim, sysroot};
 use crate::wording::nearest;
 
 /// Sections of `channels` that are no channel.
@@ -279,7 +279,7 @@ fn missing_paths(config: &Value, located: &Located) -> impl Iterator<Item = (usi
         }
         let path =
             expand_home(path, &located.home).unwrap_or_else(|| absolute(&located.cwd, Path::new(path)));
-        (!path.exists()).then_some((index, path))
+        (!sysroot::exists(&path)).then_some((index, path))
     })
 }
 
