@@ -112,13 +112,6 @@ fn left_open(rules: &Rules<'_>, subject: &Subject, open: types::Unassessed) -> R
             location = Some(subject.state_location());
             said(types::Reason::Absent("the state directory".to_owned()))
         }
-        // Neither a config alone nor an unpacked image has a gateway that could be asked.
-        types::Reason::Absent(_)
-            if rules.manifest.capabilities.gateway && subject.deep && !subject.asks_gateway() =>
-        {
-            let text = "a gateway to ask, which neither a config alone nor another file system has";
-            said(types::Reason::Absent(text.to_owned()))
-        }
         // A secret can stand where no manifest asks for its facts. That is nobody's decision, and no defect.
         types::Reason::Withheld(name) if is_stray_secret(rules, subject, &name) => {
             said(types::Reason::Hidden(types::Hidden::Secret))

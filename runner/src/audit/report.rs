@@ -664,6 +664,10 @@ struct Parts<'a> {
 const OF_SERVER: &str =
     "scope config: modes, owners and places of the config's files here say nothing of those on the server";
 
+/// Why no gateway was asked though the audit is deep.
+const NO_GATEWAY: &str =
+    "neither a config alone nor an unpacked file system has a gateway that could be asked";
+
 impl Parts<'_> {
     /// The runs of one policy.
     fn add(&mut self, runs: &[Outcome], releases: &[Release]) {
@@ -712,6 +716,16 @@ impl Parts<'_> {
                 && let Some(reason) = self.why_nowhere(&open)
             {
                 self.assessment.push(Assessment::not_applicable(check, policy, reason));
+                continue;
+            }
+            let has_no_gateway =
+                manifest.capabilities.gateway && self.located.is_some_and(|located| !located.may_run());
+            if !fired
+                && has_no_gateway
+                && !open.is_empty()
+                && open.iter().all(|open| open.kind == Kind::Absent)
+            {
+                self.assessment.push(Assessment::not_applicable(check, policy, NO_GATEWAY.to_owned()));
                 continue;
             }
             for open in &mut open {

@@ -271,11 +271,6 @@ impl Subject {
         }
     }
 
-    /// A live probe is part of the audit.
-    pub fn asks_gateway(&self) -> bool {
-        self.probe.is_some()
-    }
-
     /// What the live probe met, as it met it. None where the audit is not deep, or it takes longer than this.
     #[must_use]
     pub fn gateway(&self, within: Duration) -> Option<Gateway> {

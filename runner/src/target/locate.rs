@@ -181,6 +181,11 @@ impl Located {
         }
     }
 
+    /// See [`Installation::may_run`].
+    pub fn may_run(&self) -> bool {
+        self.scope == Scope::Installation && self.sysroot.is_none()
+    }
+
     /// What the state directory holds belongs to the config, or both to the user whose installation it is.
     pub fn may_use_state(&self) -> bool {
         !self.is_config_alone() && (self.config_origin != CONFIG_FLAG || self.by_hand())
