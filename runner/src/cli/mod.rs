@@ -167,7 +167,7 @@ pub(crate) fn run() -> ExitCode {
 fn without_command(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         // Where standard error is gone, nobody is left to be told.
-        let _ = error.print();
+        let _ = write!(anstream::stderr(), "{}", without_commands(&misused(error), false));
         return ExitCode::from(USAGE);
     }
     match show(|out| write!(out, "{}", error.render().ansi())) {
@@ -177,6 +177,17 @@ fn without_command(error: &clap::Error) -> ExitCode {
             ExitCode::from(USAGE)
         }
     }
+}
+
+/// What is wrong with the command line. It may have been put together from what strangers wrote.
+fn misused(error: &clap::Error) -> String {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let values = arguments.iter().filter_map(|argument| argument.split_once('=')).map(|(_, value)| value);
+    let mut parts: Vec<&str> = arguments.iter().map(String::as_str).chain(values).collect();
+    parts.retain(|part| visible(part) != *part);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts.into_iter().fold(error.render().ansi().to_string(), |text, part| text.replace(part, &visible(part)))
 }
 
 /// One `error:` line, and `help:` lines that name the next thing to do.

@@ -631,3 +631,21 @@ fn settings_that_a_group_can_write_are_those_of_the_accounts_own_group_alone() {
     let foreign = run();
     assert!(foreign.code == 2 && foreign.err.contains("chitin.toml"), "{} {}", foreign.code, foreign.err);
 }
+
+#[test]
+fn a_wrong_command_line_writes_no_line_of_its_own() {
+    let home = Home::demo();
+    for arguments in [
+        &["audit", "--fail-on", "x\n::error::forged"][..],
+        &["audit", "--format=x\n::error::forged"],
+        &["audit", "--x\n::error::forged"],
+        &["x\n::error::forged\u{1b}[2J"],
+        &["audit", "--time-limit", "\r::error::forged"],
+    ] {
+        let output = home.command(env!("CARGO_BIN_EXE_chitin")).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(!told.lines().any(|line| line.starts_with("::")), "{told}");
+        assert!(!told.contains(['\r', '\u{1b}']) && told.contains("forged"), "{told}");
+    }
+}
