@@ -192,8 +192,17 @@ fn a_list_is_read_line_by_line_and_written_line_by_line() {
     let list = format!(
         "# ours\n\na\n{{\"stateDir\": \"b\", \"id\": \"two\\u001b[31m\"}}\n{{\"stateDir\": 5}}\n{{\"id\": \"x\"}}\n{{\"more\": 1}}\n{long}\n\u{7f}\0\n"
     );
-    let mut command =
-        home.command(&["audit", "--targets", "-", "--format", "ndjson", "--policy", "logging-redaction"]);
+    let mut command = home.command(&[
+        "audit",
+        "--targets",
+        "-",
+        "--jobs",
+        "1",
+        "--format",
+        "ndjson",
+        "--policy",
+        "logging-redaction",
+    ]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
@@ -263,4 +272,199 @@ fn a_list_that_is_none_and_flags_that_do_not_fit_are_told() {
         );
     }
     assert!(Path::new(&home.path("a/openclaw.json")).exists());
+}
+
+/// Made installations, and the lines of a list that names them.
+fn fleet(home: &Home, count: usize) -> String {
+    let line = |number: usize| {
+        let folder = format!("fleet/{number}/.openclaw");
+        let level = if number % 2 == 0 { "off" } else { "tools" };
+        home.file(
+            &format!("{folder}/openclaw.json"),
+            0o600,
+            &format!("{{ logging: {{ redactSensitive: '{level}' }} }}"),
+        );
+        format!("{{\"stateDir\": \"{}\", \"id\": \"t{number}\"}}\n", home.path(&folder).display())
+    };
+    (0..count).map(line).collect()
+}
+
+/// What NDJSON says of targets: what each is called, and its exit code; and how many findings stand before them.
+fn results(text: &str) -> (Vec<(String, i64)>, usize) {
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let targets: Vec<(String, i64)> = lines
+        .iter()
+        .filter(|line| line["kind"] == "target")
+        .map(|line| (line["called"].as_str().unwrap().to_owned(), line["exit"]["code"].as_i64().unwrap()))
+        .collect();
+    let findings = lines.len() - targets.len();
+    (targets, findings)
+}
+
+fn fed(home: &Home, arguments: &[&str], list: &str) -> Output {
+    let mut child = home
+        .command(&[&["audit", "--targets", "-", "--policy", "logging-redaction"], arguments].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let list = list.to_owned();
+    let feeding = std::thread::spawn(move || input.write_all(list.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    let _ = feeding.join().unwrap();
+    output
+}
+
+#[test]
+fn each_of_many_targets_says_what_it_says_alone() {
+    let home = Home::new();
+    let list = fleet(&home, 12);
+    let output = fed(&home, &["--format", "ndjson", "--jobs", "3", "--fail-on", "warn"], &list);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (mut targets, findings) = results(&text);
+    targets.sort();
+    let mut expected: Vec<(String, i64)> =
+        (0..12).map(|number| (format!("t{number}"), i64::from(number % 2 == 0))).collect();
+    expected.sort();
+    assert_eq!((targets, findings), (expected, 6));
+    for number in [0, 1] {
+        let state = home.path(&format!("fleet/{number}/.openclaw"));
+        let alone = home.run(&[
+            "audit",
+            "--state-dir",
+            state.to_str().unwrap(),
+            "--policy",
+            "logging-redaction",
+            "--format",
+            "ndjson",
+            "--fail-on",
+            "warn",
+        ]);
+        let alone: Vec<Value> = String::from_utf8(alone.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let among: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for finding in alone.iter().filter(|line| line["kind"].is_null()) {
+            let same = |other: &&Value| {
+                other["finding_info"]["desc"] == finding["finding_info"]["desc"]
+                    && other["finding_info"]["uid"]
+                        .as_str()
+                        .unwrap()
+                        .ends_with(finding["finding_info"]["uid"].as_str().unwrap())
+            };
+            assert_eq!(among.iter().filter(same).count(), 6, "it tells the same of each: {finding}");
+        }
+    }
+    // The formats that are one document have the order of the list.
+    let output = fed(&home, &["--json", "--jobs", "3"], &list);
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let called: Vec<&str> = all["reports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|report| report["target"]["called"].as_str().unwrap())
+        .collect();
+    assert_eq!(called, (0..12).map(|number| format!("t{number}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_no_target_costs_none_of_the_others() {
+    let home = Home::new();
+    let mut list = fleet(&home, 2).into_bytes();
+    list.extend_from_slice(b"\xff\xfe\x00binary\n");
+    list.extend(std::iter::repeat_n(b'x', 10 << 20));
+    list.extend_from_slice(b"\n{\"stateDir\": 1}\n{\"id\": \"x\"}\n/nowhere\n\n# a comment\n");
+    let mut twice = fleet(&home, 1).into_bytes();
+    list.append(&mut twice);
+    // The last line has no end.
+    list.extend_from_slice(home.path("fleet/1").to_str().unwrap().as_bytes());
+    let mut child = home
+        .command(&["audit", "--targets", "-", "--policy", "logging-redaction", "--format", "ndjson"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let feeding = std::thread::spawn(move || input.write_all(&list));
+    let output = child.wait_with_output().unwrap();
+    feeding.join().unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("is named twice, and audited once"), "{}", err(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (targets, _) = results(&text);
+    let code = |called: &str| targets.iter().find(|(name, _)| name == called).map(|(_, code)| *code);
+    assert_eq!((code("t0"), code("t1"), code("/nowhere")), (Some(0), Some(0), Some(2)), "{targets:?}");
+    assert_eq!((code("line 4"), code("line 5"), code("line 6")), (Some(2), Some(2), Some(2)), "{targets:?}");
+    assert_eq!(targets.len(), 8, "{targets:?}");
+    assert!(text.contains("it has 10485760 bytes"), "{text}");
+}
+
+#[test]
+fn whoever_goes_on_leaves_out_what_has_its_result() {
+    let home = Home::new();
+    let list = fleet(&home, 8);
+    let whole = fed(&home, &["--format", "ndjson", "--jobs", "1"], &list);
+    let text = String::from_utf8(whole.stdout).unwrap();
+    // It was ended in the middle of a line.
+    let lines: Vec<&str> = text.lines().collect();
+    let is_target = |line: &&&str| line.contains("\"kind\":\"target\"");
+    let third = lines.iter().position(|line| line.contains("\"called\":\"t3\"")).unwrap();
+    let kept = lines[..third].join("\n") + "\n" + &lines[third][..lines[third].len() - 1];
+    assert_eq!(lines[..third].iter().filter(is_target).count(), 3);
+    fs::write(home.path("results.ndjson"), &kept).unwrap();
+    let output = fed(&home, &["--format", "ndjson", "--resume", "results.ndjson"], &list);
+    let mut again: Vec<String> = results(&String::from_utf8(output.stdout.clone()).unwrap())
+        .0
+        .into_iter()
+        .map(|(called, _)| called)
+        .collect();
+    again.sort();
+    assert_eq!(again, ["t3", "t4", "t5", "t6", "t7"]);
+    assert!(err(&output).contains("3 of 8 targets had their result"), "{}", err(&output));
+    // All of them: nothing is left to be done.
+    fs::write(home.path("results.ndjson"), &text).unwrap();
+    let output = fed(&home, &["--format", "ndjson", "--resume", "results.ndjson"], &list);
+    assert_eq!((output.status.code(), &*output.stdout), (Some(0), &b""[..]), "{}", err(&output));
+    for (arguments, told) in [
+        (&["--resume", "results.ndjson"][..], "add --format ndjson"),
+        (&["--resume", "nowhere", "--format", "ndjson"], "cannot read nowhere"),
+        (&["--resume", ".", "--format", "ndjson"], "cannot read ."),
+    ] {
+        let output = fed(&home, arguments, &list);
+        assert!(output.status.code() == Some(2) && err(&output).contains(told), "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_result_comes_before_the_next_target_is_named() {
+    use std::io::{BufRead as _, BufReader};
+    let home = Home::new();
+    let list = fleet(&home, 3);
+    let mut child = home
+        .command(&["audit", "--targets", "-", "--policy", "logging-redaction", "--format", "ndjson"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut seen = Vec::new();
+    for line in list.lines() {
+        writeln!(input, "{line}").unwrap();
+        let about =
+            output.by_ref().map(Result::unwrap).find(|line| line.contains("\"kind\":\"target\"")).unwrap();
+        seen.push(serde_json::from_str::<Value>(&about).unwrap()["called"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["t0", "t1", "t2"]);
+    // A list that goes on is no reason to wait: one signal ends it.
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    drop(input);
 }

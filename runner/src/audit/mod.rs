@@ -28,7 +28,7 @@ pub use open::Open;
 pub use plan::{Origin, Planned};
 pub use report::{
     Assessment, Counts, Deep, Exit, Gone, Incomplete, JudgedBy, Report, Rule, SCHEMA_VERSION, Scope, Status,
-    Summary, Terms, worst,
+    Summary, Tally, Terms, worst,
 };
 pub use snippet::Snippet;
 pub use subject::{Basis, Subject};

@@ -244,6 +244,9 @@ pub struct Target {
     /// What the list of targets calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// What its result is found by among those of several targets: the id, or the path as it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
     /// How much of an installation there is to be judged.
     #[serde(default)]
     pub scope: Scope,
@@ -314,16 +317,44 @@ impl Exit {
 /// The verdict over several targets: the worst one, where 2 is worse than 3, that than 1, that than 4, and that than 0.
 #[must_use]
 pub fn worst(reports: &[Report]) -> Exit {
-    const ORDER: [u8; 4] = [Exit::UNUSABLE, INCOMPLETE, 1, Exit::NOTHING];
-    let of = |code: u8| reports.iter().filter(move |report| report.exit.code == code);
-    let Some(first) = ORDER.into_iter().find_map(|code| of(code).next()) else {
-        return reports
-            .first()
-            .map_or_else(|| Exit { code: 0, reason: String::new() }, |report| report.exit.clone());
-    };
-    let (code, count) = (first.exit.code, of(first.exit.code).count());
-    let others = if count > 1 { format!(" ({count} of {} targets)", reports.len()) } else { String::new() };
-    Exit { code, reason: format!("{}{others}", first.exit.reason) }
+    let mut tally = Tally::default();
+    for report in reports {
+        tally.add(&report.exit);
+    }
+    tally.worst()
+}
+
+/// The verdicts of targets whose reports are not kept.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    all: usize,
+    /// How many have each code, and the reason of the first.
+    codes: BTreeMap<u8, (usize, String)>,
+}
+
+impl Tally {
+    /// One more target.
+    pub fn add(&mut self, exit: &Exit) {
+        self.all += 1;
+        self.codes.entry(exit.code).or_insert_with(|| (0, exit.reason.clone())).0 += 1;
+    }
+
+    /// How many targets there were.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.all
+    }
+
+    /// See [`worst`].
+    #[must_use]
+    pub fn worst(&self) -> Exit {
+        const ORDER: [u8; 5] = [Exit::UNUSABLE, INCOMPLETE, 1, Exit::NOTHING, 0];
+        let worst = ORDER.into_iter().find_map(|code| Some((code, self.codes.get(&code)?)));
+        let Some((code, (count, reason))) = worst else { return Exit { code: 0, reason: String::new() } };
+        let is_one = *count == 1 || code == 0;
+        let others = if is_one { String::new() } else { format!(" ({count} of {} targets)", self.all) };
+        Exit { code, reason: format!("{reason}{others}") }
+    }
 }
 
 /// How a check ended.
@@ -590,15 +621,6 @@ impl Report {
 }
 
 impl Report {
-    /// Forgets all but the verdict: of very many targets nobody can keep more.
-    pub fn keep_verdict(&mut self) {
-        self.findings = Vec::new();
-        self.suppressed = Vec::new();
-        self.assessment = Vec::new();
-        self.incomplete = Vec::new();
-        self.rules = BTreeMap::new();
-    }
-
     /// The report of a target that cannot be used, by the path that it was named by: nothing is assessed.
     #[must_use]
     pub fn unusable(named: &Path, plan: &[Arc<Planned>], reason: &str, deep: bool, ts: u64) -> Self {
@@ -902,6 +924,7 @@ impl Target {
             config_path_from: located.config_origin.clone(),
             config_exists: located.config_exists || subject.config_gap().is_some(),
             id: None,
+            called: None,
             scope: located.scope,
             root: None,
             sysroot: located.sysroot.as_deref().map(visible::path),
@@ -927,6 +950,7 @@ impl Target {
             config_path_from: known(&|found| found.config_origin.clone()),
             config_exists: installation.is_none_or(|found| found.config_exists),
             id: None,
+            called: None,
             scope: installation.map_or_else(Scope::default, |found| found.scope),
             root: None,
             sysroot: installation.and_then(|found| found.sysroot.as_deref()).map(visible::path),

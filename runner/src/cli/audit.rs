@@ -1,12 +1,11 @@
 //! `chitin audit`: locate, read, run, show.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chitin::audit::baseline::Baseline;
-use chitin::audit::{Gate, Planned, Report, Terms, visible, worst};
-use chitin::budget::{Budget, Cut, LAST_WORDS};
+use chitin::audit::{Gate, Planned, Report, Terms, visible};
+use chitin::budget::{Budget, LAST_WORDS};
 use chitin::confine::Asked;
 use chitin::output::FormatName;
 use chitin::policy::manifest::Severity;
@@ -23,26 +22,26 @@ use super::progress::Progress;
 use super::target::{
     ConfineArguments, Found, LimitArguments, ProbeArguments, RootArguments, TargetArguments, now, wanted,
 };
-use super::targets::{Named, TargetsArguments};
-use super::{INCOMPLETE, fix, listen, note, user_error};
+use super::targets::TargetsArguments;
+use super::{INCOMPLETE, fix, fleet, listen, note, user_error};
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = super::EXIT_CODES, args_override_self = true)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    targets: TargetsArguments,
+    pub(super) targets: TargetsArguments,
     #[command(flatten)]
     target: TargetArguments,
     #[command(flatten)]
     root: RootArguments,
     #[command(flatten)]
-    policies: PolicyArguments,
+    pub(super) policies: PolicyArguments,
     /// Scan the code of plugins and skills, and try the live gateway, too
     #[arg(long)]
-    deep: bool,
+    pub(super) deep: bool,
     #[command(flatten)]
-    probe: ProbeArguments,
+    pub(super) probe: ProbeArguments,
     #[command(flatten)]
     limit: LimitArguments,
     #[command(flatten)]
@@ -64,7 +63,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     honour_config_suppressions: bool,
     #[command(flatten)]
-    output: OutputArguments,
+    pub(super) output: OutputArguments,
     /// Print what the policies log, on standard error
     #[arg(long, short)]
     verbose: bool,
@@ -137,7 +136,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         return Err(user_error(what, "audit again behind it, with the formats and files that you want"));
     }
     arguments.output.check()?;
-    let several = arguments.targets.read(target)?;
+    let several = arguments.targets.open(target)?;
     if several.is_some() && (arguments.fix || arguments.known.baseline.is_some()) {
         let what = "--fix and --baseline are about one target, which --state-dir or --config names";
         return Err(user_error(what, "use them for one target after the other"));
@@ -169,6 +168,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         terms: arguments.terms(),
         now: now()?,
         timed: arguments.timings,
+        is_shown: several.is_none(),
         known: Known {
             baseline: baseline.as_ref(),
             fail_on: arguments.known.fail_on_new.map(Severity::from),
@@ -177,7 +177,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         },
     };
     if let Some(several) = several {
-        return audit_all(arguments, &work, &several, &budget);
+        return fleet::audit_all(arguments, &work, several, &budget);
     }
     let supervisor = work.supervisor();
     clock.lap("start the worker");
@@ -209,66 +209,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     written.unwrap_or(Ok(INCOMPLETE))
 }
 
-/// Audits several targets, one after the other, in the order in which they were named.
-fn audit_all(
-    arguments: &Arguments,
-    work: &Work<'_>,
-    several: &[Named],
-    budget: &Budget,
-) -> anyhow::Result<u8> {
-    let plan = work.plan(&arguments.policies, arguments.deep, budget)?;
-    // No target brings the settings that all are judged by, or holds the cache of code.
-    for target in several.iter().filter_map(|named| named.target.as_ref().ok()) {
-        let work = Work { target, placed: work.placed.clone(), ..*work };
-        work.plan(&arguments.policies, arguments.deep, budget)?;
-    }
-    let probe = arguments.deep.then(|| arguments.probe.options());
-    let ts = work.now * 1000;
-    let account = rustix::process::geteuid();
-    let mut reports = Vec::new();
-    for Named { id, path, target } in several {
-        let budget = budget.again(work.limit.wall());
-        let unusable = |reason: &str| {
-            let mut report = Report::unusable(path, &plan, reason, arguments.deep, ts);
-            report.mark(&plan);
-            report
-        };
-        let mut report = match target {
-            _ if budget.cut() == Some(Cut::Interrupted) => {
-                let reason = Report::unread_because(&Cut::Interrupted);
-                Report::unread(None, &plan, &reason, arguments.deep, ts)
-            }
-            Err(reason) => unusable(reason),
-            // Root has become the owner of an earlier one, for good.
-            Ok(_) if rustix::process::geteuid() != account && !is_own(path) => unusable(
-                "it belongs to another account than the one before it; audit each account's in a call of its own",
-            ),
-            Ok(target) => {
-                let work = Work { target, placed: work.placed.clone(), ..*work };
-                let plan = work.plan(&arguments.policies, arguments.deep, &budget)?;
-                let done = work.deliver(work.supervisor(), Task::Audit, &plan, probe.as_ref(), &budget);
-                done.map_or_else(|error| unusable(&format!("{error:#}")), |(delivery, _)| delivery.report)
-            }
-        };
-        report.target.id = id.as_deref().map(visible);
-        arguments.output.stream(&report)?;
-        if !arguments.output.wants_all() {
-            report.keep_verdict();
-        }
-        reports.push(report);
-    }
-    let output = arguments.output.clone();
-    let written = budget
-        .patient()
-        .aside_within(LAST_WORDS, move || output.write_rest(&reports).map(|()| worst(&reports).code));
-    written.unwrap_or(Ok(INCOMPLETE))
-}
-
-/// The place belongs to the account that this process is.
-fn is_own(path: &Path) -> bool {
-    path.metadata().is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw())
-}
-
 /// The flags and settings that all orders of a command share.
 pub(super) struct Work<'a> {
     pub target: &'a TargetArguments,
@@ -278,6 +218,8 @@ pub(super) struct Work<'a> {
     pub terms: Terms,
     pub now: u64,
     pub timed: bool,
+    /// How far it is may be shown.
+    pub is_shown: bool,
     pub known: Known<'a>,
 }
 
@@ -367,7 +309,7 @@ impl Work<'_> {
             }
         };
         let counts = Arc::default();
-        let progress = deep.map(|_| Progress::show(Arc::clone(&counts)));
+        let progress = deep.filter(|_| self.is_shown).map(|_| Progress::show(Arc::clone(&counts)));
         let order = Order {
             installation: found.installation.clone(),
             environment: found.environment.clone(),

@@ -145,6 +145,7 @@ impl AuditArguments {
             terms: Terms::default(),
             now: now()?,
             timed: false,
+            is_shown: true,
             known: audit::Known { baseline, ..audit::Known::default() },
         };
         let supervisor = work.supervisor();

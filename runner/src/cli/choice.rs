@@ -120,6 +120,11 @@ impl PolicyArguments {
         self.named.iter().any(|named| policy::is_file(&named.name)) || !settings.policies.is_empty()
     }
 
+    /// What is planned may be another thing for another target: settings and a cache of code must not lie in it.
+    pub(super) fn depend_on_target(&self, placed: &Placed) -> bool {
+        placed.place.is_some() || self.has_strangers(&placed.settings)
+    }
+
     /// The policies, ready to run; those of deep audits only where it is one. An interrupt ends what has to be compiled.
     pub(super) fn plan(
         &self,

@@ -483,7 +483,17 @@ impl<'a> Fix<'a> {
         let budget = Budget::new(limit.wall());
         listen(&budget)?;
         let (placed, now) = (target.settings()?, now()?);
-        let work = Work { target, placed, confine, limit, terms, now, timed: false, known: Known::default() };
+        let work = Work {
+            target,
+            placed,
+            confine,
+            limit,
+            terms,
+            now,
+            timed: false,
+            is_shown: true,
+            known: Known::default(),
+        };
         let mut policies = work.plan(policies, deep.is_some(), &budget)?;
         policies.sort_by_key(|planned| planned.manifest.policy.deep);
         for check in &options.only {

@@ -7,6 +7,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod fix;
+mod fleet;
 mod man;
 mod outputs;
 mod policy;
@@ -60,7 +61,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Audit an installation: its state directory and its config
-    Audit(audit::Arguments),
+    Audit(Box<audit::Arguments>),
     /// Keep a file of the findings that are known, so that only new ones fail an audit
     #[command(subcommand)]
     Baseline(baseline::Command),

@@ -95,22 +95,14 @@ impl OutputArguments {
         Ok(())
     }
 
-    /// Writes the report of one of several targets at once, where the format on standard output is one of lines.
+    /// Of several targets each report can be written as it comes, and need not be kept.
+    pub(super) fn streams(&self) -> bool {
+        self.stdout() == FormatName::Ndjson && self.files.is_empty()
+    }
+
+    /// Writes the report of one of several targets to standard output.
     pub(super) fn stream(&self, report: &Report) -> anyhow::Result<()> {
-        if self.stdout() == FormatName::Ndjson {
-            return emit(FormatName::Ndjson, self.short, std::slice::from_ref(report));
-        }
-        Ok(())
-    }
-
-    /// Reports are written once all are there.
-    pub(super) fn wants_all(&self) -> bool {
-        self.stdout() != FormatName::Ndjson || !self.files.is_empty()
-    }
-
-    /// Writes the reports everywhere they were not written to as they came.
-    pub(super) fn write_rest(&self, reports: &[Report]) -> anyhow::Result<()> {
-        self.write_to(reports, self.stdout() != FormatName::Ndjson)
+        emit(self.stdout(), self.short, std::slice::from_ref(report))
     }
 
     /// Writes the reports everywhere. What cannot be written is told, and the others are written all the same.
@@ -118,11 +110,7 @@ impl OutputArguments {
     /// # Errors
     /// The last failure; the others were told.
     pub(super) fn write(&self, reports: &[Report]) -> anyhow::Result<()> {
-        self.write_to(reports, true)
-    }
-
-    fn write_to(&self, reports: &[Report], with_stdout: bool) -> anyhow::Result<()> {
-        let to_stdout = if with_stdout { emit(self.stdout(), self.short, reports) } else { Ok(()) };
+        let to_stdout = emit(self.stdout(), self.short, reports);
         let files = self.files.iter().map(|Output { format, path }| {
             let written =
                 render(&*format.format(self.short), reports).and_then(|bytes| write_whole(path, &bytes));

@@ -1,7 +1,7 @@
 //! What a waiting person sees of what takes long: how far it is, and what it looks at. Only on a terminal.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,6 +35,11 @@ impl Progress {
     pub(super) fn fetching(name: &str) -> Self {
         let text = format!("fetching {}", visible(name));
         Self::line(move || text.clone())
+    }
+
+    /// Shows how many targets have their result.
+    pub(super) fn targets(done: Arc<AtomicUsize>) -> Self {
+        Self::line(move || format!("{} targets are done", done.load(Ordering::Relaxed)))
     }
 
     /// Somebody sees it.

@@ -2,23 +2,36 @@
 //! of the others.
 
 use std::collections::HashSet;
-use std::io::Read as _;
+use std::ffi::OsStr;
+use std::num::{NonZeroU16, NonZeroUsize};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use chitin::audit::visible;
-use chitin::target::read_regular;
+use chitin::budget::Budget;
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::target::TargetArguments;
 use super::{note, user_error};
 
-/// The largest list that is read, in bytes: a hundred thousand targets.
-const MAX_BYTES: u64 = 64 << 20;
-
 /// The longest line of a list, in bytes: some paths of the greatest length.
 const MAX_LINE: usize = 16 << 10;
+
+/// The longest line of results that is understood, in bytes: some times the one about a target with very many gaps.
+const MAX_RESULT: usize = 16 << 20;
+
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 64 << 10;
+
+/// How often whoever waits for a list asks whether it should.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// Which targets.
 #[derive(Args, Clone)]
@@ -29,6 +42,13 @@ pub(super) struct TargetsArguments {
     /// A file of targets, or - for standard input: a path a line, or JSON with `stateDir`, `config`, `id`
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
+    /// How many targets are audited at a time [default: one a processor]
+    #[arg(long, value_name = "COUNT")]
+    jobs: Option<NonZeroU16>,
+    /// Leave out the targets whose result is in this file, which an earlier run with --format ndjson has written; one that was cut
+    /// off has none
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
 }
 
 /// A target among several.
@@ -44,16 +64,22 @@ pub(super) struct Named {
 /// A line of a list in JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
+struct Entry {
     state_dir: Option<PathBuf>,
     config: Option<PathBuf>,
     id: Option<String>,
 }
 
 impl TargetsArguments {
-    /// The targets in the order in which they were named; none where none was. `common` has what holds for all of them.
-    pub(super) fn read(&self, common: &TargetArguments) -> anyhow::Result<Option<Vec<Named>>> {
+    /// The targets; none where none was named. `common` has what holds for all of them.
+    pub(super) fn open(&self, common: &TargetArguments) -> anyhow::Result<Option<Targets>> {
         if self.named.is_empty() && self.targets.is_none() {
+            if self.resume.is_some() {
+                return Err(user_error(
+                    "--resume is about several targets",
+                    "name them as TARGET, or with --targets",
+                ));
+            }
             return Ok(None);
         }
         if common.is_named() {
@@ -64,58 +90,231 @@ impl TargetsArguments {
                 "name all of them as TARGET: a folder is a state directory, a file a config",
             ));
         }
-        let mut all: Vec<Named> = self.named.iter().map(|path| by_path(path.clone(), common)).collect();
-        if let Some(list) = &self.targets {
-            let text = read_list(list)?;
-            let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
-            let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-            all.extend(lines.map(|(number, line)| by_line(number, line, common)));
-        }
-        let mut seen = HashSet::new();
-        all.retain(|named| {
-            let is_new = seen.insert(match &named.target {
+        let list = self.targets.as_deref().map(|list| {
+            let help = "--targets names a file with a target a line, or - for standard input";
+            Lines::open(list, MAX_LINE)
+                .map_err(|error| user_error(format!("cannot read {}: {error}", list.display()), help))
+        });
+        Ok(Some(Targets {
+            common: common.clone(),
+            named: self.named.clone().into_iter(),
+            list: list.transpose()?,
+            seen: HashSet::new(),
+            done: self.resume.as_deref().map(read_done).transpose()?.unwrap_or_default(),
+            left_out: 0,
+            is_empty: true,
+        }))
+    }
+
+    /// How many are audited at a time.
+    pub(super) fn jobs(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.jobs.map_or_else(processors, |jobs| usize::from(jobs.get()))
+    }
+
+    /// What has its result already is left out.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.resume.is_some()
+    }
+}
+
+/// What tells a target, or a result, from all others.
+type Digest = [u8; 32];
+
+fn digest(parts: &[&[u8]]) -> Digest {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// The targets, each taken when somebody is there to audit it: a list may be endless, and nobody reads ahead.
+pub(super) struct Targets {
+    common: TargetArguments,
+    named: std::vec::IntoIter<PathBuf>,
+    list: Option<Lines>,
+    seen: HashSet<Digest>,
+    /// Those that have their result.
+    done: HashSet<Digest>,
+    left_out: usize,
+    is_empty: bool,
+}
+
+impl Targets {
+    /// The next one that was not met before. None at the end, and where an interrupt ends the wait for a list that goes on.
+    pub(super) fn next(&mut self, budget: &Budget) -> anyhow::Result<Option<Named>> {
+        while let Some(named) = self.any(budget)? {
+            self.is_empty = false;
+            let places = match &named.target {
                 Ok(target) => target.places(),
                 Err(_) => vec![named.path.clone()],
-            });
-            if !is_new {
+            };
+            let places: Vec<&[u8]> = places.iter().map(|place| place.as_os_str().as_bytes()).collect();
+            if !self.seen.insert(digest(&places)) {
                 note(&visible(&format!(
                     "warning: {} is named twice, and audited once",
                     named.path.display()
                 )));
+            } else if self.done.contains(&digest(&[named.called().as_bytes()])) {
+                self.left_out += 1;
+            } else {
+                return Ok(Some(named));
             }
-            is_new
-        });
-        if all.is_empty() {
+        }
+        if self.is_empty && budget.cut().is_none() {
             return Err(user_error(
                 "the list names no target",
                 "write a path a line, or JSON such as {\"stateDir\": \"/srv/a/.openclaw\"}",
             ));
         }
-        Ok(Some(all))
+        Ok(None)
+    }
+
+    /// How many were left out because they have their result.
+    pub(super) fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    fn any(&mut self, budget: &Budget) -> anyhow::Result<Option<Named>> {
+        if let Some(path) = self.named.next() {
+            return Ok(Some(by_path(path, &self.common)));
+        }
+        let Some(list) = &mut self.list else { return Ok(None) };
+        loop {
+            let Some((number, line)) = list.next(budget).context("cannot read the list of targets")? else {
+                return Ok(None);
+            };
+            let line = match line {
+                Ok(line) => line.trim_ascii().to_owned(),
+                Err(length) => return Ok(Some(too_long(number, length))),
+            };
+            if !line.is_empty() && !line.starts_with(b"#") {
+                return Ok(Some(by_line(number, &line, &self.common)));
+            }
+        }
     }
 }
 
-fn read_list(list: &Path) -> anyhow::Result<String> {
-    let bytes = if list == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .context("cannot read standard input")?;
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(user_error(
-                "standard input is larger than a list of targets may be",
-                "give it in parts",
-            ));
-        }
-        bytes
-    } else {
-        read_regular(list, MAX_BYTES)
-            .map_err(|error| user_error(error.to_string(), "--targets names a file with a target a line"))?
+impl Named {
+    /// What its result is found by: the id, or the path as the list has it.
+    pub(super) fn called(&self) -> String {
+        visible(self.id.as_deref().unwrap_or(&self.path.to_string_lossy()))
+    }
+}
+
+/// What an earlier run has written has its result where its line is whole.
+fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
+    #[derive(Deserialize)]
+    struct Line {
+        kind: String,
+        called: String,
+    }
+    let wrong = |error: &dyn std::fmt::Display| {
+        let help = "--resume names what an earlier run with --format ndjson has written";
+        user_error(format!("cannot read {}: {error}", path.display()), help)
     };
-    // A path that is no UTF-8 names nothing that is there, and is told.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut lines = Lines::open(path, MAX_RESULT).map_err(|error| wrong(&error))?;
+    let mut done = HashSet::new();
+    while let Some((_, line)) = lines.next(&Budget::default()).map_err(|error| wrong(&error))? {
+        // A line of a finding is of another form, and one that was cut off is of none.
+        let Ok(Ok(Line { kind, called })) = line.map(|line| serde_json::from_slice(&line)) else { continue };
+        if kind == "target" {
+            done.insert(digest(&[called.as_bytes()]));
+        }
+    }
+    Ok(done)
+}
+
+/// The lines of a file, a pipe or standard input, as they come.
+struct Lines {
+    from: OwnedFd,
+    /// What was read of it, and how much of that was given.
+    buffer: Vec<u8>,
+    given: usize,
+    number: usize,
+    /// The longest line that is given, in bytes.
+    most: usize,
+    is_over: bool,
+}
+
+/// A line, or the length of one that is too long.
+type Line = Result<Vec<u8>, usize>;
+
+impl Lines {
+    fn open(path: &Path, most: usize) -> Result<Self, Errno> {
+        let from = if path == Path::new("-") {
+            rustix::io::fcntl_dupfd_cloexec(std::io::stdin(), 0)?
+        } else {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+            rustix::fs::open(path, flags, Mode::empty())?
+        };
+        if FileType::from_raw_mode(rustix::fs::fstat(&from)?.st_mode) == FileType::Directory {
+            return Err(Errno::ISDIR);
+        }
+        Ok(Self { from, buffer: Vec::new(), given: 0, number: 0, most, is_over: false })
+    }
+
+    /// The next line and its number. None at the end, and where the wait for it was interrupted.
+    fn next(&mut self, budget: &Budget) -> Result<Option<(usize, Line)>, Errno> {
+        let (mut looked, mut lost) = (self.given, 0);
+        loop {
+            let new = self.buffer.get(looked..).unwrap_or_default();
+            let end = new.iter().position(|byte| *byte == b'\n').map(|at| looked + at);
+            let (line, next) = match end {
+                Some(end) => (self.buffer.get(self.given..end), end + 1),
+                None if self.is_over => (self.buffer.get(self.given..), self.buffer.len()),
+                None => {
+                    // Of what is longer than any line, nothing is kept.
+                    self.buffer.drain(..self.given);
+                    if lost > 0 || self.buffer.len() > self.most {
+                        lost += self.buffer.len();
+                        self.buffer.clear();
+                    }
+                    (self.given, looked) = (0, self.buffer.len());
+                    if !self.fill(budget)? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+            };
+            let line = line.unwrap_or_default();
+            if end.is_none() && line.is_empty() && lost == 0 {
+                return Ok(None);
+            }
+            let length = lost + line.len();
+            let line = if length > self.most { Err(length) } else { Ok(line.to_owned()) };
+            self.given = next;
+            self.number += 1;
+            return Ok(Some((self.number, line)));
+        }
+    }
+
+    /// Reads on. False where an interrupt ended the wait.
+    fn fill(&mut self, budget: &Budget) -> Result<bool, Errno> {
+        loop {
+            if budget.cut().is_some() {
+                return Ok(false);
+            }
+            let mut waiting = [PollFd::new(&self.from, PollFlags::IN)];
+            match poll(&mut waiting, Some(&TICK)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            let at = self.buffer.len();
+            self.buffer.resize(at + CHUNK, 0);
+            let read = rustix::io::read(&self.from, self.buffer.get_mut(at..).unwrap_or_default());
+            self.buffer.truncate(at + read.unwrap_or(0));
+            match read {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                other => {
+                    self.is_over = other? == 0;
+                    return Ok(true);
+                }
+            }
+        }
+    }
 }
 
 /// A folder is a state directory, a file is a config.
@@ -128,23 +327,26 @@ fn by_path(path: PathBuf, common: &TargetArguments) -> Named {
     Named { id: None, path, target }
 }
 
-fn by_line(number: usize, line: &str, common: &TargetArguments) -> Named {
-    let wrong = |why: String| {
-        let path = PathBuf::from(format!("line {number}"));
-        Named { id: None, path, target: Err(format!("line {number} of the list: {why}")) }
-    };
-    if line.len() > MAX_LINE {
-        return wrong(format!("it has {} bytes, and {MAX_LINE} are the most", line.len()));
+/// A line of the list that names nothing.
+fn unusable(number: usize, why: &str) -> Named {
+    let path = PathBuf::from(format!("line {number}"));
+    Named { id: None, path, target: Err(format!("line {number} of the list: {why}")) }
+}
+
+fn too_long(number: usize, length: usize) -> Named {
+    unusable(number, &format!("it has {length} bytes, and {MAX_LINE} are the most"))
+}
+
+fn by_line(number: usize, line: &[u8], common: &TargetArguments) -> Named {
+    if !line.starts_with(b"{") {
+        return by_path(OsStr::from_bytes(line).into(), common);
     }
-    if !line.starts_with('{') {
-        return by_path(line.into(), common);
-    }
-    let Line { state_dir, config, id } = match serde_json::from_str(line) {
+    let Entry { state_dir, config, id } = match serde_json::from_slice(line) {
         Ok(line) => line,
-        Err(error) => return wrong(error.to_string()),
+        Err(error) => return unusable(number, &error.to_string()),
     };
     let Some(path) = state_dir.clone().or_else(|| config.clone()) else {
-        return wrong("it has neither stateDir nor config".to_owned());
+        return unusable(number, "it has neither stateDir nor config");
     };
     Named { id, path, target: Ok(common.with(state_dir, config)) }
 }

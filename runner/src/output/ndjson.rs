@@ -190,6 +190,7 @@ fn about(report: &Report) -> Value {
     json!({
         "kind": "target",
         "id": target(report),
+        "called": report.target.called,
         "time": report.ts,
         "stateDir": report.target.state_dir,
         "configPath": report.target.config_path,

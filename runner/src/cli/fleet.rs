@@ -1,0 +1,224 @@
+//! Several targets in one call, some at a time. Each is audited as if it were the only one, by a worker of its own: what one does costs
+//! none of the others more than its time.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use chitin::audit::{Exit, Planned, Report, Tally, visible, worst};
+use chitin::budget::{Budget, Cut, LAST_WORDS};
+use chitin::worker::Task;
+
+use super::audit::{Arguments, Work};
+use super::progress::Progress;
+use super::target::now;
+use super::targets::{Named, Targets};
+use super::{INCOMPLETE, note, user_error};
+
+/// Audits the targets, and gives the exit code: that of the worst.
+pub(super) fn audit_all(
+    arguments: &Arguments,
+    work: &Work<'_>,
+    targets: Targets,
+    budget: &Budget,
+) -> anyhow::Result<u8> {
+    let streams = arguments.output.streams();
+    if arguments.targets.is_resumed() && !streams {
+        let what = "--resume is for results that are written as they come";
+        return Err(user_error(what, "add --format ndjson, and append it to the file: >>FILE"));
+    }
+    let fleet = Fleet {
+        arguments,
+        work,
+        plan: work.plan(&arguments.policies, arguments.deep, budget)?,
+        budget,
+        streams,
+        targets: Mutex::new((0, targets)),
+        results: Mutex::default(),
+        failure: Mutex::default(),
+        is_over: AtomicBool::new(false),
+        alone: RwLock::new(()),
+        account: rustix::process::geteuid().as_raw(),
+        done: Arc::default(),
+    };
+    let progress = Progress::targets(Arc::clone(&fleet.done));
+    std::thread::scope(|scope| {
+        for _ in 1..arguments.targets.jobs() {
+            // Where no thread is to be had, those that are there do it.
+            let job = std::thread::Builder::new().name("job".to_owned());
+            let _ = job.spawn_scoped(scope, || fleet.work());
+        }
+        fleet.work();
+    });
+    drop(progress);
+    fleet.end()
+}
+
+/// What all jobs share.
+struct Fleet<'a> {
+    arguments: &'a Arguments,
+    work: &'a Work<'a>,
+    plan: Vec<Arc<Planned>>,
+    budget: &'a Budget,
+    /// Each result is written as it comes, and not kept.
+    streams: bool,
+    /// The targets that are left, and how many were taken.
+    targets: Mutex<(usize, Targets)>,
+    results: Mutex<Results>,
+    /// What ends all of it.
+    failure: Mutex<Option<anyhow::Error>>,
+    is_over: AtomicBool,
+    /// Held for writing by whoever makes this process another account's.
+    alone: RwLock<()>,
+    /// The account that the process began as.
+    account: u32,
+    done: Arc<AtomicUsize>,
+}
+
+/// What came out.
+#[derive(Default)]
+struct Results {
+    tally: Tally,
+    /// The reports and their numbers, where they are kept.
+    reports: Vec<(usize, Report)>,
+    /// Targets that an interrupt cut.
+    cut: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Fleet<'_> {
+    /// Audits one target after the other until none is left.
+    fn work(&self) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let done = self.next().and_then(|next| match next {
+                Some((number, named)) => {
+                    self.audit(&named).and_then(|report| self.take(number, report)).map(Some)
+                }
+                None => Ok(None),
+            });
+            match done {
+                Ok(Some(())) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    lock(&self.failure).get_or_insert(error);
+                    self.is_over.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> anyhow::Result<Option<(usize, Named)>> {
+        let mut targets = lock(&self.targets);
+        if self.streams && self.is_interrupted() {
+            return Ok(None);
+        }
+        let Some(named) = targets.1.next(self.budget)? else { return Ok(None) };
+        targets.0 += 1;
+        Ok(Some((targets.0, named)))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.budget.cut() == Some(Cut::Interrupted)
+    }
+
+    fn audit(&self, named: &Named) -> anyhow::Result<Report> {
+        let (arguments, deep) = (self.arguments, self.arguments.deep);
+        let budget = self.budget.again(self.work.limit.wall());
+        // A list may take days.
+        let now = now()?;
+        let unusable = |reason: &str| {
+            let mut report = Report::unusable(&named.path, &self.plan, reason, deep, now * 1000);
+            report.mark(&self.plan);
+            report
+        };
+        let is_root = self.account == 0;
+        // Root becomes the owner, for good. Nobody else is at work meanwhile.
+        let (_one, _all);
+        if is_root && !is_of(&named.path, 0) {
+            _one = self.alone.write().unwrap_or_else(PoisonError::into_inner);
+        } else {
+            _all = self.alone.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        let account = rustix::process::geteuid().as_raw();
+        let mut report = match &named.target {
+            _ if self.is_interrupted() => {
+                let reason = Report::unread_because(&Cut::Interrupted);
+                Report::unread(None, &self.plan, &reason, deep, now * 1000)
+            }
+            Err(reason) => unusable(reason),
+            Ok(_) if account != self.account && !is_of(&named.path, account) => unusable(
+                "it belongs to another account than the one before it; audit each account's in a call of its own",
+            ),
+            Ok(target) => {
+                let work = Work { target, placed: self.work.placed.clone(), now, ..*self.work };
+                // No target brings the settings that all are judged by, or holds the cache of code.
+                let own = arguments.policies.depend_on_target(&work.placed);
+                let own = own.then(|| work.plan(&arguments.policies, deep, &budget)).transpose()?;
+                let plan = own.as_ref().unwrap_or(&self.plan);
+                let probe = deep.then(|| arguments.probe.options());
+                let done = work.deliver(work.supervisor(), Task::Audit, plan, probe.as_ref(), &budget);
+                done.map_or_else(|error| unusable(&format!("{error:#}")), |(delivery, _)| delivery.report)
+            }
+        };
+        report.target.id = named.id.as_deref().map(visible);
+        report.target.called = Some(named.called());
+        Ok(report)
+    }
+
+    fn take(&self, number: usize, report: Report) -> anyhow::Result<()> {
+        let mut results = lock(&self.results);
+        // One that was cut has no result: whoever goes on later audits it again.
+        if self.streams && self.is_interrupted() && report.exit.code == INCOMPLETE {
+            results.cut += 1;
+            return Ok(());
+        }
+        results.tally.add(&report.exit);
+        self.done.fetch_add(1, Ordering::Relaxed);
+        if self.streams {
+            return self.arguments.output.stream(&report);
+        }
+        results.reports.push((number, report));
+        Ok(())
+    }
+
+    /// Writes what is kept, in the order in which the targets were named, and says how it ended.
+    fn end(self) -> anyhow::Result<u8> {
+        if let Some(error) = lock(&self.failure).take() {
+            return Err(error);
+        }
+        let is_interrupted = self.is_interrupted();
+        let Results { tally, mut reports, cut } =
+            self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if self.streams {
+            let left_out = lock(&self.targets).1.left_out();
+            if left_out > 0 {
+                note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));
+            }
+            if is_interrupted {
+                note(&format!(
+                    "interrupted: {} targets have their result, {cut} were cut; --resume FILE leaves out what has one",
+                    tally.targets()
+                ));
+            }
+            let Exit { code, .. } = tally.worst();
+            return Ok(if is_interrupted && code != Exit::UNUSABLE { INCOMPLETE } else { code });
+        }
+        reports.sort_by_key(|(number, _)| *number);
+        let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+        let output = self.arguments.output.clone();
+        let written = self
+            .budget
+            .patient()
+            .aside_within(LAST_WORDS, move || output.write(&reports).map(|()| worst(&reports).code));
+        written.unwrap_or(Ok(INCOMPLETE))
+    }
+}
+
+/// The place belongs to this account; so does what is not there.
+fn is_of(path: &Path, account: u32) -> bool {
+    path.metadata().map_or(true, |found| found.uid() == account)
+}
