@@ -278,7 +278,7 @@ fn a_list_that_is_none_and_flags_that_do_not_fit_are_told() {
 fn fleet(home: &Home, count: usize) -> String {
     let line = |number: usize| {
         let folder = format!("fleet/{number}/.openclaw");
-        let level = if number % 2 == 0 { "off" } else { "tools" };
+        let level = if number.is_multiple_of(2) { "off" } else { "tools" };
         home.file(
             &format!("{folder}/openclaw.json"),
             0o600,
