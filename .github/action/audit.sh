@@ -95,7 +95,8 @@ folder=$(mktemp -d "$RUNNER_TEMP/chitin.XXXXXX")
 gate=$folder/gate
 sarif=$folder/chitin.sarif
 upload=$folder/open.sarif
-arguments=("--config=$CHITIN_CONFIG" "--fail-on=$CHITIN_FAIL_ON" --format=github "--output=sarif=$sarif" "--output=code-scanning=$upload")
+# What lies beside the config does not choose what is looked at.
+arguments=("--config=$CHITIN_CONFIG" --scope=config "--fail-on=$CHITIN_FAIL_ON" --format=github "--output=sarif=$sarif" "--output=code-scanning=$upload")
 if [ -n "$CHITIN_SETTINGS$CHITIN_BASELINE" ]; then find_gate; fi
 use settings --settings "$CHITIN_SETTINGS"
 use baseline --baseline "$CHITIN_BASELINE"

@@ -19,7 +19,7 @@ fi
 code=0
 for file; do
     found=0
-    chitin audit --short ${options[@]+"${options[@]}"} --config="$file" || found=$?
+    chitin audit --short --scope=config ${options[@]+"${options[@]}"} --config="$file" || found=$?
     if [ "$found" -gt "$code" ]; then code=$found; fi
 done
 exit "$code"

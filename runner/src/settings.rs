@@ -114,12 +114,31 @@ pub const SECONDS_OF_A_DAY: u64 = 86_400;
 
 /// A day of the calendar: 2027-01-31.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "Written", into = "String")]
 pub struct Day {
     /// As it is written.
     pub text: String,
     /// Days since the epoch.
     pub number: u64,
+}
+
+/// A day as a file has it: TOML has dates of its own.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Date(toml::value::Datetime),
+}
+
+impl TryFrom<Written> for Day {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Text(text) => text.try_into(),
+            Written::Date(date) => date.to_string().try_into(),
+        }
+    }
 }
 
 impl From<Day> for String {
@@ -241,6 +260,9 @@ impl Settings {
     fn check(&self) -> Result<(), String> {
         self.accepted.iter().try_for_each(Accepted::check)?;
         suppression::check(&self.suppressions)?;
+        if let Some(check) = self.severities.keys().find(|check| check.contains('*')) {
+            return Err(format!("severity.\"{check}\": a severity is one check's; name each by its id"));
+        }
         self.policies.iter().try_for_each(Wanted::check)?;
         self.trusted_keys.iter().try_for_each(TrustedKey::check)?;
         self.trusted_identities.iter().try_for_each(TrustedIdentity::check)?;

@@ -295,6 +295,23 @@ fn a_baseline_knows_a_finding_by_its_place_and_nothing_of_a_value() {
 }
 
 #[test]
+fn what_has_become_worse_is_new() {
+    let home = Home::new("{ gateway: { auth: { mode: 'none' }, controlUi: { enabled: false } } }");
+    let written = home.run(&["baseline", "write", "known.json"]);
+    assert_eq!(written.status.code(), Some(0), "{}", String::from_utf8_lossy(&written.stderr));
+    let severity = |report: &Value| {
+        let of = |finding: &&Value| finding["checkId"] == "gateway.http.no_auth";
+        report["findings"].as_array().unwrap().iter().find(of).unwrap()["severity"].clone()
+    };
+    assert_eq!(severity(&home.report(&["--baseline", "known.json"]).0), "warn");
+    home.config("{ gateway: { auth: { mode: 'none' }, controlUi: { enabled: false }, tailscale: { mode: 'serve' } } }");
+    let (report, code) = home.report(&["--baseline", "known.json"]);
+    assert_eq!((severity(&report), code), ("critical".into(), 1));
+    assert_eq!(state(&report, "gateway.http.no_auth"), ["new"]);
+    assert!(!ids(&report, "goneFindings").contains(&"gateway.http.no_auth"));
+}
+
+#[test]
 fn the_baseline_of_another_target_is_told() {
     let home = Home::new(&config(OFF));
     home.run(&[

@@ -187,8 +187,12 @@ fn no_link_and_no_path_leads_out() {
         // The accounts, and with them which installation is meant.
         fs::remove_file(machine.image("etc/passwd")).unwrap();
         machine.link(to("passwd"), "etc/passwd");
-        let (report, code) = machine.report(&[]);
-        assert_eq!((code, &report["target"]["stateDir"]), (4, &"/root/.openclaw".into()), "{way}");
+        let output = machine.run(&["audit", "--root", "image"]);
+        let told = said(&output);
+        assert!(
+            output.status.code() == Some(2) && told.contains("/etc/passwd does not exist"),
+            "{way}: {told}"
+        );
     }
 }
 
@@ -271,7 +275,23 @@ fn a_hostile_list_of_accounts_names_nothing() {
         0,
     )
     .unwrap();
-    assert_eq!(machine.report(&[]).1, 4);
+    let output = machine.run(&["audit", "--root", "image"]);
+    assert!(
+        output.status.code() == Some(2) && said(&output).contains("is a named pipe"),
+        "{}",
+        said(&output)
+    );
+    // Nor is a part of it taken for all of it.
+    fs::remove_file(machine.image("etc/passwd")).unwrap();
+    machine.write("image/etc/passwd", &format!("root:x:0:0::/root:/bin/sh\n{}", "#".repeat(5 << 20)));
+    fs::create_dir_all(machine.image("root/.openclaw")).unwrap();
+    let output = machine.run(&["audit", "--root", "image"]);
+    assert!(
+        output.status.code() == Some(2) && said(&output).contains("at most 4194304 are read"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(machine.report(&["--state-dir", "/home/node/.openclaw"]).1, 1);
 }
 
 #[test]

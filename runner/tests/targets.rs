@@ -260,7 +260,7 @@ fn a_list_that_is_none_and_flags_that_do_not_fit_are_told() {
     for (arguments, reason) in [
         (&["a", "--state-dir", "a"][..], "name one target"),
         (&["a", "--profile", "x"], "name one target"),
-        (&["a", "--fix"], "are about one target"),
+        (&["a", "b", "--fix"], "are about one target"),
         (&["--targets", "nowhere"], "nowhere"),
         (&["--targets", "empty"], "names no target"),
     ] {
@@ -467,4 +467,99 @@ fn a_result_comes_before_the_next_target_is_named() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(3));
     drop(input);
+}
+
+#[test]
+fn nothing_in_a_repository_chooses_that_its_surroundings_count() {
+    let (home, outside) = (Home::new(), Home::new());
+    fs::create_dir(home.path(".git")).unwrap();
+    let config = "{ gateway: { bind: 'lan', controlUi: { enabled: false } } }";
+    home.file("openclaw.json", 0o600, config);
+    let (before, code) = home.json(&["--config", "openclaw.json"]);
+    assert!(ids(&before).contains(&"gateway.bind_no_auth") && code == 1, "{:?}", ids(&before));
+    // What makes a folder look like a state directory, and the login that it would bring.
+    for made in
+        ["credentials", "identity/device.json", "state/openclaw.sqlite", "agents/main/sessions/a.jsonl"]
+    {
+        home.file(&format!("{made}/x"), 0o600, "");
+    }
+    home.file(".env", 0o600, "OPENCLAW_GATEWAY_TOKEN=c1f4b8e07a925d3610be47fa98d2c563c1f4b8e0\n");
+    home.file(".openclaw/openclaw.json", 0o600, config);
+    home.file(".openclaw/.env", 0o600, "OPENCLAW_GATEWAY_TOKEN=c1f4b8e07a925d3610be47fa98d2c563c1f4b8e0\n");
+    let elsewhere = outside.path("");
+    for config in ["openclaw.json", ".openclaw/openclaw.json"] {
+        let mut command =
+            home.command(&["audit", "--json", "--openclaw-version", "2026.2.19", "--config", config]);
+        let output = command.env("HOME", &elsewhere).env("OPENCLAW_GATEWAY_TOKEN", CANARY).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (report["target"]["scope"].as_str(), output.status.code()),
+            (Some("config"), Some(1)),
+            "{config}"
+        );
+        assert_eq!(ids(&report), ids(&before), "{config}");
+        let open = report["assessment"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|check| check["unassessed"].as_array().is_some_and(|open| !open.is_empty()));
+        assert!(!open, "what a config alone does not have is not applicable");
+    }
+    // Nor is a link followed out of it.
+    outside.file("x.json", 0o600, &format!("{{ {CANARY}: 1 }}"));
+    fs::remove_file(home.path(".openclaw/openclaw.json")).unwrap();
+    std::os::unix::fs::symlink(outside.path("x.json"), home.path(".openclaw/openclaw.json")).unwrap();
+    let output = home
+        .command(&["audit", "--config", ".openclaw/openclaw.json"])
+        .env("HOME", &elsewhere)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.code() == Some(2) && err(&output).contains("leads out of the repository"),
+        "{}",
+        err(&output)
+    );
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(CANARY));
+}
+
+#[test]
+fn an_include_that_is_not_understood_is_not_assessed() {
+    let home = Home::new();
+    home.file("openclaw.json", 0o600, "{ gateway: { auth: { token: 'c1f4b8e07a925d3610be47fa98d2c563' } }, channels: { $include: './more.json5' } }");
+    home.file("more.json5", 0o600, "{ telegram: { groupPolicy: 'open' } }}");
+    let (report, code) = home.json(&["--config", "openclaw.json"]);
+    assert_eq!(code, 3, "{:?}", ids(&report));
+    assert!(ids(&report).contains(&"config.syntax"));
+    assert_eq!(home.json(&["--config", "openclaw.json", "--exit-zero"]).1, 3);
+}
+
+#[test]
+fn no_output_replaces_what_the_audit_reads() {
+    let home = Home::new();
+    home.file("openclaw.json", 0o600, "{}");
+    home.file("chitin.toml", 0o600, "");
+    let output = home.run(&["baseline", "write", "known.json", "--config", "openclaw.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    fs::write(home.path("list"), "openclaw.json\n").unwrap();
+    std::os::unix::fs::symlink("openclaw.json", home.path("link")).unwrap();
+    for (arguments, output) in [
+        (&["--config", "openclaw.json"][..], "openclaw.json"),
+        (&["--config", "openclaw.json"], "./link"),
+        (&["--config", "openclaw.json", "--baseline", "known.json"], "known.json"),
+        (&["--config", "openclaw.json", "--settings", "chitin.toml"], "chitin.toml"),
+        (&["--targets", "list"], "list"),
+    ] {
+        let file = format!("json={output}");
+        let before = fs::read(home.path(output)).unwrap();
+        let done = home.run(&[&["audit", "--output", &file], arguments].concat());
+        assert!(
+            done.status.code() == Some(2) && err(&done).contains("this audit reads it"),
+            "{}",
+            err(&done)
+        );
+        assert_eq!(fs::read(home.path(output)).unwrap(), before);
+    }
+    // The one target that was named is one, however.
+    let done = home.run(&["audit", "openclaw.json", "--baseline", "known.json", "--fail-on", "warn"]);
+    assert_eq!(done.status.code(), Some(0), "{}", err(&done));
 }

@@ -161,24 +161,39 @@ impl Baseline {
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
-    /// Nothing that it knows is found, though other things are: it may be that of another target.
+    /// Nothing that it knows is found, though other things are: it may be that of another target. What is told of every target says
+    /// nothing of that.
     #[must_use]
     pub fn is_anothers(&self, report: &Report) -> bool {
-        let is_known = |finding: &Finding| finding.baseline_state == Some(BaselineState::Unchanged);
-        !self.findings.is_empty() && !report.findings.is_empty() && !report.all_findings().any(is_known)
+        let is_known = |finding: &Finding| {
+            finding.baseline_state == Some(BaselineState::Unchanged) && finding.severity > Severity::Info
+        };
+        self.findings.iter().any(|known| known.severity > Severity::Info)
+            && !report.findings.is_empty()
+            && !report.all_findings().any(is_known)
     }
 
     /// Says of each finding how it stands to the baseline on this day, and gives those that are gone. What was not assessed in full is not
-    /// gone. A finding that others are like is known as often as the baseline counts it.
+    /// gone. A finding that others are like is known as often as the baseline counts it, and one that is worse than it was is new.
     pub(super) fn compare(&self, report: &mut Report, today: u64) -> Vec<Gone> {
         // A fingerprint is one of the check, too.
         let mut left: HashMap<&str, usize> = HashMap::new();
+        let mut severities: HashMap<&str, Severity> = HashMap::new();
         let holds = |known: &&Known| known.expires.as_ref().is_none_or(|day| today <= day.number);
         for known in self.findings.iter().filter(holds) {
             *left.entry(&known.fingerprint).or_default() += known.count;
+            let severity = severities.entry(&known.fingerprint).or_insert(known.severity);
+            *severity = known.severity.max(*severity);
         }
         for finding in report.all_findings_mut() {
+            // One that has become worse is none that anybody has accepted.
+            let severity = severities.get(finding.fingerprint.as_str());
+            let is_worse = severity.is_some_and(|known| finding.severity > *known);
             let state = match left.get_mut(finding.fingerprint.as_str()) {
+                Some(count) if is_worse => {
+                    *count = count.saturating_sub(1);
+                    BaselineState::New
+                }
                 Some(count) if *count > 0 => {
                     *count -= 1;
                     BaselineState::Unchanged

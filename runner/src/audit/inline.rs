@@ -9,6 +9,7 @@ use crate::audit::subject::Subject;
 use crate::audit::suppress::{Suppressed, SuppressedBy, Suppression};
 use crate::audit::visible;
 use crate::config::Said;
+use crate::policy::catalog;
 use crate::policy::manifest::fits;
 use crate::settings::{Day, OWN, SECONDS_OF_A_DAY};
 
@@ -94,8 +95,12 @@ pub(super) fn apply(
         let is_assessed = |check: &Assessment| {
             fits(&check.check_id, &said.check) && matches!(check.status, Status::Clean | Status::Finding)
         };
+        // One that no policy has is misspelt.
+        let is_unknown = catalog::of_check(&said.check).is_none()
+            && !assessment.iter().any(|check| fits(&check.check_id, &said.check));
         let matter = if is_used { Matter::NoExpiry } else { Matter::Unused };
-        let is_matter = if is_used { until.is_none() } else { assessment.iter().any(is_assessed) };
+        let is_matter =
+            if is_used { until.is_none() } else { is_unknown || assessment.iter().any(is_assessed) };
         if is_matter {
             let place = Location::Text { path: file.clone(), line, column: 1 };
             let detail = format!("The comment allows {}: {}", said.check, said.reason);

@@ -51,9 +51,13 @@ impl Matter {
     fn remediation(self) -> &'static str {
         match self {
             Self::Expired => "Mend what it left out, or look at it again and give it another day.",
-            Self::Unused => "Remove it.",
+            Self::Unused => {
+                "Remove it, or name what it is meant for: a check, and a place such as /logging/redactSensitive or agents/*/sessions/**."
+            }
             Self::TooWide => "Name the check, and the place where it is accepted.",
-            Self::NoExpiry => "Give it a last day: expires = \"2027-01-31\".",
+            Self::NoExpiry => {
+                "Give it a last day: expires = \"2027-01-31\" in chitin.toml, until 2027-01-31 in a comment."
+            }
             Self::Malformed => "Write // chitin: allow CHECK-ID until 2027-01-31: reason",
         }
     }

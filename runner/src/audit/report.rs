@@ -750,6 +750,10 @@ impl Parts<'_> {
                 self.assessment.push(Assessment::not_applicable(check, policy, NO_GATEWAY.to_owned()));
                 continue;
             }
+            // Besides its findings it would have looked where there is nothing to look at.
+            if fired && self.located.is_some_and(Located::is_config_alone) {
+                open.retain(|open| !open.is_about_view());
+            }
             for open in &mut open {
                 self.accept(open);
             }

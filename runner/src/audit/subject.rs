@@ -484,12 +484,13 @@ impl Subject {
         if !self.config.understood && (self.config.present || any(&[Kind::Unreadable])) {
             return Some(ConfigGap::Unknown);
         }
-        // What is too large of an understood config is an include, or a text that variables make too long.
+        // What is too large of an understood config, or no JSON5, is an include, or a text that variables make too long.
         let lost = [
             Kind::IncludeFailed,
             Kind::IncludeEscape,
             Kind::IncludeCycle,
             Kind::IncludeTooDeep,
+            Kind::Syntax,
             Kind::TooLarge,
             Kind::TooDeep,
         ];

@@ -127,7 +127,10 @@ impl Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let Arguments { policies, limit, fix_options, confine, .. } = arguments;
-    let target = &arguments.root.around(&arguments.target);
+    let around = arguments.root.around(&arguments.target);
+    let one = arguments.targets.one(&around);
+    let target = one.as_ref().unwrap_or(&around);
+    let several = if one.is_some() { None } else { arguments.targets.open(target)? };
     if !arguments.fix && fix_options.is_given() {
         return Err(user_error("--dry-run and --only are about --fix", "add --fix, or use `chitin fix`"));
     }
@@ -135,12 +138,14 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let what = "--fix shows its report as text or JSON on standard output only";
         return Err(user_error(what, "audit again behind it, with the formats and files that you want"));
     }
-    arguments.output.check()?;
-    let several = arguments.targets.open(target)?;
     if several.is_some() && (arguments.fix || arguments.known.baseline.is_some()) {
         let what = "--fix and --baseline are about one target, which --state-dir or --config names";
         return Err(user_error(what, "use them for one target after the other"));
     }
+    let placed = target.settings()?;
+    let named = [arguments.known.baseline.as_deref(), placed.place.as_deref()];
+    let inputs = named.into_iter().flatten().chain(target.config()).chain(arguments.targets.files());
+    arguments.output.check(&inputs.collect::<Vec<_>>())?;
     let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
     if arguments.fix && target.is_below_root() {
         let what = "--fix is about this machine, and --root about another file system";
@@ -162,7 +167,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     listen(&budget)?;
     let work = Work {
         target,
-        placed: target.settings()?,
+        placed,
         confine: *confine,
         limit: *limit,
         terms: arguments.terms(),
@@ -238,7 +243,10 @@ pub(super) fn read_baseline(path: &Path) -> anyhow::Result<Baseline> {
     Baseline::read(path).map_err(|error| {
         user_error(
             error.to_string(),
-            format!("chitin baseline write {} makes one of what is found now", shell_word(path)),
+            format!(
+                "restore it; or remove it, and chitin baseline write {} makes one of what is found now",
+                shell_word(path)
+            ),
         )
     })
 }

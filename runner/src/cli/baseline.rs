@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use chitin::audit::baseline::{Baseline, Known};
 use chitin::audit::{Exit, Report, Terms, visible};
 use chitin::budget::Budget;
@@ -12,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::audit::{self, Work, read_baseline};
 use super::choice::PolicyArguments;
-use super::outputs::write_whole;
+use super::outputs::{not_written, write_whole};
 use super::target::{ConfineArguments, LimitArguments, RootArguments, TargetArguments, now};
 use super::{INCOMPLETE, listen, note, show, user_error};
 
@@ -99,6 +98,13 @@ fn write(arguments: &WriteArguments) -> anyhow::Result<u8> {
 fn prune(arguments: &PruneArguments) -> anyhow::Result<u8> {
     let mut baseline = read_baseline(&arguments.file)?;
     let report = arguments.audit.report(Some(&baseline))?;
+    if baseline.is_anothers(&report) {
+        let what = format!("nothing that {} knows is found here", arguments.file.display());
+        return Err(user_error(
+            what,
+            "it may be that of another target; where all of it is cured, remove the file",
+        ));
+    }
     let mut gone = 0;
     for lost in &report.gone {
         let same =
@@ -161,7 +167,7 @@ impl AuditArguments {
 }
 
 fn save(path: &Path, baseline: &Baseline) -> anyhow::Result<()> {
-    write_whole(path, baseline.text().as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    write_whole(path, baseline.text().as_bytes()).map_err(|error| not_written(path, &error))
 }
 
 fn findings(count: usize, what: &str) -> String {

@@ -127,6 +127,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return without_command(&error),
     };
     cli.color.write_global();
+    let _ = ACCOUNT.set(rustix::process::geteuid().as_raw());
     // The children of this program may not ask a terminal for its width, and write to none.
     if !matches!(cli.command, Command::Compile { .. } | Command::Call | Command::Worker) {
         let _ = COLUMNS.set(width_of(io::stderr()));
@@ -200,6 +201,14 @@ fn complain(error: &anyhow::Error) {
     let text = format!("{bold}error:{bold:#} {}\n{help}", visible(&format!("{error:#}")));
     // Where standard error is gone, nobody is left to be told.
     let _ = write!(err, "{}", fit(&without_commands(&text, false), columns()));
+}
+
+/// The account that started this program.
+static ACCOUNT: OnceLock<u32> = OnceLock::new();
+
+/// Root has become the owner of what it audits.
+fn has_become_another() -> bool {
+    ACCOUNT.get().is_some_and(|account| *account != rustix::process::geteuid().as_raw())
 }
 
 /// The columns of the terminal that standard error is.

@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::Context as _;
 use chitin::audit::{Report, visible};
 use chitin::output::{Format, FormatName, Markdown};
 use clap::Args;
@@ -15,7 +14,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{complain, emit, note, user_error};
+use super::{complain, emit, has_become_another, note, user_error};
 
 /// What a new file may be, before the account's own mask.
 const NEW: u32 = 0o666;
@@ -73,9 +72,10 @@ impl OutputArguments {
         self.format.or(json).unwrap_or(FormatName::Text)
     }
 
-    /// The files can be written, as far as that can be told before there is a report.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    /// The files can be written, as far as that can be told before there is a report, and none of them is one of `inputs`.
+    pub(super) fn check(&self, inputs: &[&Path]) -> anyhow::Result<()> {
         let mut seen = HashSet::new();
+        let inputs: Vec<PathBuf> = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
         for Output { path, .. } in &self.files {
             let shown = path.display();
             let wrong =
@@ -86,6 +86,9 @@ impl OutputArguments {
             })?;
             if path.is_dir() {
                 return Err(wrong("it is a folder".to_owned(), "name a file, such as json=report.json"));
+            }
+            if path.canonicalize().is_ok_and(|path| inputs.contains(&path)) {
+                return Err(wrong("this audit reads it".to_owned(), "name another file; it would be lost"));
             }
             let name = path.file_name().unwrap_or_default();
             if !seen.insert(folder.join(name)) {
@@ -114,7 +117,7 @@ impl OutputArguments {
         let files = self.files.iter().map(|Output { format, path }| {
             let written =
                 render(&*format.format(self.short), reports).and_then(|bytes| write_whole(path, &bytes));
-            written.with_context(|| format!("cannot write {}", path.display()))
+            written.map_err(|error| not_written(path, &error))
         });
         if self.stdout() == FormatName::GitHub {
             summarise(reports);
@@ -125,6 +128,20 @@ impl OutputArguments {
         failures.iter().for_each(complain);
         Err(last)
     }
+}
+
+/// Why a file was not written.
+pub(super) fn not_written(path: &Path, error: &io::Error) -> anyhow::Error {
+    let help = match error.kind() {
+        io::ErrorKind::NotFound => "name a file in a folder that exists".to_owned(),
+        io::ErrorKind::PermissionDenied if has_become_another() => format!(
+            "root became the owner of the installation, uid {}, for good: name a file where that account may write, or take \
+             it from standard output",
+            rustix::process::geteuid().as_raw()
+        ),
+        _ => "name a place in a folder that you can write to".to_owned(),
+    };
+    user_error(format!("cannot write {}: {error}", path.display()), help)
 }
 
 /// The folder that a file lies in.
@@ -179,7 +196,9 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".chitin-")
         .permissions(std::fs::Permissions::from_mode(NEW))
-        .tempfile_in(folder(path))?;
+        .tempfile_in(folder(path))
+        // Without the name of a file that is there for a moment.
+        .map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map(|_| ()).map_err(|error| error.error)

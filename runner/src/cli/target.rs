@@ -261,6 +261,11 @@ impl TargetArguments {
         budget.aside_within(GRACE, look).ok().flatten()
     }
 
+    /// The config file that it names on this machine.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref().filter(|_| self.root.is_none())
+    }
+
     /// It is about another file system than this machine's.
     pub(super) fn is_below_root(&self) -> bool {
         self.root.is_some()

@@ -71,6 +71,18 @@ struct Entry {
 }
 
 impl TargetsArguments {
+    /// The one target that was named, and can be used; it is the same as by a flag.
+    pub(super) fn one(&self, common: &TargetArguments) -> Option<TargetArguments> {
+        let [path] = self.named.as_slice() else { return None };
+        let is_alone = self.targets.is_none() && self.resume.is_none() && !common.is_named();
+        by_path(path.clone(), common).target.ok().filter(|_| is_alone)
+    }
+
+    /// The files that are read of it.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.targets.as_deref().into_iter().chain(self.resume.as_deref())
+    }
+
     /// The targets; none where none was named. `common` has what holds for all of them.
     pub(super) fn open(&self, common: &TargetArguments) -> anyhow::Result<Option<Targets>> {
         if self.named.is_empty() && self.targets.is_none() {
@@ -85,10 +97,12 @@ impl TargetsArguments {
         if common.is_named() {
             let what =
                 "--state-dir, --config, --profile, --dev and --root name one target, and so does each TARGET";
-            return Err(user_error(
-                what,
-                "name all of them as TARGET: a folder is a state directory, a file a config",
-            ));
+            let help = if common.is_below_root() {
+                "name the one below --root with --state-dir or --config, by its path there"
+            } else {
+                "name all of them as TARGET: a folder is a state directory, a file a config"
+            };
+            return Err(user_error(what, help));
         }
         let list = self.targets.as_deref().map(|list| {
             let help = "--targets names a file with a target a line, or - for standard input";

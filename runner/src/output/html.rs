@@ -12,6 +12,7 @@ use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
 use super::Format;
+use super::place::{self, flags};
 use super::tally::{Change, Tally, by_policy, is_known, out_of_reach, since_baseline, told};
 use crate::audit::finding::{BaselineState, Finding, Location};
 use crate::audit::{Exit, Open, Origin, Report, Snippet, Status, worst};
@@ -104,6 +105,10 @@ struct Audit<'r> {
     /// From 1.
     number: usize,
     report: &'r Report,
+    /// Where it lies, or what the list calls it.
+    target: &'r str,
+    /// What names it to another command.
+    flags: String,
     release: String,
     told: Option<String>,
     verdict: Verdict,
@@ -369,6 +374,8 @@ impl<'r> Audit<'r> {
         Self {
             number,
             report,
+            target: place::target(report),
+            flags: flags(report),
             release: named,
             told: release.map(told),
             verdict: Verdict::new(&report.exit),

@@ -177,7 +177,7 @@ fn capital(word: &str) -> String {
 /// Text that Markdown shows as it is, on one line.
 fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut before = ' ';
+    let (mut before, mut run) = (' ', 0_usize);
     for (at, c) in text.char_indices() {
         let rest = text.get(at + c.len_utf8()..).unwrap_or_default();
         let next = rest.chars().next().unwrap_or(' ');
@@ -195,11 +195,14 @@ fn prose(text: &str) -> String {
             '.' | ':' if head.bytes().all(|byte| byte.is_ascii_digit()) => out.extend(['\\', c]),
             _ => out.push(c),
         }
-        // Mentions and references of GitHub and GitLab: @a #1 !1 $1 %1 &1 ~a ^a, and GH-1; links: https: and www. and mailto:; :smile:.
+        // Mentions and references of GitHub and GitLab: @a #1 !1 $1 %1 &1 ~a ^a, GH-1 and ABC-1; links: https: and www. and mailto:; :smile:.
         let is_mark = "@#!$%&~^:".contains(c) && !next.is_whitespace();
-        let is_number = c == '-' && before.eq_ignore_ascii_case(&'h') && next.is_ascii_digit();
+        let is_number = c == '-' && before.is_ascii_alphabetic() && next.is_ascii_digit();
+        // Seven digits of a commit are a link to it.
+        run = if c.is_ascii_hexdigit() { run + 1 } else { 0 };
+        let is_commit = run.is_multiple_of(6) && run > 0 && next.is_ascii_hexdigit();
         let is_host = c.eq_ignore_ascii_case(&'w') && next == '.' && before.eq_ignore_ascii_case(&'w');
-        if is_mark || is_number || is_host {
+        if is_mark || is_number || is_commit || is_host {
             out.push_str(BREAK);
         }
         before = c;
@@ -292,7 +295,7 @@ mod tests {
         for event in Parser::new_ext(&text, Options::all()) {
             is_code = matches!(event, Event::Code(_));
             let Event::Text(part) = event else { continue };
-            for mark in ["@root", "#1", "GH-2", "www.", "https://", ":smile:", "a@e"] {
+            for mark in ["@root", "#1", "GH-2", "ABC-123", "deadbee1", "www.", "https://", ":smile:", "a@e"] {
                 assert!(!part.contains(mark), "{mark} in {part}");
             }
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::audit::finding::{BaselineState, Finding, Location};
 use crate::audit::{Origin, Report, Scope};
+use crate::wording::shell_word;
 
 /// The name of a repository among the folders that paths are relative to.
 pub(super) const REPOSITORY: &str = "SRCROOT";
@@ -64,6 +65,25 @@ pub(super) fn target(report: &Report) -> &str {
         Scope::Config => &report.target.config_path,
     };
     report.target.id.as_deref().unwrap_or(by_place)
+}
+
+/// The flags that name this target to another command; none where it is found without them.
+pub(super) fn flags(report: &Report) -> String {
+    let target = &report.target;
+    let mut flags = String::new();
+    for (flag, from, path) in [
+        ("--state-dir", &target.state_dir_from, &target.state_dir),
+        ("--config", &target.config_path_from, &target.config_path),
+    ] {
+        // A path that had to be written out is none that a shell would know.
+        if from == flag && !path.contains("\\u{") {
+            let path =
+                target.root.as_ref().map_or(Path::new(path).to_owned(), |root| Path::new(root).join(path));
+            flags.extend([" ", flag, " "]);
+            flags += &shell_word(path);
+        }
+    }
+    flags
 }
 
 /// Numbers findings that have the same fingerprint, in the order of the report, so that each is one of its own.

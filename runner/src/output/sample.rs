@@ -12,7 +12,7 @@ use crate::policy::catalog::BUILTIN;
 use crate::policy::manifest::Severity;
 
 /// Is harmful to one format or another where it is not escaped.
-pub(super) const EVIL: &str = "a\"b'c<script>alert(1)</script>]]>&amp;|`x`**y**_z_[l](http://e.example)![i](http://e.example/i.png) @root #1 GH-2 \
+pub(super) const EVIL: &str = "a\"b'c<script>alert(1)</script>]]>&amp;|`x`**y**_z_[l](http://e.example)![i](http://e.example/i.png) @root #1 GH-2 ABC-123 deadbee1 \
      ~~s~~ $m$ :smile: www.e.example https://e.example a@e.example \\ %0A,: ::error file=a::b ##[error]c ##vso[task.complete]d";
 
 /// A finding with texts that are hostile.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::place::flags;
 use super::prose::{cut, room};
 use super::tally::{Change, Tally, by_policy, is_known, out_of_reach, since_baseline, told};
 use super::{Format, without_commands, wrap};
@@ -356,8 +357,12 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(missing) = report.confinement.as_ref().and_then(Confinement::told) {
         writeln!(out, "{DIM}not confined in full, missing: {}{DIM:#}", visible(&missing))?;
     }
-    let own = report.findings.iter().find(|finding| catalog::explains(&finding.check));
-    let added = || report.findings.iter().find(|finding| finding.origin == Origin::Installed);
+    // What is known comes last here, too.
+    let (known, new): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| is_known(finding));
+    let in_order = || new.iter().chain(&known);
+    let own = in_order().find(|finding| catalog::explains(&finding.check));
+    let added = || in_order().find(|finding| finding.origin == Origin::Installed);
     if let Some(first) = own.or_else(added) {
         writeln!(out, "{DIM}more about a check: chitin explain {}{DIM:#}", first.check_id)?;
     }
@@ -369,7 +374,8 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     if report.is_curable && report.target.sysroot.is_none() {
-        writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{DIM:#}")?;
+        let flags = flags(report);
+        writeln!(out, "{DIM}what can be cured safely, and how: chitin fix --dry-run{flags}{DIM:#}")?;
     }
     if *code == Exit::NOTHING {
         writeln!(
@@ -383,7 +389,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             (Scope::Installation, Some(_)) => "the code of plugins and skills",
             (Scope::Installation, None) => "the code of plugins and skills, and the live gateway",
         };
-        writeln!(out, "{DIM}{what}: chitin audit --deep{DIM:#}")?;
+        writeln!(out, "{DIM}{what}: chitin audit --deep{}{DIM:#}", flags(report))?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 //! Also reads the two `.env` files, whose attempts to move the target are reported and ignored.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -209,6 +211,11 @@ pub enum LocateError {
     /// The config of a repository is a link out of it: somebody who may change the repository would choose what is read.
     #[error("{} leads out of the repository {}", .0.display(), .1.display())]
     LeavesRepository(PathBuf, PathBuf),
+    /// Below `--root`, nobody can tell which accounts there are.
+    #[error(
+        "the accounts below --root are not known: {0}; is it the top of a file system? --state-dir names an installation in it"
+    )]
+    NoAccounts(String),
     /// Below `--root`, several accounts have an installation.
     #[error("several accounts have an installation: {}; name one of them with --state-dir", shown(.0))]
     SeveralHomes(Vec<PathBuf>),
@@ -299,7 +306,8 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     })
 }
 
-/// How much of an installation is meant. A config that lies in a state directory other than the caller's own is that one's.
+/// How much of an installation is meant. A config that lies in a state directory other than the caller's own is that one's; not in a
+/// repository, whose writers would choose by a folder whether the surroundings of an audit have a part in it.
 fn meant(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (Request, Scope) {
     let mut request = request.clone();
     let alone = request.config.as_ref().filter(|_| request.state_dir.is_none());
@@ -311,7 +319,9 @@ fn meant(request: &Request, env: &Environment, home: &Path, cwd: &Path) -> (Requ
             let (own, _) = state_dir(&request, env, home, cwd);
             if folder == own || is_same(&folder, &own) {
                 Scope::Installation
-            } else if scope::is_state_dir(&folder) {
+            } else if scope::repository(&folder.join(CONFIG_NAMES[0])).is_none()
+                && scope::is_state_dir(&folder)
+            {
                 request.state_dir = Some(folder);
                 Scope::Installation
             } else {
@@ -509,21 +519,21 @@ fn home_dir(env: &Environment, cwd: &Path) -> PathBuf {
 /// The home directory of the account from `/etc/passwd`, for services that run without `HOME`.
 fn account_home(uid: u32) -> Option<PathBuf> {
     let uid = uid.to_string();
-    accounts().into_iter().find_map(|(of, home)| (of == uid).then_some(home))
+    accounts().ok()?.into_iter().find_map(|(of, home)| (of == uid).then_some(home))
 }
 
 /// The accounts of `/etc/passwd`: user id and home directory. Below `--root` it is the file there, whose writer is a stranger:
 /// it is cut at colons, and says nothing but where a state directory may lie.
-fn accounts() -> Vec<(String, PathBuf)> {
+fn accounts() -> Result<Vec<(String, PathBuf)>, ReadError> {
     /// Far more than any local account file.
     const MAX_PASSWD_BYTES: u64 = 4 * 1024 * 1024;
-    let bytes = read_in_target(Path::new("/etc/passwd"), MAX_PASSWD_BYTES).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let account = |line: &str| {
-        let mut fields = line.split(':');
-        Some((fields.nth(2)?.to_owned(), PathBuf::from(fields.nth(2)?)))
+    let bytes = read_in_target(Path::new("/etc/passwd"), MAX_PASSWD_BYTES)?;
+    let account = |line: &[u8]| {
+        let mut fields = line.split(|byte| *byte == b':');
+        let uid = std::str::from_utf8(fields.nth(2)?).ok()?.to_owned();
+        Some((uid, PathBuf::from(OsStr::from_bytes(fields.nth(2)?))))
     };
-    text.lines().filter_map(account).collect()
+    Ok(bytes.split(|byte| *byte == b'\n').filter_map(account).collect())
 }
 
 /// The home directory of root in an image that names no account.
@@ -531,7 +541,12 @@ const ROOT_HOME: &str = "/root";
 
 /// The home directory that is meant below `--root`: the one that a named place lies in, and else the one that has a state directory.
 fn home_in_sysroot(request: &Request) -> Result<PathBuf, LocateError> {
-    let homes: BTreeSet<PathBuf> = accounts()
+    let is_named = request.state_dir.is_some() || request.config.is_some();
+    let accounts = match accounts() {
+        Err(error) if !is_named => return Err(LocateError::NoAccounts(error.to_string())),
+        accounts => accounts.unwrap_or_default(),
+    };
+    let homes: BTreeSet<PathBuf> = accounts
         .into_iter()
         .map(|(_, home)| normalise(&home))
         .filter(|home| home.is_absolute() && home.parent().is_some())

@@ -274,13 +274,6 @@ fn unusable(error: &FolderError) -> anyhow::Error {
     user_error(error.to_string(), help)
 }
 
-fn not_written(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    user_error(
-        format!("cannot write {}: {error}", path.display()),
-        "name a place in a folder that you can write to",
-    )
-}
-
 /// There is no such policy.
 pub(super) fn unknown(name: &str, set: Option<&Set>) -> anyhow::Error {
     let ids = BUILTIN.iter().filter_map(|builtin| builtin.manifest().ok()).map(|manifest| manifest.policy.id);

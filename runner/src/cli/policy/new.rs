@@ -8,7 +8,7 @@ use chitin::wording::shell_word;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
-use super::not_written;
+use crate::cli::outputs::not_written;
 use crate::cli::{show, user_error};
 
 #[derive(Args)]

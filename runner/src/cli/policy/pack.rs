@@ -11,7 +11,8 @@ use chitin::sandbox::limits::bytes;
 use chitin::target::read_regular;
 use clap::Args;
 
-use super::{not_written, read, unusable};
+use super::{read, unusable};
+use crate::cli::outputs::not_written;
 use crate::cli::{show, user_error};
 
 #[derive(Args)]

@@ -21,7 +21,8 @@ use nix::sys::resource::{UsageWho, getrusage};
 use similar::{ChangeTag, TextDiff};
 
 use super::check::component;
-use super::{NO_PROGRAM, not_written, read, refused};
+use super::{NO_PROGRAM, read, refused};
+use crate::cli::outputs::not_written;
 use crate::cli::progress::Progress;
 use crate::cli::{listen, user_error};
 

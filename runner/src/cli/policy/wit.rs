@@ -8,7 +8,7 @@ use chitin::sandbox::check::CONTRACT_VERSION;
 use chitin::sandbox::limits::bytes;
 use clap::Args;
 
-use super::not_written;
+use crate::cli::outputs::not_written;
 use crate::cli::{show, user_error};
 
 #[derive(Args)]
