@@ -3,17 +3,21 @@
 CARGO ?= cargo
 TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
+# What strangers' policies are built for, and with it what the built-in ones are.
 WASM = wasm32-wasip2
+WASM_TARGETS = $(WASM) wasm32-unknown-unknown
 
 .PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install the Rust target that policies are built for
-	@rustc --print target-libdir --target $(WASM) | xargs test -d || rustup target add $(WASM) || { \
-	  echo "error: the Rust target $(WASM) is missing and could not be installed" >&2; \
-	  echo "help: run 'rustup target add $(WASM)' where there is a network" >&2; exit 1; }
+setup: ## Install the Rust targets that policies are built for
+	@for target in $(WASM_TARGETS); do \
+	  rustc --print target-libdir --target $$target | xargs test -d || rustup target add $$target || { \
+	    echo "error: the Rust target $$target is missing and could not be installed" >&2; \
+	    echo "help: run 'rustup target add $$target' where there is a network" >&2; exit 1; }; \
+	done
 
 build: setup ## Build the runner and all policies
 	$(CARGO) build --locked

@@ -1,4 +1,4 @@
-//! With the compiler (the feature, which is on by default): builds the policies, and the components that the runner itself calls, for `wasm32-wasip2`, compiles them ahead of time for the architecture's baseline, and writes
+//! With the compiler (the feature, which is on by default): builds the policies, and the components that the runner itself calls, makes components of them, compiles them ahead of time for the architecture's baseline, and writes
 //! the list of built-in policies that the runner embeds.
 //!
 //! Without the compiler: takes the code that a build with the compiler has left in `target/policies/code/MACHINE`, which
@@ -32,7 +32,7 @@ mod engine;
 mod nested_cargo;
 
 #[cfg(feature = "compiler")]
-const WASM_TARGET: &str = "wasm32-wasip2";
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Folders of `policies/` that are no policies.
 const NOT_POLICIES: [&str; 2] = ["sdk", "template"];
@@ -77,8 +77,14 @@ fn main() -> Result<()> {
             continue;
         }
         let (manifest, page) = (literal(&folder.join("policy.toml")), literal(&folder.join("README.md")));
-        writeln!(list, "Builtin {{ manifest: include_str!({manifest}), page: include_str!({page}) }},")?;
+        let parsed = parsed(&folder.join("policy.toml"), &out.join(format!("{id}.json")))?;
+        writeln!(
+            list,
+            "Builtin {{ manifest: include_str!({manifest}), parsed: include_str!({parsed}), page: include_str!({page}) }},"
+        )?;
     }
+    parsed(&root.join("runner/src/audit/suppressions/policy.toml"), &out.join("own.json"))?;
+    println!("cargo::rerun-if-changed=src/audit/suppressions/policy.toml");
     writeln!(code_section, ".balign {alignment}\n.text")?;
     fs::write(out.join("builtin.s"), code_section)?;
     fs::write(out.join("builtin.rs"), format!("[\n{list}]\n"))?;
@@ -203,6 +209,15 @@ fn make(order: &Order<'_>) -> Result<Made> {
     Ok(Made { engine: engine.to_owned(), keys })
 }
 
+/// Writes a manifest as JSON, which takes the program a fifth of the time to read. Gives the file's path as a literal.
+fn parsed(manifest: &Path, json: &Path) -> Result<String> {
+    let text = fs::read_to_string(manifest).with_context(|| format!("{} is missing", manifest.display()))?;
+    let value: serde_json::Value =
+        toml::from_str(&text).with_context(|| format!("{} is not understood", manifest.display()))?;
+    fs::write(json, value.to_string())?;
+    Ok(literal(json))
+}
+
 /// A path as a string literal of Rust.
 fn literal(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
@@ -245,16 +260,20 @@ fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
     Ok(target_dir.join(WASM_TARGET).join("policy"))
 }
 
-/// Compiles a component, unless its code was made from the same bytes by the same engine. Gives the code's key.
+/// Makes a component of a module, and compiles it, unless its code was made from the same bytes by the same engine. Gives the code's key.
 #[cfg(feature = "compiler")]
 fn compile(compiler: &wasmtime::Engine, wasm: &Path, code: &Path) -> Result<String> {
-    let component = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
+    let module = fs::read(wasm).with_context(|| format!("{} is missing", wasm.display()))?;
     let mut hasher = DefaultHasher::new();
-    component.hash(&mut hasher);
+    module.hash(&mut hasher);
     compiler.precompile_compatibility_hash().hash(&mut hasher);
     let key = format!("{:016x}", hasher.finish());
     let key_file = code.with_extension("key");
     if !(code.is_file() && fs::read_to_string(&key_file).is_ok_and(|known| known == key)) {
+        let component = wit_component::ComponentEncoder::default()
+            .module(&module)
+            .and_then(|mut encoder| encoder.encode())
+            .with_context(|| format!("{} is no policy", wasm.display()))?;
         let machine_code = compiler.precompile_component(&component).map_err(anyhow::Error::from);
         fs::write(code, machine_code.with_context(|| format!("{} does not compile", wasm.display()))?)?;
         fs::write(&key_file, &key)?;

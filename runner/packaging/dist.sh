@@ -101,7 +101,7 @@ sbom() { # TRIPLE FILE
         cargo cyclonedx --quiet --manifest-path runner/Cargo.toml --format json --spec-version 1.5 --target "$1" \
             --override-filename program &&
             cargo cyclonedx --quiet --manifest-path runner/Cargo.toml --format json --spec-version 1.5 \
-                --target wasm32-wasip2 --override-filename policy &&
+                --target wasm32-unknown-unknown --override-filename policy &&
             python3 - "$copy" runner/program.json policies/*/policy.json <<'EOF' >"$2"
 import json, sys
 
@@ -174,7 +174,7 @@ version=$(cargo metadata --locked --no-deps --format-version 1 |
 
 rm -rf "$dist"
 mkdir -p "$dist/man" "$dist/completions" "$tools"
-rust_target wasm32-wasip2
+rust_target wasm32-unknown-unknown
 has_auditable=yes
 cargo_tool cargo-auditable 0.7.7 || { has_auditable=; skip "the list of crates inside the program: cargo-auditable could not be installed"; }
 for triple in $TARGETS; do

@@ -9,8 +9,18 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
 
+use chitin::audit::{Basis, Evaluation, Origin, Planned, Subject, evaluate};
+use chitin::budget::Budget;
+use chitin::policy::cache::Cache;
+use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::check::CONTRACT_VERSION;
+use chitin::sandbox::limits::Limits;
+use chitin::sandbox::{Code, Sandbox, compile};
+use chitin::target::{Environment, Request, locate};
+use chitin_test_support::POLICIES;
 use sha2::{Digest as _, Sha256};
 
 /// The first version, and its text.
@@ -117,4 +127,55 @@ fn a_change_of_the_text_is_a_change_of_the_version() {
         "wit/ is not what {LOCK} says: raise the version in wit/policy.wit and check.rs, write into CHANGELOG.md what changed for \
          policies, and add a line to {LOCK}"
     );
+}
+
+/// What the policies of a plan say of the demo installation.
+fn said(home: &Path, sandbox: &Sandbox, plan: &[Arc<Planned>]) -> Evaluation {
+    let mut environment: Environment = [("HOME", home.to_str().unwrap())].into_iter().collect();
+    let (located, problems) = locate(&Request::default(), &mut environment, home).unwrap();
+    let config = chitin::config::load(&located, &mut environment);
+    let subject =
+        Subject::new(located, environment, config, problems, &Basis { deep: true, ..Basis::default() });
+    evaluate(sandbox, &Arc::new(subject), plan, &Limits::default(), &Budget::default())
+}
+
+/// The runner's own policies are built without WASI, which they never call. They are nothing that a stranger's could not be.
+#[test]
+fn each_built_in_policy_says_the_same_as_a_strangers_component() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().canonicalize().unwrap();
+    assert!(Command::new(root().join("tests/corpus/demo/install")).arg(&home).status().unwrap().success());
+    let cache = Cache::of(&[("HOME", home.to_str().unwrap())].into_iter().collect(), None);
+    let program = Path::new(env!("CARGO_BIN_EXE_chitin"));
+    assert_eq!(POLICIES.len(), BUILTIN.len());
+    let (mut own, mut strangers) = (Vec::new(), Vec::new());
+    for ((number, builtin), (id, file)) in BUILTIN.iter().enumerate().zip(POLICIES) {
+        let manifest = builtin.manifest().unwrap();
+        assert_eq!(manifest.policy.id, *id);
+        if manifest.capabilities.gateway {
+            continue;
+        }
+        // The manifest is put in as `chitin policy pack` does it.
+        let packed = chitin::author::pack::pack(&fs::read(file).unwrap(), builtin.manifest, None).unwrap();
+        let code = compile::in_child(program, &packed.bytes, &Budget::default()).unwrap();
+        let (file, _) = cache.keep(&code.label(&packed.bytes).unwrap(), code.bytes()).unwrap();
+        for (code, plan) in [(Code::Builtin(number), &mut own), (Code::in_file(file), &mut strangers)] {
+            plan.push(Arc::new(Planned {
+                granted: manifest.capabilities.clone(),
+                manifest: manifest.clone(),
+                code: Ok(code),
+                origin: Origin::BuiltIn,
+            }));
+        }
+    }
+    let sandbox = Sandbox::new().unwrap();
+    let (own, strangers) = (said(&home, &sandbox, &own), said(&home, &sandbox, &strangers));
+    assert_eq!(own.outcomes.len(), strangers.outcomes.len());
+    for (own, stranger) in own.outcomes.iter().zip(&strangers.outcomes) {
+        let id = &own.manifest.policy.id;
+        let told = |outcome: &chitin::audit::Outcome| {
+            format!("{:?} {:?} {:?} {:?}", outcome.verdict, outcome.open, outcome.gap, outcome.denied)
+        };
+        assert_eq!(told(own), told(stranger), "{id}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Builds the hostile guests for `wasm32-wasip2` and lists them. Those in Rust are examples of `chitin-hostile`; those
+//! Builds the hostile guests, and the built-in policies as a stranger would, for `wasm32-wasip2`, and lists them. Guests in Rust are examples of `chitin-hostile`; those
 //! in WebAssembly text are core modules that do what Rust does not let one do, made into components here.
 
 #![allow(clippy::disallowed_methods, reason = "a build script reads and writes files")]
@@ -20,7 +20,7 @@ const WASM_TARGET: &str = "wasm32-wasip2";
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    for input in ["runner/nested_cargo.rs", "wit", "policies/sdk", "tests/hostile", "Cargo.toml"] {
+    for input in ["runner/nested_cargo.rs", "wit", "policies", "tests/hostile", "Cargo.toml"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -53,8 +53,43 @@ fn main() -> Result<()> {
         "];\n\n/// Calls a macro with the name of each guest.\n#[macro_export]\nmacro_rules! for_each_hostile_guest {{\n    \
          ($each:ident) => {{\n{calls}    }};\n}}\n"
     )?;
+    list.push_str("/// The built-in policies as components for `wasm32-wasip2`: ids and files.\npub const POLICIES: &[(&str, &str)] = &[\n");
+    let policies = policies(&root.join("policies"))?;
+    let built = build_policies(&root, &out, &policies)?;
+    for id in policies {
+        let file = built.join(format!("{}.wasm", id.replace('-', "_")));
+        writeln!(list, "    ({id:?}, {:?}),", file.to_string_lossy())?;
+    }
+    list.push_str("];\n");
     fs::write(out.join("guests.rs"), list)?;
     Ok(())
+}
+
+/// The folders of the built-in policies, in byte order.
+fn policies(folder: &Path) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name != "template" && entry.path().join("policy.toml").is_file() {
+            ids.push(name);
+        }
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+/// Builds the built-in policies with one call of cargo.
+fn build_policies(root: &Path, out: &Path, ids: &[String]) -> Result<PathBuf> {
+    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
+    for id in ids {
+        cargo.args(["--package", id]);
+    }
+    let output = cargo.output().context("cargo could not be started for the policies")?;
+    if !output.status.success() {
+        bail!("the policies do not build for {WASM_TARGET}:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(target_dir.join(WASM_TARGET).join("policy"))
 }
 
 /// The files of all guests, in byte order.

@@ -1,4 +1,4 @@
-//! The hostile guests, built and listed for the runner's tests. The list is generated, so that a guest without a test
+//! The hostile guests, and the built-in policies as strangers' components, built and listed for the runner's tests. The list is generated, so that a guest without a test
 //! does not compile. Beside them, a sigstore for tests.
 
 pub mod sigstore;
