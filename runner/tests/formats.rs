@@ -201,6 +201,7 @@ fn check(name: &str, home: &Home, more: &[&str], code: i32) {
             "gitlab" => is_gitlab(&text),
             "ndjson" => is_ndjson(&text, code),
             "html" => is_html(&text),
+            "prometheus" => assert!(text.contains(&format!("}} {code}\n")), "{text}"),
             "json" => assert!(serde_json::from_str::<Value>(&text).unwrap()["exit"]["code"] == code),
             "markdown" | "text" => assert!(text.contains(&format!("exit {code}")), "{text}"),
             other => panic!("no reader for {other}"),

@@ -15,6 +15,7 @@ mod junit;
 mod markdown;
 mod ndjson;
 mod place;
+mod prometheus;
 mod prose;
 #[cfg(test)]
 mod sample;
@@ -29,6 +30,7 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ndjson::Ndjson;
+pub use prometheus::Prometheus;
 pub use prose::{fit, paragraph, width_of, without_commands, without_commands_in_markup, wrap};
 pub use sarif::Sarif;
 pub use text::Text;
@@ -68,11 +70,13 @@ pub enum FormatName {
     Markdown,
     /// A page for a browser.
     Html,
+    /// For dashboards: numbers for the node exporter.
+    Prometheus,
 }
 
 impl FormatName {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Text,
         Self::Json,
         Self::Sarif,
@@ -83,6 +87,7 @@ impl FormatName {
         Self::Ndjson,
         Self::Markdown,
         Self::Html,
+        Self::Prometheus,
     ];
 
     /// The name.
@@ -99,6 +104,7 @@ impl FormatName {
             Self::Ndjson => "ndjson",
             Self::Markdown => "markdown",
             Self::Html => "html",
+            Self::Prometheus => "prometheus",
         }
     }
 
@@ -116,6 +122,7 @@ impl FormatName {
             Self::Ndjson => Box::new(Ndjson),
             Self::Markdown => Box::new(Markdown::default()),
             Self::Html => Box::new(Html),
+            Self::Prometheus => Box::new(Prometheus),
         }
     }
 }
