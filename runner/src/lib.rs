@@ -17,6 +17,8 @@
 pub mod audit;
 pub mod author;
 pub mod budget;
+#[cfg(feature = "registry")]
+pub mod collector;
 pub mod config;
 pub mod confine;
 pub mod fix;
@@ -28,6 +30,8 @@ pub mod random;
 pub mod sandbox;
 pub mod settings;
 pub mod target;
+#[cfg(feature = "registry")]
+mod web;
 pub mod wire;
 pub mod wording;
 pub mod worker;

@@ -82,9 +82,14 @@ struct Results {
     tally: Tally,
     /// The reports and their numbers, where they are kept.
     reports: Vec<(usize, Report)>,
+    /// Reports that the collector was not sent yet.
+    unsent: Vec<Report>,
     /// Targets that an interrupt cut.
     cut: usize,
 }
+
+/// Reports that are sent to a collector at a time.
+const BATCH: usize = 20;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -179,7 +184,14 @@ impl Fleet<'_> {
         results.tally.add(&report.exit);
         self.done.fetch_add(1, Ordering::Relaxed);
         if self.streams {
-            return self.arguments.output.stream(&report);
+            self.arguments.output.stream(&report)?;
+            if self.arguments.output.has_collector() {
+                results.unsent.push(report);
+            }
+            if results.unsent.len() >= BATCH {
+                self.arguments.output.send(&std::mem::take(&mut results.unsent))?;
+            }
+            return Ok(());
         }
         results.reports.push((number, report));
         Ok(())
@@ -191,9 +203,10 @@ impl Fleet<'_> {
             return Err(error);
         }
         let is_interrupted = self.is_interrupted();
-        let Results { tally, mut reports, cut } =
+        let Results { tally, mut reports, unsent, cut } =
             self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.streams {
+            self.arguments.output.send(&unsent)?;
             let left_out = lock(&self.targets).1.left_out();
             if left_out > 0 {
                 note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));

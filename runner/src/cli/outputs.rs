@@ -6,8 +6,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+#[cfg(feature = "registry")]
+use std::sync::OnceLock;
 
 use chitin::audit::{Report, visible};
+#[cfg(feature = "registry")]
+use chitin::collector::{self, Collector};
 use chitin::output::{Format, FormatName, Markdown};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -35,6 +39,11 @@ pub(super) struct OutputArguments {
     /// Write the report to FILE in FORMAT, too; may be given more than once
     #[arg(long = "output", value_name = "FORMAT=FILE")]
     files: Vec<Output>,
+    /// Send findings and numbers to a collector of OpenTelemetry, too, by OTLP over HTTP; URL is what `/v1/logs` stands behind, and
+    /// `$OTEL_EXPORTER_OTLP_HEADERS` has the headers that it asks for
+    #[cfg(feature = "registry")]
+    #[arg(long, value_name = "URL", conflicts_with = "fix")]
+    otlp: Option<String>,
     /// One line for each finding, in the format text
     #[arg(long)]
     short: bool,
@@ -74,6 +83,7 @@ impl OutputArguments {
 
     /// The files can be written, as far as that can be told before there is a report, and none of them is one of `inputs`.
     pub(super) fn check(&self, inputs: &[&Path]) -> anyhow::Result<()> {
+        self.collector()?;
         let mut seen = HashSet::new();
         let inputs: Vec<PathBuf> = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
         for Output { path, .. } in &self.files {
@@ -108,6 +118,62 @@ impl OutputArguments {
         emit(self.stdout(), self.short, std::slice::from_ref(report))
     }
 
+    /// Some collector is sent the reports.
+    #[cfg(feature = "registry")]
+    pub(super) fn has_collector(&self) -> bool {
+        self.otlp.is_some()
+    }
+
+    /// The collector that reports are sent to.
+    #[cfg(feature = "registry")]
+    fn collector(&self) -> anyhow::Result<Option<&'static Collector>> {
+        static COLLECTOR: OnceLock<Collector> = OnceLock::new();
+        let Some(address) = &self.otlp else { return Ok(None) };
+        if let Some(known) = COLLECTOR.get() {
+            return Ok(Some(known));
+        }
+        let headers = std::env::var(collector::HEADERS).ok();
+        let made = Collector::new(address, headers.as_deref()).map_err(|error| {
+            user_error(error.to_string(), "docs/fleet.md says how results get to a collector")
+        })?;
+        Ok(Some(COLLECTOR.get_or_init(|| made)))
+    }
+
+    /// Sends reports to the collector, where there is one.
+    #[cfg(feature = "registry")]
+    pub(super) fn send(&self, reports: &[Report]) -> anyhow::Result<()> {
+        match self.collector()? {
+            Some(collector) => collector.send(reports).map_err(|error| {
+                user_error(
+                    format!("cannot send the report: {error}"),
+                    "the report itself is not lost: it was written, too",
+                )
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// No collector is known to this program.
+    #[cfg(not(feature = "registry"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same as with the feature")]
+    fn collector(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// No collector is known to this program.
+    #[cfg(not(feature = "registry"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same as with the feature")]
+    pub(super) fn send(&self, _reports: &[Report]) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// No collector is known to this program.
+    #[cfg(not(feature = "registry"))]
+    #[allow(clippy::unused_self, reason = "the same as with the feature")]
+    pub(super) fn has_collector(&self) -> bool {
+        false
+    }
+
     /// Writes the reports everywhere. What cannot be written is told, and the others are written all the same.
     ///
     /// # Errors
@@ -122,8 +188,8 @@ impl OutputArguments {
         if self.stdout() == FormatName::GitHub {
             summarise(reports);
         }
-        let mut failures: Vec<anyhow::Error> =
-            std::iter::once(to_stdout).chain(files).filter_map(Result::err).collect();
+        let results = std::iter::once(to_stdout).chain(files).chain([self.send(reports)]);
+        let mut failures: Vec<anyhow::Error> = results.filter_map(Result::err).collect();
         let Some(last) = failures.pop() else { return Ok(()) };
         failures.iter().for_each(complain);
         Err(last)

@@ -7,6 +7,7 @@ use crate::audit::Report;
 
 #[cfg(test)]
 mod constructed;
+mod gauges;
 mod github;
 mod gitlab;
 mod html;
@@ -14,6 +15,7 @@ mod json;
 mod junit;
 mod markdown;
 mod ndjson;
+pub mod otlp;
 mod place;
 mod prometheus;
 mod prose;

@@ -1,16 +1,16 @@
 //! HTTP to one registry: bounded in size and time, over TLS but for a registry on this machine. Redirects are followed here, so that
 //! none leads to a file or out of TLS, and none carries credentials to another host.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Method, Request};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
 
 use super::{Credentials, Reference, RegistryError};
+use crate::web::{self, plain};
 
 /// Redirects of one request that are followed: registries send to a store of blobs, and no further.
 const MAX_REDIRECTS: usize = 5;
@@ -92,25 +92,12 @@ impl Http {
         let scheme = if reference.is_local() { "http" } else { "https" };
         let origin = Url::parse(&format!("{scheme}://{host}"))
             .map_err(|error| RegistryError::Reference(format!("{host} is no host: {error}")))?;
-        let certificates = rustls_native_certs::load_native_certs().certs;
-        let certificates: Vec<Certificate<'static>> =
-            certificates.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(certificates.into_iter()))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("chitin/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
+        let config = web::agent()
             .timeout_connect(Some(SILENCE))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))
             .timeout_per_write(Some(SILENCE))
-            .timeout_global(Some(REQUEST))
-            .tls_config(tls);
+            .timeout_global(Some(REQUEST));
         // What is on this machine is asked without TLS, and by nobody in between.
         let is_local = reference.is_local();
         let config = if is_local { config.proxy(None) } else { config };
@@ -370,15 +357,6 @@ fn parameter(challenge: &str, name: &str) -> Option<String> {
         rest = next;
     }
     None
-}
-
-/// An error in words that people know.
-fn plain(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::HostNotFound => "nobody knows this host".to_owned(),
-        ureq::Error::Timeout(_) => "it took too long".to_owned(),
-        error => error.to_string(),
-    }
 }
 
 #[cfg(test)]
