@@ -7,7 +7,7 @@ CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 WASM_TARGETS = $(WASM) wasm32-unknown-unknown
 
-.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples check-fleet lint fmt docs bless bench measure parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ check-html: build ## Show the pages of --format html to a browser: themes, width
 check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.yml, the workflows, the hook of pre-commit and the examples in docs/ci.md (ARGS="--require-all")
 	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)
 
+check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run the examples of docs/fleet.md: Ansible, Kubernetes, Ray (ARGS="--require-all", names)
+	@CHITIN="$(abspath $(CHITIN))" POLICY="$(wildcard $(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm)" \
+	  tests/fleet/check.py $(ARGS)
+
 lint: setup ## Check formatting and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -77,6 +81,9 @@ docs: build ## Write the generated pages: docs/checks.md, docs/differences.md, d
 
 bless: build ## Write the expected outputs anew, after a look at what changed
 	CHITIN_BLESS=1 $(CARGO) test --locked --package chitin --test policies --test consoles --test ordinary
+
+measure: ## Measure a program as people get it, beside find and grep (CHITIN=PROGRAM, ARGS="--files 0,3000")
+	@CHITIN="$(abspath $(CHITIN))" tests/performance/measure.py $(ARGS)
 
 bench: build ## Measure; prints times and ratios taken in one run
 	$(CARGO) bench --locked --package chitin --bench audit --bench scan --profile dev

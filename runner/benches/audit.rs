@@ -125,7 +125,7 @@ fn main() {
     walks(&small, &large);
 }
 
-/// A state directory with this many session transcripts, in folders of a hundred.
+/// A state directory with this many session transcripts, where the gateway puts them.
 fn target(scratch: &Path, files: usize) -> PathBuf {
     let state = scratch.join(format!("state-{files}"));
     fs::create_dir(&state).unwrap();
@@ -137,8 +137,8 @@ fn target(scratch: &Path, files: usize) -> PathBuf {
     fs::write(state.join("openclaw.json"), config).unwrap();
     fs::set_permissions(state.join("openclaw.json"), fs::Permissions::from_mode(0o600)).unwrap();
     for number in 0..files {
-        let folder = state.join(format!("agents/agent{}/sessions/{}", number % 10, number / 1000));
-        if number % 1000 < 10 {
+        let folder = state.join(format!("agents/agent{}/sessions", number % 10));
+        if number < 10 {
             fs::create_dir_all(&folder).unwrap();
         }
         fs::write(folder.join(format!("{number}.jsonl")), "").unwrap();
