@@ -450,7 +450,7 @@ while [ "$1" != -- ]; do
 done
 shift
 mount -o remount,bind,ro "$root"
-exec setpriv --no-new-privs chroot --userspec="$account" --groups= "$root" "$@"
+exec setpriv --no-new-privs "$(PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v chroot)" --userspec="$account" --groups= "$root" "$@"
 """
 
 
