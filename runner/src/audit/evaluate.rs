@@ -1,6 +1,7 @@
 //! Runs the planned policies in parallel, each within its share of the audit's time. Data in, outcomes out; nothing here
 //! prints or changes anything.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -215,7 +216,10 @@ impl Stage {
     ) -> Duration {
         let mut used = Duration::ZERO;
         for _ in 0..2 {
-            let queue = self.slices(&indices, share.saturating_sub(used));
+            let mut queue = self.slices(&indices, share.saturating_sub(used));
+            // Whoever asks for more fuel than others takes longest: the others run beside it, and not before.
+            let fuel = |index: usize| self.planned(index).and_then(|(_, planned)| planned.granted.fuel);
+            queue.sort_by_key(|(index, _)| Reverse(fuel(*index)));
             let group = Group {
                 queue,
                 next: AtomicUsize::new(0),
