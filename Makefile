@@ -5,7 +5,7 @@ TARGET_DIR = $(or $(CARGO_TARGET_DIR),target)
 CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 
-.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples lint fmt docs bless bench parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples check-fleet lint fmt docs bless bench parity release-facts dist check-dist ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ check-html: build ## Show the pages of --format html to a browser: themes, width
 
 check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.yml, the workflows, the hook of pre-commit and the examples in docs/ci.md (ARGS="--require-all")
 	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)
+
+# A component with a manifest, for the parts about policies of others.
+check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run what docs/fleet.md is about: Ansible, Kubernetes, Ray (ARGS="--require-all", steps)
+	$(if $(POLICY),,$(CARGO) build --locked --package chitin-test-support)
+	@CHITIN="$(CHITIN)" POLICY="$(or $(POLICY),$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm)" \
+	  tests/fleet/check.py $(ARGS)
 
 lint: setup ## Check formatting and lints
 	$(CARGO) fmt --all --check

@@ -22,6 +22,10 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
+
+# A cluster of one's own listens to the network, too, and whoever it obeys runs code here. Ray reads this while it is imported.
+if "RAY_ADDRESS" not in os.environ:
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 import ray
 
 FINDING = pyarrow.struct([(name, pyarrow.string()) for name in ["check", "policy", "severity", "title", "places"]])
@@ -107,8 +111,6 @@ def main():
     left = {file: batch for file, batch in batches.items() if not file.exists()}
     own = {}
     if "RAY_ADDRESS" not in os.environ:
-        # Ray listens to the network, and whoever it obeys runs code here: it obeys this process alone.
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
         own = {"num_cpus": chosen.workers, "include_dashboard": False, "object_store_memory": 100 << 20}
     ray.init(log_to_driver=False, logging_level="error", **own)
     waiting = [audit_batch.remote(command, expected, batch, str(file)) for file, batch in left.items()]
