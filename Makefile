@@ -65,8 +65,10 @@ check-html: build ## Show the pages of --format html to a browser: themes, width
 check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.yml, the workflows, the hook of pre-commit and the examples in docs/ci.md (ARGS="--require-all")
 	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)
 
-check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run the examples of docs/fleet.md: Ansible, Kubernetes, Ray (ARGS="--require-all", names)
-	@CHITIN="$(abspath $(CHITIN))" POLICY="$(wildcard $(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm)" \
+# A component with a manifest, for the parts about policies of others.
+check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run what docs/fleet.md is about: Ansible, Kubernetes, Ray (ARGS="--require-all", steps)
+	$(if $(POLICY),,$(CARGO) build --locked --package chitin-test-support)
+	@CHITIN="$(CHITIN)" POLICY="$(or $(POLICY),$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm)" \
 	  tests/fleet/check.py $(ARGS)
 
 lint: setup ## Check formatting and lints

@@ -233,7 +233,8 @@ def check_ansible(work):
     code, said, ends = play(real, "one")
     modes = {name: tree(work / "one").get(name, "-")[0] for name in ["bin/chitin", "etc/chitin", "etc/chitin/chitin.toml"]}
     expected = {"bin/chitin": "-rwxr-xr-x", "etc/chitin": "drwxr-xr-x", "etc/chitin/chitin.toml": "-rw-r--r--"}
-    told("ansible: the program and its settings are installed, for its owner to change", modes == expected and ends["one"][0] > 0, f"{modes}\n{said}")
+    is_right = modes == expected and ends["one"][0] > 0
+    told("ansible: the program and its settings are installed, for its owner to change", is_right, f"{modes}\n{said}")
 
     everyone = "all:!fresh:!policies"
     play(real, everyone)
@@ -241,7 +242,8 @@ def check_ansible(work):
     code, said, ends = play(real, everyone)
     changed = {name: now[0] for name, now in ends.items() if now[0]}
     told("ansible: a second run changes nothing", len(ends) == 5 and not changed and folders() == before, f"{changed}\n{said}")
-    told("ansible: the gate fails four hosts and passes one", code == 2 and [ends[name][1] for name in hosts if name in ends] == [1, 0, 1, 1, 1], said)
+    gate = [ends[name][1] for name in hosts if name in ends]
+    told("ansible: the gate fails four hosts and passes one", code == 2 and gate == [1, 0, 1, 1, 1], said)
     verdicts = {"one": 1, two: 0, "none": 4, "gone": 2, "broken": 3}
     words = ["exit 1, findings at or above critical", "exit 0, no finding", "exit 4, nothing to audit", "exit 2, unusable", "exit 3, incomplete"]
     told("ansible: each exit code is told in words", all(word in said for word in words), said)
@@ -284,7 +286,8 @@ def check_ansible(work):
             is_right = ends["fresh"][1] == 1 and folders()["fresh"] == before["fresh"] and NO_DIGEST in said
             told(f"ansible: a program from {name} with another digest is not installed", is_right, said)
         code, said, ends = play(real, "fresh", chitin_passing_codes=[4], **address)
-        told("ansible: it is installed from an address", code == 0 and (work / "fresh/bin/chitin").read_bytes() == program.read_bytes(), said)
+        is_right = code == 0 and (work / "fresh/bin/chitin").read_bytes() == program.read_bytes()
+        told("ansible: it is installed from an address", is_right, said)
         server.shutdown()
     # What was exchanged on the host is put right before it runs.
     marker = work / "ran"
@@ -300,12 +303,14 @@ def check_ansible(work):
         before = tree(work / "policies")
         code, said, ends = play(real, "policies")
         ran = {finding["unmapped"]["policy"] for finding in ndjson((results / "policies.ndjson").read_text())[0]}
-        told("ansible: a policy of others runs as the lock pins it", ends["policies"][0] == 0 and added[1] in ran and tree(work / "policies") == before, said)
+        is_right = ends["policies"][0] == 0 and added[1] in ran and tree(work / "policies") == before
+        told("ansible: a policy of others runs as the lock pins it", is_right, said)
     else:
         skip("ansible: a policy of others", "POLICY names no component")
     same = (REPOSITORY / "runner/packaging/chitin.toml").read_bytes()
     copies = ["ansible/roles/chitin/files/chitin.toml", "kubernetes/base/chitin.toml"]
-    told("ansible, kubernetes: the settings are those of the package", all((REPOSITORY / "runner/packaging" / name).read_bytes() == same for name in copies))
+    is_right = all((REPOSITORY / "runner/packaging" / name).read_bytes() == same for name in copies)
+    told("ansible, kubernetes: the settings are those of the package", is_right)
     lint = ["ansible-lint", "--offline", "--strict", "--profile", "production", "."]
     code, said = run(lint, cwd=shutil.copytree(REPOSITORY / "runner/packaging/ansible", work / "lint"), env=environment)
     told("ansible: the role and the playbooks, by ansible-lint", code == 0, said)
@@ -511,14 +516,16 @@ def check_pod(work):
         account = f"{pod['securityContext']['runAsUser']}:{pod['securityContext']['runAsGroup']}"
         before = tree(base / "state")
         command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-euc", POD, "-", root, account, *mounts, "--"]
-        done = subprocess.run([*command, "/usr/bin/chitin", *pod["containers"][0]["args"]], capture_output=True, env={}, timeout=600)
+        done = subprocess.run([*command, "/usr/bin/chitin", *pod["containers"][0]["args"]], capture_output=True, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, timeout=600)
         said = done.stdout.decode() + done.stderr.decode()
         findings, targets = ndjson(done.stdout.decode())
         ends = [(target["id"], target["exit"]["code"], target["assessed"]) for target in targets]
-        told(f"pod: {name} is assessed in full by its owner, on a root that is read-only", ends == [("team-a/openclaw", 1, True)] and done.returncode == 1, said)
+        is_right = ends == [("team-a/openclaw", 1, True)] and done.returncode == 1
+        told(f"pod: {name} is assessed in full by its owner, on a root that is read-only", is_right, said)
         told(f"pod: {name} is left as it was", tree(base / "state") == before)
         if name == "policies-configmap":
-            told("pod: a policy of others runs as the lock pins it", added[1] in {finding["unmapped"]["policy"] for finding in findings}, said)
+            ran = {finding["unmapped"]["policy"] for finding in findings}
+            told("pod: a policy of others runs as the lock pins it", added[1] in ran, said)
 
 
 # Ray
@@ -589,9 +596,9 @@ def check_ray(work):
     def worker():
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                words, parent = (process / "cmdline").read_bytes().split(b"\0"), int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if os.readlink(process / "exe") == str(work / "chitin") and b"--targets" in words and not os.readlink(f"/proc/{parent}/exe").startswith(str(work)):
-                    return parent
+                is_ours = os.readlink(process / "exe") == str(work / "chitin")
+                if is_ours and b"--targets" in (process / "cmdline").read_bytes().split(b"\0"):
+                    return int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except OSError:
                 continue
 
@@ -610,7 +617,8 @@ def check_ray(work):
     told("ray: a worker that is killed loses no target, and none counts twice", is_right, said("results"))
     before = tree(work / "results")
     code = begin("results", 1).wait(timeout=600)
-    told("ray: a second run audits nothing again", code == 2 and " 0 of them to do" in said("results") and tree(work / "results") == before, said("results"))
+    is_right = code == 2 and " 0 of them to do" in said("results") and tree(work / "results") == before
+    told("ray: a second run audits nothing again", is_right, said("results"))
 
 
 STEPS = {"ansible": check_ansible, "kubernetes": check_kubernetes, "pod": check_pod, "ray": check_ray}

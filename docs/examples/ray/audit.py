@@ -20,13 +20,12 @@ import sys
 import time
 from pathlib import Path
 
-# Ray listens to the network, and whoever it obeys runs code here: one of our own obeys this process alone. It reads that when it is imported.
-OWN = "RAY_ADDRESS" not in os.environ
-if OWN:
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-
 import pyarrow
 import pyarrow.parquet
+
+# A cluster of one's own listens to the network, too, and whoever it obeys runs code here. Ray reads this while it is imported.
+if "RAY_ADDRESS" not in os.environ:
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 import ray
 
 FINDING = pyarrow.struct([(name, pyarrow.string()) for name in ["check", "policy", "severity", "title", "places"]])
@@ -110,8 +109,10 @@ def main():
         name = hashlib.sha256(json.dumps([expected, chosen.fail_on, batch]).encode()).hexdigest()[:32]
         batches[chosen.results.resolve() / f"{name}.parquet"] = batch
     left = {file: batch for file, batch in batches.items() if not file.exists()}
-    size = {"num_cpus": chosen.workers, "include_dashboard": False, "object_store_memory": 100 << 20} if OWN else {}
-    ray.init(log_to_driver=False, logging_level="error", **size)
+    own = {}
+    if "RAY_ADDRESS" not in os.environ:
+        own = {"num_cpus": chosen.workers, "include_dashboard": False, "object_store_memory": 100 << 20}
+    ray.init(log_to_driver=False, logging_level="error", **own)
     waiting = [audit_batch.remote(command, expected, batch, str(file)) for file, batch in left.items()]
     print(f"{len(targets)} targets, {len(batches)} batches, {len(waiting)} of them to do", flush=True)
     done = []
