@@ -563,3 +563,17 @@ fn no_output_replaces_what_the_audit_reads() {
     let done = home.run(&["audit", "openclaw.json", "--baseline", "known.json", "--fail-on", "warn"]);
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
 }
+
+#[test]
+fn each_id_has_its_result_though_a_place_is_a_link_to_anothers() {
+    let home = Home::new();
+    let mut list = fleet(&home, 1);
+    std::os::unix::fs::symlink(home.path("fleet/0/.openclaw"), home.path("theirs")).unwrap();
+    list +=
+        &format!("{{\"stateDir\": \"{}\", \"id\": \"theirs\"}}\n", home.path("theirs").display()).repeat(2);
+    let output = fed(&home, &["--format", "ndjson", "--jobs", "1"], &list);
+    assert!(err(&output).contains("is named twice"), "{}", err(&output));
+    let (targets, _) = results(&String::from_utf8(output.stdout).unwrap());
+    let called: Vec<&str> = targets.iter().map(|(called, _)| called.as_str()).collect();
+    assert_eq!(called, ["t0", "theirs"]);
+}

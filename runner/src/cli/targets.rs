@@ -165,7 +165,10 @@ impl Targets {
                 Ok(target) => target.places(),
                 Err(_) => vec![named.path.clone()],
             };
-            let places: Vec<&[u8]> = places.iter().map(|place| place.as_os_str().as_bytes()).collect();
+            // Each id gets its result: whoever owns a place could make it a link to another's, and have none.
+            let id = named.id.as_deref().unwrap_or_default();
+            let places = places.iter().map(|place| place.as_os_str().as_bytes());
+            let places: Vec<&[u8]> = places.chain([id.as_bytes()]).collect();
             if !self.seen.insert(digest(&places)) {
                 note(&visible(&format!(
                     "warning: {} is named twice, and audited once",
