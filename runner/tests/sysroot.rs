@@ -304,6 +304,8 @@ fn a_report_of_an_image_names_its_files_on_this_machine_where_a_viewer_needs_the
     assert_eq!(*base, format!("file://{}/home/node/", image.display()));
     let text = String::from_utf8(machine.run(&["audit", "--root", "image"]).stdout).unwrap();
     assert!(text.contains("in the file system below"), "{text}");
+    // The next command looks there, too, and not at this machine.
+    assert!(text.contains("chitin audit --deep --root "), "{text}");
     assert!(!text.contains("chitin fix --dry-run") && !text.contains("live gateway"), "{text}");
     // A baseline of it is one of any other unpacked copy.
     let output = machine.run(&["baseline", "write", "known.json", "--root", "image"]);

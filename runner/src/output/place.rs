@@ -70,7 +70,8 @@ pub(super) fn target(report: &Report) -> &str {
 /// The flags that name this target to another command; none where it is found without them.
 pub(super) fn flags(report: &Report) -> String {
     let target = &report.target;
-    let mut flags = String::new();
+    let mut flags =
+        target.sysroot.as_ref().map_or(String::new(), |sysroot| format!(" --root {}", shell_word(sysroot)));
     for (flag, from, path) in [
         ("--state-dir", &target.state_dir_from, &target.state_dir),
         ("--config", &target.config_path_from, &target.config_path),
