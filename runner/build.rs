@@ -249,15 +249,7 @@ fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
             "the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)"
         );
     }
-    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
-    for id in policies {
-        cargo.args(["--package", id]);
-    }
-    let output = cargo.output().context("cargo could not be started for the policies")?;
-    if !output.status.success() {
-        bail!("the policies do not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(target_dir.join(WASM_TARGET).join("policy"))
+    nested_cargo::build(root, out, WASM_TARGET, policies.iter().flat_map(|id| ["--package", *id]))
 }
 
 /// Makes a component of a module, and compiles it, unless its code was made from the same bytes by the same engine. Gives the code's key.

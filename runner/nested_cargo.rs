@@ -5,16 +5,21 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-/// A `cargo build` of guests, and the target directory that it builds into: all build scripts share one, because the
+/// Builds guests with one `cargo build`, and gives the folder that they lie in. All build scripts share a target directory, because the
 /// outer cargo holds the lock of the other.
-pub(crate) fn build(root: &Path, out: &Path, target: &str) -> Result<(Command, PathBuf)> {
+pub(crate) fn build<'a>(
+    root: &Path,
+    out: &Path,
+    target: &str,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Result<PathBuf> {
     // OUT_DIR is TARGET/PROFILE/build/PACKAGE/out; the directory lies beside the profiles, and serves them all.
     let target_dir = out.ancestors().nth(4).context("OUT_DIR is too short")?.join("policies");
     let mut cargo = Command::new(env::var("CARGO")?);
     cargo.current_dir(root).args(["build", "--locked", "--profile", "policy", "--target", target]);
-    cargo.arg("--target-dir").arg(&target_dir);
+    cargo.arg("--target-dir").arg(&target_dir).args(arguments);
     let outer =
         ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS"];
     for (name, _) in env::vars_os() {
@@ -31,5 +36,9 @@ pub(crate) fn build(root: &Path, out: &Path, target: &str) -> Result<(Command, P
     if !renaming.is_empty() {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", renaming.join("\u{1f}"));
     }
-    Ok((cargo, target_dir))
+    let output = cargo.output().context("cargo could not be started")?;
+    if !output.status.success() {
+        bail!("what is built for {target} does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(target_dir.join(target).join("policy"))
 }

@@ -25,7 +25,8 @@ fn main() -> Result<()> {
     }
     println!("cargo::rerun-if-changed=build.rs");
 
-    let examples = build(&root, &out)?;
+    let examples = ["--package", "chitin-hostile", "--examples"];
+    let examples = nested_cargo::build(&root, &out, WASM_TARGET, examples)?.join("examples");
     let mut list =
         String::from("/// All guests, in the order of their names.\npub const GUESTS: &[Guest] = &[\n");
     let mut calls = String::new();
@@ -55,7 +56,8 @@ fn main() -> Result<()> {
     )?;
     list.push_str("/// The built-in policies as components for `wasm32-wasip2`: ids and files.\npub const POLICIES: &[(&str, &str)] = &[\n");
     let policies = policies(&root.join("policies"))?;
-    let built = build_policies(&root, &out, &policies)?;
+    let packages = policies.iter().flat_map(|id| ["--package", id.as_str()]);
+    let built = nested_cargo::build(&root, &out, WASM_TARGET, packages)?;
     for id in policies {
         let file = built.join(format!("{}.wasm", id.replace('-', "_")));
         writeln!(list, "    ({id:?}, {:?}),", file.to_string_lossy())?;
@@ -79,19 +81,6 @@ fn policies(folder: &Path) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Builds the built-in policies with one call of cargo.
-fn build_policies(root: &Path, out: &Path, ids: &[String]) -> Result<PathBuf> {
-    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
-    for id in ids {
-        cargo.args(["--package", id]);
-    }
-    let output = cargo.output().context("cargo could not be started for the policies")?;
-    if !output.status.success() {
-        bail!("the policies do not build for {WASM_TARGET}:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(target_dir.join(WASM_TARGET).join("policy"))
-}
-
 /// The files of all guests, in byte order.
 fn guests(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
@@ -106,17 +95,6 @@ fn expected(source: &Path) -> Result<String> {
     let first = text.lines().next().unwrap_or_default();
     let expect = first.strip_prefix("//! expect: ").or_else(|| first.strip_prefix(";; expect: "));
     Ok(expect.with_context(|| format!("{} does not begin with what to expect", source.display()))?.to_owned())
-}
-
-/// Builds the guests in Rust with one call of cargo.
-fn build(root: &Path, out: &Path) -> Result<PathBuf> {
-    let (mut cargo, target_dir) = nested_cargo::build(root, out, WASM_TARGET)?;
-    cargo.args(["--package", "chitin-hostile", "--examples"]);
-    let output = cargo.output().context("cargo could not be started for the hostile guests")?;
-    if !output.status.success() {
-        bail!("the hostile guests do not build:\n{}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(target_dir.join(WASM_TARGET).join("policy/examples"))
 }
 
 /// Makes a core module into a component of the contract.
