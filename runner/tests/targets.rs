@@ -301,7 +301,7 @@ fn results(text: &str) -> (Vec<(String, i64)>, usize) {
     (targets, findings)
 }
 
-fn fed(home: &Home, arguments: &[&str], list: &str) -> Output {
+fn fed(home: &Home, arguments: &[&str], list: impl AsRef<[u8]>) -> Output {
     let mut child = home
         .command(&[&["audit", "--targets", "-", "--policy", "logging-redaction"], arguments].concat())
         .stdin(Stdio::piped())
@@ -310,8 +310,8 @@ fn fed(home: &Home, arguments: &[&str], list: &str) -> Output {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    let list = list.to_owned();
-    let feeding = std::thread::spawn(move || input.write_all(list.as_bytes()));
+    let list = list.as_ref().to_vec();
+    let feeding = std::thread::spawn(move || input.write_all(&list));
     let output = child.wait_with_output().unwrap();
     let _ = feeding.join().unwrap();
     output
@@ -383,17 +383,7 @@ fn what_is_no_target_costs_none_of_the_others() {
     list.append(&mut twice);
     // The last line has no end.
     list.extend_from_slice(home.path("fleet/1").to_str().unwrap().as_bytes());
-    let mut child = home
-        .command(&["audit", "--targets", "-", "--policy", "logging-redaction", "--format", "ndjson"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || input.write_all(&list));
-    let output = child.wait_with_output().unwrap();
-    feeding.join().unwrap().unwrap();
+    let output = fed(&home, &["--format", "ndjson"], list);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(err(&output).contains("is named twice, and audited once"), "{}", err(&output));
     let text = String::from_utf8(output.stdout).unwrap();

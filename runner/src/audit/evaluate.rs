@@ -217,7 +217,7 @@ impl Stage {
         let mut used = Duration::ZERO;
         for _ in 0..2 {
             let mut queue = self.slices(&indices, share.saturating_sub(used));
-            // Whoever asks for more fuel than others takes longest: the others run beside it, and not before.
+            // Longest job first: a policy that declares more fuel than others runs longer, and these run beside it.
             let fuel = |index: usize| self.planned(index).and_then(|(_, planned)| planned.granted.fuel);
             queue.sort_by_key(|(index, _)| Reverse(fuel(*index)));
             let group = Group {

@@ -64,7 +64,7 @@ impl Finding {
 /// A value of the config that a policy proposes. `chitin fix` decides whether it is set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
-    /// Where it stands, as in [`Location::Config`].
+    /// RFC 6901 pointer into the effective config.
     pub pointer: String,
     /// The value to set.
     pub value: Value,

@@ -244,7 +244,7 @@ pub struct Target {
     /// What the list of targets calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What its result is found by among those of several targets: the id, or the path as it was named.
+    /// The target's name among several: its id, or the path as the list has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
     /// How much of an installation there is to be judged.

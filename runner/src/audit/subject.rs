@@ -484,7 +484,7 @@ impl Subject {
         if !self.config.understood && (self.config.present || any(&[Kind::Unreadable])) {
             return Some(ConfigGap::Unknown);
         }
-        // What is too large of an understood config, or no JSON5, is an include, or a text that variables make too long.
+        // In a config that is understood, all of these are about includes; too large can also be a text that variables make too long.
         let lost = [
             Kind::IncludeFailed,
             Kind::IncludeEscape,

@@ -142,11 +142,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         let what = "--fix and --baseline are about one target, which --state-dir or --config names";
         return Err(user_error(what, "use them for one target after the other"));
     }
-    let placed = target.settings()?;
-    let named = [arguments.known.baseline.as_deref(), placed.place.as_deref()];
-    let inputs = named.into_iter().flatten().chain(target.config()).chain(arguments.targets.files());
-    arguments.output.check(&inputs.collect::<Vec<_>>())?;
-    let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
     if arguments.fix && target.is_below_root() {
         let what = "--fix is about this machine, and --root about another file system";
         return Err(user_error(what, "leave one of them out"));
@@ -162,6 +157,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             arguments.output.stdout() == FormatName::Json,
         );
     }
+    let placed = target.settings()?;
+    let named = [arguments.known.baseline.as_deref(), placed.place.as_deref()];
+    let inputs = named.into_iter().flatten().chain(target.config()).chain(arguments.targets.files());
+    arguments.output.check(&inputs.collect::<Vec<_>>())?;
+    let baseline = arguments.known.baseline.as_deref().map(read_baseline).transpose()?;
     let mut clock = Clock::start(arguments.timings);
     let budget = Budget::new(limit.wall());
     listen(&budget)?;

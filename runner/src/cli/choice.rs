@@ -120,7 +120,7 @@ impl PolicyArguments {
         self.named.iter().any(|named| policy::is_file(&named.name)) || !settings.policies.is_empty()
     }
 
-    /// What is planned may be another thing for another target: settings and a cache of code must not lie in it.
+    /// The plan has to be made for each target: settings and a cache of code are refused where they lie in it.
     pub(super) fn depend_on_target(&self, placed: &Placed) -> bool {
         placed.place.is_some() || self.has_strangers(&placed.settings)
     }

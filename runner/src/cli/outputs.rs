@@ -41,8 +41,8 @@ pub(super) struct OutputArguments {
     files: Vec<Output>,
     /// Send findings and numbers to a collector of OpenTelemetry, too, by OTLP over HTTP; URL is what `/v1/logs` stands behind, and
     /// `$OTEL_EXPORTER_OTLP_HEADERS` has the headers that it asks for
-    #[cfg(feature = "registry")]
-    #[arg(long, value_name = "URL", conflicts_with = "fix")]
+    #[cfg_attr(feature = "registry", arg(long, value_name = "URL", conflicts_with = "fix"))]
+    #[cfg_attr(not(feature = "registry"), arg(skip))]
     otlp: Option<String>,
     /// One line for each finding, in the format text
     #[arg(long)]
@@ -83,6 +83,7 @@ impl OutputArguments {
 
     /// The files can be written, as far as that can be told before there is a report, and none of them is one of `inputs`.
     pub(super) fn check(&self, inputs: &[&Path]) -> anyhow::Result<()> {
+        #[cfg(feature = "registry")]
         self.collector()?;
         let mut seen = HashSet::new();
         let inputs: Vec<PathBuf> = inputs.iter().filter_map(|input| input.canonicalize().ok()).collect();
@@ -119,7 +120,6 @@ impl OutputArguments {
     }
 
     /// Some collector is sent the reports.
-    #[cfg(feature = "registry")]
     pub(super) fn has_collector(&self) -> bool {
         self.otlp.is_some()
     }
@@ -140,38 +140,23 @@ impl OutputArguments {
     }
 
     /// Sends reports to the collector, where there is one.
-    #[cfg(feature = "registry")]
+    #[cfg_attr(
+        not(feature = "registry"),
+        allow(
+            unused_variables,
+            clippy::unused_self,
+            clippy::unnecessary_wraps,
+            reason = "no collector is known"
+        )
+    )]
     pub(super) fn send(&self, reports: &[Report]) -> anyhow::Result<()> {
-        match self.collector()? {
-            Some(collector) => collector.send(reports).map_err(|error| {
-                user_error(
-                    format!("cannot send the report: {error}"),
-                    "the report itself is not lost: it was written, too",
-                )
-            }),
-            None => Ok(()),
+        #[cfg(feature = "registry")]
+        if let Some(collector) = self.collector()? {
+            let help = "the report itself is not lost: it was written, too";
+            let failed = |error| user_error(format!("cannot send the report: {error}"), help);
+            return collector.send(reports).map_err(failed);
         }
-    }
-
-    /// No collector is known to this program.
-    #[cfg(not(feature = "registry"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same as with the feature")]
-    fn collector(&self) -> anyhow::Result<()> {
         Ok(())
-    }
-
-    /// No collector is known to this program.
-    #[cfg(not(feature = "registry"))]
-    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "the same as with the feature")]
-    pub(super) fn send(&self, _reports: &[Report]) -> anyhow::Result<()> {
-        Ok(())
-    }
-
-    /// No collector is known to this program.
-    #[cfg(not(feature = "registry"))]
-    #[allow(clippy::unused_self, reason = "the same as with the feature")]
-    pub(super) fn has_collector(&self) -> bool {
-        false
     }
 
     /// Writes the reports everywhere. What cannot be written is told, and the others are written all the same.

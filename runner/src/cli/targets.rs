@@ -215,7 +215,7 @@ impl Targets {
 }
 
 impl Named {
-    /// What its result is found by: the id, or the path as the list has it.
+    /// The target's name in the results: its id, or the path as the list has it.
     pub(super) fn called(&self) -> String {
         visible(self.id.as_deref().unwrap_or(&self.path.to_string_lossy()))
     }

@@ -117,6 +117,13 @@ pub struct Request {
     pub become_owner: bool,
 }
 
+impl Request {
+    /// A place is named on the command line.
+    fn names_a_place(&self) -> bool {
+        self.state_dir.is_some() || self.config.is_some()
+    }
+}
+
 /// Where everything is. All paths are absolute and normalised textually; none need exist.
 #[derive(Debug, Clone)]
 pub struct Located {
@@ -280,8 +287,7 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     // A config that is named alone leaves the state directory the caller's own.
     let territory =
         if request.become_owner && !config_alone { Territory::enter(owner) } else { Territory::of(owner) };
-    let by_hand = request.config.is_some() || request.state_dir.is_some();
-    if by_hand {
+    if request.names_a_place() {
         env.belongs_to_another(if config_alone { Origin::StateDotenv } else { Origin::CwdDotenv });
     }
     let dotenv = dotenv_files(cwd, &state_dir, env, request, &home);
@@ -541,9 +547,8 @@ const ROOT_HOME: &str = "/root";
 
 /// The home directory that is meant below `--root`: the one that a named place lies in, and else the one that has a state directory.
 fn home_in_sysroot(request: &Request) -> Result<PathBuf, LocateError> {
-    let is_named = request.state_dir.is_some() || request.config.is_some();
     let accounts = match accounts() {
-        Err(error) if !is_named => return Err(LocateError::NoAccounts(error.to_string())),
+        Err(error) if !request.names_a_place() => return Err(LocateError::NoAccounts(error.to_string())),
         accounts => accounts.unwrap_or_default(),
     };
     let homes: BTreeSet<PathBuf> = accounts
@@ -688,7 +693,7 @@ fn dotenv_files(cwd: &Path, state: &Path, env: &Environment, request: &Request, 
     let of_state = if moved || !exists(&of_state) { state.to_owned() } else { of_state };
     let mut files = Vec::new();
     // A target that is named on the command line is nothing of the current directory's.
-    let by_hand = request.state_dir.is_some() || request.config.is_some() || request.sysroot.is_some();
+    let by_hand = request.names_a_place() || request.sysroot.is_some();
     if cwd != of_state && !by_hand {
         files.push(Dotenv { folder: cwd.to_owned(), origin: Origin::CwdDotenv });
     }
