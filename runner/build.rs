@@ -1,5 +1,5 @@
-//! With the compiler (the feature, which is on by default): builds the policies, and the components that the runner itself calls, makes components of them, compiles them ahead of time for the architecture's baseline, and writes
-//! the list of built-in policies that the runner embeds.
+//! With the compiler (the feature, which is on by default): builds the component of the built-in policies and that of the reader of
+//! databases, compiles them ahead of time for the architecture's baseline, and writes the list of policies that the runner embeds.
 //!
 //! Without the compiler: takes the code that a build with the compiler has left in `target/policies/code/MACHINE`, which
 //! `CHITIN_COMPILED_POLICIES` names.
@@ -28,17 +28,16 @@ use anyhow::{Context as _, Result, bail};
 )]
 #[path = "src/sandbox/engine.rs"]
 mod engine;
+#[path = "../policies/all/folders.rs"]
+mod folders;
 #[cfg(feature = "compiler")]
 mod nested_cargo;
 
 #[cfg(feature = "compiler")]
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Folders of `policies/` that are no policies.
-const NOT_POLICIES: [&str; 2] = ["sdk", "template"];
-
-/// Components that the runner calls itself, behind the policies in the order of codes. They are no policies either.
-const COMPONENTS: [&str; 1] = ["sqlite-reader"];
+/// The packages whose code is embedded: all built-in policies in one component, and the reader of databases.
+const COMPONENTS: [&str; 2] = ["chitin-policies", "sqlite-reader"];
 
 fn main() -> Result<()> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
@@ -52,30 +51,26 @@ fn main() -> Result<()> {
     // The folder as a whole: a new policy has to be noticed, too.
     println!("cargo::rerun-if-changed={}", root.join("policies").display());
 
-    let policies = policies(&root.join("policies"))?;
-    let all: Vec<&str> = policies.iter().map(String::as_str).chain(COMPONENTS).collect();
-    let made = make(&Order { root: &root, out: &out, target: &target, all: &all })?;
+    let made = make(&root, &out, &target)?;
     println!("cargo::rustc-env=CHITIN_MACHINE={}", engine::machine(&target));
     println!("cargo::rustc-env=CHITIN_ENGINE={}", made.engine);
     // The code lies in a section of its own that the loader maps executable, so that no page has to be made so.
     let mut code_section = String::from(".section .chitin,\"ax\",@progbits\n");
     let alignment = if target.starts_with("x86_64") { 4096 } else { 65536 };
-    let (mut list, mut codes) = (String::new(), String::new());
-    for ((number, id), key) in all.into_iter().enumerate().zip(made.keys) {
-        let folder = root.join("policies").join(id);
-        let code = out.join(format!("{id}.cwasm"));
+    for (package, key) in COMPONENTS.into_iter().zip(made.keys) {
+        let (symbol, code) = (package.replace('-', "_"), out.join(format!("{package}.cwasm")));
         // The key is there for rustc: as long as this text is the same, an incremental build keeps the section that it
         // made of it, whatever the files have come to hold.
         writeln!(
             code_section,
-            "/* {key} */\n.balign {alignment}\n.globl chitin_code_{number}\nchitin_code_{number}:\n.incbin {}\n\
-             .globl chitin_code_{number}_end\nchitin_code_{number}_end:",
+            "/* {key} */\n.balign {alignment}\n.globl {symbol}_code\n{symbol}_code:\n.incbin {}\n\
+             .globl {symbol}_code_end\n{symbol}_code_end:",
             literal(&code)
         )?;
-        writeln!(codes, "embedded!(chitin_code_{number}, chitin_code_{number}_end),")?;
-        if COMPONENTS.contains(&id) {
-            continue;
-        }
+    }
+    let mut list = String::new();
+    for id in folders::ids(&root.join("policies"))? {
+        let folder = root.join("policies").join(&id);
         let (manifest, page) = (literal(&folder.join("policy.toml")), literal(&folder.join("README.md")));
         let parsed = parsed(&folder.join("policy.toml"), &out.join(format!("{id}.json")))?;
         writeln!(
@@ -88,7 +83,6 @@ fn main() -> Result<()> {
     writeln!(code_section, ".balign {alignment}\n.text")?;
     fs::write(out.join("builtin.s"), code_section)?;
     fs::write(out.join("builtin.rs"), format!("[\n{list}]\n"))?;
-    fs::write(out.join("code.rs"), format!("[\n{codes}]\n"))?;
     embed(&root, &out)
 }
 
@@ -137,54 +131,42 @@ const EXCHANGE: &str = "CHITIN_COMPILED_POLICIES";
 /// The file of that folder that names machine and engine, a line each.
 const MADE_FOR: &str = "made-for";
 
-/// Code that is to be made.
-struct Order<'a> {
-    #[cfg_attr(not(feature = "compiler"), allow(dead_code, reason = "nothing is built"))]
-    root: &'a Path,
-    out: &'a Path,
-    target: &'a str,
-    all: &'a [&'a str],
-}
-
 /// Code that was made: it lies in the output folder.
 struct Made {
     /// The engine that can run it.
     engine: String,
-    /// A key for each code that names what it was made of, in the order of the policies.
+    /// A key for each component's code that names what it was made of.
     keys: Vec<String>,
 }
 
-/// Builds and compiles the policies, and leaves their code where a build without the compiler can take it.
+/// Builds and compiles the components, and leaves their code where a build without the compiler can take it.
 #[cfg(feature = "compiler")]
-fn make(order: &Order<'_>) -> Result<Made> {
-    let components = build(order.root, order.out, order.all)?;
-    let compiler = engine::compiler(order.target, true)?;
-    let engine = engine::fingerprint(&compiler, order.target);
-    let mut keys = Vec::new();
-    for id in order.all {
-        let wasm = components.join(format!("{}.wasm", id.replace('-', "_")));
-        keys.push(compile(&compiler, &wasm, &order.out.join(format!("{id}.cwasm")))?);
-    }
-    let machine = engine::machine(order.target);
-    let left =
-        components.ancestors().nth(2).context("the policies lie elsewhere")?.join("code").join(&machine);
+fn make(root: &Path, out: &Path, target: &str) -> Result<Made> {
+    let modules = build(root, out)?;
+    let compiler = engine::compiler(target, true)?;
+    let engine = engine::fingerprint(&compiler, target);
+    let machine = engine::machine(target);
+    let left = modules.ancestors().nth(2).context("the policies lie elsewhere")?.join("code").join(&machine);
     fs::create_dir_all(&left)?;
-    for id in order.all {
-        let name = format!("{id}.cwasm");
-        fs::copy(order.out.join(&name), left.join(&name))?;
+    let mut keys = Vec::new();
+    for package in COMPONENTS {
+        let module = modules.join(format!("{}.wasm", package.replace('-', "_")));
+        let name = format!("{package}.cwasm");
+        keys.push(compile(&compiler, &module, &out.join(&name))?);
+        fs::copy(out.join(&name), left.join(&name))?;
     }
     fs::write(left.join(MADE_FOR), format!("{machine}\n{engine}\n"))?;
     Ok(Made { engine, keys })
 }
 
-/// Takes the policies' code from where a build with the compiler left it.
+/// Takes the components' code from where a build with the compiler left it.
 #[cfg(not(feature = "compiler"))]
-fn make(order: &Order<'_>) -> Result<Made> {
+fn make(_root: &Path, out: &Path, target: &str) -> Result<Made> {
     println!("cargo::rerun-if-env-changed={EXCHANGE}");
     let Some(exchange) = env::var_os(EXCHANGE).map(PathBuf::from) else {
         bail!(
             "without the feature \"compiler\", {EXCHANGE} has to name the folder target/policies/code/{} of an ordinary build",
-            engine::machine(order.target)
+            engine::machine(target)
         );
     };
     let made_for = exchange.join(MADE_FOR);
@@ -192,19 +174,19 @@ fn make(order: &Order<'_>) -> Result<Made> {
     let text = fs::read_to_string(&made_for).with_context(|| format!("{} is missing", made_for.display()))?;
     let mut lines = text.lines();
     let (machine, engine) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let wanted = engine::machine(order.target);
+    let wanted = engine::machine(target);
     if machine != wanted {
         bail!("{} has code for {machine}, and this build is for {wanted}", exchange.display());
     }
     let mut keys = Vec::new();
-    for id in order.all {
-        let name = format!("{id}.cwasm");
+    for package in COMPONENTS {
+        let name = format!("{package}.cwasm");
         let from = exchange.join(&name);
         let code = fs::read(&from).with_context(|| format!("{} is missing", from.display()))?;
         let mut hasher = DefaultHasher::new();
         code.hash(&mut hasher);
         keys.push(format!("{:016x}", hasher.finish()));
-        fs::write(order.out.join(&name), code)?;
+        fs::write(out.join(&name), code)?;
     }
     Ok(Made { engine: engine.to_owned(), keys })
 }
@@ -223,23 +205,9 @@ fn literal(path: &Path) -> String {
     format!("{:?}", path.to_string_lossy())
 }
 
-/// The folders of all policies, in byte order.
-fn policies(folder: &Path) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().join("policy.toml").is_file() && !NOT_POLICIES.contains(&name.as_str()) {
-            ids.push(name);
-        }
-    }
-    ids.sort();
-    Ok(ids)
-}
-
-/// Builds all policies with one call of cargo.
+/// Builds the core modules with one call of cargo, and gives the folder that they lie in.
 #[cfg(feature = "compiler")]
-fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
+fn build(root: &Path, out: &Path) -> Result<PathBuf> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let sysroot =
         Command::new(&rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output()?;
@@ -249,7 +217,12 @@ fn build(root: &Path, out: &Path, policies: &[&str]) -> Result<PathBuf> {
             "the Rust target {WASM_TARGET} is not installed; run `rustup target add {WASM_TARGET}` (or `make setup`)"
         );
     }
-    nested_cargo::build(root, out, WASM_TARGET, policies.iter().flat_map(|id| ["--package", *id]))
+    nested_cargo::build(
+        root,
+        out,
+        WASM_TARGET,
+        COMPONENTS.into_iter().flat_map(|package| ["--package", package]),
+    )
 }
 
 /// Makes a component of a module, and compiles it, unless its code was made from the same bytes by the same engine. Gives the code's key.

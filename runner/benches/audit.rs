@@ -27,67 +27,8 @@ use chitin::sandbox::view::decode;
 use chitin::sandbox::{Code, Input, Sandbox, Shared, Source};
 use chitin::target::snapshot::{End, Kind, LookError, Metadata};
 use chitin::target::{Environment, Request, locate};
+use chitin_policies::POLICIES;
 use chitin_policy_sdk as sdk;
-
-type Audit = fn(&sdk::Context<'_>) -> sdk::Verdict;
-
-/// Every built-in policy as a native function.
-const NATIVE: &[(&str, Audit)] = &[
-    ("agent-roster", agent_roster::audit),
-    ("attack-surface", attack_surface::audit),
-    ("browser-control", browser_control::audit),
-    ("channel-warnings", channel_warnings::audit),
-    ("channel-senders", channel_senders::audit),
-    ("config-problems", config_problems::audit),
-    ("config-secrets", config_secrets::audit),
-    ("config-suppressions", config_suppressions::audit),
-    ("control-ui", control_ui::audit),
-    ("dangerous-flags", dangerous_flags::audit),
-    ("credential-permissions", credential_permissions::audit),
-    ("direct-messages", direct_messages::audit),
-    ("discovery", discovery::audit),
-    ("discord", discord::audit),
-    ("elevated-tools", elevated_tools::audit),
-    ("exec-approvals", exec_approvals::audit),
-    ("exec-host", exec_host::audit),
-    ("exec-policy", exec_policy::audit),
-    ("feishu", feishu::audit),
-    ("gateway-auth", gateway_auth::audit),
-    ("gateway-exposure", gateway_exposure::audit),
-    ("gateway-http", gateway_http::audit),
-    ("gateway-probe", gateway_probe::audit),
-    ("hook-installs", hook_installs::audit),
-    ("include-permissions", include_permissions::audit),
-    ("logging-redaction", logging_redaction::audit),
-    ("mcp-apps", mcp_apps::audit),
-    ("model-tier", model_tier::audit),
-    ("node-commands", node_commands::audit),
-    ("open-groups", open_groups::audit),
-    ("plugin-code", plugin_code::audit),
-    ("plugin-installs", plugin_installs::audit),
-    ("plugin-trust", plugin_trust::audit),
-    ("private-files", private_files::audit),
-    ("remote-cdp", remote_cdp::audit),
-    ("sandbox-browser-containers", sandbox_browser_containers::audit),
-    ("safe-bins", safe_bins::audit),
-    ("sandbox-docker", sandbox_docker::audit),
-    ("session-permissions", session_permissions::audit),
-    ("session-collisions", session_collisions::audit),
-    ("skill-code", skill_code::audit),
-    ("skill-mcp-boundary", skill_mcp_boundary::audit),
-    ("slack", slack::audit),
-    ("small-models", small_models::audit),
-    ("state-permissions", state_permissions::audit),
-    ("synced-folders", synced_folders::audit),
-    ("synology-chat", synology_chat::audit),
-    ("telegram", telegram::audit),
-    ("tool-profiles", tool_profiles::audit),
-    ("trust-model", trust_model::audit),
-    ("trusted-proxy", trusted_proxy::audit),
-    ("webhook-ingress", webhook_ingress::audit),
-    ("workspace-skills", workspace_skills::audit),
-    ("zalouser", zalouser::audit),
-];
 
 /// Makes this program a native audit of one target: the floor under the whole process.
 const NATIVE_PROCESS: &str = "--native";
@@ -104,7 +45,6 @@ fn main() {
     {
         return native_process(Path::new(target));
     }
-    assert_eq!(NATIVE.len(), BUILTIN.len(), "every policy has a native twin here");
     let scratch = tempfile::tempdir().unwrap();
     let small = target(scratch.path(), 3_000);
     let large = target(scratch.path(), 100_000);
@@ -256,7 +196,7 @@ fn against_native_process(target: &Path, map: f64) {
 fn native_process(target: &Path) {
     let subject = subject(target);
     let host = Native { shared: subject.shared(), views: subject.view_numbers(None, None) };
-    for (builtin, (_, audit)) in BUILTIN.iter().zip(NATIVE) {
+    for (builtin, (_, audit)) in BUILTIN.iter().zip(POLICIES) {
         let manifest = builtin.manifest().unwrap();
         let input = chitin::audit::input(&subject, &manifest.capabilities);
         for finding in audit(&sdk::Context::new(convert(&input), &host).unwrap()).unwrap().findings {
@@ -314,7 +254,7 @@ fn against_native(target: &Path) {
             plan.iter().map(|planned| chitin::audit::input(&native, &planned.granted)).collect();
         let called = Instant::now();
         let mut findings = 0;
-        for ((_, audit), input) in NATIVE.iter().zip(&inputs) {
+        for ((_, audit), input) in POLICIES.iter().zip(&inputs) {
             let host = Native { shared: native.shared(), views: native.view_numbers(None, None) };
             findings += audit(&sdk::Context::new(convert(input), &host).unwrap()).unwrap().findings.len();
         }

@@ -179,3 +179,35 @@ fn each_built_in_policy_says_the_same_as_a_strangers_component() {
         assert_eq!(told(own), told(stranger), "{id}");
     }
 }
+
+/// Instances of the built-in policies take turns in the same memory. What one has left there would change what the next one does, and
+/// with it the work that it takes.
+#[test]
+fn no_run_of_a_built_in_policy_meets_what_another_one_left() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().canonicalize().unwrap();
+    assert!(Command::new(root().join("tests/corpus/demo/install")).arg(&home).status().unwrap().success());
+    let all: Vec<Arc<Planned>> = BUILTIN
+        .iter()
+        .enumerate()
+        .map(|(number, builtin)| Arc::new(Planned::builtin(number, builtin.manifest().unwrap())))
+        .filter(|planned| !planned.manifest.capabilities.gateway)
+        .collect();
+    let shared = Sandbox::new().unwrap();
+    // Each has another one before it.
+    let backwards: Vec<_> = all.iter().rev().cloned().collect();
+    let of = |evaluation: &Evaluation, id: &str| {
+        let told = |outcome: &chitin::audit::Outcome| {
+            format!("{:?} {:?} fuel {}", outcome.verdict, outcome.open, outcome.stages.fuel)
+        };
+        let own = evaluation.outcomes.iter().filter(|outcome| outcome.manifest.policy.id == id);
+        own.map(told).collect::<Vec<_>>()
+    };
+    let [first, after_others, again] = [&all, &backwards, &all].map(|plan| said(&home, &shared, plan));
+    for planned in &all {
+        let id = &planned.manifest.policy.id;
+        let told = of(&first, id);
+        assert!(!told.is_empty(), "{id} did not run");
+        assert_eq!((of(&after_others, id), of(&again, id)), (told.clone(), told), "{id}");
+    }
+}

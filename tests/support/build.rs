@@ -12,6 +12,8 @@ use anyhow::{Context as _, Result, bail};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+#[path = "../../policies/all/folders.rs"]
+mod folders;
 #[path = "../../runner/nested_cargo.rs"]
 mod nested_cargo;
 
@@ -55,7 +57,7 @@ fn main() -> Result<()> {
          ($each:ident) => {{\n{calls}    }};\n}}\n"
     )?;
     list.push_str("/// The built-in policies as components for `wasm32-wasip2`: ids and files.\npub const POLICIES: &[(&str, &str)] = &[\n");
-    let policies = policies(&root.join("policies"))?;
+    let policies = folders::ids(&root.join("policies"))?;
     let packages = policies.iter().flat_map(|id| ["--package", id.as_str()]);
     let built = nested_cargo::build(&root, &out, WASM_TARGET, packages)?;
     for id in policies {
@@ -65,20 +67,6 @@ fn main() -> Result<()> {
     list.push_str("];\n");
     fs::write(out.join("guests.rs"), list)?;
     Ok(())
-}
-
-/// The folders of the built-in policies, in byte order.
-fn policies(folder: &Path) -> Result<Vec<String>> {
-    let mut ids = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name != "template" && entry.path().join("policy.toml").is_file() {
-            ids.push(name);
-        }
-    }
-    ids.sort();
-    Ok(ids)
 }
 
 /// The files of all guests, in byte order.

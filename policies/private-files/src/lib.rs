@@ -102,19 +102,19 @@ struct Open {
 }
 
 impl Seen {
-    fn add(&mut self, place: &Permissions, cure: impl Fn() -> Option<Fix>) {
-        if place.writers().is_some() {
-            self.writable.add(place, &cure);
-        }
-        if place.readers().is_some() {
-            self.readable.add(place, &cure);
+    fn add(&mut self, place: &Permissions, meant: Kind) {
+        let cure = || place.cure(meant);
+        for (open, who) in [(&mut self.writable, place.writers()), (&mut self.readable, place.readers())] {
+            if who.is_some() {
+                open.add(|| Some(place.clone()));
+                open.cures.extend(cure());
+            }
         }
     }
 
     fn folder(&mut self, cx: &Context<'_>, path: &Path) -> Result<(), NotAssessed> {
         if let Some(place) = Permissions::inspect(cx, path)?.filter(Permissions::is_directory) {
-            let cure = place.cure(Kind::Directory);
-            self.add(&place, || cure.clone());
+            self.add(&place, Kind::Directory);
         }
         Ok(())
     }
@@ -123,8 +123,7 @@ impl Seen {
     fn file(&mut self, cx: &Context<'_>, path: &Path) -> Result<(), NotAssessed> {
         let is_file = |place: &Permissions| place.end.is_some_and(|end| end.kind == Kind::File);
         if let Some(place) = Permissions::inspect(cx, path)?.filter(is_file) {
-            let cure = place.cure(Kind::File);
-            self.add(&place, || cure.clone());
+            self.add(&place, Kind::File);
         }
         Ok(())
     }
@@ -138,19 +137,29 @@ impl Seen {
         ending: &str,
         agents: &[String],
     ) -> Result<(), NotAssessed> {
-        let cure = || {
-            let (directory, names) = (directory.clone(), format!("*{ending}"));
-            Some(Fix::SetModes(SetModes { directory, names, mode: cx.allowed().file & 0o077 }))
-        };
+        let Self { writable, readable } = self;
+        let before = (writable.count, readable.count);
         let listed = cx.host().each_entry(directory, ending, &mut |name, metadata| {
-            // Most are private: nothing is kept of them.
-            if metadata.kind == Kind::File
-                && Permissions::lets_in(cx, metadata)
-                && let Some(place) = Permissions::of(cx, &directory.join(name), metadata)
-            {
-                self.add(&place, cure);
+            if metadata.kind != Kind::File {
+                return;
+            }
+            // There can be very many, and a few are named: of the others nothing is made.
+            let place = || Permissions::of(cx, &directory.join(name), metadata);
+            if Permissions::lets_write(cx, metadata) {
+                writable.add(place);
+            }
+            if Permissions::lets_read(cx, metadata) {
+                readable.add(place);
             }
         });
+        for (open, before) in [(writable, before.0), (readable, before.1)] {
+            // The files of one folder have one cure together.
+            if open.count > before {
+                let (directory, names) = (directory.clone(), format!("*{ending}"));
+                let mode = cx.allowed().file & 0o077;
+                open.cures.push(Fix::SetModes(SetModes { directory, names, mode }));
+            }
+        }
         match listed {
             Ok(()) | Err(StateError::NotFound) => Ok(()),
             Err(StateError::WrongKind | StateError::ThroughLink) => behind_link(cx, directory, agents),
@@ -181,28 +190,11 @@ fn behind_link(cx: &Context<'_>, directory: &Path, agents: &[String]) -> Result<
 }
 
 impl Open {
-    fn add(&mut self, place: &Permissions, cure: impl Fn() -> Option<Fix>) {
+    fn add(&mut self, place: impl FnOnce() -> Option<Permissions>) {
         self.count += 1;
         if self.first.len() < NAMED {
-            self.first.push(place.clone());
+            self.first.extend(place());
         }
-        // Files of one folder come one after another, and have one cure together.
-        if let Some(cure) = cure()
-            && self.cures.last().is_none_or(|last| !is_same(last, &cure))
-        {
-            self.cures.push(cure);
-        }
-    }
-}
-
-/// Two proposals for the files of one folder.
-fn is_same(one: &Fix, other: &Fix) -> bool {
-    match (one, other) {
-        (Fix::SetModes(one), Fix::SetModes(other)) => {
-            (&one.directory.view, &one.directory.rel, &one.names)
-                == (&other.directory.view, &other.directory.rel, &other.names)
-        }
-        _ => false,
     }
 }
 

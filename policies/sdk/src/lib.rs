@@ -78,6 +78,7 @@ pub mod __export {
 /// fn audit(cx: &Context) -> Verdict { Ok(Answer::new()) }
 /// chitin_policy_sdk::policy!(audit);
 /// ```
+#[cfg(not(feature = "together"))]
 #[macro_export]
 macro_rules! policy {
     ($audit:ident) => {
@@ -101,4 +102,11 @@ macro_rules! policy {
             $crate::__export::export!(Component with_types_in $crate::__export);
         }
     };
+}
+
+/// Exports nothing: another component calls the policy.
+#[cfg(feature = "together")]
+#[macro_export]
+macro_rules! policy {
+    ($audit:ident) => {};
 }

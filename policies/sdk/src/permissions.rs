@@ -56,9 +56,25 @@ impl Permissions {
     /// that, so that a million files that are closed cost next to nothing. Says nothing of a symbolic link.
     #[must_use]
     pub fn lets_in(cx: &Context<'_>, metadata: &Metadata) -> bool {
+        Self::lets(cx, metadata, 0o066)
+    }
+
+    /// The same of reading alone.
+    #[must_use]
+    pub fn lets_read(cx: &Context<'_>, metadata: &Metadata) -> bool {
+        Self::lets(cx, metadata, 0o044)
+    }
+
+    /// The same of writing alone.
+    #[must_use]
+    pub fn lets_write(cx: &Context<'_>, metadata: &Metadata) -> bool {
+        Self::lets(cx, metadata, 0o022)
+    }
+
+    fn lets(cx: &Context<'_>, metadata: &Metadata, bits: u32) -> bool {
         let allowed =
             if metadata.kind == Kind::Directory { cx.allowed().directory } else { cx.allowed().file };
-        metadata.mode & 0o066 & !allowed != 0
+        metadata.mode & bits & !allowed != 0
     }
 
     /// What a listing says of an object; none of a symbolic link, which has to be looked at.
@@ -223,6 +239,8 @@ mod tests {
                 let is_open = looked.writers().is_some() || looked.readers().is_some();
                 let metadata = looked.end.expect("it is no link");
                 assert_eq!(Permissions::lets_in(cx, &metadata), is_open, "{mode:o}");
+                assert_eq!(Permissions::lets_read(cx, &metadata), looked.readers().is_some(), "{mode:o}");
+                assert_eq!(Permissions::lets_write(cx, &metadata), looked.writers().is_some(), "{mode:o}");
                 assert_eq!(Permissions::of(cx, &path, &metadata), Some(looked), "{mode:o}");
             });
         }

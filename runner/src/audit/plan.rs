@@ -54,6 +54,9 @@ impl Planned {
     /// What is declared and was not granted.
     #[must_use]
     pub fn withheld(&self) -> Capabilities {
+        if self.granted == self.manifest.capabilities {
+            return Capabilities::default();
+        }
         let granted = self.granted.names();
         self.manifest.capabilities.granted(|name| !granted.iter().any(|known| known == name))
     }

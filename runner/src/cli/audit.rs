@@ -184,13 +184,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     if let Some(several) = several {
         return fleet::audit_all(arguments, &work, several, &budget);
     }
-    let supervisor = work.supervisor();
+    let mut supervisor = work.supervisor();
     clock.lap("start the worker");
     let plan = work.plan(policies, arguments.deep, &budget)?;
     clock.lap("plan");
     // What was compiled for it stands outside of the audit.
     let budget = budget.again(limit.wall());
-    let delivery = work.deliver(supervisor, Task::Audit, &plan, probe.as_ref(), &budget)?.0;
+    let delivery = work.deliver(&mut supervisor, Task::Audit, &plan, probe.as_ref(), &budget)?.0;
     clock.lap("the worker's part");
     let Delivery { report, logs, times, .. } = delivery;
     if baseline.as_ref().is_some_and(|baseline| baseline.is_anothers(&report)) {
@@ -257,6 +257,11 @@ impl Work<'_> {
         Supervisor::start(self.confine.asked(&self.placed.settings))
     }
 
+    /// The same, for one target after the other.
+    pub(super) fn supervisor_of_several(&self) -> Supervisor {
+        Supervisor::for_several(self.confine.asked(&self.placed.settings))
+    }
+
     /// The policies. A stranger's may have to be compiled, which takes a confined process, too.
     pub(super) fn plan(
         &self,
@@ -278,7 +283,7 @@ impl Work<'_> {
     /// Has the work done, decides of the report, and says where the target lies; that is not known where it could not be found in time.
     pub(super) fn deliver(
         &self,
-        supervisor: Supervisor,
+        supervisor: &mut Supervisor,
         task: Task,
         plan: &[Arc<Planned>],
         deep: Option<&probe::Options>,
@@ -302,7 +307,7 @@ impl Work<'_> {
 
     fn carry_out(
         &self,
-        supervisor: Supervisor,
+        supervisor: &mut Supervisor,
         task: Task,
         plan: &[Arc<Planned>],
         deep: Option<&probe::Options>,

@@ -154,10 +154,10 @@ impl AuditArguments {
             is_shown: true,
             known: audit::Known { baseline, ..audit::Known::default() },
         };
-        let supervisor = work.supervisor();
+        let mut supervisor = work.supervisor();
         let plan = work.plan(&self.policies, self.deep, &budget)?;
         let budget = budget.again(self.limit.wall());
-        let report = work.deliver(supervisor, Task::Audit, &plan, None, &budget)?.0.report;
+        let report = work.deliver(&mut supervisor, Task::Audit, &plan, None, &budget)?.0.report;
         if report.exit.code == Exit::NOTHING {
             let help = "--state-dir DIR, --config FILE or --profile NAME names another place";
             return Err(user_error(report.exit.reason, help));

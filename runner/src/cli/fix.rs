@@ -537,14 +537,14 @@ impl<'a> Fix<'a> {
     /// The report behind a fix, as deep as it was asked for. What was changed is told even where it takes too long.
     fn audit_again(&self) -> anyhow::Result<(Report, Option<String>)> {
         let budget = self.budget.again(self.work.limit.wall());
-        let supervisor = self.work.supervisor();
+        let mut supervisor = self.work.supervisor();
         let plan: Vec<Arc<Planned>> = self
             .policies
             .iter()
             .filter(|planned| self.deep.is_some() || !planned.manifest.policy.deep)
             .cloned()
             .collect();
-        let (delivery, _) = self.work.deliver(supervisor, Task::Audit, &plan, self.deep, &budget)?;
+        let (delivery, _) = self.work.deliver(&mut supervisor, Task::Audit, &plan, self.deep, &budget)?;
         let cut = delivery.cut.or_else(|| budget.cut().map(|cut| cut.to_string()));
         Ok((delivery.report, cut))
     }
@@ -552,7 +552,7 @@ impl<'a> Fix<'a> {
     /// What a plan comes to, by a worker of its own that runs no policy.
     fn edited(&self, prepared: Prepared) -> anyhow::Result<(Prepared, Option<String>)> {
         let task = Task::Edit { plan: Box::new(prepared.proven.plan) };
-        let (delivery, _) = self.work.deliver(self.work.supervisor(), task, &[], None, &self.budget)?;
+        let (delivery, _) = self.work.deliver(&mut self.work.supervisor(), task, &[], None, &self.budget)?;
         let why = || "what it comes to is not known".to_owned();
         let cut = delivery.cut.or_else(|| delivery.fix.is_none().then(why));
         Ok((delivery.fix.unwrap_or_default(), cut))
@@ -560,10 +560,10 @@ impl<'a> Fix<'a> {
 
     fn prepare(&self) -> anyhow::Result<Ready> {
         let task = Task::Fix { only: self.only.to_vec() };
-        let supervisor = self.work.supervisor();
+        let mut supervisor = self.work.supervisor();
         let plan: Vec<Arc<Planned>> =
             self.policies.iter().filter(|planned| !planned.manifest.policy.deep).cloned().collect();
-        let (delivery, found) = self.work.deliver(supervisor, task, &plan, None, &self.budget)?;
+        let (delivery, found) = self.work.deliver(&mut supervisor, task, &plan, None, &self.budget)?;
         let Delivery { report, mut cut, read, fix, .. } = delivery;
         match (read, found) {
             (true, Some(Found { installation, environment, .. })) => {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chitin::audit::{Exit, Planned, Report, Tally, visible, worst};
 use chitin::budget::{Budget, Cut, LAST_WORDS};
-use chitin::worker::Task;
+use chitin::worker::{Supervisor, Task};
 
 use super::audit::{Arguments, Work};
 use super::progress::Progress;
@@ -98,10 +98,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Fleet<'_> {
     /// Audits one target after the other until none is left.
     fn work(&self) {
+        let mut supervisor = self.work.supervisor_of_several();
         while !self.is_over.load(Ordering::Relaxed) {
             let done = self.next().and_then(|next| match next {
                 Some((number, named)) => {
-                    self.audit(&named).and_then(|report| self.take(number, report)).map(Some)
+                    self.audit(&named, &mut supervisor).and_then(|report| self.take(number, report)).map(Some)
                 }
                 None => Ok(None),
             });
@@ -130,7 +131,7 @@ impl Fleet<'_> {
         self.budget.cut() == Some(Cut::Interrupted)
     }
 
-    fn audit(&self, named: &Named) -> anyhow::Result<Report> {
+    fn audit(&self, named: &Named, supervisor: &mut Supervisor) -> anyhow::Result<Report> {
         let (arguments, deep) = (self.arguments, self.arguments.deep);
         let budget = self.budget.again(self.work.limit.wall());
         // A list may take days.
@@ -165,7 +166,7 @@ impl Fleet<'_> {
                 let own = own.then(|| work.plan(&arguments.policies, deep, &budget)).transpose()?;
                 let plan = own.as_ref().unwrap_or(&self.plan);
                 let probe = deep.then(|| arguments.probe.options());
-                let done = work.deliver(work.supervisor(), Task::Audit, plan, probe.as_ref(), &budget);
+                let done = work.deliver(supervisor, Task::Audit, plan, probe.as_ref(), &budget);
                 done.map_or_else(|error| unusable(&format!("{error:#}")), |(delivery, _)| delivery.report)
             }
         };

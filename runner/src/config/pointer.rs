@@ -11,7 +11,11 @@ pub fn segments(pointer: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     let rest = pointer.strip_prefix('/')?;
-    Some(rest.split('/').map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect())
+    let unescape = |segment: &str| match segment.contains('~') {
+        true => segment.replace("~1", "/").replace("~0", "~"),
+        false => segment.to_owned(),
+    };
+    Some(rest.split('/').map(unescape).collect())
 }
 
 /// `base` with one more segment.

@@ -20,6 +20,16 @@ pub mod policy {
     });
 }
 
+/// The component of the built-in policies, from its own `wit/`: what it imports and says is what the contract has.
+pub mod builtin {
+    wasmtime::component::bindgen!({
+        path: ["../wit", "../policies/all/wit"],
+        world: "chitin:builtin/builtin",
+        imports: { default: trappable },
+        with: { "chitin:policy": super::policy::chitin::policy },
+    });
+}
+
 /// What the runner and the reader say to each other, from the reader's own `wit/`.
 pub mod reader {
     wasmtime::component::bindgen!({

@@ -71,7 +71,7 @@ impl Sandbox {
         let budget = budget.share(budget::TIME, limits.time);
         let grants = Grants::new(Capabilities::default(), BTreeMap::new());
         let state = HostState::new(self.clone(), Arc::clone(shared), grants, limits.clone(), budget.clone());
-        let mut store = self.store(state.with_pair(Arc::clone(pair)), &limits);
+        let mut store = self.reader_store(state.with_pair(Arc::clone(pair)), &limits);
         let requests: Vec<tables::Request> = requests.iter().map(asked).collect();
         let answer = store.set_fuel(limits.fuel).and_then(|()| {
             let reader = self.reader()?.instantiate(&mut store)?;

@@ -12,13 +12,15 @@ use std::sync::Arc;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags};
 use wasmtime::component::Component;
-use wasmtime::{CustomCodeMemory, Engine, Result};
+use wasmtime::{
+    Config, CustomCodeMemory, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Result,
+};
 
 use super::engine;
 use crate::policy::code_file::{CodeError, CodeFile, Digest};
 
-// Every built-in policy's code, and that of the reader of databases, on pages of its own in a section that the loader maps readable and executable. No page
-// of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
+// The code of the built-in policies, and that of the reader of databases, on pages of their own in a section that the loader maps
+// readable and executable. No page of it is ever writable, and none has to be made executable: strict kernel policies forbid that.
 std::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/builtin.s")));
 
 /// Code that the build script compiled with this program's engine configuration, and embedded.
@@ -36,10 +38,23 @@ impl Embedded {
     }
 }
 
+/// Most runs of built-in policies at a time: for each thread of as many audits as one process makes at once. Each has 4 GiB of address
+/// space, without using it.
+const SLOTS: u32 = 64;
+
+/// Core instances and tables of a run: the module, and what the component tools add to it.
+const MODULES: u32 = 4;
+
+/// Elements of a table: the component has some 600 functions in one.
+const TABLE_ELEMENTS: usize = 4096;
+
+/// Bytes of a memory that are zeroed and stay, as many as it begins with; what a run had beyond them goes back to the system.
+const RESIDENT: usize = 640 << 10;
+
 /// The code between two symbols of the section above.
 macro_rules! embedded {
     ($start:ident, $end:ident) => {{
-        // SAFETY: the build script writes both symbols, in this order, around one policy's code.
+        // SAFETY: the build script writes both symbols, in this order, around one component's code.
         unsafe {
             unsafe extern "C" {
                 static $start: u8;
@@ -50,8 +65,8 @@ macro_rules! embedded {
     }};
 }
 
-/// The code of every built-in policy, in the order of the catalog, and the reader of databases last.
-static CODES: &[Embedded] = &include!(concat!(env!("OUT_DIR"), "/code.rs"));
+static POLICIES: Embedded = embedded!(chitin_policies_code, chitin_policies_code_end);
+static READER: Embedded = embedded!(sqlite_reader_code, sqlite_reader_code_end);
 
 /// Memory that code is loaded from is executable already, or never will be: nothing is made executable here, and nothing that
 /// was written to in this process ever runs.
@@ -71,26 +86,50 @@ impl CustomCodeMemory for Pages {
     }
 }
 
-/// The engine of this process. It has no use for a compiler.
+/// An engine whose instances have memory of their own, which nothing had before them. It has no use for a compiler.
 pub fn engine() -> Result<Engine> {
+    Engine::new(&configuration())
+}
+
+/// An engine whose instances take turns in the same memory, which is zeroed between them: for the built-in policies alone. Where
+/// the address space is too small for that, their memory is their own, too.
+pub fn pool() -> Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_core_instances(SLOTS * MODULES)
+        .total_component_instances(SLOTS)
+        .total_memories(SLOTS)
+        .total_tables(SLOTS * MODULES)
+        .table_elements(TABLE_ELEMENTS)
+        .max_unused_warm_slots(0)
+        .linear_memory_keep_resident(RESIDENT)
+        .table_keep_resident(RESIDENT);
+    let mut config = configuration();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    Engine::new(&config).or_else(|_| engine())
+}
+
+fn configuration() -> Config {
     let mut config = engine::configuration();
     #[cfg(feature = "compiler")]
     config.enable_compiler(false);
     config.with_custom_code_memory(Some(Arc::new(Pages)));
-    Engine::new(&config)
+    config
 }
 
-/// Loads a built-in policy by its number, without copying it.
-pub fn builtin(engine: &Engine, number: usize) -> Result<Component> {
-    let code = CODES.get(number).ok_or_else(|| wasmtime::Error::msg("there is no such built-in policy"))?;
+/// Loads the component of the built-in policies, without copying it.
+pub fn policies(engine: &Engine) -> Result<Component> {
+    load(engine, POLICIES)
+}
+
+/// Loads the reader of databases, without copying it.
+pub fn reader(engine: &Engine) -> Result<Component> {
+    load(engine, READER)
+}
+
+fn load(engine: &Engine, code: Embedded) -> Result<Component> {
     // SAFETY: `Embedded` is only made of bytes that this program's build script compiled with the same wasmtime and
     // configuration; they are `'static`, on their own pages, and never written to.
     unsafe { Component::deserialize_raw(engine, code.bytes()) }
-}
-
-/// Loads the reader of databases.
-pub fn reader(engine: &Engine) -> Result<Component> {
-    builtin(engine, CODES.len().saturating_sub(1))
 }
 
 /// Code that is mapped from a file, readable and executable and never writable, for as long as this process lives. Its digest

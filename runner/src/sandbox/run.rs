@@ -1,12 +1,13 @@
 //! One engine per process, one pre-linked policy per component, one fresh store per run.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use wasmtime::component::Component;
 use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
+use super::bindings::builtin::BuiltinPre;
 use super::bindings::policy::PolicyPre;
 use super::bindings::policy::chitin::policy::input::Input;
 use super::database;
@@ -25,11 +26,12 @@ use crate::policy::code_file::{CodeError, CodeFile};
 pub struct Sandbox(Arc<Inner>);
 
 struct Inner {
+    /// Runs strangers' policies, and the reader of databases.
     engine: Engine,
-    /// What the built-in policies import, linked once for all of them.
-    own: RwLock<wasi::Linked>,
-    /// Built-in policies that are mapped and linked, by their numbers.
-    known: Mutex<HashMap<usize, Ready>>,
+    /// Runs the built-in policies.
+    pool: Engine,
+    /// The component of the built-in policies, once it is needed.
+    builtin: Ready<BuiltinPre<HostState>>,
     /// The reader of databases, once it is needed.
     reader: OnceLock<wasmtime::Result<database::Ready>>,
     stop: Arc<AtomicBool>,
@@ -37,9 +39,17 @@ struct Inner {
     clock: OnceLock<Option<std::thread::JoinHandle<()>>>,
 }
 
-/// A policy that is mapped and linked, once it is needed, or why it is not. Code must not be mapped twice at one address, so
+/// A component that is mapped and linked, once it is needed, or why it is not. Code must not be mapped twice at one address, so
 /// whoever needs what another thread maps at this moment waits for it.
-type Ready = Arc<OnceLock<Result<PolicyPre<HostState>, String>>>;
+type Ready<T> = Arc<OnceLock<Result<T, String>>>;
+
+/// A policy that can be instantiated.
+enum Linked {
+    /// Among the built-in ones, by its number.
+    Builtin(BuiltinPre<HostState>, u32),
+    /// A component of its own.
+    Alone(PolicyPre<HostState>),
+}
 
 /// A policy's code.
 #[derive(Clone)]
@@ -54,7 +64,7 @@ pub enum Code {
 #[derive(Clone, Default)]
 pub struct Loaded {
     mapped: Arc<OnceLock<Result<Mapped, CodeError>>>,
-    ready: Ready,
+    ready: Ready<PolicyPre<HostState>>,
 }
 
 impl Code {
@@ -181,12 +191,10 @@ impl Answer {
 impl Sandbox {
     /// Starts the engine.
     pub fn new() -> anyhow::Result<Self> {
-        let engine = load::engine()?;
-        let own = RwLock::new(wasi::Linked::new(&engine, host::link)?);
         Ok(Self(Arc::new(Inner {
-            engine,
-            own,
-            known: Mutex::default(),
+            engine: load::engine()?,
+            pool: load::pool()?,
+            builtin: Arc::default(),
             reader: OnceLock::new(),
             stop: Arc::default(),
             clock: OnceLock::new(),
@@ -196,13 +204,13 @@ impl Sandbox {
     /// Starts the thread that counts time for policies, with the first of them: what confines a process confines the threads
     /// that it starts from then on.
     fn start_clock(&self) {
-        let Inner { engine, stop, clock, .. } = &*self.0;
+        let Inner { engine, pool, stop, clock, .. } = &*self.0;
         clock.get_or_init(|| {
-            let (engine, stop) = (engine.clone(), Arc::clone(stop));
+            let (engines, stop) = ([engine.clone(), pool.clone()], Arc::clone(stop));
             let work = move || {
                 while !stop.load(Ordering::Relaxed) {
                     std::thread::park_timeout(Duration::from_millis(EPOCH_MILLISECONDS));
-                    engine.increment_epoch();
+                    engines.iter().for_each(Engine::increment_epoch);
                 }
             };
             std::thread::Builder::new().name("clock".to_owned()).spawn(work).ok()
@@ -210,29 +218,24 @@ impl Sandbox {
     }
 
     /// Maps a policy's code and links its imports, once.
-    fn ready(&self, code: &Code) -> Result<PolicyPre<HostState>, String> {
-        let Inner { engine, own, known, .. } = &*self.0;
+    fn ready(&self, code: &Code) -> Result<Linked, String> {
+        let Inner { engine, pool, builtin, .. } = &*self.0;
+        // A stranger's imports may have odd shapes; nobody else is linked with them.
+        let linked = |engine: &Engine, component: &Component| {
+            let mut linked = wasi::Linked::new(engine, host::link)?;
+            linked.link(component)?;
+            linked.ready(component)
+        };
         match code {
             Code::Builtin(number) => {
-                let ready = {
-                    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                    Arc::clone(known.entry(*number).or_default())
-                };
-                once(&ready, || {
-                    let component = load::builtin(engine, *number)?;
-                    own.write().unwrap_or_else(PoisonError::into_inner).link(&component)?;
-                    PolicyPre::new(own.read().unwrap_or_else(PoisonError::into_inner).ready(&component)?)
-                })
+                let number = u32::try_from(*number).map_err(|error| error.to_string())?;
+                let policies = || BuiltinPre::new(linked(pool, &load::policies(pool)?)?);
+                Ok(Linked::Builtin(once(builtin, policies)?, number))
             }
-            // A stranger's imports may have odd shapes; nobody else is linked with them.
             Code::File(file, loaded) => {
                 let code = loaded.map(file).map_err(|error| error.to_string())?;
-                once(&loaded.ready, || {
-                    let component = load::mapped(engine, code)?;
-                    let mut linked = wasi::Linked::new(engine, host::link)?;
-                    linked.link(&component)?;
-                    PolicyPre::new(linked.ready(&component)?)
-                })
+                let policy = || PolicyPre::new(linked(engine, &load::mapped(engine, code)?)?);
+                Ok(Linked::Alone(once(&loaded.ready, policy)?))
             }
         }
     }
@@ -261,11 +264,22 @@ impl Sandbox {
         stages.map = started.elapsed();
         let started = Instant::now();
         let state = HostState::new(self.clone(), Arc::clone(shared), grants, limits.clone(), budget.clone());
-        let mut store = self.store(state, limits);
-        let verdict = store.set_fuel(limits.fuel).and_then(|()| {
-            let instance = policy.instantiate(&mut store)?;
-            stages.instantiate = started.elapsed();
-            instance.call_audit(&mut store, input)
+        let engine = match policy {
+            Linked::Builtin(..) => &self.0.pool,
+            Linked::Alone(_) => &self.0.engine,
+        };
+        let mut store = store(engine, state, limits);
+        let verdict = store.set_fuel(limits.fuel).and_then(|()| match policy {
+            Linked::Builtin(policies, number) => {
+                let instance = policies.instantiate(&mut store)?;
+                stages.instantiate = started.elapsed();
+                instance.call_audit(&mut store, number, input)
+            }
+            Linked::Alone(policy) => {
+                let instance = policy.instantiate(&mut store)?;
+                stages.instantiate = started.elapsed();
+                instance.call_audit(&mut store, input)
+            }
         });
         stages.call = started.elapsed().saturating_sub(stages.instantiate);
         stages.fuel = limits.fuel - store.get_fuel().unwrap_or(0);
@@ -281,18 +295,9 @@ impl Sandbox {
         Answer { verdict, log: state.into_log(), denied, stages }
     }
 
-    /// A store with its limits; only fuel is still to be given.
-    pub(super) fn store(&self, state: HostState, limits: &Limits) -> Store<HostState> {
-        let mut store = Store::new(&self.0.engine, state);
-        store.limiter(|state| state);
-        store.set_hostcall_fuel(limits.call_bytes);
-        store.set_max_component_handles(limits.handles);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            store.data().check_time()?;
-            Ok(UpdateDeadline::Continue(1))
-        });
-        store
+    /// A store for the reader of databases.
+    pub(super) fn reader_store(&self, state: HostState, limits: &Limits) -> Store<HostState> {
+        store(&self.0.engine, state, limits)
     }
 
     /// The reader of databases, mapped and linked at the first call.
@@ -307,6 +312,20 @@ impl Sandbox {
     }
 }
 
+/// A store with its limits; only fuel is still to be given.
+fn store(engine: &Engine, state: HostState, limits: &Limits) -> Store<HostState> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| state);
+    store.set_hostcall_fuel(limits.call_bytes);
+    store.set_max_component_handles(limits.handles);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|store| {
+        store.data().check_time()?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    store
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -318,10 +337,7 @@ impl Drop for Inner {
     }
 }
 
-fn once(
-    ready: &Ready,
-    make: impl FnOnce() -> wasmtime::Result<PolicyPre<HostState>>,
-) -> Result<PolicyPre<HostState>, String> {
+fn once<T: Clone>(ready: &Ready<T>, make: impl FnOnce() -> wasmtime::Result<T>) -> Result<T, String> {
     let make = || {
         make().map_err(|error| {
             format!("it does not fit the contract, rebuild it with the one in wit/: {error:#}")

@@ -185,6 +185,21 @@ pub type IsReadable = fn(&str) -> bool;
 /// Makes the one call that an audit makes.
 pub type Caller = Box<dyn FnOnce(&str) -> Result<OwnedFd, Errno> + Send>;
 
+/// What a worker may have opened now. Between two targets it is nothing.
+pub type Current = Mutex<Option<Broker>>;
+
+/// Answers until the worker has gone, or asks what no worker asks.
+pub fn serve(current: &Current, mut channel: UnixStream) {
+    while let Some(question) = next(&mut channel) {
+        let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = current.as_mut().map_or(Err(Errno::ACCESS), |broker| broker.answer(question));
+        drop(current);
+        if answer(&channel, &opened).is_err() {
+            break;
+        }
+    }
+}
+
 /// The supervisor's side: what one worker may have opened.
 pub struct Broker {
     territory: Territory,
@@ -212,23 +227,17 @@ impl Broker {
         Self { territory, includes, is_readable, views: None, left: MAX_OPENED, caller }
     }
 
-    /// Answers until the worker has gone, or asks what no worker asks.
-    pub fn serve(mut self, mut channel: UnixStream) {
-        while let Some(question) = next(&mut channel) {
-            let opened = match question {
-                Question::Open { base, rel, want } => self.open(&base, &rel, want).map(Some),
-                Question::Seal(views) => {
-                    // The first word counts.
-                    self.views.get_or_insert_with(|| views.into_iter().map(|Base(path)| path).collect());
-                    Ok(None)
-                }
-                Question::Call(text) => {
-                    let caller = self.caller.take().filter(|_| self.views.is_none());
-                    caller.map_or(Err(Errno::ACCESS), |call| call(&text).map(Some))
-                }
-            };
-            if answer(&channel, &opened).is_err() {
-                break;
+    fn answer(&mut self, question: Question) -> Result<Option<OwnedFd>, Errno> {
+        match question {
+            Question::Open { base, rel, want } => self.open(&base, &rel, want).map(Some),
+            Question::Seal(views) => {
+                // The first word counts.
+                self.views.get_or_insert_with(|| views.into_iter().map(|Base(path)| path).collect());
+                Ok(None)
+            }
+            Question::Call(text) => {
+                let caller = self.caller.take().filter(|_| self.views.is_none());
+                caller.map_or(Err(Errno::ACCESS), |call| call(&text).map(Some))
             }
         }
     }
@@ -396,8 +405,8 @@ mod tests {
         }
         let (ours, theirs) = UnixStream::pair().unwrap();
         let serving = std::thread::spawn({
-            let broker = broker(&home);
-            move || broker.serve(theirs)
+            let current = Mutex::new(Some(broker(&home)));
+            move || serve(&current, theirs)
         });
         let open = |name: &str| {
             let question = Question::Open { base: home.join(name), rel: PathBuf::new(), want: Want::Linked };

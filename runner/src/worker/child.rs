@@ -59,6 +59,8 @@ fn say(said: &Said) -> io::Result<()> {
 #[derive(Deserialize, Serialize)]
 pub(super) struct Envelope<O> {
     pub asked: Asked,
+    /// Orders about other targets may follow, by the same policies.
+    pub several: bool,
     /// The folder that the target's paths begin at follows on the channel.
     pub in_sysroot: bool,
     /// The places that may be read.
@@ -86,8 +88,7 @@ pub fn child() -> anyhow::Result<()> {
     let sandbox = Sandbox::new()?;
     let channel = io::stdin().as_fd().try_clone_to_owned().context("there is no supervisor")?;
     let mut channel = UnixStream::from(channel);
-    let Envelope::<Option<Order>> { asked, in_sysroot, roots, order } =
-        serde_json::from_slice(&take(&mut channel)?).context("no order")?;
+    let Envelope { asked, several, in_sysroot, roots, order } = next(&mut channel)?;
     if in_sysroot {
         sysroot::enter(broker::take_handle(channel.as_fd()).context("no folder to look in")?);
     }
@@ -100,7 +101,6 @@ pub fn child() -> anyhow::Result<()> {
     // Randomness, for a kernel that has no call for it.
     let random = rustix::fs::open("/dev/urandom", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     let roots: Vec<OwnedFd> = roots.chain([random]).flatten().collect();
-    drop(channel);
     broker::ask_supervisor();
     let mut entered = confine::enter(&Profile::Read { roots: &roots });
     if owner != 0 && rustix::process::geteuid().is_root() {
@@ -109,37 +109,72 @@ pub fn child() -> anyhow::Result<()> {
     let confinement = Confinement::of(asked, entered);
     let holds = confinement.missing.is_empty();
     say(&Said::Confined(confinement))?;
-    let Some(order) = order.filter(|_| holds || asked != Asked::Required) else { return Ok(()) };
-    let wall = order.wall;
+    let mut order = order.filter(|_| holds || asked != Asked::Required);
+    let mut channel = Channel(channel.into());
+    let mut roots = Some(roots);
+    while let Some(given) = order {
+        say(&carry_out(given, &plan, &sandbox, &budget, &mut roots))?;
+        // Where none follows, the supervisor has gone.
+        order = several.then(|| next(&mut channel).ok()).flatten().and_then(|envelope| envelope.order);
+    }
+    // The process ends here; taking the engine apart first would take as long as starting it.
+    std::mem::forget(sandbox);
+    Ok(())
+}
+
+/// Carries out an order. With the first one that is read this process enters the second layer, and the roots are given up.
+fn carry_out(
+    order: Order,
+    plan: &[Arc<Planned>],
+    sandbox: &Sandbox,
+    budget: &Budget,
+    roots: &mut Option<Vec<OwnedFd>>,
+) -> Said {
+    let budget = budget.again(order.wall);
     let order = Arc::new(order);
     let progress = Arc::default();
     if order.watched {
         tell(Arc::clone(&progress));
     }
-    let roots = Cell::new(Some(roots));
+    let (roots, is_sealed) = (Cell::new(roots.take()), Cell::new(false));
     let is_read = |subject: &Subject| {
         // Once: the trials of a fix read the config again.
-        let Some(mut roots) = roots.take() else { return };
-        if !matches!(order.task, Task::Fix { .. }) {
+        if is_sealed.replace(true) {
+            return;
+        }
+        let is_fix = matches!(order.task, Task::Fix { .. });
+        if !is_fix {
             broker::seal(subject.shared().snapshot.paths().map(Path::to_owned));
+        }
+        let Some(mut roots) = roots.take() else { return };
+        if !is_fix {
             // The config and the `.env` files are read: no policy reads them.
             roots.retain(|root| !is_file(root));
         }
         // What the first layer reached is told already; where it holds, so does this one.
         let _ = confine::enter(&Profile::Evaluate { roots: &roots });
     };
-    let budget = budget.again(wall);
-    let said = match Work::new(&order, &plan, &sandbox, &budget, &is_read, &progress).carry_out() {
+    match Work::new(&order, plan, sandbox, &budget, &is_read, &progress).carry_out() {
         Ok(delivery) => {
             let beside = Beside::of(&delivery.report);
             Said::Done(Box::new(delivery), beside)
         }
         Err(error) => Said::Failed(format!("{error:#}")),
-    };
-    say(&said)?;
-    // The process ends here; taking the engine apart first would take as long as starting it.
-    std::mem::forget(sandbox);
-    Ok(())
+    }
+}
+
+/// The supervisor's orders, by the system call that both layers allow. That of a stream is another one.
+struct Channel(OwnedFd);
+
+impl Read for Channel {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.0, buffer)?)
+    }
+}
+
+/// The next order, with what comes with it.
+fn next(channel: &mut impl Read) -> anyhow::Result<Envelope<Option<Order>>> {
+    serde_json::from_slice(&take(channel)?).context("no order")
 }
 
 fn is_file(root: &OwnedFd) -> bool {

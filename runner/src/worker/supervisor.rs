@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::child::{Envelope, Root, SUBCOMMAND, Said};
 use super::work::Work;
-use super::{Delivery, Order, Task};
+use super::{Delivery, Order, Task, Wanted};
 use crate::audit::{Planned, Report, visible};
 use crate::budget::{self, Budget, Cut};
 use crate::confine::{self, Asked, Confinement};
@@ -58,12 +58,14 @@ pub enum SupervisorError {
 pub struct Supervisor {
     asked: Asked,
     hand: Hand,
+    /// Orders come one after the other.
+    several: bool,
 }
 
 /// Where the work is done.
 enum Hand {
     /// In a worker that waits for its order.
-    Worker(Child, UnixStream),
+    Worker(Box<Talk>),
     /// Here, for this reason.
     Here(String),
 }
@@ -73,13 +75,14 @@ impl Supervisor {
     /// target is.
     #[must_use]
     pub fn start(asked: Asked) -> Self {
-        let hand = if asked == Asked::Off {
-            Hand::Here("the operator wants none".to_owned())
-        } else {
-            start()
-                .unwrap_or_else(|reason| Hand::Here(format!("no child process could be started: {reason}")))
-        };
-        Self { asked, hand }
+        Self { asked, hand: Hand::start(asked), several: false }
+    }
+
+    /// The same, for orders that come one after the other. A worker that runs built-in policies alone carries out several of them, and
+    /// opens nothing by itself; all else has a worker of its own.
+    #[must_use]
+    pub fn for_several(asked: Asked) -> Self {
+        Self { several: true, ..Self::start(asked) }
     }
 
     /// Has an order carried out, within the budget. `shown` is told how far it is.
@@ -87,18 +90,22 @@ impl Supervisor {
     /// # Errors
     /// See [`SupervisorError`]. A worker that is ended, or that says nothing, is a report: nothing was assessed.
     pub fn carry_out(
-        self,
-        order: Order,
+        &mut self,
+        mut order: Order,
         plan: &[Arc<Planned>],
         budget: &Budget,
         shown: &Arc<Progress>,
     ) -> Result<Delivery, SupervisorError> {
-        let Self { asked, hand } = self;
+        let Self { asked, hand, several } = self;
+        let asked = *asked;
+        let series = Some(Series::of(&order)).filter(|series| *several && series.may_go_on());
+        if matches!(hand, Hand::Worker(talk) if !talk.takes(series.as_ref())) {
+            *hand = Hand::start(asked);
+        }
         let reason = match hand {
-            Hand::Here(reason) => reason,
-            Hand::Worker(child, channel) => {
-                let mut talk = Talk::new(asked, child, channel);
-                if talk.give(&order, plan) {
+            Hand::Here(reason) => reason.clone(),
+            Hand::Worker(talk) => {
+                if talk.give(&mut order, plan, series) {
                     return talk.carry_out(&order, plan, budget, shown);
                 }
                 talk.kill();
@@ -120,22 +127,25 @@ impl Supervisor {
     /// What would hold, as a worker tells it that is given nothing to do.
     #[must_use]
     pub fn look(self, budget: &Budget) -> Confinement {
-        let (child, channel) = match self.hand {
-            Hand::Worker(child, channel) => (child, channel),
+        let mut talk = match self.hand {
+            Hand::Worker(talk) => talk,
             Hand::Here(reason) => return Confinement::none(self.asked, &reason),
         };
-        let mut talk = Talk::new(self.asked, child, channel);
-        let envelope =
-            Envelope { asked: self.asked, in_sysroot: false, roots: Vec::new(), order: None::<Order> };
+        let envelope = Envelope {
+            asked: self.asked,
+            several: false,
+            in_sysroot: false,
+            roots: Vec::new(),
+            order: None::<Order>,
+        };
         if !talk.send(&envelope, Vec::new(), |_| ()) {
-            talk.kill();
             return Confinement::none(self.asked, NO_THREAD);
         }
-        let mut confinement = None;
         let given = Given { plan: &[], deep: false, fail_on: Severity::Critical, installation: None };
-        talk.hear(&given, budget, &Arc::default(), &mut confinement);
+        talk.hear(&given, budget, &Arc::default());
         let status = talk.end();
         let why = || why_ended(status, &String::from_utf8_lossy(&talk.words));
+        let confinement = talk.confinement.clone();
         confinement
             .unwrap_or_else(|| Confinement::none(self.asked, &format!("the worker did not begin: {}", why())))
     }
@@ -155,7 +165,18 @@ fn sandbox() -> anyhow::Result<&'static Sandbox> {
     Ok(SANDBOX.get_or_init(|| sandbox))
 }
 
-fn start() -> Result<Hand, String> {
+impl Hand {
+    /// Starts a worker, where one is wanted and can be started.
+    fn start(asked: Asked) -> Self {
+        if asked == Asked::Off {
+            return Self::Here("the operator wants none".to_owned());
+        }
+        let failed = |reason| Self::Here(format!("no child process could be started: {reason}"));
+        start(asked).map_or_else(failed, |talk| Self::Worker(Box::new(talk)))
+    }
+}
+
+fn start(asked: Asked) -> Result<Talk, String> {
     let program = program::own().ok_or("nobody knows where this program lies")?;
     let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
     let child = Command::new(program)
@@ -166,7 +187,7 @@ fn start() -> Result<Hand, String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| error.to_string())?;
-    Ok(Hand::Worker(child, ours))
+    Ok(Talk::new(asked, child, ours))
 }
 
 /// A talk with a worker.
@@ -174,12 +195,61 @@ struct Talk {
     asked: Asked,
     child: Child,
     channel: UnixStream,
+    output: Option<ChildStdout>,
+    errors: Option<ChildStderr>,
     /// What it said and was not looked at yet, and how much of that has no end of a line.
     said: Vec<u8>,
     endless: usize,
     /// The last of what it wrote to standard error.
     words: Vec<u8>,
+    /// What holds, once it has said so.
+    confinement: Option<Confinement>,
+    /// What it may have opened now.
+    opener: Arc<broker::Current>,
+    state: State,
 }
+
+/// How far a worker is.
+enum State {
+    /// It waits for its first order.
+    New,
+    /// It has carried out so many orders of a series, and waits for the next one.
+    Series(Series, usize),
+    /// It gets no further order.
+    Over,
+}
+
+/// Orders that one worker can carry out one after the other: what it is given of each beside the target is the same.
+#[derive(PartialEq, Eq)]
+struct Series {
+    /// The built-in policies, by their numbers; none where there are others, too.
+    policies: Option<Vec<usize>>,
+    /// Whose process the worker becomes.
+    owner: u32,
+    is_plain: bool,
+}
+
+impl Series {
+    fn of(order: &Order) -> Self {
+        let number = |wanted: &Wanted| match wanted {
+            Wanted::Builtin(number) => Some(*number),
+            Wanted::Strange { .. } => None,
+        };
+        Self {
+            policies: order.policies.iter().map(number).collect(),
+            owner: order.installation.territory.owner(),
+            is_plain: order.task == Task::Audit && !order.deep && sysroot::entered().is_none(),
+        }
+    }
+
+    /// A stranger's policy has a process of its own for each target, and so has what changes or asks the gateway.
+    fn may_go_on(&self) -> bool {
+        self.is_plain && self.policies.is_some()
+    }
+}
+
+/// Orders of one worker. What a process gathers in its life is gone with it.
+const MAX_ORDERS: usize = 1_000;
 
 /// What the worker was given, as far as its answer is held against it.
 struct Given<'a> {
@@ -203,12 +273,34 @@ enum End {
 }
 
 impl Talk {
-    fn new(asked: Asked, child: Child, channel: UnixStream) -> Self {
-        Self { asked, child, channel, said: Vec::new(), endless: 0, words: Vec::new() }
+    fn new(asked: Asked, mut child: Child, channel: UnixStream) -> Self {
+        let (output, errors) = (child.stdout.take(), child.stderr.take());
+        Self {
+            asked,
+            child,
+            channel,
+            output,
+            errors,
+            said: Vec::new(),
+            endless: 0,
+            words: Vec::new(),
+            confinement: None,
+            opener: Arc::default(),
+            state: State::New,
+        }
+    }
+
+    /// It can be given an order of this series, or one that is of none.
+    fn takes(&self, series: Option<&Series>) -> bool {
+        match &self.state {
+            State::New => true,
+            State::Series(known, orders) => series == Some(known) && *orders < MAX_ORDERS,
+            State::Over => false,
+        }
     }
 
     fn carry_out(
-        mut self,
+        &mut self,
         order: &Order,
         plan: &[Arc<Planned>],
         budget: &Budget,
@@ -216,13 +308,18 @@ impl Talk {
     ) -> Result<Delivery, SupervisorError> {
         let (installation, ts) = (&order.installation, order.now * 1000);
         let deep = order.deep && order.task == Task::Audit;
-        let mut confinement = None;
         let given = Given { plan, deep, fail_on: order.terms.fail_on, installation: Some(installation) };
-        let end = self.hear(&given, budget, shown, &mut confinement);
-        // What it has delivered is all that is wanted of it: nobody waits for it to put its things away.
-        let status = if matches!(end, End::Delivered(_)) { self.kill() } else { self.end() };
-        let confinement =
-            confinement.unwrap_or_else(|| Confinement::none(self.asked, "the worker did not begin"));
+        let end = self.hear(&given, budget, shown);
+        let status = match &end {
+            End::Delivered(delivery) if self.goes_on(delivery) => None,
+            // What it has delivered is all that is wanted of it: nobody waits for it to put its things away.
+            End::Delivered(_) => self.kill(),
+            _ => self.end(),
+        };
+        let confinement = self
+            .confinement
+            .clone()
+            .unwrap_or_else(|| Confinement::none(self.asked, "the worker did not begin"));
         if self.asked == Asked::Required
             && let Some(missing) = confinement.told()
         {
@@ -242,20 +339,22 @@ impl Talk {
         Ok(Delivery::nothing(report, reason).confined(confinement))
     }
 
+    /// It is ready for the next order, and until then has nothing opened. One that was cut may still be at work.
+    fn goes_on(&mut self, delivery: &Delivery) -> bool {
+        let State::Series(_, orders) = &mut self.state else { return false };
+        *orders += 1;
+        let is_clean = delivery.cut.is_none() && self.said.is_empty();
+        is_clean && self.opener.try_lock().is_ok_and(|mut opener| opener.take().is_some())
+    }
+
     /// Hears what the worker says until it has said all, or has had its time.
-    fn hear(
-        &mut self,
-        given: &Given<'_>,
-        budget: &Budget,
-        shown: &Arc<Progress>,
-        confinement: &mut Option<Confinement>,
-    ) -> End {
-        let (mut output, mut errors) = (self.child.stdout.take(), self.child.stderr.take());
+    fn hear(&mut self, given: &Given<'_>, budget: &Budget, shown: &Arc<Progress>) -> End {
         let (mut since, mut silent) = (None, None);
         loop {
-            if let Some(end) = self.look(given, shown, confinement) {
+            if let Some(end) = self.look(given, shown) {
                 return end;
             }
+            let Self { output, errors, .. } = self;
             // Its last words may come behind the end of its output.
             let is_over = errors.is_none() || silent.is_some_and(|since: Instant| since.elapsed() >= ENDING);
             if output.is_none() && is_over {
@@ -269,14 +368,14 @@ impl Talk {
             let mut ready = open.iter().map(|pipe| !pipe.revents().is_empty());
             let [has_output, has_errors] = pipes.map(|pipe| pipe.is_some() && ready.next() == Some(true));
             drop(ready);
-            if has_output && program::drain(&mut output, &mut self.said).is_err() {
-                output = None;
+            if has_output && program::drain(output, &mut self.said).is_err() {
+                *output = None;
             }
-            if has_errors && program::drain(&mut errors, &mut self.words).is_err() {
-                errors = None;
+            if has_errors && program::drain(errors, &mut self.words).is_err() {
+                *errors = None;
             }
             program::keep_last(&mut self.words);
-            if output.is_none() {
+            if self.output.is_none() {
                 silent.get_or_insert_with(Instant::now);
             }
             if self.said.len() > MAX_LINE {
@@ -297,12 +396,7 @@ impl Talk {
     }
 
     /// Looks at the lines that were said in full.
-    fn look(
-        &mut self,
-        given: &Given<'_>,
-        shown: &Arc<Progress>,
-        confinement: &mut Option<Confinement>,
-    ) -> Option<End> {
+    fn look(&mut self, given: &Given<'_>, shown: &Arc<Progress>) -> Option<End> {
         loop {
             let new = self.said.get(self.endless..).unwrap_or_default();
             let Some(end) = new.iter().position(|byte| *byte == b'\n') else {
@@ -313,8 +407,8 @@ impl Talk {
             let line = std::mem::replace(&mut self.said, behind);
             self.endless = 0;
             match serde_json::from_slice::<Said>(&line) {
-                Ok(Said::Confined(heard)) if confinement.is_none() && heard.is_answer_to(self.asked) => {
-                    *confinement = Some(heard);
+                Ok(Said::Confined(heard)) if self.confinement.is_none() && heard.is_answer_to(self.asked) => {
+                    self.confinement = Some(heard);
                 }
                 Ok(Said::Progress((done, runs, files, current))) => {
                     shown.tell((done, runs, files, visible(&current)));
@@ -332,9 +426,9 @@ impl Talk {
         }
     }
 
-    /// Hands over the order, the open files of strangers' code behind it, and then opens what the worker asks for. In a thread of
+    /// Hands over the order, the open files of strangers' code behind it, and opens from then on what the worker asks for. In a thread of
     /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
-    fn give(&self, order: &Order, plan: &[Arc<Planned>]) -> bool {
+    fn give(&mut self, order: &mut Order, plan: &[Arc<Planned>], series: Option<Series>) -> bool {
         let installation = &order.installation;
         let caller = order.probe.clone().map(|options| {
             let installation = installation.clone();
@@ -342,13 +436,33 @@ impl Talk {
             Box::new(call) as Caller
         });
         let includes = installation.include_roots(&order.environment);
-        let opener = Broker::new(installation.territory, includes, is_code, caller);
+        let broker = Broker::new(installation.territory, includes, is_code, caller);
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
-        let in_sysroot = sysroot::entered().is_some();
-        let envelope = Envelope { asked: self.asked, in_sysroot, roots, order: Some(order) };
+        *self.opener.lock().unwrap_or_else(PoisonError::into_inner) = Some(broker);
+        let is_first = matches!(self.state, State::New);
+        let several = series.is_some();
+        if is_first {
+            self.state = series.map_or(State::Over, |series| State::Series(series, 0));
+        } else {
+            // It has them.
+            order.policies.clear();
+        }
+        let envelope = Envelope {
+            asked: self.asked,
+            several,
+            in_sysroot: sysroot::entered().is_some(),
+            // A process that looks at several targets opens nothing of them by itself.
+            roots: if several { Vec::new() } else { roots },
+            order: Some(order),
+        };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
         let files = plan.iter().filter_map(file).collect();
-        self.send(&envelope, files, move |channel| opener.serve(channel))
+        let opener = Arc::clone(&self.opener);
+        self.send(&envelope, files, move |channel| {
+            if is_first {
+                broker::serve(&opener, channel);
+            }
+        })
     }
 
     /// Sends an envelope, the folder of its paths and code behind it, and then does what is to be done with the channel. Says whether a thread does it.
@@ -383,6 +497,7 @@ impl Talk {
 
     /// The worker has said all that is heard of it.
     fn end(&mut self) -> Option<ExitStatus> {
+        self.state = State::Over;
         /// One that has delivered ends at once.
         const REST: Duration = Duration::from_millis(1);
         let began = Instant::now();
@@ -397,9 +512,16 @@ impl Talk {
     }
 
     fn kill(&mut self) -> Option<ExitStatus> {
+        self.state = State::Over;
         // It may have ended by itself, which is as good.
         let _ = self.child.kill();
         self.child.wait().ok()
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -528,7 +650,7 @@ mod tests {
         let mut talk = talk(script);
         let plan = plan();
         let given = Given { plan: &plan, deep: false, fail_on: Severity::Critical, installation: None };
-        let end = talk.hear(&given, budget, &Arc::default(), &mut None);
+        let end = talk.hear(&given, budget, &Arc::default());
         (end, talk)
     }
 
