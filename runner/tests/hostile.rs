@@ -437,6 +437,13 @@ fn what_is_no_database_is_told_and_nothing_hangs() {
 }
 
 #[test]
+fn remembers() {
+    // Over several targets: tests/targets.rs.
+    let finding = heard("remembers");
+    assert!(finding["detail"].as_str().unwrap().starts_with("It was told 1 times"), "{finding}");
+}
+
+#[test]
 fn proposes_harm() {
     // An audit only carries proposals; tests/fix.rs has them refused.
     heard("proposes_harm");

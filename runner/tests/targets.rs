@@ -372,6 +372,86 @@ fn each_of_many_targets_says_what_it_says_alone() {
     assert_eq!(called, (0..12).map(|number| format!("t{number}")).collect::<Vec<_>>());
 }
 
+/// A policy of somebody else's that keeps what it was told has nothing to tell about the target before.
+#[test]
+fn no_policy_takes_anything_from_one_target_to_the_next() {
+    let home = Home::new();
+    let list = fleet(&home, 4);
+    home.file("fleet/0/.openclaw/openclaw.json", 0o600, "{ logging: { file: 'canary-of-the-first' } }");
+    let guest = chitin_test_support::GUESTS.iter().find(|guest| guest.name == "remembers").unwrap();
+    let arguments = ["--policy", guest.component, "--grant", "all", "--json", "--jobs", "1"];
+    let output = fed(&home, &arguments, &list);
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (number, report) in all["reports"].as_array().unwrap().iter().enumerate() {
+        let findings = report["findings"].as_array().unwrap();
+        let told = findings.iter().find(|finding| finding["checkId"] == "hostile.finding").unwrap();
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.starts_with("It was told 1 times"), "{number}: {detail}");
+        assert_eq!(detail.contains("canary-of-the-first"), number == 0, "{number}: {detail}");
+    }
+}
+
+/// The workers of a process, by their numbers.
+fn workers(parent: u32) -> Vec<i32> {
+    let is_worker = |folder: &Path| {
+        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        let behind = stat.rsplit_once(") ")?.1;
+        (behind.split(' ').nth(1)? == parent.to_string()).then_some(())?;
+        folder.file_name()?.to_str()?.parse().ok()
+    };
+    fs::read_dir("/proc").unwrap().filter_map(|entry| is_worker(&entry.ok()?.path())).collect()
+}
+
+/// A worker carries out one target after the other, and one that ends between two of them costs neither.
+#[test]
+fn a_worker_that_ends_between_two_targets_costs_none_of_them() {
+    let home = Home::new();
+    let list = fleet(&home, 4);
+    let mut child = home
+        .command(&[
+            "audit",
+            "--targets",
+            "-",
+            "--jobs",
+            "1",
+            "--policy",
+            "logging-redaction",
+            "--format",
+            "ndjson",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(output));
+    let mut met = Vec::new();
+    for (number, line) in list.lines().enumerate() {
+        writeln!(input, "{line}").unwrap();
+        let result = loop {
+            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            if line["kind"] == "target" {
+                break line;
+            }
+        };
+        assert_eq!(result["exit"]["code"], 0, "{result}");
+        let now = workers(child.id());
+        if !now.is_empty() {
+            assert_eq!(now.len(), 1);
+            met.extend(now.iter().copied());
+            if number == 1 {
+                let pid = rustix::process::Pid::from_raw(now[0]).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            }
+        }
+    }
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // Where no worker can be confined, there is none.
+    assert!(met.is_empty() || (met[0] == met[1] && met[1] != met[2] && met[2] == met[3]), "{met:?}");
+}
+
 #[test]
 fn what_is_no_target_costs_none_of_the_others() {
     let home = Home::new();

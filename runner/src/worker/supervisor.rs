@@ -98,18 +98,25 @@ impl Supervisor {
     ) -> Result<Delivery, SupervisorError> {
         let Self { asked, hand, several } = self;
         let asked = *asked;
-        let series = Some(Series::of(&order)).filter(|series| *several && series.may_go_on());
-        if matches!(hand, Hand::Worker(talk) if !talk.takes(series.as_ref())) {
-            *hand = Hand::start(asked);
-        }
-        let reason = match hand {
-            Hand::Here(reason) => reason.clone(),
-            Hand::Worker(talk) => {
-                if talk.give(&mut order, plan, series) {
-                    return talk.carry_out(&order, plan, budget, shown);
+        let reason = loop {
+            let series = Some(Series::of(&order)).filter(|series| *several && series.may_go_on());
+            if matches!(hand, Hand::Worker(talk) if !talk.takes(series.as_ref())) {
+                *hand = Hand::start(asked);
+            }
+            match hand {
+                Hand::Here(reason) => break reason.clone(),
+                Hand::Worker(talk) => {
+                    let is_used = matches!(talk.state, State::Series(..));
+                    if !talk.give(&mut order, plan, series) {
+                        talk.kill();
+                        break NO_THREAD.to_owned();
+                    }
+                    let delivery = talk.carry_out(&order, plan, budget, shown);
+                    // It may have ended before it heard of this target, which another one looks at then.
+                    if !(is_used && talk.fell_silent && budget.cut().is_none()) {
+                        return delivery;
+                    }
                 }
-                talk.kill();
-                NO_THREAD.to_owned()
             }
         };
         let confinement = Confinement::none(asked, &reason);
@@ -207,6 +214,8 @@ struct Talk {
     /// What it may have opened now.
     opener: Arc<broker::Current>,
     state: State,
+    /// It ended without a word about its last order.
+    fell_silent: bool,
 }
 
 /// How far a worker is.
@@ -287,6 +296,7 @@ impl Talk {
             confinement: None,
             opener: Arc::default(),
             state: State::New,
+            fell_silent: false,
         }
     }
 
@@ -310,6 +320,7 @@ impl Talk {
         let deep = order.deep && order.task == Task::Audit;
         let given = Given { plan, deep, fail_on: order.terms.fail_on, installation: Some(installation) };
         let end = self.hear(&given, budget, shown);
+        self.fell_silent = matches!(end, End::Silence);
         let status = match &end {
             End::Delivered(delivery) if self.goes_on(delivery) => None,
             // What it has delivered is all that is wanted of it: nobody waits for it to put its things away.
@@ -441,11 +452,12 @@ impl Talk {
         *self.opener.lock().unwrap_or_else(PoisonError::into_inner) = Some(broker);
         let is_first = matches!(self.state, State::New);
         let several = series.is_some();
+        let mut policies = Vec::new();
         if is_first {
             self.state = series.map_or(State::Over, |series| State::Series(series, 0));
         } else {
             // It has them.
-            order.policies.clear();
+            policies = std::mem::take(&mut order.policies);
         }
         let envelope = Envelope {
             asked: self.asked,
@@ -453,16 +465,20 @@ impl Talk {
             in_sysroot: sysroot::entered().is_some(),
             // A process that looks at several targets opens nothing of them by itself.
             roots: if several { Vec::new() } else { roots },
-            order: Some(order),
+            order: Some(&*order),
         };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
         let files = plan.iter().filter_map(file).collect();
         let opener = Arc::clone(&self.opener);
-        self.send(&envelope, files, move |channel| {
+        let is_sent = self.send(&envelope, files, move |channel| {
             if is_first {
                 broker::serve(&opener, channel);
             }
-        })
+        });
+        if !is_first {
+            order.policies = policies;
+        }
+        is_sent
     }
 
     /// Sends an envelope, the folder of its paths and code behind it, and then does what is to be done with the channel. Says whether a thread does it.
