@@ -11,9 +11,11 @@ pub fn segments(pointer: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     let rest = pointer.strip_prefix('/')?;
-    let unescape = |segment: &str| match segment.contains('~') {
-        true => segment.replace("~1", "/").replace("~0", "~"),
-        false => segment.to_owned(),
+    let unescape = |segment: &str| {
+        if !segment.contains('~') {
+            return segment.to_owned();
+        }
+        segment.replace("~1", "/").replace("~0", "~")
     };
     Some(rest.split('/').map(unescape).collect())
 }

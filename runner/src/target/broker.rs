@@ -422,4 +422,32 @@ mod tests {
         drop(ours);
         serving.join().unwrap();
     }
+
+    #[test]
+    fn between_two_targets_nothing_is_opened() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        for folder in ["first", "second"] {
+            std::fs::create_dir(home.join(folder)).unwrap();
+            std::fs::write(home.join(folder).join("part"), "text").unwrap();
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let current = Current::new(None);
+        std::thread::scope(|scope| {
+            scope.spawn(|| serve(&current, theirs));
+            let open = |folder: &str| {
+                let (base, rel) = (home.join(folder).join("part"), PathBuf::new());
+                let question = Question::Open { base, rel, want: Want::Linked };
+                ask_at(ours.as_fd(), &question).map(|handle| handle.is_some())
+            };
+            assert_eq!(open("first"), Err(Errno::ACCESS));
+            *current.lock().unwrap() = Some(broker(&home.join("first")));
+            assert_eq!((open("first"), open("second")), (Ok(true), Err(Errno::ACCESS)));
+            *current.lock().unwrap() = None;
+            assert_eq!(open("first"), Err(Errno::ACCESS));
+            *current.lock().unwrap() = Some(broker(&home.join("second")));
+            assert_eq!((open("first"), open("second")), (Err(Errno::ACCESS), Ok(true)));
+            ours.shutdown(std::net::Shutdown::Both).unwrap();
+        });
+    }
 }

@@ -513,9 +513,9 @@ impl Talk {
 
     /// The worker has said all that is heard of it.
     fn end(&mut self) -> Option<ExitStatus> {
-        self.state = State::Over;
         /// One that has delivered ends at once.
         const REST: Duration = Duration::from_millis(1);
+        self.state = State::Over;
         let began = Instant::now();
         loop {
             match self.child.try_wait() {
