@@ -211,3 +211,44 @@ fn no_run_of_a_built_in_policy_meets_what_another_one_left() {
         assert_eq!((of(&after_others, id), of(&again, id)), (told.clone(), told), "{id}");
     }
 }
+
+/// Where several targets are looked at, what asks nothing beyond the same input is answered from memory, and says the same.
+#[test]
+fn an_answer_that_is_known_is_the_one_that_the_policy_gives() {
+    let homes = tempfile::tempdir().unwrap();
+    let homes = homes.path().canonicalize().unwrap();
+    let install = root().join("tests/corpus/demo/install");
+    let home = |name: &str| {
+        let home = homes.join(name);
+        assert!(Command::new(&install).arg(&home).status().unwrap().success());
+        home
+    };
+    let (one, same, other) = (home("one"), home("same"), home("other"));
+    fs::write(other.join(".openclaw/openclaw.json"), "{ tools: { profile: 'full' } }").unwrap();
+    let all: Vec<Arc<Planned>> = BUILTIN
+        .iter()
+        .enumerate()
+        .map(|(number, builtin)| Arc::new(Planned::builtin(number, builtin.manifest().unwrap())))
+        .filter(|planned| !planned.manifest.capabilities.gateway)
+        .collect();
+    let sandbox = Sandbox::new().unwrap();
+    let targets = [&one, &other, &same];
+    let alone = targets.map(|home| said(home, &sandbox, &all));
+    sandbox.keep_answers();
+    let among = targets.map(|home| said(home, &sandbox, &all));
+    let told = |evaluation: &Evaluation| -> Vec<String> {
+        let told = |outcome: &chitin::audit::Outcome| {
+            format!("{}: {:?} {:?}", outcome.manifest.policy.id, outcome.verdict, outcome.open)
+        };
+        evaluation.outcomes.iter().map(told).collect()
+    };
+    for (alone, among) in alone.iter().zip(&among) {
+        assert_eq!(told(alone), told(among));
+    }
+    let ran = |evaluation: &Evaluation, is: &dyn Fn(u64) -> bool| {
+        evaluation.outcomes.iter().filter(|outcome| is(outcome.stages.fuel)).count()
+    };
+    assert_eq!(ran(&among[0], &|fuel| fuel == 0), ran(&alone[0], &|fuel| fuel == 0), "nothing was known yet");
+    assert!(ran(&among[2], &|fuel| fuel == 0) > 20, "what asks nothing is known");
+    assert!(ran(&among[2], &|fuel| fuel > 0) > 10, "what asks is asked");
+}

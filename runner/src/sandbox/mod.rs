@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_types, reason = "this is the place for the engine")]
 
+mod answers;
 mod bindings;
 pub mod check;
 pub mod compile;

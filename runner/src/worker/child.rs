@@ -111,6 +111,9 @@ pub fn child() -> anyhow::Result<()> {
     say(&Said::Confined(confinement))?;
     let mut order = order.filter(|_| holds || asked != Asked::Required);
     let mut channel = Channel(channel.into());
+    if several {
+        sandbox.keep_answers();
+    }
     let mut roots = Some(roots);
     while let Some(given) = order {
         say(&carry_out(given, &plan, &sandbox, &budget, &mut roots))?;
