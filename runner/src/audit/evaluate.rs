@@ -252,11 +252,10 @@ impl Stage {
         indices.iter().map(|index| (*index, slice(index))).collect()
     }
 
-    /// Runs a group in as many threads as there are processors, and waits for all of it, but not for what hangs.
+    /// Runs a group in as many threads as there are processors for it, and waits for all of it, but not for what hangs.
     fn run(self: &Arc<Self>, group: &Arc<Group>, budget: &Budget, outcomes: &mut BTreeMap<usize, Outcome>) {
         let (sender, receiver) = channel();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = processors.min(self.workers).min(group.queue.len());
+        let workers = self.sandbox.threads().min(self.workers).min(group.queue.len());
         let started = (0..workers).take_while(|_| self.start(group, budget, &sender)).count();
         let cut = if started > 0 {
             self.wait(group, budget, &sender, &receiver, outcomes).err()

@@ -257,9 +257,9 @@ impl Work<'_> {
         Supervisor::start(self.confine.asked(&self.placed.settings))
     }
 
-    /// The same, for one target after the other.
-    pub(super) fn supervisor_of_several(&self) -> Supervisor {
-        Supervisor::for_several(self.confine.asked(&self.placed.settings))
+    /// The same, for one target after the other, while so many jobs do that.
+    pub(super) fn supervisor_of_several(&self, jobs: usize) -> Supervisor {
+        Supervisor::for_several(self.confine.asked(&self.placed.settings), jobs)
     }
 
     /// The policies. A stranger's may have to be compiled, which takes a confined process, too.

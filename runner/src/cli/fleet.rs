@@ -98,7 +98,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Fleet<'_> {
     /// Audits one target after the other until none is left.
     fn work(&self) {
-        let mut supervisor = self.work.supervisor_of_several();
+        let mut supervisor = self.work.supervisor_of_several(self.arguments.targets.jobs());
         while !self.is_over.load(Ordering::Relaxed) {
             let done = self.next().and_then(|next| match next {
                 Some((number, named)) => {

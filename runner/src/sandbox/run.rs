@@ -37,6 +37,8 @@ struct Inner {
     reader: OnceLock<wasmtime::Result<database::Ready>>,
     /// What built-in policies have answered, where several targets are looked at.
     answers: OnceLock<Mutex<Answers>>,
+    /// How many policies run at a time, where others have processors, too.
+    threads: OnceLock<usize>,
     stop: Arc<AtomicBool>,
     /// None where no thread could be started: then fuel and the calls of a policy end it, a little later.
     clock: OnceLock<Option<std::thread::JoinHandle<()>>>,
@@ -200,9 +202,22 @@ impl Sandbox {
             builtin: Arc::default(),
             reader: OnceLock::new(),
             answers: OnceLock::new(),
+            threads: OnceLock::new(),
             stop: Arc::default(),
             clock: OnceLock::new(),
         })))
+    }
+
+    /// How many policies run at a time: one on each processor, unless [`Self::limit_threads`] said otherwise.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        *self.0.threads.get_or_init(processors)
+    }
+
+    /// Runs so many policies at a time. The first word counts.
+    pub fn limit_threads(&self, most: usize) {
+        self.0.threads.get_or_init(|| most.max(1));
     }
 
     /// Keeps from now on what built-in policies answer without asking for anything, for targets of which they are told the same.

@@ -59,8 +59,8 @@ fn say(said: &Said) -> io::Result<()> {
 #[derive(Deserialize, Serialize)]
 pub(super) struct Envelope<O> {
     pub asked: Asked,
-    /// Orders about other targets may follow, by the same policies.
-    pub several: bool,
+    /// Orders about other targets may follow, by the same policies, and so many of these run at a time; none where this is the only order.
+    pub several: Option<usize>,
     /// The folder that the target's paths begin at follows on the channel.
     pub in_sysroot: bool,
     /// The places that may be read.
@@ -111,14 +111,15 @@ pub fn child() -> anyhow::Result<()> {
     say(&Said::Confined(confinement))?;
     let mut order = order.filter(|_| holds || asked != Asked::Required);
     let mut channel = Channel(channel.into());
-    if several {
+    if let Some(threads) = several {
         sandbox.keep_answers();
+        sandbox.limit_threads(threads);
     }
     let mut roots = Some(roots);
     while let Some(given) = order {
         say(&carry_out(given, &plan, &sandbox, &budget, &mut roots))?;
         // Where none follows, the supervisor has gone.
-        order = several.then(|| next(&mut channel).ok()).flatten().and_then(|envelope| envelope.order);
+        order = several.and_then(|_| next(&mut channel).ok()).and_then(|envelope| envelope.order);
     }
     // The process ends here; taking the engine apart first would take as long as starting it.
     std::mem::forget(sandbox);

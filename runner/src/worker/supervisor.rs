@@ -58,8 +58,8 @@ pub enum SupervisorError {
 pub struct Supervisor {
     asked: Asked,
     hand: Hand,
-    /// Orders come one after the other.
-    several: bool,
+    /// Orders come one after the other, and each may run so many policies at a time; none where there is one order.
+    several: Option<usize>,
 }
 
 /// Where the work is done.
@@ -75,14 +75,15 @@ impl Supervisor {
     /// target is.
     #[must_use]
     pub fn start(asked: Asked) -> Self {
-        Self { asked, hand: Hand::start(asked), several: false }
+        Self { asked, hand: Hand::start(asked), several: None }
     }
 
     /// The same, for orders that come one after the other. A worker that runs built-in policies alone carries out several of them, and
-    /// opens nothing by itself; all else has a worker of its own.
+    /// opens nothing by itself; all else has a worker of its own. So many supervisors share the processors.
     #[must_use]
-    pub fn for_several(asked: Asked) -> Self {
-        Self { several: true, ..Self::start(asked) }
+    pub fn for_several(asked: Asked, jobs: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { several: Some(processors / jobs.max(1)), ..Self::start(asked) }
     }
 
     /// Has an order carried out, within the budget. `shown` is told how far it is.
@@ -99,7 +100,7 @@ impl Supervisor {
         let Self { asked, hand, several } = self;
         let asked = *asked;
         let reason = loop {
-            let series = Some(Series::of(&order)).filter(|series| *several && series.may_go_on());
+            let series = Some(Series::of(&order)).filter(|series| several.is_some() && series.may_go_on());
             if matches!(hand, Hand::Worker(talk) if !talk.takes(series.as_ref())) {
                 *hand = Hand::start(asked);
             }
@@ -107,7 +108,7 @@ impl Supervisor {
                 Hand::Here(reason) => break reason.clone(),
                 Hand::Worker(talk) => {
                     let is_used = matches!(talk.state, State::Series(..));
-                    if !talk.give(&mut order, plan, series) {
+                    if !talk.give(&mut order, plan, series, *several) {
                         talk.kill();
                         break NO_THREAD.to_owned();
                     }
@@ -140,7 +141,7 @@ impl Supervisor {
         };
         let envelope = Envelope {
             asked: self.asked,
-            several: false,
+            several: None,
             in_sysroot: false,
             roots: Vec::new(),
             order: None::<Order>,
@@ -439,7 +440,13 @@ impl Talk {
 
     /// Hands over the order, the open files of strangers' code behind it, and opens from then on what the worker asks for. In a thread of
     /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
-    fn give(&mut self, order: &mut Order, plan: &[Arc<Planned>], series: Option<Series>) -> bool {
+    fn give(
+        &mut self,
+        order: &mut Order,
+        plan: &[Arc<Planned>],
+        series: Option<Series>,
+        threads: Option<usize>,
+    ) -> bool {
         let installation = &order.installation;
         let caller = order.probe.clone().map(|options| {
             let installation = installation.clone();
@@ -451,7 +458,7 @@ impl Talk {
         let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
         *self.opener.lock().unwrap_or_else(PoisonError::into_inner) = Some(broker);
         let is_first = matches!(self.state, State::New);
-        let several = series.is_some();
+        let several = threads.filter(|_| series.is_some());
         let mut policies = Vec::new();
         if is_first {
             self.state = series.map_or(State::Over, |series| State::Series(series, 0));
@@ -464,7 +471,7 @@ impl Talk {
             several,
             in_sysroot: sysroot::entered().is_some(),
             // A process that looks at several targets opens nothing of them by itself.
-            roots: if several { Vec::new() } else { roots },
+            roots: if several.is_some() { Vec::new() } else { roots },
             order: Some(&*order),
         };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
