@@ -18,7 +18,7 @@ use chitin::policy::cache::Cache;
 use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::check::CONTRACT_VERSION;
 use chitin::sandbox::limits::Limits;
-use chitin::sandbox::{Code, Sandbox, compile};
+use chitin::sandbox::{Code, Failure, Sandbox, compile};
 use chitin::target::{Environment, Request, locate};
 use chitin_test_support::POLICIES;
 use sha2::{Digest as _, Sha256};
@@ -251,4 +251,18 @@ fn an_answer_that_is_known_is_the_one_that_the_policy_gives() {
     assert_eq!(ran(&among[0], &|fuel| fuel == 0), ran(&alone[0], &|fuel| fuel == 0), "nothing was known yet");
     assert!(ran(&among[2], &|fuel| fuel == 0) > 20, "what asks nothing is known");
     assert!(ran(&among[2], &|fuel| fuel > 0) > 10, "what asks is asked");
+}
+
+/// The code of the built-in policies lies at one place, and one engine can have it at a time: a second one is a defect of this program,
+/// whose runs end, and nobody waits for them.
+#[test]
+fn a_defect_of_the_runner_is_told_and_not_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().canonicalize().unwrap();
+    assert!(Command::new(root().join("tests/corpus/demo/install")).arg(&home).status().unwrap().success());
+    let plan = [Arc::new(Planned::builtin(0, BUILTIN[0].manifest().unwrap()))];
+    let (first, second) = (Sandbox::new().unwrap(), Sandbox::new().unwrap());
+    assert!(said(&home, &first, &plan).outcomes[0].verdict.is_ok());
+    assert_eq!(said(&home, &second, &plan).outcomes[0].verdict, Err(Failure::Broken));
+    drop(first);
 }

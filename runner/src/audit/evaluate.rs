@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -331,7 +332,12 @@ impl Stage {
             let time = self.limits.time;
             let run = if *slice < time { budget.share(SLICE, *slice) } else { budget.share(TIME, time) };
             let outcome = if group.used() < group.share {
-                self.one(job, planned, &run)
+                // A defect of this program costs one run, and nobody waits for what does not come.
+                let one = AssertUnwindSafe(|| self.one(job, planned, &run));
+                catch_unwind(one).unwrap_or_else(|_| Outcome {
+                    verdict: Err(Failure::Broken),
+                    ..self.outcome(job, planned)
+                })
             } else {
                 let error =
                     LimitError::new(budget::PROCESSOR, budget::time(group.share), "all used by others");
