@@ -372,6 +372,83 @@ fn each_of_many_targets_says_what_it_says_alone() {
     assert_eq!(called, (0..12).map(|number| format!("t{number}")).collect::<Vec<_>>());
 }
 
+/// Installations that make an audit open all kinds of places.
+fn varied(home: &Home) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let demo = home.path("demo");
+    assert!(Command::new(root.join("tests/corpus/demo/install")).arg(&demo).status().unwrap().success());
+    let config = |name: &str, text: &str| home.file(&format!("{name}/.openclaw/openclaw.json"), 0o600, text);
+    config("env", "{ gateway: { auth: { mode: 'token', token: '${TOKEN_OF_GATEWAY}' } } }");
+    home.file("env/.openclaw/.env", 0o644, "TOKEN_OF_GATEWAY=a-token-of-no-account-at-all\n");
+    config("include", "{ $include: './parts/more.json5', logging: { file: 'logs/gateway.log' } }");
+    home.file("include/.openclaw/parts/more.json5", 0o644, "{ tools: { profile: 'full' } }");
+    home.file("kept/openclaw.json", 0o644, "{ gateway: { bind: 'lan' } }");
+    fs::create_dir_all(home.path("linked/.openclaw")).unwrap();
+    let link = home.path("linked/.openclaw/openclaw.json");
+    std::os::unix::fs::symlink(home.path("kept/openclaw.json"), link).unwrap();
+    config("database", "{ }");
+    let packed = fs::read(root.join("tests/corpus/databases/2026.9.6.sqlite.gz")).unwrap();
+    let mut rows = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(packed.as_slice()), &mut rows).unwrap();
+    home.file("database/.openclaw/state/openclaw.sqlite", 0o600, "");
+    fs::write(home.path("database/.openclaw/state/openclaw.sqlite"), rows).unwrap();
+    config("twin", "{ channels: { whatsapp: { dmPolicy: 'pairing' } } }");
+    home.file("twin/.openclaw/credentials/whatsapp/default/creds.json", 0o600, "{\"name\": \"a-login\"}");
+    home.file("twin/.openclaw/credentials/whatsapp-allowFrom.json", 0o600, "{\"allowFrom\": [\"*\"]}");
+    home.file("twin/.openclaw/extensions/x/index.js", 0o600, "");
+    fs::hard_link(
+        home.path("twin/.openclaw/credentials/whatsapp/default/creds.json"),
+        home.path("twin/.openclaw/extensions/x/package.json"),
+    )
+    .unwrap();
+    config("closed", "{ }");
+    home.file("closed/.openclaw/agents/main/sessions/1.jsonl", 0o644, "");
+    fs::set_permissions(home.path("closed/.openclaw/agents"), fs::Permissions::from_mode(0o000)).unwrap();
+    config("broken", "{ gateway: ");
+    let names = ["env", "include", "linked", "database", "twin", "closed", "broken"];
+    let all = names.iter().map(|name| home.path(&format!("{name}/.openclaw")));
+    [demo.join(".openclaw")].into_iter().chain(all).collect()
+}
+
+/// The worker of a list opens nothing by itself, and knows some answers. It says of each target what one says that is for it alone.
+#[test]
+fn a_worker_of_several_targets_says_of_each_what_one_for_it_alone_says() {
+    let home = Home::new();
+    let targets = varied(&home);
+    let stripped = |mut report: Value| {
+        for name in ["called", "id"] {
+            report["target"].as_object_mut().unwrap().remove(name);
+        }
+        report
+    };
+    let alone: Vec<Value> = targets
+        .iter()
+        .map(|target| stripped(home.json(&["--state-dir", target.to_str().unwrap()]).0))
+        .collect();
+    let times = |text: &str| text.matches("\"checkId\"").count();
+    assert!(alone.iter().all(|report| times(&report.to_string()) > 20), "each was audited");
+    // Each has each other one before it, and itself.
+    for turn in 0..targets.len() {
+        let order: Vec<usize> = (0..targets.len()).chain((0..targets.len()).rev()).collect();
+        let order: Vec<usize> = order.iter().map(|number| (number + turn) % targets.len()).collect();
+        let line = |(place, number): (usize, &usize)| {
+            format!("{{\"stateDir\": \"{}\", \"id\": \"{place}\"}}\n", targets[*number].display())
+        };
+        let list: String = order.iter().enumerate().map(line).collect();
+        home.file("list", 0o600, &list);
+        let list = home.path("list");
+        let arguments = ["--targets", list.to_str().unwrap(), "--jobs", "1"];
+        let (all, _) = home.json(&arguments);
+        let reports = all["reports"].as_array().unwrap();
+        assert_eq!(reports.len(), order.len());
+        for (report, number) in reports.iter().zip(&order) {
+            let name = targets[*number].display();
+            assert_eq!(stripped(report.clone()), alone[*number], "{name} in turn {turn}");
+        }
+    }
+    fs::set_permissions(home.path("closed/.openclaw/agents"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 /// A policy of somebody else's that keeps what it was told has nothing to tell about the target before.
 #[test]
 fn no_policy_takes_anything_from_one_target_to_the_next() {

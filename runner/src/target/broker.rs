@@ -203,6 +203,8 @@ pub fn serve(current: &Current, mut channel: UnixStream) {
 /// The supervisor's side: what one worker may have opened.
 pub struct Broker {
     territory: Territory,
+    /// What an audit reads for certain, whatever the names of its files.
+    roots: Vec<Root>,
     /// Directories from which a config may include files, whatever their names.
     includes: Vec<PathBuf>,
     is_readable: IsReadable,
@@ -213,18 +215,30 @@ pub struct Broker {
     caller: Option<Caller>,
 }
 
+/// A place that an audit reads for certain.
+struct Root {
+    path: PathBuf,
+    /// The config, or a `.env` file: no policy reads it.
+    is_file: bool,
+}
+
 impl Broker {
-    /// Opens what an installation's audit may read.
+    /// Opens what an installation's audit may read: what lies beneath these roots, what a config may include from there, and what a view
+    /// can be for.
     #[must_use]
     pub fn new(
         territory: Territory,
+        roots: Vec<PathBuf>,
         includes: Vec<PathBuf>,
         is_readable: IsReadable,
         caller: Option<Caller>,
     ) -> Self {
         // A file is judged by the path that it really has, so they are, too.
-        let includes = includes.into_iter().map(|folder| real_path(&folder).unwrap_or(folder)).collect();
-        Self { territory, includes, is_readable, views: None, left: MAX_OPENED, caller }
+        let real = |path: PathBuf| real_path(&path).unwrap_or(path);
+        let roots = roots.into_iter().map(real);
+        let roots = roots.map(|path| Root { is_file: sysroot::is_file(&path), path }).collect();
+        let includes = includes.into_iter().map(real).collect();
+        Self { territory, roots, includes, is_readable, views: None, left: MAX_OPENED, caller }
     }
 
     fn answer(&mut self, question: Question) -> Result<Option<OwnedFd>, Errno> {
@@ -318,8 +332,11 @@ impl Broker {
         if kind == FileType::RegularFile {
             let real = real_path_of(handle, path)?;
             let name = real.file_name().unwrap_or_default().to_string_lossy();
-            let is_include = self.views.is_none() && self.includes.iter().any(|root| is_inside(root, &real));
-            if !is_include && !(self.is_readable)(&name) {
+            let is_sealed = self.views.is_some();
+            let mut roots = self.roots.iter().filter(|root| !(is_sealed && root.is_file));
+            let is_rooted = roots.any(|root| is_inside(&root.path, &real));
+            let is_include = !is_sealed && self.includes.iter().any(|root| is_inside(root, &real));
+            if !is_rooted && !is_include && !(self.is_readable)(&name) {
                 return Err(Errno::ACCESS);
             }
         }
@@ -352,7 +369,7 @@ mod tests {
 
     fn broker(includes: &Path) -> Broker {
         let territory = Territory::of(rustix::process::geteuid().as_raw());
-        Broker::new(territory, vec![includes.to_owned()], is_readable, None)
+        Broker::new(territory, Vec::new(), vec![includes.to_owned()], is_readable, None)
     }
 
     #[test]
@@ -421,6 +438,32 @@ mod tests {
         assert_eq!((open("two.js"), open("part")), (Err(Errno::ACCESS), Err(Errno::ACCESS)));
         drop(ours);
         serving.join().unwrap();
+    }
+
+    #[test]
+    fn what_an_audit_reads_for_certain_is_opened_by_any_name_and_the_config_until_it_is_sealed() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        for folder in ["state", "kept"] {
+            std::fs::create_dir(home.join(folder)).unwrap();
+        }
+        for file in ["state/some.sqlite", "state/.env", "kept/config", "kept/other"] {
+            std::fs::write(home.join(file), "text").unwrap();
+        }
+        symlink("../kept/config", home.join("state/openclaw.json")).unwrap();
+        symlink("../kept/other", home.join("state/link")).unwrap();
+        let roots = ["state", "state/openclaw.json"].map(|root| home.join(root)).to_vec();
+        let territory = Territory::of(rustix::process::geteuid().as_raw());
+        let mut broker = Broker::new(territory, roots, Vec::new(), is_readable, None);
+        let all = ["some.sqlite", ".env", "openclaw.json", "link"];
+        let mut opens = |broker: &mut Broker| {
+            all.map(|name| broker.open(&home.join("state").join(name), Path::new(""), Want::Linked).is_ok())
+        };
+        assert_eq!(opens(&mut broker), [true, true, true, false]);
+        broker.views = Some(all.iter().map(|name| home.join("state").join(name)).collect());
+        assert_eq!(opens(&mut broker), [true, true, false, false], "a view of the config is not for reading");
+        broker.views = Some(BTreeSet::new());
+        assert_eq!(opens(&mut broker), [false; 4]);
     }
 
     #[test]

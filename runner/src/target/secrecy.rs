@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
-use super::snapshot::{Kind, Metadata, open_beneath};
+use super::broker::{self, Want};
+use super::snapshot::{Kind, Metadata, open_granted};
 
 /// Where credentials lie below the state directory, from the reference's layout; "*" is each folder. The state directory's
 /// own files are looked at, too.
@@ -35,8 +36,8 @@ const MOST: usize = 50_000;
 
 /// The identities of all such files that have more than one name; none where there are more objects than are looked at, or
 /// some could not be: then nothing with several names can be told from a credential.
-pub(super) fn twins(state: &Dir) -> Option<HashSet<(u64, u64)>> {
-    let mut walk = Walk { state, left: MOST, twins: HashSet::new() };
+pub(super) fn twins(state: &Dir, path: &Path) -> Option<HashSet<(u64, u64)>> {
+    let mut walk = Walk { state, path, left: MOST, twins: HashSet::new() };
     for place in PLACES {
         match place.split_once("/*/") {
             Some((parent, child)) => {
@@ -52,6 +53,7 @@ pub(super) fn twins(state: &Dir) -> Option<HashSet<(u64, u64)>> {
 
 struct Walk<'s> {
     state: &'s Dir,
+    path: &'s Path,
     left: usize,
     twins: HashSet<(u64, u64)>,
 }
@@ -70,9 +72,10 @@ impl Walk<'_> {
     fn entries(&mut self, folder: &Path) -> Option<Vec<PathBuf>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = if folder.as_os_str().is_empty() {
-            rustix::fs::openat(self.state, ".", flags, Mode::empty()).ok()
+            let open = || rustix::fs::openat(self.state, ".", flags, Mode::empty());
+            broker::open(self.path, folder, Want::Directory, open).ok()
         } else {
-            open_beneath(self.state, folder, flags).ok()
+            open_granted((self.state, self.path), folder, Want::Directory, flags).ok()
         };
         let Some(opened) = opened else { return Some(Vec::new()) };
         let mut folders = Vec::new();

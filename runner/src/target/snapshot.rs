@@ -626,8 +626,9 @@ impl Snapshot {
         if !self.guard.territory.is_none_or(|territory| territory.may_read(&found)) {
             return Err(LookError::Foreign(found.uid));
         }
-        let handle =
-            open_beneath(self.directory(view)?, rel, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let (directory, root) = (self.directory(view)?, self.root(view)?);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let handle = open_granted((directory, &root.path), rel, Want::File, flags)?;
         let opened = Metadata::from(&rustix::fs::fstat(&handle)?);
         if opened.identity.is(found.identity) { Ok((handle, opened)) } else { Err(LookError::Changed) }
     }
@@ -786,7 +787,10 @@ impl Snapshot {
 
     /// The object is also a file of the state directory that holds credentials.
     fn is_twin(&self, key: (u64, u64)) -> bool {
-        let twins = self.guard.twins.get_or_init(|| secrecy::twins(self.directory(0).ok()?));
+        let twins = self.guard.twins.get_or_init(|| {
+            let (state, root) = (self.directory(0).ok()?, self.root(0).ok()?);
+            secrecy::twins(state, &root.path)
+        });
         twins.as_ref().is_none_or(|twins| twins.contains(&key))
     }
 

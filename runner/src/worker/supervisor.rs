@@ -454,8 +454,8 @@ impl Talk {
             Box::new(call) as Caller
         });
         let includes = installation.include_roots(&order.environment);
-        let broker = Broker::new(installation.territory, includes, is_code, caller);
-        let roots = installation.roots(&order.environment).into_iter().map(Root).collect();
+        let roots = installation.roots(&order.environment);
+        let broker = Broker::new(installation.territory, roots.clone(), includes, is_code, caller);
         *self.opener.lock().unwrap_or_else(PoisonError::into_inner) = Some(broker);
         let is_first = matches!(self.state, State::New);
         let several = threads.filter(|_| series.is_some());
@@ -471,7 +471,7 @@ impl Talk {
             several,
             in_sysroot: sysroot::entered().is_some(),
             // A process that looks at several targets opens nothing of them by itself.
-            roots: if several.is_some() { Vec::new() } else { roots },
+            roots: if several.is_some() { Vec::new() } else { roots.into_iter().map(Root).collect() },
             order: Some(&*order),
         };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
