@@ -529,6 +529,34 @@ fn a_worker_that_ends_between_two_targets_costs_none_of_them() {
     assert!(met.is_empty() || (met[0] == met[1] && met[1] != met[2] && met[2] == met[3]), "{met:?}");
 }
 
+/// The command of a list, called by a shell that does something before.
+fn by_shell(home: &Home, script: &str) -> Output {
+    home.file("list", 0o600, &fleet(home, 6));
+    let program = env!("CARGO_BIN_EXE_chitin");
+    let audit = format!("{program} audit --targets list --policy logging-redaction --format ndjson");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", &script.replace("AUDIT", &audit)]).current_dir(home.0.path()).env_clear();
+    shell.env("HOME", home.0.path()).output().unwrap()
+}
+
+#[test]
+fn a_full_disk_under_the_results_is_told_and_ends_it() {
+    let output = by_shell(&Home::new(), "AUDIT >/dev/full");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("No space left on device"), "{}", err(&output));
+}
+
+#[test]
+fn workers_without_memory_leave_a_result_for_each_target() {
+    let output = by_shell(&Home::new(), "ulimit -v 3000000; AUDIT");
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (targets, findings) = results(&text);
+    assert_eq!((targets.len(), findings), (6, 0));
+    assert!(targets.iter().all(|(_, code)| *code == 3), "{targets:?}");
+    assert_eq!(text.matches("see ulimit -v").count(), 6, "{text}");
+}
+
 #[test]
 fn what_is_no_target_costs_none_of_the_others() {
     let home = Home::new();

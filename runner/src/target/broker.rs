@@ -456,7 +456,7 @@ mod tests {
         let territory = Territory::of(rustix::process::geteuid().as_raw());
         let mut broker = Broker::new(territory, roots, Vec::new(), is_readable, None);
         let all = ["some.sqlite", ".env", "openclaw.json", "link"];
-        let mut opens = |broker: &mut Broker| {
+        let opens = |broker: &mut Broker| {
             all.map(|name| broker.open(&home.join("state").join(name), Path::new(""), Want::Linked).is_ok())
         };
         assert_eq!(opens(&mut broker), [true, true, true, false]);
