@@ -101,7 +101,12 @@ impl Supervisor {
         let asked = *asked;
         let reason = loop {
             let series = Some(Series::of(&order)).filter(|series| several.is_some() && series.may_go_on());
-            if matches!(hand, Hand::Worker(talk) if !talk.takes(series.as_ref())) {
+            let is_over = match hand {
+                Hand::Worker(talk) => !talk.takes(series.as_ref()),
+                // What one target lacked, the next may have.
+                Hand::Here(_) => several.is_some(),
+            };
+            if is_over {
                 *hand = Hand::start(asked);
             }
             match hand {
