@@ -101,7 +101,10 @@ impl<'a> Node<'a> {
     /// Follows keys that are joined by dots, none of which contains one: `at("auth.token")`.
     #[must_use]
     pub fn at(&self, path: &str) -> Self {
-        path.split('.').fold(self.clone(), |node, key| node.get(key))
+        path.split('.').fold(self.with_room(path.len() + 1), |node, key| {
+            let seen = node.seen.member(key);
+            node.below(key, seen)
+        })
     }
 
     /// The item of a list; absent where this is no list, or a shorter one.
@@ -111,8 +114,25 @@ impl<'a> Node<'a> {
     }
 
     fn child(&self, key: &str, seen: Seen<'a>) -> Self {
-        let key = key.replace('~', "~0").replace('/', "~1");
-        Self { seen, pointer: format!("{}/{key}", self.pointer) }
+        self.with_room(key.len() + 1).below(key, seen)
+    }
+
+    /// The same place. So many bytes can be added to its pointer, which policies do for each value that they look at.
+    fn with_room(&self, bytes: usize) -> Self {
+        let mut pointer = String::with_capacity(self.pointer.len() + bytes);
+        pointer.push_str(&self.pointer);
+        Self { seen: self.seen, pointer }
+    }
+
+    /// The place one key deeper.
+    fn below(mut self, key: &str, seen: Seen<'a>) -> Self {
+        self.pointer.push('/');
+        if key.bytes().any(|byte| matches!(byte, b'~' | b'/')) {
+            self.pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+        } else {
+            self.pointer.push_str(key);
+        }
+        Self { seen, ..self }
     }
 
     /// RFC 6901 pointer of this place.
