@@ -539,6 +539,39 @@ fn by_shell(home: &Home, script: &str) -> Output {
     shell.env("HOME", home.0.path()).output().unwrap()
 }
 
+/// Root becomes the owner of a target, and can no longer end what it started as root.
+#[test]
+fn a_list_of_two_accounts_ends() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    fs::set_permissions(home.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let list = fleet(&home, 6);
+    fs::set_permissions(home.path("fleet"), fs::Permissions::from_mode(0o755)).unwrap();
+    for number in 3..6 {
+        for place in ["", ".openclaw", ".openclaw/openclaw.json"] {
+            let place = home.path(&format!("fleet/{number}/{place}"));
+            std::os::unix::fs::chown(place, Some(12_345), Some(12_345)).unwrap();
+        }
+    }
+    for jobs in ["1", "2"] {
+        let output = fed(&home, &["--format", "ndjson", "--jobs", jobs], &list);
+        let (targets, _) = results(&String::from_utf8(output.stdout.clone()).unwrap());
+        assert_eq!(targets.len(), 6, "{}", err(&output));
+    }
+}
+
+#[test]
+fn a_collector_that_is_not_there_costs_no_target_its_result() {
+    let home = Home::new();
+    let output = fed(&home, &["--format", "ndjson", "--otlp", "http://127.0.0.1:1"], fleet(&home, 50));
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    let (targets, _) = results(&String::from_utf8(output.stdout.clone()).unwrap());
+    assert_eq!(targets.len(), 50, "{}", err(&output));
+    assert!(err(&output).contains("the report itself is not lost"), "{}", err(&output));
+}
+
 #[test]
 fn a_full_disk_under_the_results_is_told_and_ends_it() {
     let output = by_shell(&Home::new(), "AUDIT >/dev/full");

@@ -84,8 +84,20 @@ struct Results {
     reports: Vec<(usize, Report)>,
     /// Reports that the collector was not sent yet.
     unsent: Vec<Report>,
+    /// Why the collector has not got all. It gets no more then, and the audit goes on.
+    not_sent: Option<anyhow::Error>,
     /// Targets that an interrupt cut.
     cut: usize,
+}
+
+impl Results {
+    /// Sends what the collector was not sent yet.
+    fn send(&mut self, arguments: &Arguments) {
+        let unsent = std::mem::take(&mut self.unsent);
+        if self.not_sent.is_none() {
+            self.not_sent = arguments.output.send(&unsent).err();
+        }
+    }
 }
 
 /// Reports that are sent to a collector at a time.
@@ -190,7 +202,7 @@ impl Fleet<'_> {
                 results.unsent.push(report);
             }
             if results.unsent.len() >= BATCH {
-                self.arguments.output.send(&std::mem::take(&mut results.unsent))?;
+                results.send(self.arguments);
             }
             return Ok(());
         }
@@ -204,10 +216,12 @@ impl Fleet<'_> {
             return Err(error);
         }
         let is_interrupted = self.is_interrupted();
-        let Results { tally, mut reports, unsent, cut } =
-            self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.streams {
-            self.arguments.output.send(&unsent)?;
+            results.send(self.arguments);
+        }
+        let Results { tally, mut reports, not_sent, cut, .. } = results;
+        if self.streams {
             let left_out = lock(&self.targets).1.left_out();
             if left_out > 0 {
                 note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));
@@ -217,6 +231,9 @@ impl Fleet<'_> {
                     "interrupted: {} targets have their result, {cut} were cut; --resume FILE leaves out what has one",
                     tally.targets()
                 ));
+            }
+            if let Some(error) = not_sent {
+                return Err(error);
             }
             let Exit { code, .. } = tally.worst();
             return Ok(if is_interrupted && code != Exit::UNUSABLE { INCOMPLETE } else { code });

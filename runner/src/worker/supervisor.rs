@@ -1,6 +1,7 @@
 //! The supervisor's side: starts the worker, gives it its order, opens what it may have opened, and takes what it says.
 
 use std::io::Write as _;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
@@ -525,25 +526,32 @@ impl Talk {
 
     /// The worker has said all that is heard of it.
     fn end(&mut self) -> Option<ExitStatus> {
-        /// One that has delivered ends at once.
-        const REST: Duration = Duration::from_millis(1);
         self.state = State::Over;
-        let began = Instant::now();
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if began.elapsed() < ENDING => std::thread::sleep(REST),
-                _ => break,
-            }
-        }
-        self.kill()
+        self.wait().or_else(|| self.kill())
     }
 
     fn kill(&mut self) -> Option<ExitStatus> {
         self.state = State::Over;
-        // It may have ended by itself, which is as good.
-        let _ = self.child.kill();
-        self.child.wait().ok()
+        if self.child.kill().is_ok() {
+            return self.child.wait().ok();
+        }
+        // It is root's, and this process has become another account's since. It ends by itself where nobody is left to give it an order.
+        let _ = self.channel.shutdown(Shutdown::Both);
+        self.wait()
+    }
+
+    /// Waits a little for one that ends by itself.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        /// One that has delivered ends at once.
+        const REST: Duration = Duration::from_millis(1);
+        let began = Instant::now();
+        while began.elapsed() < ENDING {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(REST),
+                ended => return ended.ok().flatten(),
+            }
+        }
+        None
     }
 }
 
