@@ -573,6 +573,23 @@ fn a_collector_that_is_not_there_costs_no_target_its_result() {
 }
 
 #[test]
+fn where_nothing_was_assessed_there_is_no_result_yet() {
+    let home = Home::new();
+    let list = fleet(&home, 3);
+    let line = |name: &str, assessed: bool, code: i64| {
+        format!(
+            "{{\"kind\": \"target\", \"called\": \"{name}\", \"assessed\": {assessed}, \"exit\": {{\"code\": {code}}}}}\n"
+        )
+    };
+    let lines = [line("t0", false, 3), line("t1", true, 3), line("t2", false, 2)].concat();
+    home.file("done", 0o600, &lines);
+    let done = home.path("done");
+    let output = fed(&home, &["--format", "ndjson", "--resume", done.to_str().unwrap()], list);
+    let (targets, _) = results(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(targets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["t0"]);
+}
+
+#[test]
 fn a_full_disk_under_the_results_is_told_and_ends_it() {
     let output = by_shell(&Home::new(), "AUDIT >/dev/full");
     assert_eq!(output.status.code(), Some(2));

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::target::TargetArguments;
-use super::{note, user_error};
+use super::{INCOMPLETE, note, user_error};
 
 /// The longest line of a list, in bytes: some paths of the greatest length.
 const MAX_LINE: usize = 16 << 10;
@@ -227,6 +227,12 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
     struct Line {
         kind: String,
         called: String,
+        assessed: bool,
+        exit: Exit,
+    }
+    #[derive(Deserialize)]
+    struct Exit {
+        code: u8,
     }
     let wrong = |error: &dyn std::fmt::Display| {
         let help = "--resume names what an earlier run with --format ndjson has written";
@@ -236,8 +242,12 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
     let mut done = HashSet::new();
     while let Some((_, line)) = lines.next(&Budget::default()).map_err(|error| wrong(&error))? {
         // A line of a finding is of another form, and one that was cut off is of none.
-        let Ok(Ok(Line { kind, called })) = line.map(|line| serde_json::from_slice(&line)) else { continue };
-        if kind == "target" {
+        let Ok(Ok(Line { kind, called, assessed, exit })) = line.map(|line| serde_json::from_slice(&line))
+        else {
+            continue;
+        };
+        // Where nothing was assessed, by an interrupt or a worker that ended, there is no result yet.
+        if kind == "target" && (assessed || exit.code != INCOMPLETE) {
             done.insert(digest(&[called.as_bytes()]));
         }
     }
