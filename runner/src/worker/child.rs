@@ -118,6 +118,9 @@ pub fn child() -> anyhow::Result<()> {
     let mut roots = Some(roots);
     while let Some(given) = order {
         say(&carry_out(given, &plan, &sandbox, &budget, &mut roots))?;
+        if budget.cut().is_some() {
+            break; // an interrupt costs the target under way, and another worker looks at the next one
+        }
         // Where none follows, the supervisor has gone.
         order = several.and_then(|_| next(&mut channel).ok()).and_then(|envelope| envelope.order);
     }
