@@ -1,7 +1,7 @@
-//! One engine per process, one pre-linked policy per component, one fresh store per run.
+//! Two engines per process, one pre-linked policy per component, one fresh store per run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
@@ -22,11 +22,12 @@ use super::{engine, wasi};
 use crate::budget::{Budget, Cut, time};
 use crate::policy::code_file::{CodeError, CodeFile};
 
-/// The engine, and the clock behind the fuel budgets. Clones are the same sandbox.
+/// The engines, and the clock behind the fuel budgets. Clones are the same sandbox.
 #[derive(Clone)]
 pub struct Sandbox(Arc<Inner>);
 
-struct Inner {
+/// What a process has once, whoever needs it: embedded code lies at one place, and only one engine can have it.
+struct Engines {
     /// Runs strangers' policies, and the reader of databases.
     engine: Engine,
     /// Runs the built-in policies.
@@ -35,7 +36,23 @@ struct Inner {
     builtin: Ready<BuiltinPre<HostState>>,
     /// The reader of databases, once it is needed.
     reader: OnceLock<wasmtime::Result<database::Ready>>,
-    /// What built-in policies have answered, where several targets are looked at.
+}
+
+impl Engines {
+    /// Those of this process, started where nobody has done that.
+    fn get() -> anyhow::Result<&'static Self> {
+        static ENGINES: OnceLock<Engines> = OnceLock::new();
+        if let Some(engines) = ENGINES.get() {
+            return Ok(engines);
+        }
+        let (engine, pool) = (load::engine()?, load::pool()?);
+        Ok(ENGINES.get_or_init(|| Self { engine, pool, builtin: Arc::default(), reader: OnceLock::new() }))
+    }
+}
+
+struct Inner {
+    engines: &'static Engines,
+    /// Answers of built-in policies, kept where several targets are looked at.
     answers: OnceLock<Mutex<Answers>>,
     /// How many policies run at a time, where others have processors, too.
     threads: OnceLock<usize>,
@@ -194,13 +211,10 @@ impl Answer {
 }
 
 impl Sandbox {
-    /// Starts the engine.
+    /// Starts the engines, unless this process has them.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self(Arc::new(Inner {
-            engine: load::engine()?,
-            pool: load::pool()?,
-            builtin: Arc::default(),
-            reader: OnceLock::new(),
+            engines: Engines::get()?,
             answers: OnceLock::new(),
             threads: OnceLock::new(),
             stop: Arc::default(),
@@ -226,16 +240,15 @@ impl Sandbox {
     }
 
     /// Where answers are kept, and the key of this one; none where it is not one to keep.
-    fn known(&self, code: &Code, input: &Input) -> Option<(MutexGuard<'_, Answers>, String)> {
+    fn known(&self, code: &Code, input: &Input) -> Option<(&Mutex<Answers>, String)> {
         let (answers, Code::Builtin(number)) = (self.0.answers.get()?, code) else { return None };
-        let key = answers::key(*number, input)?;
-        Some((answers.lock().unwrap_or_else(PoisonError::into_inner), key))
+        Some((answers, answers::key(*number, input)?))
     }
 
     /// Starts the thread that counts time for policies, with the first of them: what confines a process confines the threads
     /// that it starts from then on.
     fn start_clock(&self) {
-        let Inner { engine, pool, stop, clock, .. } = &*self.0;
+        let Inner { engines: Engines { engine, pool, .. }, stop, clock, .. } = &*self.0;
         clock.get_or_init(|| {
             let (engines, stop) = ([engine.clone(), pool.clone()], Arc::clone(stop));
             let work = move || {
@@ -250,7 +263,7 @@ impl Sandbox {
 
     /// Maps a policy's code and links its imports, once.
     fn ready(&self, code: &Code) -> Result<Linked, String> {
-        let Inner { engine, pool, builtin, .. } = &*self.0;
+        let Engines { engine, pool, builtin, .. } = self.0.engines;
         // A stranger's imports may have odd shapes; nobody else is linked with them.
         let linked = |engine: &Engine, component: &Component| {
             let mut linked = wasi::Linked::new(engine, host::link)?;
@@ -286,8 +299,9 @@ impl Sandbox {
         if let Some(cut) = budget.cut() {
             return Answer::without(cut.into());
         }
-        if let Some((known, key)) = self.known(code, input)
-            && let Some(answer) = known.get(&key)
+        let known = self.known(code, input);
+        if let Some((answers, key)) = &known
+            && let Some(answer) = answers.lock().unwrap_or_else(PoisonError::into_inner).get(key)
         {
             return Answer { verdict: Ok(answer), log: String::new(), denied: Vec::new(), stages };
         }
@@ -301,8 +315,8 @@ impl Sandbox {
         let started = Instant::now();
         let state = HostState::new(self.clone(), Arc::clone(shared), grants, limits.clone(), budget.clone());
         let engine = match policy {
-            Linked::Builtin(..) => &self.0.pool,
-            Linked::Alone(_) => &self.0.engine,
+            Linked::Builtin(..) => &self.0.engines.pool,
+            Linked::Alone(_) => &self.0.engines.engine,
         };
         let mut store = store(engine, state, limits);
         let verdict = store.set_fuel(limits.fuel).and_then(|()| match policy {
@@ -327,10 +341,8 @@ impl Sandbox {
         };
         let mut state = store.into_data();
         (stages.memory, stages.calls) = state.used();
-        if let (Ok(answer), 0) = (&verdict, stages.calls)
-            && let Some((mut known, key)) = self.known(code, input)
-        {
-            known.keep(key, answer);
+        if let (Ok(answer), 0, Some((answers, key))) = (&verdict, stages.calls, known) {
+            answers.lock().unwrap_or_else(PoisonError::into_inner).keep(key, answer);
         }
         let denied = std::mem::take(&mut state.denied);
         Answer { verdict, log: state.into_log(), denied, stages }
@@ -338,14 +350,15 @@ impl Sandbox {
 
     /// A store for the reader of databases.
     pub(super) fn reader_store(&self, state: HostState, limits: &Limits) -> Store<HostState> {
-        store(&self.0.engine, state, limits)
+        store(&self.0.engines.engine, state, limits)
     }
 
     /// The reader of databases, mapped and linked at the first call.
     pub(super) fn reader(&self) -> wasmtime::Result<&database::Ready> {
-        let reader = self.0.reader.get_or_init(|| {
-            let component = load::reader(&self.0.engine)?;
-            let mut linked = wasi::Linked::new(&self.0.engine, database::link)?;
+        let Engines { engine, reader, .. } = self.0.engines;
+        let reader = reader.get_or_init(|| {
+            let component = load::reader(engine)?;
+            let mut linked = wasi::Linked::new(engine, database::link)?;
             linked.link(&component)?;
             database::Ready::new(linked.ready(&component)?)
         });
