@@ -1,4 +1,4 @@
-//! Where the built-in policies are. The build scripts that need to know include this file.
+//! Lists the built-in policies. Three build scripts include this file.
 
 use std::io;
 use std::path::Path;

@@ -9,10 +9,10 @@
 )]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -468,6 +468,31 @@ fn no_policy_takes_anything_from_one_target_to_the_next() {
     }
 }
 
+/// An audit whose list is written while it goes on, one target at a time.
+struct Live {
+    child: Child,
+    input: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Live {
+    fn start(home: &Home) -> Self {
+        let flags = ["--jobs", "1", "--policy", "logging-redaction", "--format", "ndjson"];
+        let mut command = home.command(&[&["audit", "--targets", "-"][..], &flags].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, input, lines: BufReader::new(output).lines() }
+    }
+
+    /// Names a target, and waits for its result.
+    fn result_of(&mut self, line: &str) -> Value {
+        writeln!(self.input, "{line}").unwrap();
+        let mut lines =
+            self.lines.by_ref().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        lines.find(|line| line["kind"] == "target").unwrap()
+    }
+}
+
 /// The workers of a process, by their numbers.
 fn workers(parent: u32) -> Vec<i32> {
     let is_worker = |folder: &Path| {
@@ -484,36 +509,12 @@ fn workers(parent: u32) -> Vec<i32> {
 fn a_worker_that_ends_between_two_targets_costs_none_of_them() {
     let home = Home::new();
     let list = fleet(&home, 4);
-    let mut child = home
-        .command(&[
-            "audit",
-            "--targets",
-            "-",
-            "--jobs",
-            "1",
-            "--policy",
-            "logging-redaction",
-            "--format",
-            "ndjson",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(output));
+    let mut live = Live::start(&home);
     let mut met = Vec::new();
     for (number, line) in list.lines().enumerate() {
-        writeln!(input, "{line}").unwrap();
-        let result = loop {
-            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            if line["kind"] == "target" {
-                break line;
-            }
-        };
+        let result = live.result_of(line);
         assert_eq!(result["exit"]["code"], 0, "{result}");
-        let now = workers(child.id());
+        let now = workers(live.child.id());
         if !now.is_empty() {
             assert_eq!(now.len(), 1);
             met.extend(now.iter().copied());
@@ -523,8 +524,8 @@ fn a_worker_that_ends_between_two_targets_costs_none_of_them() {
             }
         }
     }
-    drop(input);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(live.input);
+    assert_eq!(live.child.wait().unwrap().code(), Some(0));
     // Where no worker can be confined, there is none.
     assert!(met.is_empty() || (met[0] == met[1] && met[1] != met[2] && met[2] == met[3]), "{met:?}");
 }
@@ -668,30 +669,16 @@ fn whoever_goes_on_leaves_out_what_has_its_result() {
 
 #[test]
 fn a_result_comes_before_the_next_target_is_named() {
-    use std::io::{BufRead as _, BufReader};
     let home = Home::new();
     let list = fleet(&home, 3);
-    let mut child = home
-        .command(&["audit", "--targets", "-", "--policy", "logging-redaction", "--format", "ndjson"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut seen = Vec::new();
-    for line in list.lines() {
-        writeln!(input, "{line}").unwrap();
-        let about =
-            output.by_ref().map(Result::unwrap).find(|line| line.contains("\"kind\":\"target\"")).unwrap();
-        seen.push(serde_json::from_str::<Value>(&about).unwrap()["called"].as_str().unwrap().to_owned());
-    }
+    let mut live = Live::start(&home);
+    let seen: Vec<Value> = list.lines().map(|line| live.result_of(line)["called"].clone()).collect();
     assert_eq!(seen, ["t0", "t1", "t2"]);
     // A list that goes on is no reason to wait: one signal ends it.
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(live.child.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(3));
-    drop(input);
+    assert_eq!(live.child.wait().unwrap().code(), Some(3));
+    drop(live.input);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use chitin_policy_sdk::{Context, Verdict};
 #[cfg(target_arch = "wasm32")]
 mod component;
 
-/// What a policy is: one function over what it is given.
+/// The function of a policy, over the context that it is given.
 pub type Audit = fn(&Context<'_>) -> Verdict;
 
 /// All built-in policies by their ids, in byte order. Each folder of `policies/` is one, and a dependency of this crate.

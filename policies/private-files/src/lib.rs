@@ -103,11 +103,10 @@ struct Open {
 
 impl Seen {
     fn add(&mut self, place: &Permissions, meant: Kind) {
-        let cure = || place.cure(meant);
         for (open, who) in [(&mut self.writable, place.writers()), (&mut self.readable, place.readers())] {
             if who.is_some() {
                 open.add(|| Some(place.clone()));
-                open.cures.extend(cure());
+                open.cures.extend(place.cure(meant));
             }
         }
     }

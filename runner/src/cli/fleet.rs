@@ -219,9 +219,7 @@ impl Fleet<'_> {
         let mut results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.streams {
             results.send(self.arguments);
-        }
-        let Results { tally, mut reports, not_sent, cut, .. } = results;
-        if self.streams {
+            let Results { tally, not_sent, cut, .. } = results;
             let left_out = lock(&self.targets).1.left_out();
             if left_out > 0 {
                 note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));
@@ -238,8 +236,8 @@ impl Fleet<'_> {
             let Exit { code, .. } = tally.worst();
             return Ok(if is_interrupted && code != Exit::UNUSABLE { INCOMPLETE } else { code });
         }
-        reports.sort_by_key(|(number, _)| *number);
-        let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+        results.reports.sort_by_key(|(number, _)| *number);
+        let reports: Vec<Report> = results.reports.into_iter().map(|(_, report)| report).collect();
         let output = self.arguments.output.clone();
         let written = self
             .budget

@@ -246,7 +246,7 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
         else {
             continue;
         };
-        // Where nothing was assessed, by an interrupt or a worker that ended, there is no result yet.
+        // A target of which nothing was assessed, by an interrupt or a worker that ended, has no result yet.
         if kind == "target" && (assessed || exit.code != INCOMPLETE) {
             done.insert(digest(&[called.as_bytes()]));
         }

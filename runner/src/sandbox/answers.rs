@@ -13,7 +13,7 @@ const MAX_ANSWERS: usize = 1_000;
 /// The longest input, and the longest answer, in bytes.
 const MAX_TEXT: usize = 8 << 10;
 
-/// What built-in policies have answered.
+/// Answers of built-in policies by their keys.
 #[derive(Default)]
 pub(super) struct Answers(HashMap<String, types::Answer>);
 

@@ -93,7 +93,7 @@ impl Supervisor {
     /// See [`SupervisorError`]. A worker that is ended, or that says nothing, is a report: nothing was assessed.
     pub fn carry_out(
         &mut self,
-        mut order: Order,
+        order: Order,
         plan: &[Arc<Planned>],
         budget: &Budget,
         shown: &Arc<Progress>,
@@ -101,7 +101,7 @@ impl Supervisor {
         let Self { asked, hand, several } = self;
         let asked = *asked;
         let reason = loop {
-            let series = Some(Series::of(&order)).filter(|series| several.is_some() && series.may_go_on());
+            let series = several.and_then(|_| Series::of(&order));
             let is_over = match hand {
                 Hand::Worker(talk) => !talk.takes(series.as_ref()),
                 // What one target lacked, the next may have.
@@ -114,7 +114,7 @@ impl Supervisor {
                 Hand::Here(reason) => break reason.clone(),
                 Hand::Worker(talk) => {
                     let is_used = matches!(talk.state, State::Series(..));
-                    if !talk.give(&mut order, plan, series, *several) {
+                    if !talk.give(&order, plan, series, *several) {
                         talk.kill();
                         break NO_THREAD.to_owned();
                     }
@@ -168,8 +168,7 @@ impl Supervisor {
 /// Why there is no worker.
 const NO_THREAD: &str = "no thread could be started for the worker";
 
-/// The engine of this process, for work that no worker does. There is one: built-in code lies at one place, and only one engine
-/// can have it. The process ends with it; taking it apart first would take as long as starting it.
+/// The sandbox of this process, for work that no worker does. The process ends with it: what it has made ready serves all targets.
 fn sandbox() -> anyhow::Result<&'static Sandbox> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     if let Some(sandbox) = SANDBOX.get() {
@@ -238,29 +237,23 @@ enum State {
 /// Orders that one worker can carry out one after the other: what it is given of each beside the target is the same.
 #[derive(PartialEq, Eq)]
 struct Series {
-    /// The built-in policies, by their numbers; none where there are others, too.
-    policies: Option<Vec<usize>>,
+    /// The built-in policies, by their numbers.
+    policies: Vec<usize>,
     /// Whose process the worker becomes.
     owner: u32,
-    is_plain: bool,
 }
 
 impl Series {
-    fn of(order: &Order) -> Self {
+    /// None of an order that has a process of its own: with a stranger's policy, or where something is changed or the gateway asked.
+    fn of(order: &Order) -> Option<Self> {
         let number = |wanted: &Wanted| match wanted {
             Wanted::Builtin(number) => Some(*number),
             Wanted::Strange { .. } => None,
         };
-        Self {
-            policies: order.policies.iter().map(number).collect(),
-            owner: order.installation.territory.owner(),
-            is_plain: order.task == Task::Audit && !order.deep && sysroot::entered().is_none(),
-        }
-    }
-
-    /// A stranger's policy has a process of its own for each target, and so has what changes or asks the gateway.
-    fn may_go_on(&self) -> bool {
-        self.is_plain && self.policies.is_some()
+        let is_plain = order.task == Task::Audit && !order.deep && sysroot::entered().is_none();
+        let policies = order.policies.iter().map(number).collect::<Option<_>>();
+        let owner = order.installation.territory.owner();
+        policies.filter(|_| is_plain).map(|policies| Self { policies, owner })
     }
 }
 
@@ -448,7 +441,7 @@ impl Talk {
     /// its own: a worker that does not listen, or a file system that hangs, holds up nobody. Says whether there is one.
     fn give(
         &mut self,
-        order: &mut Order,
+        order: &Order,
         plan: &[Arc<Planned>],
         series: Option<Series>,
         threads: Option<usize>,
@@ -465,12 +458,8 @@ impl Talk {
         *self.opener.lock().unwrap_or_else(PoisonError::into_inner) = Some(broker);
         let is_first = matches!(self.state, State::New);
         let several = threads.filter(|_| series.is_some());
-        let mut policies = Vec::new();
         if is_first {
             self.state = series.map_or(State::Over, |series| State::Series(series, 0));
-        } else {
-            // It has them.
-            policies = std::mem::take(&mut order.policies);
         }
         let envelope = Envelope {
             asked: self.asked,
@@ -478,20 +467,16 @@ impl Talk {
             in_sysroot: sysroot::entered().is_some(),
             // A process that looks at several targets opens nothing of them by itself.
             roots: if several.is_some() { Vec::new() } else { roots.into_iter().map(Root).collect() },
-            order: Some(&*order),
+            order: Some(order),
         };
         let file = |planned: &Arc<Planned>| planned.code.as_ref().ok().and_then(Code::file).cloned();
         let files = plan.iter().filter_map(file).collect();
         let opener = Arc::clone(&self.opener);
-        let is_sent = self.send(&envelope, files, move |channel| {
+        self.send(&envelope, files, move |channel| {
             if is_first {
                 broker::serve(&opener, channel);
             }
-        });
-        if !is_first {
-            order.policies = policies;
-        }
-        is_sent
+        })
     }
 
     /// Sends an envelope, the folder of its paths and code behind it, and then does what is to be done with the channel. Says whether a thread does it.
