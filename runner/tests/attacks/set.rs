@@ -5,17 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use chitin::audit::{Basis, Origin, Planned, Report, Subject, Terms, evaluate};
-use chitin::budget::Budget;
-use chitin::policy::cache::Cache;
-use chitin::policy::catalog::BUILTIN;
-use chitin::policy::code_file::{Digest, ENGINE, Label, MACHINE, Source};
-use chitin::sandbox::limits::Limits;
-use chitin::sandbox::{Code, Sandbox};
-use chitin::target::{Environment, Request, locate};
-use chitin_test_support::{guest, with_manifest};
+use chitin_test_support::with_manifest;
 use minisign::{KeyPair, PublicKey, SecretKey};
 use serde_json::Value;
 
@@ -615,45 +606,6 @@ fn a_code_file_is_added() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(file, bytes).unwrap();
     fails(&home, &[], "mine", "not the one that chitin.lock pins");
-}
-
-/// Every built-in policy, as if a stranger had written it and the operator had granted all that it asks for, says the same to the
-/// byte.
-#[test]
-fn built_in_policies_say_the_same_as_strangers() {
-    let home = tempfile::tempdir().unwrap();
-    let install = crate::support::root().join("tests/corpus/demo/install");
-    assert!(Command::new(install).arg(home.path()).status().unwrap().success());
-    let mut environment: Environment = [("HOME", home.path().to_str().unwrap())].into_iter().collect();
-    let (located, problems) = locate(&Request::default(), &mut environment, home.path()).unwrap();
-    let config = crate::support::load(&located, &mut environment);
-    let basis = Basis { deep: true, ..Basis::default() };
-    let subject = Arc::new(Subject::new(located, environment, config, problems, &basis));
-    let place = tempfile::tempdir().unwrap();
-    let cache = Cache::of(&[("HOME", place.path().to_str().unwrap())].into_iter().collect(), None);
-    // What the build made of each policy, which is what a stranger's compiler would make of it.
-    let built = Path::new(guest("panics").component).ancestors().nth(4).unwrap().join("code").join(MACHINE);
-    let [own, strange]: [Vec<Arc<Planned>>; 2] = [false, true].map(|is_strange| {
-        let one = |(number, builtin): (usize, &chitin::policy::catalog::Builtin)| {
-            let planned = Planned::builtin(number, builtin.manifest().unwrap());
-            if !is_strange {
-                return Arc::new(planned);
-            }
-            let code = fs::read(built.join(format!("{}.cwasm", planned.manifest.policy.id))).unwrap();
-            let digest = Digest::of(&code);
-            let source = Source { manifest: builtin.manifest, imports: &[], digest, bytes: code.len() };
-            let (file, _) = cache.keep(&Label::new(&source, (MACHINE, ENGINE), &code), &code).unwrap();
-            Arc::new(Planned { code: Ok(Code::in_file(file)), origin: Origin::File, ..planned })
-        };
-        BUILTIN.iter().enumerate().map(one).collect()
-    });
-    let sandbox = Sandbox::new().unwrap();
-    let [own, strange] = [own, strange].map(|plan| {
-        let evaluation = evaluate(&sandbox, &subject, &plan, &Limits::default(), &Budget::default());
-        serde_json::to_string_pretty(&Report::new(&subject, &evaluation, Terms::default(), 0)).unwrap()
-    });
-    assert!(own.matches("\"checkId\"").count() > 100, "{own}");
-    assert_eq!(own, strange);
 }
 
 #[test]
