@@ -12,6 +12,10 @@ use crate::web;
 /// Says what goes into the headers of each request, as OpenTelemetry has it: `name=value,name=value`, the values percent-encoded.
 pub const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 
+/// The paths of OTLP over HTTP.
+const LOGS: &str = "/v1/logs";
+const METRICS: &str = "/v1/metrics";
+
 /// How long a request may take.
 const TIME: Duration = Duration::from_secs(10);
 
@@ -37,6 +41,12 @@ pub enum CollectorError {
     /// The address is none.
     #[error("{0} is no address of a collector, such as http://127.0.0.1:4318")]
     Address(String),
+    /// The address has what could be a secret, and would stand in every error and in the list of processes.
+    #[error("the address of the collector has {0}")]
+    Secret(&'static str),
+    /// The address goes on to where the paths of OTLP end already.
+    #[error("the address of the collector ends in {0}, which is put behind it")]
+    Whole(&'static str),
     /// The variable with the headers is not understood.
     #[error("{HEADERS} is not of the form name=value,name=value")]
     Headers,
@@ -56,13 +66,21 @@ impl Collector {
     /// # Errors
     /// Where address or headers are not understood.
     pub fn new(address: &str, headers: Option<&str>) -> Result<Self, CollectorError> {
+        // Before anything of it is shown, whether or not it is an address at all.
+        for (mark, what) in [('@', "a login"), ('?', "a query"), ('#', "a fragment")] {
+            if address.contains(mark) {
+                return Err(CollectorError::Secret(what));
+            }
+        }
         let wrong = || CollectorError::Address(visible(address));
         let uri: Uri = address.parse().map_err(|_| wrong())?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        // A login in an address would stand in every error.
-        let has_login = uri.authority().is_none_or(|authority| authority.as_str().contains('@'));
-        if !is_http || has_login || uri.query().is_some() {
+        if !is_http || uri.host().is_none_or(str::is_empty) {
             return Err(wrong());
+        }
+        let address = address.trim_end_matches('/');
+        if let Some(path) = [LOGS, METRICS].into_iter().find(|path| address.ends_with(path)) {
+            return Err(CollectorError::Whole(path));
         }
         let headers =
             headers.unwrap_or_default().split(',').map(str::trim).filter(|header| !header.is_empty());
@@ -78,11 +96,7 @@ impl Collector {
             }
         };
         let agent = web::agent().timeout_global(Some(TIME)).build().new_agent();
-        Ok(Self {
-            agent,
-            base: address.trim_end_matches('/').to_owned(),
-            headers: headers.map(header).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { agent, base: address.to_owned(), headers: headers.map(header).collect::<Result<_, _>>()? })
     }
 
     /// Sends logs and metrics of these reports.
@@ -93,8 +107,8 @@ impl Collector {
         if reports.is_empty() {
             return Ok(());
         }
-        self.post("/v1/logs", &otlp::logs(reports).to_string())?;
-        self.post("/v1/metrics", &otlp::metrics(reports).to_string())
+        self.post(LOGS, &otlp::logs(reports).to_string())?;
+        self.post(METRICS, &otlp::metrics(reports).to_string())
     }
 
     fn post(&self, path: &str, body: &str) -> Result<(), CollectorError> {
@@ -114,7 +128,13 @@ impl Collector {
                 continue;
             }
             if status != 200 {
-                return Err(refused(format!("the collector answers {status}")));
+                let hint = match status {
+                    401 | 403 => ", it wants to know who asks: OTEL_EXPORTER_OTLP_HEADERS has the headers",
+                    404 | 405 => ", it takes no OTLP over HTTP at this address",
+                    300..=399 => ", it is at another address, which is not followed",
+                    _ => "",
+                };
+                return Err(refused(format!("the collector answers {status}{hint}")));
             }
             // It may have taken a part.
             let text = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_string().unwrap_or_default();
@@ -155,15 +175,21 @@ mod tests {
         for good in ["http://127.0.0.1:4318", "https://collector.example/otlp/"] {
             assert!(!Collector::new(good, None).unwrap().base.ends_with('/'));
         }
-        for bad in [
-            "",
-            "127.0.0.1:4318",
-            "file:///etc/passwd",
-            "http://a:b@c.example",
-            "http://a.example/?x=y",
-            "http:///x",
-        ] {
+        for bad in ["", "127.0.0.1:4318", "file:///etc/passwd", "http:///x", "http://a.example/v1/logs/"] {
             assert!(Collector::new(bad, None).is_err(), "{bad}");
+        }
+        for bad in [
+            "http://user:hunter2@c.example",
+            "http://hunter2@c.example",
+            "user:hunter2@c.example",
+            "http://user:hunter2@[::1",
+            "http://user:hun/ter2@c.example",
+            "http://a.example/?key=hunter2",
+            "http://a.example/#hunter2",
+        ] {
+            let error = Collector::new(bad, None).unwrap_err();
+            assert!(matches!(error, CollectorError::Secret(_)), "{bad}");
+            assert!(!error.to_string().contains("hun"), "{error}");
         }
     }
 

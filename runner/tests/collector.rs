@@ -151,13 +151,17 @@ fn what_a_collector_does_not_take_is_told_and_the_report_is_written() {
         assert!(err(&output).contains(told) && !err(&output).contains("hunter2"), "{}", err(&output));
         assert!(String::from_utf8_lossy(&output.stdout).contains("exit 0"), "it is there all the same");
     }
-    for bad in ["ftp://x", "collector:4318", "http://a:b@c/"] {
+    for (bad, told) in [
+        ("ftp://x", "no address of a collector"),
+        ("collector:4318", "no address of a collector"),
+        ("http://user:hunter2@c/", "has a login"),
+        ("http://c/?key=hunter2", "has a query"),
+        ("http://c/v1/logs", "ends in /v1/logs"),
+    ] {
         let output = run(&home, &["--otlp", bad]);
-        assert!(
-            output.status.code() == Some(2) && err(&output).contains("no address of a collector"),
-            "{}",
-            err(&output)
-        );
+        let said = err(&output);
+        assert!(output.status.code() == Some(2) && said.contains(told), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
         assert!(output.stdout.is_empty(), "nothing is audited for nothing");
     }
 }

@@ -577,12 +577,14 @@ fn a_collector_that_is_not_there_costs_no_target_its_result() {
 fn where_nothing_was_assessed_there_is_no_result_yet() {
     let home = Home::new();
     let list = fleet(&home, 3);
-    let line = |name: &str, assessed: bool, code: i64| {
-        format!(
-            "{{\"kind\": \"target\", \"called\": \"{name}\", \"assessed\": {assessed}, \"exit\": {{\"code\": {code}}}}}\n"
-        )
-    };
-    let lines = [line("t0", false, 3), line("t1", true, 3), line("t2", false, 2)].concat();
+    let whole = fed(&home, &["--format", "ndjson", "--jobs", "1"], &list);
+    let whole = String::from_utf8(whole.stdout).unwrap();
+    let targets = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut targets: Vec<Value> = targets.filter(|line| line["kind"] == "target").collect();
+    for (line, (assessed, code)) in targets.iter_mut().zip([(false, 3), (true, 3), (false, 2)]) {
+        (line["assessed"], line["exit"]["code"]) = (assessed.into(), code.into());
+    }
+    let lines: String = targets.iter().map(|line| format!("{line}\n")).collect();
     home.file("done", 0o600, &lines);
     let done = home.path("done");
     let output = fed(&home, &["--format", "ndjson", "--resume", done.to_str().unwrap()], list);
@@ -665,6 +667,72 @@ fn whoever_goes_on_leaves_out_what_has_its_result() {
         let output = fed(&home, arguments, &list);
         assert!(output.status.code() == Some(2) && err(&output).contains(told), "{}", err(&output));
     }
+}
+
+#[test]
+fn names_that_look_alike_are_not_taken_for_one_another() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let home = Home::new();
+    let names =
+        [&b"a\xff"[..], b"a\xfe", b"b"].map(|name| home.path("").join(std::ffi::OsStr::from_bytes(name)));
+    for name in &names {
+        fs::create_dir(name).unwrap();
+        fs::write(name.join("openclaw.json"), "{}").unwrap();
+    }
+    let line = |name: &PathBuf| [name.as_os_str().as_bytes(), b"\n"].concat();
+    let with_id = |id: &str| format!("{{\"stateDir\": \"{}\", \"id\": \"{id}\"}}\n", names[2].display());
+    let first = fed(&home, &["--format", "ndjson"], [line(&names[0]), line(&names[2])].concat());
+    fs::write(home.path("results.ndjson"), first.stdout).unwrap();
+    let id = with_id(names[2].to_str().unwrap());
+    let all = [line(&names[0]), line(&names[1]), id.clone().into_bytes(), line(&names[2])].concat();
+    let output = fed(&home, &["--format", "ndjson", "--resume", "results.ndjson"], all);
+    let (targets, _) = results(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(targets.len(), 2, "{targets:?}");
+    assert!(targets.iter().any(|(called, _)| called.contains('\u{fffd}')), "{targets:?}");
+}
+
+#[test]
+fn results_behind_a_line_that_was_cut_off_begin_on_their_own() {
+    let home = Home::new();
+    let file = home.path("results.ndjson");
+    let whole = by_shell(&home, "AUDIT").stdout;
+    fs::write(&file, &whole[..whole.len() - 9]).unwrap();
+    for wanted in ["5 of 6", "6 of 6"] {
+        let output = by_shell(&home, "AUDIT --resume results.ndjson >>results.ndjson");
+        assert!(err(&output).contains(wanted), "{}", err(&output));
+    }
+    let text = fs::read_to_string(&file).unwrap();
+    let broken = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
+    assert_eq!(broken, 1, "{text}");
+}
+
+#[test]
+fn a_list_is_left_where_nobody_reads_the_results_any_more() {
+    let home = Home::new();
+    let mut child = home
+        .command(&["audit", "--targets", "-", "--format", "ndjson", "--jobs", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    // It goes on as long as results are taken: the list has no end.
+    let mut stdin = child.stdin.take().unwrap();
+    let one = fleet(&home, 20);
+    stdin.write_all(one.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    assert!(err(&output).contains("nobody reads standard output any more"), "{}", err(&output));
+    drop(stdin);
+}
+
+#[test]
+fn repetitions_are_counted_where_there_are_many() {
+    let home = Home::new();
+    let output = fed(&home, &["--format", "ndjson"], fleet(&home, 1).repeat(500));
+    let said = err(&output);
+    assert!(said.contains("479 more are named twice, too") && said.lines().count() < 30, "{said}");
 }
 
 #[test]

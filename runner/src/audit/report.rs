@@ -247,6 +247,9 @@ pub struct Target {
     /// The target's name among several: its id, or the path as the list has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called: Option<String>,
+    /// Tells it among several from all others, whose names may look like its own.
+    #[serde(skip)]
+    pub key: Option<String>,
     /// How much of an installation there is to be judged.
     #[serde(default)]
     pub scope: Scope,
@@ -929,6 +932,7 @@ impl Target {
             config_exists: located.config_exists || subject.config_gap().is_some(),
             id: None,
             called: None,
+            key: None,
             scope: located.scope,
             root: None,
             sysroot: located.sysroot.as_deref().map(visible::path),
@@ -955,6 +959,7 @@ impl Target {
             config_exists: installation.is_none_or(|found| found.config_exists),
             id: None,
             called: None,
+            key: None,
             scope: installation.map_or_else(Scope::default, |found| found.scope),
             root: None,
             sysroot: installation.and_then(|found| found.sysroot.as_deref()).map(visible::path),

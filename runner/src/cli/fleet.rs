@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use chitin::audit::{Exit, Planned, Report, Tally, visible, worst};
 use chitin::budget::{Budget, Cut, LAST_WORDS};
 use chitin::worker::{Supervisor, Task};
+use data_encoding::HEXLOWER;
 
 use super::audit::{Arguments, Work};
 use super::progress::Progress;
 use super::target::now;
 use super::targets::{Named, Targets};
-use super::{INCOMPLETE, note, user_error};
+use super::{INCOMPLETE, note, show, user_error};
 
 /// Audits the targets, and gives the exit code: that of the worst.
 pub(super) fn audit_all(
@@ -42,6 +43,9 @@ pub(super) fn audit_all(
         account: rustix::process::geteuid().as_raw(),
         done: Arc::default(),
     };
+    if arguments.targets.is_resumed_amid_line() {
+        show(|out| writeln!(out))?;
+    }
     let progress = Progress::targets(Arc::clone(&fleet.done));
     std::thread::scope(|scope| {
         for _ in 1..arguments.targets.jobs() {
@@ -88,6 +92,8 @@ struct Results {
     not_sent: Option<anyhow::Error>,
     /// Targets that an interrupt cut.
     cut: usize,
+    /// Nobody reads standard output any more.
+    is_unread: bool,
 }
 
 impl Results {
@@ -184,21 +190,28 @@ impl Fleet<'_> {
         };
         report.target.id = named.id.as_deref().map(visible);
         report.target.called = Some(named.called());
+        report.target.key = Some(HEXLOWER.encode(&named.key()));
         Ok(report)
     }
 
     fn take(&self, number: usize, report: Report) -> anyhow::Result<()> {
         let mut results = lock(&self.results);
         // One that was cut has no result: whoever goes on later audits it again.
-        if self.streams && self.is_interrupted() && report.exit.code == INCOMPLETE {
+        if self.is_interrupted() && report.exit.code == INCOMPLETE {
             results.cut += 1;
-            return Ok(());
+            if self.streams {
+                return Ok(());
+            }
         }
         results.tally.add(&report.exit);
         self.done.fetch_add(1, Ordering::Relaxed);
         if self.streams {
-            self.arguments.output.stream(&report)?;
-            if self.arguments.output.has_collector() {
+            let output = &self.arguments.output;
+            if !output.stream(&report)? && !output.has_collector() {
+                results.is_unread = true;
+                self.is_over.store(true, Ordering::Relaxed);
+            }
+            if output.has_collector() {
                 results.unsent.push(report);
             }
             if results.unsent.len() >= BATCH {
@@ -219,7 +232,7 @@ impl Fleet<'_> {
         let mut results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.streams {
             results.send(self.arguments);
-            let Results { tally, not_sent, cut, .. } = results;
+            let Results { tally, not_sent, cut, is_unread, .. } = results;
             let left_out = lock(&self.targets).1.left_out();
             if left_out > 0 {
                 note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));
@@ -230,11 +243,25 @@ impl Fleet<'_> {
                     tally.targets()
                 ));
             }
+            if is_unread {
+                note(&format!(
+                    "nobody reads standard output any more: the list was left behind target {}",
+                    tally.targets()
+                ));
+            }
             if let Some(error) = not_sent {
                 return Err(error);
             }
             let Exit { code, .. } = tally.worst();
-            return Ok(if is_interrupted && code != Exit::UNUSABLE { INCOMPLETE } else { code });
+            return Ok(if (is_interrupted || is_unread) && code != Exit::UNUSABLE {
+                INCOMPLETE
+            } else {
+                code
+            });
+        }
+        if is_interrupted {
+            let (cut, all) = (results.cut, results.reports.len());
+            note(&format!("interrupted: {} targets were looked at, {cut} were cut or not begun", all - cut));
         }
         results.reports.sort_by_key(|(number, _)| *number);
         let reports: Vec<Report> = results.reports.into_iter().map(|(_, report)| report).collect();

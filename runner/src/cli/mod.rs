@@ -267,19 +267,19 @@ fn show(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<
     // A document for programs begins with a bracket, which no text of this program does.
     let is_document = plain.starts_with(b"{") || plain.starts_with(b"[");
     let plain = String::from_utf8_lossy(&plain);
-    put(&without_commands(&plain, is_document), !is_document)
+    put(&without_commands(&plain, is_document), !is_document).map(|_| ())
 }
 
-/// Writes reports to standard output in a format, in one piece.
-fn emit(format: FormatName, short: bool, reports: &[Report]) -> anyhow::Result<()> {
+/// Writes reports to standard output in a format, in one piece. False where nobody reads any more.
+fn emit(format: FormatName, short: bool, reports: &[Report]) -> anyhow::Result<bool> {
     let shown = format.format(short);
     let mut plain = Vec::new();
     shown.write(reports, &mut plain)?;
     put(&shown.without_commands(&String::from_utf8_lossy(&plain)), format == FormatName::Text)
 }
 
-/// Writes to standard output. A text for people is broken to the width of a terminal.
-fn put(plain: &str, is_text: bool) -> anyhow::Result<()> {
+/// Writes to standard output. A text for people is broken to the width of a terminal. False where nobody reads any more.
+fn put(plain: &str, is_text: bool) -> anyhow::Result<bool> {
     let width = if is_text { width_of(io::stdout()) } else { None };
     let mut text = anstream::AutoStream::new(Vec::new(), anstream::stdout().current_choice());
     text.write_all(fit(plain, width).as_bytes())?;
@@ -288,7 +288,7 @@ fn put(plain: &str, is_text: bool) -> anyhow::Result<()> {
     }
     let mut out = io::stdout().lock();
     match out.write_all(&text.into_inner()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context(NOT_WRITTEN),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).context(NOT_WRITTEN),
     }
 }

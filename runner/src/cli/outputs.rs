@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use chitin::audit::{Report, visible};
 #[cfg(feature = "registry")]
-use chitin::collector::{self, Collector};
+use chitin::collector::{self, Collector, CollectorError};
 use chitin::output::{Format, FormatName, Markdown};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -114,8 +114,8 @@ impl OutputArguments {
         self.stdout() == FormatName::Ndjson && self.files.is_empty()
     }
 
-    /// Writes the report of one of several targets to standard output.
-    pub(super) fn stream(&self, report: &Report) -> anyhow::Result<()> {
+    /// Writes the report of one of several targets to standard output. False where nobody reads any more.
+    pub(super) fn stream(&self, report: &Report) -> anyhow::Result<bool> {
         emit(self.stdout(), self.short, std::slice::from_ref(report))
     }
 
@@ -134,7 +134,14 @@ impl OutputArguments {
         }
         let headers = std::env::var(collector::HEADERS).ok();
         let made = Collector::new(address, headers.as_deref()).map_err(|error| {
-            user_error(error.to_string(), "docs/fleet.md says how results get to a collector")
+            let help = match error {
+                CollectorError::Secret(_) => {
+                    "leave it out; OTEL_EXPORTER_OTLP_HEADERS has what the collector asks for, such as authorization=Basic%20dTpw"
+                }
+                CollectorError::Whole(_) => "leave that out, such as http://127.0.0.1:4318",
+                _ => "docs/fleet.md says how results get to a collector",
+            };
+            user_error(error.to_string(), help)
         })?;
         Ok(Some(COLLECTOR.get_or_init(|| made)))
     }
@@ -164,7 +171,7 @@ impl OutputArguments {
     /// # Errors
     /// The last failure; the others were told.
     pub(super) fn write(&self, reports: &[Report]) -> anyhow::Result<()> {
-        let to_stdout = emit(self.stdout(), self.short, reports);
+        let to_stdout = emit(self.stdout(), self.short, reports).map(|_| ());
         let files = self.files.iter().map(|Output { format, path }| {
             let written =
                 render(&*format.format(self.short), reports).and_then(|bytes| write_whole(path, &bytes));

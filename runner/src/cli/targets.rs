@@ -3,15 +3,17 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::num::{NonZeroU16, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use chitin::audit::visible;
 use chitin::budget::Budget;
 use clap::Args;
+use data_encoding::HEXLOWER;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -26,6 +28,9 @@ const MAX_LINE: usize = 16 << 10;
 
 /// The longest line of results that is understood, in bytes: some times the one about a target with very many gaps.
 const MAX_RESULT: usize = 16 << 20;
+
+/// How many repetitions are told one by one.
+const REPEATED: usize = 20;
 
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 64 << 10;
@@ -43,8 +48,8 @@ pub(super) struct TargetsArguments {
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
     /// How many targets are audited at a time [default: one a processor]
-    #[arg(long, value_name = "COUNT")]
-    jobs: Option<NonZeroU16>,
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Leave out the targets whose result is in this file, which an earlier run with --format ndjson has written; one that was cut
     /// off has none
     #[arg(long, value_name = "FILE")]
@@ -114,6 +119,7 @@ impl TargetsArguments {
             named: self.named.clone().into_iter(),
             list: list.transpose()?,
             seen: HashSet::new(),
+            repeated: 0,
             done: self.resume.as_deref().map(read_done).transpose()?.unwrap_or_default(),
             left_out: 0,
             is_empty: true,
@@ -123,7 +129,22 @@ impl TargetsArguments {
     /// How many are audited at a time.
     pub(super) fn jobs(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.jobs.map_or_else(processors, |jobs| usize::from(jobs.get()))
+        self.jobs.map_or_else(processors, usize::from)
+    }
+
+    /// Results go on behind those that are there already, whose last line was cut off: it has no end.
+    pub(super) fn is_resumed_amid_line(&self) -> bool {
+        let is_there = |path: &Path| -> std::io::Result<bool> {
+            let (there, here) = (path.metadata()?, rustix::fs::fstat(std::io::stdout())?);
+            let mut last = [b'\n'];
+            let is_same = (there.dev(), there.ino()) == (here.st_dev, here.st_ino);
+            if is_same && there.is_file() && there.len() > 0 {
+                let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+                rustix::io::pread(&file, &mut last, there.len() - 1)?;
+            }
+            Ok(last != *b"\n")
+        };
+        self.resume.as_deref().is_some_and(|path| is_there(path).unwrap_or(false))
     }
 
     /// What has its result already is left out.
@@ -132,16 +153,18 @@ impl TargetsArguments {
     }
 }
 
-/// What tells a target, or a result, from all others.
-type Digest = [u8; 32];
+/// Tells a target, and its result, from all others.
+type Key = [u8; 16];
 
-fn digest(parts: &[&[u8]]) -> Digest {
+fn key(parts: &[&[u8]]) -> Key {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().into()
+    let (mut key, digest) = (Key::default(), hash.finalize());
+    key.iter_mut().zip(digest).for_each(|(byte, of)| *byte = of);
+    key
 }
 
 /// The targets, each taken when somebody is there to audit it: a list may be endless, and nobody reads ahead.
@@ -149,9 +172,11 @@ pub(super) struct Targets {
     common: TargetArguments,
     named: std::vec::IntoIter<PathBuf>,
     list: Option<Lines>,
-    seen: HashSet<Digest>,
-    /// Those that have their result.
-    done: HashSet<Digest>,
+    seen: HashSet<Key>,
+    /// How many were named that had been before.
+    repeated: usize,
+    /// The results that are there, as they are written.
+    done: HashSet<String>,
     left_out: usize,
     is_empty: bool,
 }
@@ -161,24 +186,22 @@ impl Targets {
     pub(super) fn next(&mut self, budget: &Budget) -> anyhow::Result<Option<Named>> {
         while let Some(named) = self.any(budget)? {
             self.is_empty = false;
-            let places = match &named.target {
-                Ok(target) => target.places(),
-                Err(_) => vec![named.path.clone()],
-            };
-            // Each id gets its result: whoever owns a place could make it a link to another's, and have none.
-            let id = named.id.as_deref().unwrap_or_default();
-            let places = places.iter().map(|place| place.as_os_str().as_bytes());
-            let places: Vec<&[u8]> = places.chain([id.as_bytes()]).collect();
-            if !self.seen.insert(digest(&places)) {
-                note(&visible(&format!(
-                    "warning: {} is named twice, and audited once",
-                    named.path.display()
-                )));
-            } else if self.done.contains(&digest(&[named.called().as_bytes()])) {
+            let key = named.key();
+            if !self.seen.insert(key) {
+                self.repeated += 1;
+                if self.repeated <= REPEATED {
+                    let name = named.path.display();
+                    note(&visible(&format!("warning: {name} is named twice, and audited once")));
+                }
+            } else if self.done.contains(&HEXLOWER.encode(&key)) {
                 self.left_out += 1;
             } else {
                 return Ok(Some(named));
             }
+        }
+        if self.repeated > REPEATED {
+            note(&format!("warning: {} more are named twice, too", self.repeated - REPEATED));
+            self.repeated = 0;
         }
         if self.is_empty && budget.cut().is_none() {
             return Err(user_error(
@@ -215,6 +238,22 @@ impl Targets {
 }
 
 impl Named {
+    /// Tells it from all others: by its id, or else by the path as it was named, and by the places that lie there. Each id gets its result,
+    /// and so does each name: whoever owns a place could make it a link to another's, and have none.
+    pub(super) fn key(&self) -> Key {
+        let places = match &self.target {
+            Ok(target) => target.places(),
+            Err(_) => vec![self.path.clone()],
+        };
+        let plain: PathBuf = self.path.components().filter(|part| *part != Component::CurDir).collect();
+        let name: [&[u8]; 2] = match &self.id {
+            Some(id) => [b"id", id.as_bytes()],
+            None => [b"path", plain.as_os_str().as_bytes()],
+        };
+        let places = places.iter().map(|place| place.as_os_str().as_bytes());
+        key(&name.into_iter().chain(places).collect::<Vec<_>>())
+    }
+
     /// The target's name in the results: its id, or the path as the list has it.
     pub(super) fn called(&self) -> String {
         visible(self.id.as_deref().unwrap_or(&self.path.to_string_lossy()))
@@ -222,11 +261,11 @@ impl Named {
 }
 
 /// What an earlier run has written has its result where its line is whole.
-fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
+fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
     #[derive(Deserialize)]
     struct Line {
         kind: String,
-        called: String,
+        key: String,
         assessed: bool,
         exit: Exit,
     }
@@ -242,13 +281,13 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<Digest>> {
     let mut done = HashSet::new();
     while let Some((_, line)) = lines.next(&Budget::default()).map_err(|error| wrong(&error))? {
         // A line of a finding is of another form, and one that was cut off is of none.
-        let Ok(Ok(Line { kind, called, assessed, exit })) = line.map(|line| serde_json::from_slice(&line))
+        let Ok(Ok(Line { kind, key, assessed, exit })) = line.map(|line| serde_json::from_slice(&line))
         else {
             continue;
         };
         // A target of which nothing was assessed, by an interrupt or a worker that ended, has no result yet.
         if kind == "target" && (assessed || exit.code != INCOMPLETE) {
-            done.insert(digest(&[called.as_bytes()]));
+            done.insert(key);
         }
     }
     Ok(done)
@@ -349,9 +388,13 @@ fn by_path(path: PathBuf, common: &TargetArguments) -> Named {
     let target = match path.metadata() {
         Ok(found) if found.is_dir() => Ok(common.with(Some(path.clone()), None)),
         Ok(_) => Ok(common.with(None, Some(path.clone()))),
-        Err(error) => Err(format!("cannot use {}: {error}", path.display())),
+        Err(error) => Err(cannot_use(&path, &error)),
     };
     Named { id: None, path, target }
+}
+
+fn cannot_use(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot use {}: {error}", path.display())
 }
 
 /// A line of the list that names nothing.
@@ -370,10 +413,21 @@ fn by_line(number: usize, line: &[u8], common: &TargetArguments) -> Named {
     }
     let Entry { state_dir, config, id } = match serde_json::from_slice(line) {
         Ok(line) => line,
-        Err(error) => return unusable(number, &error.to_string()),
+        Err(error) => {
+            let told = error.to_string();
+            // It counts lines, too, and this is one of many.
+            let what = told.rsplit_once(" at line ").map_or(&*told, |(what, _)| what);
+            return unusable(number, &format!("{what}, at column {}", error.column()));
+        }
     };
     let Some(path) = state_dir.clone().or_else(|| config.clone()) else {
         return unusable(number, "it has neither stateDir nor config");
     };
-    Named { id, path, target: Ok(common.with(state_dir, config)) }
+    // What a link leads to may not be looked at from here; then the audit says so.
+    let missing = [&state_dir, &config]
+        .into_iter()
+        .flatten()
+        .find_map(|path| path.symlink_metadata().err().map(|error| cannot_use(path, &error)));
+    let target = missing.map_or_else(|| Ok(common.with(state_dir, config)), Err);
+    Named { id, path, target }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::place::is_known;
 use crate::audit::Report;
+use crate::audit::open::Class;
 use crate::policy::manifest::Severity;
 
 /// The labels of a sample beside the target, and its value.
@@ -43,8 +44,10 @@ pub(super) const GAUGES: [Gauge; 6] = [
         .to_vec()
     }),
     ("chitin_policies_not_assessed", "Policies that could not look at all that they are about.", |report| {
-        let policies: BTreeSet<&str> =
-            report.incomplete.iter().filter_map(|part| part.policy.as_deref()).collect();
+        // A config that nobody can read is no policy's own gap, and leaves all that depend on it without a word.
+        let failed = report.assessment.iter().filter(|check| check.class == Some(Class::Failed));
+        let named = report.incomplete.iter().filter_map(|part| part.policy.as_deref());
+        let policies: BTreeSet<&str> = failed.map(|check| &*check.policy).chain(named).collect();
         vec![(Vec::new(), number(policies.len()))]
     }),
     (

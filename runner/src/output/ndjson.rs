@@ -191,6 +191,7 @@ fn about(report: &Report) -> Value {
         "kind": "target",
         "id": target(report),
         "called": report.target.called,
+        "key": report.target.key,
         "time": report.ts,
         "stateDir": report.target.state_dir,
         "configPath": report.target.config_path,

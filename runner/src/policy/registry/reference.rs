@@ -28,16 +28,26 @@ impl FromStr for Reference {
     type Err = RegistryError;
 
     fn from_str(text: &str) -> Result<Self, RegistryError> {
+        // A login stands before an @, and is not repeated.
+        let shown = if text.split_once('@').is_none_or(|(_, digest)| digest_of(digest).is_some()) {
+            format!("\"{text}\"")
+        } else {
+            "the reference".to_owned()
+        };
         let no = |reason: &str| {
             RegistryError::Reference(format!(
-                "\"{text}\" {reason}; a policy in a registry is oci://HOST/NAME:VERSION, or oci://HOST/NAME@sha256:DIGEST"
+                "{shown} {reason}; a policy in a registry is oci://HOST/NAME:VERSION, or oci://HOST/NAME@sha256:DIGEST"
             ))
         };
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| no("does not begin with oci://"))?;
         let (rest, digest) = match rest.split_once('@') {
-            Some((rest, digest)) => {
-                (rest, Some(digest_of(digest).ok_or_else(|| no("has no digest behind its @"))?))
-            }
+            Some((rest, digest)) => (
+                rest,
+                Some(
+                    digest_of(digest)
+                        .ok_or_else(|| no("has no digest behind its @, where no login is allowed"))?,
+                ),
+            ),
             None => (rest, None),
         };
         let (host, path) = rest.split_once('/').ok_or_else(|| no("has no name behind its host"))?;
@@ -216,6 +226,17 @@ mod tests {
                     is_local,
                     "{name}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_login_is_not_repeated() {
+        let digest = format!("sha256:{}", "a1".repeat(32));
+        for text in ["oci://user:hunter2@ghcr.io/a", "https://hunter2@ghcr.io/a", "user:hunter2@ghcr.io"] {
+            for text in [text.to_owned(), format!("{text}@{digest}")] {
+                let error = text.parse::<Reference>().unwrap_err().to_string();
+                assert!(error.contains("the reference") && !error.contains("hunter2"), "{error}");
             }
         }
     }
