@@ -18,13 +18,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chitin::audit::{Basis, Evaluation, Origin, Planned, Report, Subject, Terms, evaluate};
+use chitin::audit::{Basis, Evaluation, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::output::{Format as _, Json};
 use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::limits::Limits;
 use chitin::sandbox::view::decode;
-use chitin::sandbox::{Code, Input, Sandbox, Shared, Source};
+use chitin::sandbox::{Input, Sandbox, Shared, Source};
 use chitin::target::snapshot::{End, Kind, LookError, Metadata};
 use chitin::target::{Environment, Request, locate};
 use chitin_policies::POLICIES;
@@ -222,15 +222,7 @@ fn against_native(target: &Path) {
     let plan: Vec<Arc<Planned>> = BUILTIN
         .iter()
         .enumerate()
-        .map(|(number, builtin)| {
-            let manifest = builtin.manifest().unwrap();
-            Arc::new(Planned {
-                granted: manifest.capabilities.clone(),
-                manifest,
-                code: Ok(Code::Builtin(number)),
-                origin: Origin::BuiltIn,
-            })
-        })
+        .map(|(number, builtin)| Arc::new(Planned::builtin(number, builtin.manifest().unwrap())))
         .collect();
     let (mut whole, mut calls) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -313,7 +305,7 @@ fn walk(snapshot: &chitin::target::snapshot::Snapshot, rel: &Path) -> usize {
 /// The host of the native runs: the same snapshot and secrets, without a sandbox between.
 struct Native {
     shared: Arc<Shared>,
-    views: BTreeMap<String, usize>,
+    views: Arc<BTreeMap<String, usize>>,
 }
 
 impl Native {

@@ -17,6 +17,10 @@ pub fn nearest<T: AsRef<str>>(name: &str, known: impl IntoIterator<Item = T>) ->
 /// Control, bidirectional and zero-width characters.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
+    // Nearly all letters that are asked about.
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

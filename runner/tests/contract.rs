@@ -165,9 +165,9 @@ fn each_built_in_policy_says_the_same_as_a_strangers_component() {
         let packed = chitin::author::pack::pack(&fs::read(file).unwrap(), builtin.manifest, None).unwrap();
         let code = compile::in_child(program, &packed.bytes, &Budget::default()).unwrap();
         let (file, _) = cache.keep(&code.label(&packed.bytes).unwrap(), code.bytes()).unwrap();
-        let planned = Planned::builtin(number, manifest);
-        own.push(Arc::new(planned.clone()));
-        strangers.push(Arc::new(Planned { code: Ok(Code::in_file(file)), origin: Origin::File, ..planned }));
+        own.push(Arc::new(Planned::builtin(number, manifest.clone())));
+        let (granted, code) = (manifest.capabilities.clone(), Ok(Code::in_file(file)));
+        strangers.push(Arc::new(Planned::new(manifest, granted, code, Origin::File)));
     }
     let sandbox = Sandbox::new().unwrap();
     let subject = subject(&home);

@@ -23,8 +23,8 @@ use chitin::budget::Budget;
 use chitin::fix::journal::{Outcome, Record};
 use chitin::fix::{Applied, Journal, Lock, Proven, Undone, apply, clean_up, prove, undo};
 use chitin::policy::catalog::BUILTIN;
+use chitin::sandbox::Sandbox;
 use chitin::sandbox::limits::Limits;
-use chitin::sandbox::{Code, Sandbox};
 use chitin::target::{Environment, Preview, Request, locate};
 use chitin_test_support::guest;
 use serde_json::Value;
@@ -193,14 +193,7 @@ impl Home {
 /// All built-in policies, with all that they declare.
 fn policies() -> Vec<Arc<chitin::audit::Planned>> {
     let planned = BUILTIN.iter().enumerate().map(|(number, builtin)| {
-        let manifest = builtin.manifest().unwrap();
-        let granted = manifest.capabilities.clone();
-        Arc::new(chitin::audit::Planned {
-            manifest,
-            granted,
-            code: Ok(Code::Builtin(number)),
-            origin: chitin::audit::Origin::BuiltIn,
-        })
+        Arc::new(chitin::audit::Planned::builtin(number, builtin.manifest().unwrap()))
     });
     planned.collect()
 }

@@ -201,12 +201,8 @@ impl<'a> Case<'a> {
         let config = support::load(&located, &mut environment);
         let basis = Basis { deep: self.manifest.policy.deep, ..Basis::default() };
         let subject = Arc::new(Subject::new(located, environment, config, problems, &basis));
-        let planned = Planned {
-            manifest: self.manifest.clone(),
-            granted: granted.clone(),
-            code: Ok(Code::Builtin(self.number)),
-            origin: Origin::BuiltIn,
-        };
+        let code = Ok(Code::Builtin(self.number));
+        let planned = Planned::new(self.manifest.clone(), granted.clone(), code, Origin::BuiltIn);
         let plan = [Arc::new(planned)];
         let evaluation = evaluate(self.sandbox, &subject, &plan, &Limits::default(), &Budget::default());
         let mut said = Said::default();

@@ -18,12 +18,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use chitin::audit::{Basis, Origin, Planned, Report, Subject, Terms, evaluate};
+use chitin::audit::{Basis, Planned, Report, Subject, Terms, evaluate};
 use chitin::budget::Budget;
 use chitin::config::release::Word;
 use chitin::policy::catalog::BUILTIN;
 use chitin::sandbox::limits::Limits;
-use chitin::sandbox::{Code, Failure, Sandbox};
+use chitin::sandbox::{Failure, Sandbox};
 use chitin::target::{Environment, Request, locate};
 use chitin_parity::installation::Installation;
 use chitin_parity::release::RELEASES;
@@ -48,15 +48,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let plan = BUILTIN.iter().enumerate().map(|(number, builtin)| {
-            let manifest = builtin.manifest().unwrap();
-            Arc::new(Planned {
-                granted: manifest.capabilities.clone(),
-                manifest,
-                code: Ok(Code::Builtin(number)),
-                origin: Origin::BuiltIn,
-            })
-        });
+        let plan = BUILTIN
+            .iter()
+            .enumerate()
+            .map(|(number, builtin)| Arc::new(Planned::builtin(number, builtin.manifest().unwrap())));
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/report.schema.json");
         let schema = serde_json::from_slice(&fs::read(schema).unwrap()).unwrap();
         // No gateway is asked here, so whoever needs its answer can say nothing.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub struct Outcome {
     /// The policy's place in the plan. One that looks at views of a family one by one has an outcome for each.
     pub planned: usize,
     /// The policy.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// Where that one view of a family lies.
     pub view: Option<String>,
     /// Its findings, or why it has none.
@@ -186,9 +186,15 @@ struct Group {
     /// Processor time for all of them, and what they have used of it, in nanoseconds.
     share: Duration,
     used: AtomicU64,
+    /// What came out, by the jobs' numbers; none once nobody waits for it. Whoever waits is woken by the last one alone.
+    outcomes: Mutex<Option<BTreeMap<usize, Outcome>>>,
 }
 
 impl Group {
+    fn outcomes(&self) -> MutexGuard<'_, Option<BTreeMap<usize, Outcome>>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn used(&self) -> Duration {
         Duration::from_nanos(self.used.load(Ordering::Relaxed))
     }
@@ -226,6 +232,7 @@ impl Stage {
                 next: AtomicUsize::new(0),
                 share: share.saturating_sub(used),
                 used: AtomicU64::new(0),
+                outcomes: Mutex::new(Some(BTreeMap::new())),
             };
             let group = Arc::new(group);
             self.run(&group, budget, outcomes);
@@ -259,13 +266,13 @@ impl Stage {
         let workers = self.sandbox.threads().min(self.workers).min(group.queue.len());
         let started = (0..workers).take_while(|_| self.start(group, budget, &sender)).count();
         let cut = if started > 0 {
-            self.wait(group, budget, &sender, &receiver, outcomes).err()
+            self.wait(group, budget, &sender, &receiver).err()
         } else {
             // Where no thread can be started, this one does it.
             self.work(group, budget, &sender);
-            outcomes.extend(receiver.try_iter());
             None
         };
+        outcomes.append(&mut group.outcomes().take().unwrap_or_default());
         let why = cut.or_else(|| budget.cut()).unwrap_or(Cut::Broken);
         for (index, _) in &group.queue {
             if !outcomes.contains_key(index)
@@ -278,47 +285,42 @@ impl Stage {
     }
 
     /// Starts one more thread for a group. Says whether it could be started.
-    fn start(
-        self: &Arc<Self>,
-        group: &Arc<Group>,
-        budget: &Budget,
-        sender: &Sender<(usize, Outcome)>,
-    ) -> bool {
-        let (stage, group, budget, sender) =
-            (Arc::clone(self), Arc::clone(group), budget.clone(), sender.clone());
-        budget::spawn(Box::new(move || stage.work(&group, &budget, &sender)))
+    fn start(self: &Arc<Self>, group: &Arc<Group>, budget: &Budget, all_done: &Sender<()>) -> bool {
+        let (stage, group, budget, all_done) =
+            (Arc::clone(self), Arc::clone(group), budget.clone(), all_done.clone());
+        budget::spawn(Box::new(move || stage.work(&group, &budget, &all_done)))
     }
 
     fn wait(
         self: &Arc<Self>,
         group: &Arc<Group>,
         budget: &Budget,
-        sender: &Sender<(usize, Outcome)>,
-        receiver: &Receiver<(usize, Outcome)>,
-        outcomes: &mut BTreeMap<usize, Outcome>,
+        all_done: &Sender<()>,
+        receiver: &Receiver<()>,
     ) -> Result<(), Cut> {
-        let mut open: BTreeSet<usize> = group.queue.iter().map(|(index, _)| *index).collect();
-        let (mut last, mut worked, mut replacements) = (Instant::now(), budget::process_time(), 0);
-        while !open.is_empty() {
-            if let Some((index, outcome)) = budget.receive(receiver, GRACE)? {
-                open.remove(&index);
-                outcomes.insert(index, outcome);
-            } else if last.elapsed() < SILENCE {
-                continue;
-            } else if budget::process_time().saturating_sub(worked) < SILENCE / IDLE
-                && replacements < MAX_REPLACEMENTS
-                && group.next.load(Ordering::Relaxed) < group.queue.len()
-            {
-                self.start(group, budget, sender);
-                replacements += 1;
+        let (mut last, mut worked) = (Instant::now(), budget::process_time());
+        let (mut ended, mut replacements) = (0, 0);
+        while budget.receive(receiver, GRACE)?.is_none() {
+            let now_ended = group.outcomes().as_ref().map_or(0, BTreeMap::len);
+            if now_ended == ended {
+                if last.elapsed() < SILENCE {
+                    continue;
+                }
+                if budget::process_time().saturating_sub(worked) < SILENCE / IDLE
+                    && replacements < MAX_REPLACEMENTS
+                    && group.next.load(Ordering::Relaxed) < group.queue.len()
+                {
+                    self.start(group, budget, all_done);
+                    replacements += 1;
+                }
             }
-            (last, worked) = (Instant::now(), budget::process_time());
+            (last, worked, ended) = (Instant::now(), budget::process_time(), now_ended);
         }
         Ok(())
     }
 
     /// Does one job after the other.
-    fn work(&self, group: &Group, budget: &Budget, done: &Sender<(usize, Outcome)>) {
+    fn work(&self, group: &Group, budget: &Budget, all_done: &Sender<()>) {
         let shared = self.subject.shared();
         let progress = &shared.progress;
         loop {
@@ -346,9 +348,12 @@ impl Stage {
             let used = u64::try_from(run.used().as_nanos()).unwrap_or(u64::MAX);
             group.used.fetch_add(used, Ordering::Relaxed);
             progress.done.fetch_add(1, Ordering::Relaxed);
-            // Nobody listens any more where it took too long.
-            if done.send((*index, outcome)).is_err() {
-                break;
+            let mut outcomes = group.outcomes();
+            // Nobody waits any more where it took too long.
+            let Some(outcomes) = outcomes.as_mut() else { break };
+            outcomes.insert(*index, outcome);
+            if outcomes.len() == group.queue.len() {
+                let _ = all_done.send(());
             }
         }
     }
@@ -359,7 +364,7 @@ impl Stage {
         let view = |view| visible(&self.subject.path(view, Path::new("")).to_string_lossy());
         Outcome {
             planned: job.number,
-            manifest: planned.manifest.clone(),
+            manifest: Arc::clone(&planned.manifest),
             view: job.view.map(view),
             verdict: Ok(Vec::new()),
             open: Vec::new(),
@@ -401,9 +406,9 @@ impl Stage {
                 return outcome;
             }
         };
-        let grants = Grants::new(capabilities.clone(), subject.view_numbers(family, job.view));
+        let grants = Grants::new(Arc::clone(capabilities), subject.view_numbers(family, job.view));
         let withheld = planned.withheld();
-        let input = input_from(subject, config, &grants, &withheld);
+        let input = input_from(subject, config, &grants, withheld);
         let mut limits = self.limits.clone().shared_by(job.sharing);
         limits.fuel = limits.fuel.max(capabilities.fuel.unwrap_or(0));
         let memory = capabilities.memory.map_or(0, |mebibytes| mebibytes << 20);
@@ -414,8 +419,7 @@ impl Stage {
         outcome.log = outlet::clean_log(subject, &answer.log);
         outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();
         let go_on = || budget.check().map_err(Failure::from);
-        let rules =
-            outlet::Rules { manifest: &planned.manifest, grants: &grants, withheld: &withheld, limits };
+        let rules = outlet::Rules { manifest: &planned.manifest, grants: &grants, withheld, limits };
         let accepted = answer.verdict.and_then(|answer| outlet::accept(&rules, subject, answer, &go_on));
         match accepted {
             Ok((mut findings, open)) => {

@@ -77,6 +77,10 @@ pub struct Subject {
     problems: Vec<target::Problem>,
     /// Names and places of the views, by their numbers in the snapshot.
     views: BTreeMap<usize, (String, PathBuf)>,
+    /// The numbers of all of them by their names, made for the first run.
+    all_views: OnceLock<Arc<BTreeMap<String, usize>>>,
+    /// The same as policies are given them.
+    shown_views: OnceLock<Vec<View>>,
     family_gaps: BTreeMap<&'static str, String>,
     permissions: Permissions,
     accepted: Vec<Accepted>,
@@ -259,6 +263,8 @@ impl Subject {
             deep: basis.deep,
             environment,
             views,
+            all_views: OnceLock::new(),
+            shown_views: OnceLock::new(),
             family_gaps,
             permissions: Permissions { directory: permissions.directory, file: permissions.file },
             accepted: accepted.clone(),
@@ -303,11 +309,15 @@ impl Subject {
 
     /// The views and their numbers; of this family only the one view.
     #[must_use]
-    pub fn view_numbers(&self, family: Option<&str>, only: Option<usize>) -> BTreeMap<String, usize> {
-        let seen = self.views.iter().filter(|(number, (name, _))| {
-            Some(**number) == only || family.is_none_or(|family| !is_of(name, family))
-        });
-        seen.map(|(number, (name, _))| (name.clone(), *number)).collect()
+    pub fn view_numbers(&self, family: Option<&str>, only: Option<usize>) -> Arc<BTreeMap<String, usize>> {
+        let numbers = |seen: &dyn Fn(usize, &str) -> bool| {
+            let seen = self.views.iter().filter(|(number, (name, _))| seen(**number, name));
+            Arc::new(seen.map(|(number, (name, _))| (name.clone(), *number)).collect())
+        };
+        match family {
+            None => Arc::clone(self.all_views.get_or_init(|| numbers(&|_, _| true))),
+            Some(family) => numbers(&|number, name| Some(number) == only || !is_of(name, family)),
+        }
     }
 
     /// The numbers of a family's views.
@@ -401,8 +411,9 @@ impl Subject {
     }
 
     pub(super) fn input_views(&self, sees: impl Fn(&str) -> bool) -> Vec<View> {
-        let views = self.views.values().filter(|(name, _)| sees(name));
-        views.map(|(name, path)| View { name: name.clone(), display: self.masked(path) }).collect()
+        let one = |(name, path): &(String, PathBuf)| View { name: name.clone(), display: self.masked(path) };
+        let all = self.shown_views.get_or_init(|| self.views.values().map(one).collect());
+        all.iter().filter(|view| sees(&view.name)).cloned().collect()
     }
 
     pub(super) fn input_variables(&self, names: &[String]) -> Vec<Variable> {

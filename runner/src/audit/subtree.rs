@@ -1,11 +1,12 @@
 //! Cuts the config down to the subtrees that a policy may see, with a mark where it declares more than it was granted.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
-use crate::config::{HIDDEN, segments};
+use crate::config::{HIDDEN, segments, unescape};
 
 /// What stands for a value that is declared and not granted.
 const WITHHELD: &str = "withheld";
@@ -17,20 +18,25 @@ const WITHHELD: &str = "withheld";
 /// A mark stands whether or not there is a value, and no name stands beside it that only a withheld pointer names.
 #[must_use]
 pub fn cut(value: &Value, granted: &[String], withheld: &[String]) -> String {
-    let paths = |pointers: &[String]| -> Vec<Vec<String>> {
-        pointers.iter().filter_map(|pointer| segments(pointer)).collect()
-    };
-    let (granted, withheld) = (paths(granted), paths(withheld));
+    let [granted, withheld] = [granted, withheld].map(well_formed);
     if granted.is_empty() && withheld.is_empty() {
         return "{}".to_owned(); // not even its keys: they are names of accounts and files
     }
-    let part = Part {
-        value,
-        granted: granted.iter().map(Vec::as_slice).collect(),
-        withheld: withheld.iter().map(Vec::as_slice).collect(),
-    };
+    let part = Part { value, granted, withheld };
     // A tree with texts for keys can always be written; what is empty would be no JSON, and no policy would believe it.
     serde_json::to_string(&part).unwrap_or_default()
+}
+
+fn well_formed(pointers: &[String]) -> Vec<&str> {
+    let is_one = |pointer: &&str| pointer.is_empty() || pointer.starts_with('/');
+    pointers.iter().map(String::as_str).filter(is_one).collect()
+}
+
+/// The first segment of a pointer, and the pointer behind it; none at its end.
+fn first(pointer: &str) -> Option<(Cow<'_, str>, &str)> {
+    let rest = pointer.strip_prefix('/')?;
+    let (first, behind) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some((unescape(first), behind))
 }
 
 /// A pointer lies in what is declared and not granted: to say anything of it would be to say what nobody looked at.
@@ -46,11 +52,11 @@ pub fn is_withheld(pointer: &str, granted: &[String], withheld: &[String]) -> bo
     withheld.iter().any(covers) && !granted.iter().any(covers)
 }
 
-/// A value, of which some paths are named.
+/// A value, and the pointers from it that name parts of it.
 struct Part<'v, 'p> {
     value: &'v Value,
-    granted: Vec<&'p [String]>,
-    withheld: Vec<&'p [String]>,
+    granted: Vec<&'p str>,
+    withheld: Vec<&'p str>,
 }
 
 /// What is named of a member or an item.
@@ -62,12 +68,18 @@ enum Below<'v, 'p> {
 
 impl<'v, 'p> Part<'v, 'p> {
     fn below(&self, key: &str, value: &'v Value) -> Below<'v, 'p> {
-        let rest = |path: &&'p [String]| {
-            let (first, rest) = path.split_first()?;
-            (first == "*" || first == key).then_some(rest)
+        let is_plain = !key.contains('/');
+        let rest = |path: &&'p str| {
+            let is_end = |rest: &&str| rest.is_empty() || rest.starts_with('/');
+            let all = || path.strip_prefix("/*").filter(is_end);
+            if path.contains('~') {
+                return all().or_else(|| first(path).filter(|(first, _)| first == key).map(|(_, rest)| rest));
+            }
+            let named = || path.strip_prefix('/').filter(|_| is_plain)?.strip_prefix(key).filter(is_end);
+            all().or_else(named)
         };
-        let granted: Vec<&[String]> = self.granted.iter().filter_map(rest).collect();
-        let withheld: Vec<&[String]> = self.withheld.iter().filter_map(rest).collect();
+        let granted: Vec<&str> = self.granted.iter().filter_map(rest).collect();
+        let withheld: Vec<&str> = self.withheld.iter().filter_map(rest).collect();
         match (granted.is_empty(), withheld.is_empty()) {
             (true, true) => Below::Nothing,
             (true, false) => Below::Mark,
@@ -81,16 +93,12 @@ impl<'v, 'p> Part<'v, 'p> {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         // Where the granted names are all names, none is missing.
-        let is_starred = |path: &&[String]| path.first().is_some_and(|first| first == "*");
+        let is_starred = |path: &&str| first(path).is_some_and(|(first, _)| first == "*");
         let has_all = self.granted.iter().any(is_starred);
         let ends_here = self.withheld.iter().any(|path| path.is_empty());
         let may_have_more = ends_here || (!has_all && self.withheld.iter().any(is_starred));
-        let mut names: BTreeSet<&str> = self
-            .withheld
-            .iter()
-            .filter_map(|path| path.first().map(String::as_str))
-            .filter(|name| *name != "*")
-            .collect();
+        let mut names: BTreeSet<Cow<'_, str>> =
+            self.withheld.iter().filter_map(|path| Some(first(path)?.0)).filter(|name| name != "*").collect();
         let mut out = serializer.serialize_map(None)?;
         for (key, value) in map {
             match self.below(key, value) {
@@ -103,7 +111,7 @@ impl<'v, 'p> Part<'v, 'p> {
         }
         // Whether they are there is not told.
         for name in names {
-            out.serialize_entry(name, &Mark)?;
+            out.serialize_entry(&name, &Mark)?;
         }
         if may_have_more {
             out.serialize_entry(HIDDEN, WITHHELD)?;
@@ -248,5 +256,9 @@ mod tests {
         assert_eq!(cut_to(&json!({"gateway": 5}), &["/gateway/auth"]), json!({"gateway": 5}));
         assert_eq!(cut_to(&json!([1]), &["/gateway"]), json!([null]));
         assert_eq!(cut_to(&json!({"a~b/c": 1}), &["/a~0b~1c"]), json!({"a~b/c": 1}));
+        let config = json!({"a/b": 1, "a": {"b": 2, "*": 3}, "ab": 4, "*": 5});
+        assert_eq!(cut_to(&config, &["/a/b"]), json!({"a": {"b": 2}}));
+        assert_eq!(cut_to(&config, &["/a~1b"]), json!({"a/b": 1}));
+        assert_eq!(cut_to(&config, &["/a/*"]), json!({"a": {"b": 2, "*": 3}}));
     }
 }

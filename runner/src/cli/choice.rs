@@ -101,7 +101,7 @@ impl FromArgMatches for PolicyArguments {
 /// A policy that is to run.
 enum Chosen {
     Ready(Planned),
-    Stranger(Stranger),
+    Stranger(Box<Stranger>),
 }
 
 impl Chosen {
@@ -146,9 +146,9 @@ impl PolicyArguments {
         if self.named.is_empty() || self.beside {
             chosen.extend(policy::builtin(|about| deep || !about.deep)?.into_iter().map(Chosen::Ready));
             let wanted = installed().into_iter().filter(|stranger| deep || !stranger.about().deep);
-            chosen.extend(wanted.map(Chosen::Stranger));
+            chosen.extend(wanted.map(|stranger| Chosen::Stranger(stranger.into())));
             for named in &self.named {
-                chosen.push(Chosen::Stranger(self.one_file(named, deep, set.as_ref(), budget)?));
+                chosen.push(Chosen::Stranger(self.one_file(named, deep, set.as_ref(), budget)?.into()));
             }
         } else {
             // The files of the set are read where one of them is named.
@@ -182,7 +182,7 @@ impl PolicyArguments {
         let cache = Cache::of(&Environment::from_process(), target);
         let mut maker = policy::Maker::new(&cache, budget);
         let plan = chosen.into_iter().map(|chosen| match chosen {
-            Chosen::Stranger(stranger) => maker.plan(stranger),
+            Chosen::Stranger(stranger) => maker.plan(*stranger),
             Chosen::Ready(planned) => planned,
         });
         let mut plan: Vec<Planned> = plan.collect();
@@ -280,12 +280,12 @@ impl PolicyArguments {
     ) -> anyhow::Result<Chosen> {
         let Named { name, grants } = named;
         if policy::is_file(name) {
-            return Ok(Chosen::Stranger(self.one_file(named, deep, set, budget)?));
+            return Ok(Chosen::Stranger(self.one_file(named, deep, set, budget)?.into()));
         }
         let builtin = policy::builtin(|about| about.id == *name)?.pop();
         let chosen = match builtin {
             Some(planned) => Chosen::Ready(planned),
-            None => Chosen::Stranger(added(name).ok_or_else(|| policy::unknown(name, set))?),
+            None => Chosen::Stranger(added(name).ok_or_else(|| policy::unknown(name, set))?.into()),
         };
         if !grants.is_empty() {
             let (what, help) = match chosen {

@@ -331,8 +331,8 @@ pub(super) fn wanted(plan: &[Arc<Planned>]) -> Vec<Wanted> {
     let one = |planned: &Arc<Planned>| match &planned.code {
         Ok(Code::Builtin(number)) => Wanted::Builtin(*number),
         code => Wanted::Strange {
-            manifest: Box::new(planned.manifest.clone()),
-            granted: Box::new(planned.granted.clone()),
+            manifest: Box::new((*planned.manifest).clone()),
+            granted: Box::new((*planned.granted).clone()),
             origin: planned.origin,
             code: code.as_ref().map_err(Clone::clone).and_then(|code| {
                 let extent = code.file().map(|file| file.extent().clone());

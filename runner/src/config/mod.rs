@@ -25,7 +25,7 @@ pub use mask::Mask;
 pub use masked::Masked;
 
 pub use crate::target::{Place, Problem, ProblemKind};
-pub use pointer::{escape, segments};
+pub use pointer::{escape, segments, unescape};
 pub use secret::{Secret, SecretSource, SecretString, SecretSubject};
 pub use source::SourceFile;
 

@@ -1,5 +1,7 @@
 //! RFC 6901 JSON pointers: taking apart and putting together.
 
+use std::borrow::Cow;
+
 /// One segment as it is written in a pointer.
 pub fn escape(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")
@@ -11,13 +13,12 @@ pub fn segments(pointer: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     }
     let rest = pointer.strip_prefix('/')?;
-    let unescape = |segment: &str| {
-        if !segment.contains('~') {
-            return segment.to_owned();
-        }
-        segment.replace("~1", "/").replace("~0", "~")
-    };
-    Some(rest.split('/').map(unescape).collect())
+    Some(rest.split('/').map(|segment| unescape(segment).into_owned()).collect())
+}
+
+/// A segment of a pointer as the key that it names.
+pub fn unescape(segment: &str) -> Cow<'_, str> {
+    if segment.contains('~') { segment.replace("~1", "/").replace("~0", "~").into() } else { segment.into() }
 }
 
 /// `base` with one more segment.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::pattern::matches;
 use crate::policy::manifest::{Capabilities, FileCapability};
@@ -109,16 +110,19 @@ pub fn encode_to(text: &mut String, path: &Path) {
 /// What one policy may look at.
 #[derive(Clone, Debug)]
 pub struct Grants {
-    capabilities: Capabilities,
+    capabilities: Arc<Capabilities>,
     /// The views of this audit and their numbers in the snapshot.
-    views: BTreeMap<String, usize>,
+    views: Arc<BTreeMap<String, usize>>,
 }
 
 impl Grants {
     /// What is both declared and granted, on the views of this audit.
     #[must_use]
-    pub fn new(capabilities: Capabilities, views: BTreeMap<String, usize>) -> Self {
-        Self { capabilities, views }
+    pub fn new(
+        capabilities: impl Into<Arc<Capabilities>>,
+        views: impl Into<Arc<BTreeMap<String, usize>>>,
+    ) -> Self {
+        Self { capabilities: capabilities.into(), views: views.into() }
     }
 
     /// This call on this place is granted.
@@ -141,8 +145,9 @@ impl Grants {
         self.views.contains_key(view)
             && self.capabilities.files.iter().any(|file| {
                 // The pattern reaches the view where its first parts match the view's name.
-                let parts: Vec<&str> = file.pattern.split('/').take(view.split('/').count()).collect();
-                matches(&parts.join("/"), view)
+                let ends = file.pattern.match_indices('/').nth(view.split('/').count() - 1);
+                let first = ends.and_then(|(end, _)| file.pattern.get(..end)).unwrap_or(&file.pattern);
+                matches(first, view)
             })
     }
 
@@ -263,7 +268,7 @@ mod tests {
             ..Capabilities::default()
         };
         let views = [("state", 0), ("config", 1), ("include/0", 2), ("log", 3), ("credentials", 4)];
-        Grants::new(capabilities, views.map(|(name, at)| (name.to_owned(), at)).into())
+        Grants::new(capabilities, BTreeMap::from(views.map(|(name, at)| (name.to_owned(), at))))
     }
 
     #[test]

@@ -206,12 +206,7 @@ fn plan(order: &Order, channel: &UnixStream) -> anyhow::Result<Vec<Arc<Planned>>
                     }
                     Err(reason) => Err(reason.clone()),
                 };
-                Planned {
-                    manifest: (**manifest).clone(),
-                    granted: (**granted).clone(),
-                    code,
-                    origin: *origin,
-                }
+                Planned::new((**manifest).clone(), (**granted).clone(), code, *origin)
             }
         })
     };

@@ -417,6 +417,7 @@ impl Talk {
             let behind = self.said.split_off(self.endless + end + 1);
             let line = std::mem::replace(&mut self.said, behind);
             self.endless = 0;
+            let is_visible = std::str::from_utf8(&line).is_ok_and(|line| shows_only_visible(line.trim_end()));
             match serde_json::from_slice::<Said>(&line) {
                 Ok(Said::Confined(heard)) if self.confinement.is_none() && heard.is_answer_to(self.asked) => {
                     self.confinement = Some(heard);
@@ -425,7 +426,7 @@ impl Talk {
                     shown.tell((done, runs, files, visible(&current)));
                 }
                 Ok(Said::Done(delivery, beside)) => {
-                    let delivery = beside.put_into(*delivery, given);
+                    let delivery = beside.put_into(*delivery, given, is_visible);
                     let wrong = || End::Given("what it handed over is no report".to_owned());
                     return Some(delivery.map_or_else(wrong, |delivery| End::Delivered(Box::new(delivery))));
                 }
@@ -595,7 +596,7 @@ impl Beside {
     }
 
     /// The whole delivery; none where it is not what a worker hands over.
-    fn put_into(self, mut delivery: Delivery, given: &Given<'_>) -> Option<Delivery> {
+    fn put_into(self, mut delivery: Delivery, given: &Given<'_>, is_visible: bool) -> Option<Delivery> {
         let report = &mut delivery.report;
         if self.findings.len() != report.all_findings().count() || self.open.len() != report.assessment.len()
         {
@@ -617,25 +618,35 @@ impl Beside {
             report.target = report.target.clone().placed(installation);
         }
         let absent = given.installation.is_none_or(|found| !found.state_exists && !found.config_exists);
-        (report.agrees(given.plan, given.fail_on, absent) && is_clean(&delivery)).then_some(delivery)
+        (is_clean(&delivery, is_visible) && delivery.report.agrees(given.plan, given.fail_on, absent))
+            .then_some(delivery)
     }
 }
 
-/// No text has what changes a terminal: all of them went through the outlet once.
-fn is_clean(delivery: &Delivery) -> bool {
-    let texts = serde_json::to_value(&delivery.report).is_ok_and(|report| holds_only_visible(&report));
+/// No text has what changes a terminal: all of them went through the outlet once. Those of the report are not gone through again where it
+/// is known that all texts are visible.
+fn is_clean(delivery: &Delivery, is_visible: bool) -> bool {
     let line = |text: &str| !text.chars().any(is_invisible);
-    texts && delivery.cut.iter().all(|text| line(text)) && delivery.times.iter().all(|text| line(text))
+    let texts = || serde_json::to_string(&delivery.report).is_ok_and(|json| shows_only_visible(&json));
+    (is_visible || texts())
+        && delivery.cut.iter().all(|text| line(text))
+        && delivery.times.iter().all(|text| line(text))
 }
 
-fn holds_only_visible(value: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => !text.chars().any(|c| is_invisible(c) && c != '\n'),
-        Value::Array(items) => items.iter().all(holds_only_visible),
-        Value::Object(entries) => entries.values().all(holds_only_visible),
-        _ => true,
+/// The texts of a document have nothing invisible but ends of lines. It is this program's own, whose only escapes are those of quotes, of
+/// backslashes, and of what is invisible.
+fn shows_only_visible(json: &str) -> bool {
+    let mut chars = json.chars();
+    while let Some(c) = chars.next() {
+        let is_shown = match c {
+            '\\' => matches!(chars.next(), Some('"' | '\\' | 'n')),
+            c => !is_invisible(c),
+        };
+        if !is_shown {
+            return false;
+        }
     }
+    true
 }
 
 #[cfg(test)]

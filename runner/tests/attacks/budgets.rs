@@ -200,7 +200,8 @@ fn within(time: Duration, strangers: usize, home: &Home) -> Evaluation {
     });
     let planned = |(manifest, code): (chitin::policy::manifest::Manifest, Code)| {
         let origin = if matches!(code, Code::Builtin(_)) { Origin::BuiltIn } else { Origin::File };
-        Arc::new(Planned { granted: manifest.capabilities.clone(), manifest, code: Ok(code), origin })
+        let granted = manifest.capabilities.clone();
+        Arc::new(Planned::new(manifest, granted, Ok(code), origin))
     };
     let plan: Vec<Arc<Planned>> = foreign.chain(builtins).map(planned).collect();
     let limits = Limits { fuel: u64::MAX, ..Limits::default() };

@@ -19,10 +19,11 @@ mod update;
 mod wit;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use chitin::audit::Planned;
 use chitin::author::review::{self, FolderError};
-use chitin::policy::catalog::BUILTIN;
+use chitin::policy::catalog::{BUILTIN, Builtin};
 use chitin::policy::manifest::About;
 use chitin::policy::set::{Set, SetError};
 use chitin::sandbox::check::Refusal;
@@ -220,14 +221,16 @@ pub(super) fn is_file(name: &str) -> bool {
 
 /// The built-in policies that are wanted, ready to run, with all that they declare.
 pub(super) fn builtin(wanted: impl Fn(&About) -> bool) -> anyhow::Result<Vec<Planned>> {
-    let mut plan = Vec::new();
-    for (number, builtin) in BUILTIN.iter().enumerate() {
-        let manifest = builtin.manifest()?;
-        if wanted(&manifest.policy) {
-            plan.push(Planned::builtin(number, manifest));
-        }
-    }
-    Ok(plan)
+    // A list asks for them at each of its targets.
+    static ALL: OnceLock<Vec<Planned>> = OnceLock::new();
+    let all = if let Some(all) = ALL.get() {
+        all
+    } else {
+        let one = |(number, builtin): (usize, &Builtin)| Ok(Planned::builtin(number, builtin.manifest()?));
+        let all = BUILTIN.iter().enumerate().map(one).collect::<anyhow::Result<_>>()?;
+        ALL.get_or_init(|| all)
+    };
+    Ok(all.iter().filter(|planned| wanted(&planned.manifest.policy)).cloned().collect())
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

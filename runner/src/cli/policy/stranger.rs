@@ -299,7 +299,7 @@ impl<'a> Maker<'a> {
             Content::Code(file) => Ok(file),
             Content::Component(component) => self.code(&name, &component),
         });
-        Planned { manifest, granted, code: code.map(Code::in_file), origin }
+        Planned::new(manifest, granted, code.map(Code::in_file), origin)
     }
 
     /// The code of a component: that of the cache, or what a child process of this program makes of it.
