@@ -66,7 +66,7 @@ check-ci-examples: $(if $(filter file,$(origin CHITIN)),build) ## Check action.y
 	@CHITIN="$(CHITIN)" tests/ci/check.py $(ARGS)
 
 # A component with a manifest, for the parts about policies of others.
-check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run what docs/fleet.md is about: Ansible, Kubernetes, Ray (ARGS="--require-all", steps)
+check-fleet: $(if $(filter file,$(origin CHITIN)),build) ## Run what docs/fleet.md is about: Ansible, Kubernetes, Ray, a collector (ARGS="--require-all", steps)
 	$(if $(POLICY),,$(CARGO) build --locked --package chitin-test-support)
 	@CHITIN="$(CHITIN)" POLICY="$(or $(POLICY),$(abspath $(TARGET_DIR))/policies/$(WASM)/policy/examples/claims_a_check.wasm)" \
 	  tests/fleet/check.py $(ARGS)

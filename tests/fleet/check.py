@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs what docs/fleet.md is about, by the commands of that page: the Ansible role, the manifests of Kubernetes, the example on Ray.
+"""Runs what docs/fleet.md is about, by the commands of that page: the Ansible role, the manifests of Kubernetes, the example on Ray, a collector.
 
 usage: tests/fleet/check.py [--require-all] [STEP...]
 
@@ -7,6 +7,7 @@ usage: tests/fleet/check.py [--require-all] [STEP...]
   kubernetes  what kustomize makes of the overlays: its form, and the settings of each pod that keep it from harm
   pod         the command of such a pod, in what the pod would have: its mounts, a root that is read-only, its account (wants root)
   ray         a list of targets on two workers, one of which is killed
+  collector   rotel, a collector of OpenTelemetry, is sent the results of a list
 
 The program is target/debug/chitin, or $CHITIN. $POLICY names a component with a manifest that is added for the parts about policies of
 others. Tools are installed into target/tools/fleet (or $CHITIN_TOOLS/fleet). What cannot be had is skipped; with --require-all that is a
@@ -24,6 +25,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -40,6 +42,7 @@ PACKAGES = {
     "ansible": ["ansible-core==2.19.14", "ansible-lint==26.10.1"],
     "kubernetes": ["kubernetes-validate==1.37.0", "PyYAML==6.0.3"],
     "ray": (REPOSITORY / "docs/examples/ray/requirements.txt").read_text().split(),
+    "collector": ["rotel==0.0.1a15"],
 }
 PAGE = (REPOSITORY / "docs/fleet.md").read_text()
 KUBERNETES = REPOSITORY / "runner/packaging/kubernetes"
@@ -621,7 +624,60 @@ def check_ray(work):
     told("ray: a second run audits nothing again", is_right, said("results"))
 
 
-STEPS = {"ansible": check_ansible, "kubernetes": check_kubernetes, "pod": check_pod, "ray": check_ray}
+def check_collector(work):
+    packages = install("collector")
+    if not packages:
+        return
+    for number in range(3):
+        demo(work / f"home-{number}")
+    states = [work / f"home-{number}/.openclaw" for number in range(3)]
+    (work / "list").write_text("".join(f"{state}\n" for state in states))
+    (command,) = commands("OTEL_EXPORTER_OTLP_HEADERS=")
+    name, value = command.pop(0).split("=", 1)
+    counts = "chitin_findings chitin_checks chitin_policies_not_assessed chitin_audit_exit_code chitin_audit_timestamp_seconds"
+    for kind, wanted in [("logs", ["chitin.check.id", *map(str, states)]), ("metrics", [*counts.split(), *map(str, states)])]:
+        ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        grpc, http = [f"127.0.0.1:{port.getsockname()[1]}" for port in ports]
+        for port in ports:
+            port.close()
+        log = work / f"{kind}.log"
+        receives = ["--otlp-grpc-endpoint", grpc, "--otlp-http-endpoint", http]
+        shows = ["--exporter", "blackhole", "--debug-log", kind, "--debug-log-verbosity", "detailed"]
+        with log.open("w") as out:
+            agent = subprocess.Popen([packages / "rotel/rotel-agent", "start", *receives, *shows], stdout=out, stderr=out)
+        try:
+            waits(lambda: is_open(http))
+            words = [PROGRAM, *command[1:-1], f"http://{http}"]
+            code, said = run(words, cwd=work, env={"HOME": str(work / "home"), "PATH": os.environ["PATH"], name: value})
+            waits(lambda: all(word in log.read_text() for word in wanted))
+        finally:
+            agent.terminate()
+            agent.wait()
+        missing = [word for word in wanted if word not in log.read_text()]
+        told(f"collector: rotel understands the {kind} of each target", code == 1 and not missing, f"{code} {said[-2000:]} {missing}")
+
+
+def is_open(address):
+    """Somebody listens there."""
+    host, port = address.split(":")
+    with socket.socket() as tried:
+        return tried.connect_ex((host, int(port))) == 0
+
+
+def waits(is_so, seconds=20):
+    """Waits until something is so, for as long at most."""
+    until = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+STEPS = {
+    "ansible": check_ansible,
+    "kubernetes": check_kubernetes,
+    "pod": check_pod,
+    "ray": check_ray,
+    "collector": check_collector,
+}
 
 
 def main():

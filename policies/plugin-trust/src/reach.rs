@@ -90,7 +90,7 @@ fn open_agent<'a>(
         return Ok(None);
     }
     let id = agent.get("id").text();
-    let scope = Scope { id: id.clone().transpose(), entry: Some(agent.clone()) };
+    let scope = Scope::of(id.clone().transpose(), Some(agent.clone()));
     if !is_permissive(catalogue, config, &scope, enabled)? {
         return Ok(None);
     }

@@ -103,10 +103,10 @@ fn scope<'a>(
     let Some(id) = agent.clone()?.filter(|id| !id.is_empty()) else { return Ok(Scope::common()) };
     for entry in config.at("agents.list").items()? {
         if entry.get("id").text()? == Some(id) {
-            return Ok(Scope { id: Some(Ok(id)), entry: Some(entry) });
+            return Ok(Scope::of(Some(Ok(id)), Some(entry)));
         }
     }
-    Ok(Scope { id: Some(Ok(id)), entry: None })
+    Ok(Scope::of(Some(Ok(id)), None))
 }
 
 /// Looks at the sandbox and the web tools of every agent with a small model.

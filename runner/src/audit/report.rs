@@ -348,11 +348,28 @@ impl Tally {
         self.all
     }
 
+    /// How many targets ended how, the worst first.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let word = |code| match code {
+            Exit::UNUSABLE => "unusable",
+            INCOMPLETE => "incomplete",
+            1 => "with findings",
+            Exit::NOTHING => "with nothing to audit",
+            _ => "passed",
+        };
+        let known = Self::ORDER.into_iter().filter_map(|code| Some((self.codes.get(&code)?.0, code)));
+        let parts: Vec<String> = known.map(|(count, code)| format!("{count} {}", word(code))).collect();
+        format!("{} target{}: {}", self.all, if self.all == 1 { "" } else { "s" }, parts.join(", "))
+    }
+
+    /// The codes from the worst on.
+    const ORDER: [u8; 5] = [Exit::UNUSABLE, INCOMPLETE, 1, Exit::NOTHING, 0];
+
     /// See [`worst`].
     #[must_use]
     pub fn worst(&self) -> Exit {
-        const ORDER: [u8; 5] = [Exit::UNUSABLE, INCOMPLETE, 1, Exit::NOTHING, 0];
-        let worst = ORDER.into_iter().find_map(|code| Some((code, self.codes.get(&code)?)));
+        let worst = Self::ORDER.into_iter().find_map(|code| Some((code, self.codes.get(&code)?)));
         let Some((code, (count, reason))) = worst else { return Exit { code: 0, reason: String::new() } };
         let is_one = *count == 1 || code == 0;
         let others = if is_one { String::new() } else { format!(" ({count} of {} targets)", self.all) };

@@ -237,6 +237,9 @@ impl Fleet<'_> {
             if left_out > 0 {
                 note(&format!("{left_out} of {} targets had their result", left_out + tally.targets()));
             }
+            if tally.targets() > 0 {
+                note(&tally.told());
+            }
             if is_interrupted {
                 note(&format!(
                     "interrupted: {} targets have their result, {cut} were cut; --resume FILE leaves out what has one",

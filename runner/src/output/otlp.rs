@@ -74,6 +74,7 @@ fn record(report: &Report, finding: &Finding) -> Value {
     let (_, number, name) = known.copied().unwrap_or(SEVERITIES[0]);
     json!({
         "timeUnixNano": nanoseconds(report),
+        "observedTimeUnixNano": nanoseconds(report),
         "severityNumber": number,
         "severityText": name,
         "eventName": "chitin.finding",
@@ -99,6 +100,7 @@ fn about(report: &Report) -> Value {
     };
     json!({
         "timeUnixNano": nanoseconds(report),
+        "observedTimeUnixNano": nanoseconds(report),
         "severityNumber": number,
         "severityText": name,
         "eventName": "chitin.target",

@@ -1,6 +1,6 @@
 //! Which agents an installation has, and their ids (reference: state-checks 1.5).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::unseen;
 use crate::{Context, Kind, Node, NotAssessed, Path, Release, StateError, js};
@@ -169,6 +169,47 @@ pub fn entry<'a>(config: &Node<'a>, id: &str) -> Result<Option<Node<'a>>, NotAss
     Ok(None)
 }
 
+/// The descriptions by the ids that they answer to, for whoever asks for many: each answer is that of [`entry`].
+#[derive(Clone, Debug)]
+pub struct Roster<'a> {
+    /// The first description of each id, by its normalised form.
+    first: BTreeMap<String, Node<'a>>,
+    /// Why those that come behind are not known.
+    unseen: Option<NotAssessed>,
+}
+
+impl<'a> Roster<'a> {
+    /// That of a config.
+    ///
+    /// # Errors
+    /// Where it cannot be told which descriptions there are.
+    pub fn of(config: &Node<'a>) -> Result<Self, NotAssessed> {
+        let mut roster = Self { first: BTreeMap::new(), unseen: None };
+        for entry in listed(config)? {
+            match entry.get("id").text() {
+                Ok(id) => _ = roster.first.entry(normalise(id.unwrap_or_default())).or_insert(entry),
+                Err(reason) => {
+                    roster.unseen = Some(reason);
+                    break;
+                }
+            }
+        }
+        Ok(roster)
+    }
+
+    /// The description that answers to an id.
+    ///
+    /// # Errors
+    /// As [`entry`].
+    pub fn entry(&self, id: &str) -> Result<Option<Node<'a>>, NotAssessed> {
+        match (self.first.get(&normalise(id)), &self.unseen) {
+            (Some(entry), _) => Ok(Some(entry.clone())),
+            (None, Some(reason)) => Err(reason.clone()),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// The entries of `agents.list` that are objects. Every release has its agents there, whatever the file calls them.
 fn listed<'a>(config: &Node<'a>) -> Result<Vec<Node<'a>>, NotAssessed> {
     let mut objects = Vec::new();
@@ -193,6 +234,27 @@ mod tests {
 
     use super::*;
     use crate::testing::MemoryHost;
+
+    #[test]
+    fn a_roster_answers_as_a_look_for_one_does() {
+        let hidden = json!({"$hidden": "variable"});
+        for list in [
+            json!([{"id": "Work"}, {"id": " work "}, {}, {"id": "home"}, {"id": 5}, "text"]),
+            json!([{"id": "a"}, {"id": hidden}, {"id": "b"}]),
+            json!([{"id": "a"}, hidden, {"id": "b"}]),
+            json!({"$hidden": "withheld"}),
+            json!(null),
+        ] {
+            let config = json!({"agents": {"list": list}});
+            let config = Node::root(&config);
+            let roster = Roster::of(&config);
+            for id in ["work", "WORK", "home", "main", "", "a", "b", "nobody"] {
+                let place = |found: Option<Node<'_>>| found.map(|node| node.pointer().to_owned());
+                let known = roster.as_ref().map_err(Clone::clone).and_then(|roster| roster.entry(id));
+                assert_eq!(known.map(place), entry(&config, id).map(place), "{list} {id}");
+            }
+        }
+    }
 
     #[test]
     fn normalise_makes_a_folder_name() {

@@ -19,6 +19,14 @@ impl<'a> Mode<'a> {
         Ok(Self { node: setting(config, id, "mode")? })
     }
 
+    /// The same of an agent that is described so.
+    ///
+    /// # Errors
+    /// Where it is not shown whether it says something.
+    pub(super) fn in_entry(config: &Node<'a>, entry: Option<Node<'a>>) -> Result<Self, NotAssessed> {
+        Ok(Self { node: setting_in(config, entry, "mode")? })
+    }
+
     /// The mode's name; "off" where none is set, "?" where it is not a text.
     ///
     /// # Errors
@@ -49,15 +57,33 @@ impl<'a> Mode<'a> {
 /// # Errors
 /// Where it is not shown, or it cannot be told which entry is the agent's.
 pub fn workspace_access<'a>(config: &Node<'a>, id: Option<&str>) -> Result<&'a str, NotAssessed> {
-    let node = setting(config, id, "workspaceAccess")?;
+    access(&setting(config, id, "workspaceAccess")?)
+}
+
+/// The same of an agent that is described so.
+///
+/// # Errors
+/// Where it is not shown.
+pub(super) fn workspace_access_in<'a>(
+    config: &Node<'a>,
+    entry: Option<Node<'a>>,
+) -> Result<&'a str, NotAssessed> {
+    access(&setting_in(config, entry, "workspaceAccess")?)
+}
+
+fn access<'a>(node: &Node<'a>) -> Result<&'a str, NotAssessed> {
     Ok(if node.is_nullish()? { "none" } else { node.text()?.unwrap_or("?") })
 }
 
-/// A setting of an agent's sandbox, else that of the defaults.
+/// A setting of the sandbox of an agent that answers to this id.
 fn setting<'a>(config: &Node<'a>, id: Option<&str>, key: &str) -> Result<Node<'a>, NotAssessed> {
-    if let Some(id) = id.filter(|id| !id.is_empty())
-        && let Some(entry) = agents::entry(config, id)?
-    {
+    let entry = id.filter(|id| !id.is_empty()).map(|id| agents::entry(config, id)).transpose()?.flatten();
+    setting_in(config, entry, key)
+}
+
+/// A setting of an agent's sandbox, else that of the defaults.
+fn setting_in<'a>(config: &Node<'a>, entry: Option<Node<'a>>, key: &str) -> Result<Node<'a>, NotAssessed> {
+    if let Some(entry) = entry {
         let node = entry.get("sandbox").get(key);
         if !node.is_nullish()? {
             return Ok(node);

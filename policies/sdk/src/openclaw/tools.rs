@@ -2,7 +2,9 @@
 //! What lies between was seen by running the releases that a row names and their neighbours; where only the names that
 //! audits show were seen, the other names of a row are taken from the release before.
 
-use crate::openclaw::agents;
+use std::borrow::Cow;
+
+use crate::openclaw::agents::{self, Described, Roster};
 use crate::openclaw::facts::{self, Number};
 use crate::openclaw::sandbox::{self, Mode};
 use crate::{Node, NotAssessed, Release, all, any, js};
@@ -315,6 +317,9 @@ const PATCH_IS_DENIED: [(Number, Option<&str>); 2] = [((2026, 3, 31), Some("writ
 /// `alsoAllow` adds to a profile (run: not in 2026.7.35; in 2026.8.1).
 const PROFILE_ADDS: [(Number, bool); 1] = [(ENTRIES, true)];
 
+/// Patterns of tools' names in the form that is compared; those of the tables above are not copied.
+type Patterns = Vec<Cow<'static, str>>;
+
 /// The words for tools in one release.
 #[derive(Clone, Copy, Debug)]
 pub struct Catalogue {
@@ -324,10 +329,10 @@ pub struct Catalogue {
 /// Which tools one section of the config lets through. Without patterns, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Patterns of what is allowed; empty allows everything.
-    allow: Vec<String>,
-    /// Patterns of what is denied, which goes before.
-    deny: Vec<String>,
+    /// What is allowed; empty allows everything.
+    allow: Patterns,
+    /// What is denied, which goes before.
+    deny: Patterns,
     /// What else decides about `apply_patch`.
     patch: Patch,
 }
@@ -378,10 +383,10 @@ impl Catalogue {
         }
         let Some(name) = name.text()? else { return Ok(None) };
         let Some(allow) = self.profile_tools(name) else { return Ok(None) };
-        let mut policy = self.policy(self.expand(allow), Vec::new());
+        let mut policy = self.policy(self.known(allow), Vec::new());
         let control: &[Named] = facts::at(self.release, &[][..], &CONTROL);
         let control = control.iter().find(|(profile, _)| *profile == name);
-        policy.allow.extend(control.map(|(_, tools)| self.expand(tools)).unwrap_or_default());
+        policy.allow.extend(control.map(|(_, tools)| self.known(tools)).unwrap_or_default());
         if facts::at(self.release, false, &PROFILE_ADDS) {
             for section in section.into_iter().chain([global]) {
                 let also = section.get("alsoAllow");
@@ -424,12 +429,14 @@ impl Catalogue {
     /// # Errors
     /// As [`Catalogue::pick`].
     pub fn sandbox(self, config: &Node<'_>, agent: Option<&str>) -> Result<Policy, NotAssessed> {
-        let own = match agent.filter(|id| !id.is_empty()) {
-            Some(id) => agents::entry(config, id)?,
-            None => None,
-        };
+        let own = agent.filter(|id| !id.is_empty()).map(|id| agents::entry(config, id)).transpose()?;
+        self.sandbox_in(config, own.flatten().as_ref())
+    }
+
+    /// The same for an agent that is described so.
+    fn sandbox_in(self, config: &Node<'_>, own: Option<&Node<'_>>) -> Result<Policy, NotAssessed> {
         let list = |key: &str| {
-            for node in own.iter().chain([config]) {
+            for node in own.into_iter().chain([config]) {
                 let list = node.at("tools.sandbox.tools").get(key);
                 if list.is_list()? {
                     return Ok(Some(self.expand(&names(&list)?)));
@@ -440,23 +447,23 @@ impl Catalogue {
         let adds = facts::at(self.release, false, &SANDBOX_ADDS);
         let also = if adds { list("alsoAllow")?.unwrap_or_default() } else { Vec::new() };
         let allow = list("allow")?;
-        let asked_for: Vec<String> = allow.iter().flatten().chain(&also).cloned().collect();
+        let asked_for: Patterns = allow.iter().flatten().chain(&also).cloned().collect();
         let deny = list("deny")?.unwrap_or_else(|| {
-            let mut deny = self.expand(facts::at(self.release, SANDBOX_DENY, &SANDBOX_DENY_LATER));
+            let mut deny = self.known(facts::at(self.release, SANDBOX_DENY, &SANDBOX_DENY_LATER));
             if adds {
                 deny.retain(|tool| !is_in(&asked_for, tool));
             }
             deny
         });
-        let built_in = || self.expand(facts::at(self.release, SANDBOX_ALLOW, &SANDBOX_ALLOW_LATER));
+        let built_in = || self.known(facts::at(self.release, SANDBOX_ALLOW, &SANDBOX_ALLOW_LATER));
         let mut allow = allow.unwrap_or_else(built_in);
         // An empty list restricts nothing, and nothing has to be added to it.
         if !allow.is_empty() {
             allow.extend(also);
             let image = facts::at(self.release, "image", &IMAGE);
-            let known = |name: &String| name == image || name == "image";
-            if !allow.iter().chain(&deny).any(known) {
-                allow.push(image.to_owned());
+            let is_named = |name: &Cow<'_, str>| *name == image || *name == "image";
+            if !allow.iter().chain(&deny).any(is_named) {
+                allow.push(image.into());
             }
         }
         Ok(self.policy(allow, deny))
@@ -484,10 +491,10 @@ impl Catalogue {
 
     /// All policies that hold in a scope, each of them known or not by itself, and with what `byProvider` says for a model.
     #[must_use]
-    pub fn stack(
+    pub fn stack<'a>(
         self,
-        config: &Node<'_>,
-        scope: &Scope<'_>,
+        config: &Node<'a>,
+        scope: &Scope<'a>,
         model: Option<&Result<String, NotAssessed>>,
     ) -> Stack {
         let global = config.get("tools");
@@ -502,13 +509,13 @@ impl Catalogue {
                 layers.push(policy.map(Option::unwrap_or_default));
             }
         }
-        let agent = scope.agent();
-        let sandbox = agent.clone().and_then(|agent| self.sandbox(config, agent));
-        let is_sandboxed = agent.and_then(|agent| Mode::of(config, agent)?.is_all());
+        let entry = scope.answering(config);
+        let sandbox = entry.clone().and_then(|entry| self.sandbox_in(config, entry.as_ref()));
+        let is_sandboxed = entry.and_then(|entry| Mode::in_entry(config, entry)?.is_all());
         Stack { layers, sandbox, is_sandboxed }
     }
 
-    fn policy(self, allow: Vec<String>, deny: Vec<String>) -> Policy {
+    fn policy(self, allow: Patterns, deny: Patterns) -> Policy {
         let patch = Patch {
             allowed_with: Some(facts::at(self.release, "exec", &PATCHES_WITH)),
             denied_with: facts::at(self.release, None, &PATCH_IS_DENIED),
@@ -517,16 +524,36 @@ impl Catalogue {
     }
 
     /// The patterns of a list: normalised, without blank ones, groups replaced by their members.
-    fn expand(self, names: &[&str]) -> Vec<String> {
-        let groups: &[_] = if self.has_entries() { &GROUPS_OF_ENTRIES } else { &GROUPS };
+    fn expand(self, names: &[&str]) -> Patterns {
         let mut patterns = Vec::new();
         for name in names.iter().map(|name| self.normalise(name)).filter(|name| !name.is_empty()) {
-            match groups.iter().find(|(group, _)| *group == name) {
-                Some((_, members)) => patterns.extend(self.expand(members)),
-                None => patterns.push(name),
+            match self.members(&name) {
+                Some(members) => patterns.extend(self.known(members)),
+                None => patterns.push(name.into()),
             }
         }
         patterns
+    }
+
+    /// The same of a table, whose names have the form that is compared.
+    fn known(self, names: &'static [&'static str]) -> Patterns {
+        let mut patterns = Vec::with_capacity(names.len());
+        for name in names {
+            match self.members(name) {
+                Some(members) => patterns.extend(self.known(members)),
+                None => patterns.push((*name).into()),
+            }
+        }
+        patterns
+    }
+
+    /// What a name for several tools stands for; none of another name.
+    fn members(self, name: &str) -> Option<&'static [&'static str]> {
+        if !name.starts_with("group:") {
+            return None;
+        }
+        let groups: &[Named] = if self.has_entries() { &GROUPS_OF_ENTRIES } else { &GROUPS };
+        groups.iter().find(|(group, _)| *group == name).map(|(_, members)| *members)
     }
 }
 
@@ -534,7 +561,7 @@ impl Policy {
     /// A tool, by its normalised name, passes.
     #[must_use]
     pub fn allows(&self, tool: &str) -> bool {
-        let with = |other: Option<&str>, patterns: &[String]| {
+        let with = |other: Option<&str>, patterns: &Patterns| {
             tool == "apply_patch" && other.is_some_and(|other| is_in(patterns, other))
         };
         let is_denied = is_in(&self.deny, tool) || with(self.patch.denied_with, &self.deny);
@@ -550,13 +577,32 @@ pub struct Scope<'a> {
     pub id: Option<Result<&'a str, NotAssessed>>,
     /// The agent's description.
     pub entry: Option<Node<'a>>,
+    /// The description that answers to the agent's id, which may be another one; none where nobody has looked for it.
+    answering: Option<Result<Option<Node<'a>>, NotAssessed>>,
 }
 
 impl<'a> Scope<'a> {
     /// What holds for all.
     #[must_use]
     pub fn common() -> Self {
-        Self { id: None, entry: None }
+        Self::of(None, None)
+    }
+
+    /// What holds for an agent with this id and this description.
+    #[must_use]
+    pub fn of(id: Option<Result<&'a str, NotAssessed>>, entry: Option<Node<'a>>) -> Self {
+        Self { id, entry, answering: None }
+    }
+
+    /// The description that answers to the agent's id, whose sandbox is the agent's.
+    ///
+    /// # Errors
+    /// Where it is not shown which one that is.
+    fn answering(&self, config: &Node<'a>) -> Result<Option<Node<'a>>, NotAssessed> {
+        if let Some(known) = &self.answering {
+            return known.clone();
+        }
+        self.agent()?.filter(|id| !id.is_empty()).map_or(Ok(None), |id| agents::entry(config, id))
     }
 
     /// What holds for all, then each agent.
@@ -572,8 +618,12 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// Where it cannot be told which agents there are.
     pub fn agents(config: &Node<'a>) -> Result<Vec<Self>, NotAssessed> {
-        let agents = agents::each(config)?.into_iter();
-        Ok(agents.map(|(id, entry)| Self { id: Some(id), entry: Some(entry) }).collect())
+        let roster = Roster::of(config)?;
+        let one = |(id, entry): Described<'a>| {
+            let answering = id.clone().and_then(|id| if id.is_empty() { Ok(None) } else { roster.entry(id) });
+            Self { id: Some(id), entry: Some(entry), answering: Some(answering) }
+        };
+        Ok(agents::each(config)?.into_iter().map(one).collect())
     }
 
     /// The agent's id; none for what holds for all.
@@ -602,7 +652,7 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// Where it is not shown.
     pub fn sandbox_mode(&self, config: &Node<'a>) -> Result<&'a str, NotAssessed> {
-        Mode::of(config, self.agent()?)?.name()
+        Mode::in_entry(config, self.answering(config)?)?.name()
     }
 
     /// What its sandbox may do with the workspace.
@@ -610,7 +660,7 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// Where it is not shown.
     pub fn workspace_access(&self, config: &Node<'a>) -> Result<&'a str, NotAssessed> {
-        sandbox::workspace_access(config, self.agent()?)
+        sandbox::workspace_access_in(config, self.answering(config)?)
     }
 
     /// Where its settings stand, in words.
@@ -671,7 +721,7 @@ fn names<'a>(list: &Node<'a>) -> Result<Vec<&'a str>, NotAssessed> {
     Ok(names.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn is_in(patterns: &[String], tool: &str) -> bool {
+fn is_in(patterns: &Patterns, tool: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, tool))
 }
 
@@ -728,6 +778,24 @@ mod tests {
         }
         assert_eq!(at(2026, 7, 35).normalise("cron"), "cron");
         assert_eq!(at(2026, 8, 1).normalise("cron"), "automations");
+    }
+
+    #[test]
+    fn the_tables_have_the_form_that_is_compared() {
+        for catalogue in [OLDEST, at(2026, 3, 11), at(2026, 7, 35), at(2026, 8, 1), at(2026, 9, 6)] {
+            let release = catalogue.release;
+            let profiles = ["minimal", "messaging", "coding"].into_iter();
+            let mut tables: Vec<&[&str]> =
+                profiles.filter_map(|name| catalogue.profile_tools(name)).collect();
+            tables.push(facts::at(release, SANDBOX_ALLOW, &SANDBOX_ALLOW_LATER));
+            tables.push(facts::at(release, SANDBOX_DENY, &SANDBOX_DENY_LATER));
+            let control: &[Named] = facts::at(release, &[][..], &CONTROL);
+            let groups: &[Named] = if catalogue.has_entries() { &GROUPS_OF_ENTRIES } else { &GROUPS };
+            tables.extend(control.iter().chain(groups).map(|(_, tools)| *tools));
+            for name in tables.into_iter().flatten() {
+                assert_eq!(catalogue.normalise(name), *name, "{release:?}");
+            }
+        }
     }
 
     fn at(year: u16, month: u8, patch: u16) -> Catalogue {
