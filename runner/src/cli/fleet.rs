@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use chitin::audit::{Exit, Planned, Report, Tally, visible, worst};
 use chitin::budget::{Budget, Cut, LAST_WORDS};
 use chitin::worker::{Supervisor, Task};
-use data_encoding::HEXLOWER;
 
 use super::audit::{Arguments, Work};
 use super::progress::Progress;
@@ -190,7 +189,7 @@ impl Fleet<'_> {
         };
         report.target.id = named.id.as_deref().map(visible);
         report.target.called = Some(named.called());
-        report.target.key = Some(HEXLOWER.encode(&named.key()));
+        report.target.key = Some(named.key.clone());
         Ok(report)
     }
 

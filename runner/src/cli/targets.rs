@@ -64,6 +64,8 @@ pub(super) struct Named {
     pub path: PathBuf,
     /// What is audited; the reason where that cannot be.
     pub target: Result<TargetArguments, String>,
+    /// Tells it, and its result, from all others, once [`Targets::next`] has looked where it lies.
+    pub key: String,
 }
 
 /// A line of a list in JSON.
@@ -184,7 +186,7 @@ pub(super) struct Targets {
 impl Targets {
     /// The next one that was not met before. None at the end, and where an interrupt ends the wait for a list that goes on.
     pub(super) fn next(&mut self, budget: &Budget) -> anyhow::Result<Option<Named>> {
-        while let Some(named) = self.any(budget)? {
+        while let Some(mut named) = self.any(budget)? {
             self.is_empty = false;
             let key = named.key();
             if !self.seen.insert(key) {
@@ -193,7 +195,10 @@ impl Targets {
                     let name = named.path.display();
                     note(&visible(&format!("warning: {name} is named twice, and audited once")));
                 }
-            } else if self.done.contains(&HEXLOWER.encode(&key)) {
+                continue;
+            }
+            named.key = HEXLOWER.encode(&key);
+            if self.done.contains(&named.key) {
                 self.left_out += 1;
             } else {
                 return Ok(Some(named));
@@ -238,9 +243,13 @@ impl Targets {
 }
 
 impl Named {
+    fn new(id: Option<String>, path: PathBuf, target: Result<TargetArguments, String>) -> Self {
+        Self { id, path, target, key: String::new() }
+    }
+
     /// Tells it from all others: by its id, or else by the path as it was named, and by the places that lie there. Each id gets its result,
     /// and so does each name: whoever owns a place could make it a link to another's, and have none.
-    pub(super) fn key(&self) -> Key {
+    fn key(&self) -> Key {
         let places = match &self.target {
             Ok(target) => target.places(),
             Err(_) => vec![self.path.clone()],
@@ -390,7 +399,7 @@ fn by_path(path: PathBuf, common: &TargetArguments) -> Named {
         Ok(_) => Ok(common.with(None, Some(path.clone()))),
         Err(error) => Err(cannot_use(&path, &error)),
     };
-    Named { id: None, path, target }
+    Named::new(None, path, target)
 }
 
 fn cannot_use(path: &Path, error: &std::io::Error) -> String {
@@ -400,7 +409,7 @@ fn cannot_use(path: &Path, error: &std::io::Error) -> String {
 /// A line of the list that names nothing.
 fn unusable(number: usize, why: &str) -> Named {
     let path = PathBuf::from(format!("line {number}"));
-    Named { id: None, path, target: Err(format!("line {number} of the list: {why}")) }
+    Named::new(None, path, Err(format!("line {number} of the list: {why}")))
 }
 
 fn too_long(number: usize, length: usize) -> Named {
@@ -429,5 +438,5 @@ fn by_line(number: usize, line: &[u8], common: &TargetArguments) -> Named {
         .flatten()
         .find_map(|path| path.symlink_metadata().err().map(|error| cannot_use(path, &error)));
     let target = missing.map_or_else(|| Ok(common.with(state_dir, config)), Err);
-    Named { id, path, target }
+    Named::new(id, path, target)
 }
