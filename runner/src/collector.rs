@@ -39,8 +39,8 @@ pub struct Collector {
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorError {
     /// The address is none.
-    #[error("{0} is no address of a collector, such as http://127.0.0.1:4318")]
-    Address(String),
+    #[error("what --otlp names is no address of a collector, such as http://127.0.0.1:4318")]
+    Address,
     /// The address has what could be a secret, and would stand in every error and in the list of processes.
     #[error("the address of the collector has {0}")]
     Secret(&'static str),
@@ -66,17 +66,20 @@ impl Collector {
     /// # Errors
     /// Where address or headers are not understood.
     pub fn new(address: &str, headers: Option<&str>) -> Result<Self, CollectorError> {
-        // Before anything of it is shown, whether or not it is an address at all.
         for (mark, what) in [('@', "a login"), ('?', "a query"), ('#', "a fragment")] {
             if address.contains(mark) {
                 return Err(CollectorError::Secret(what));
             }
         }
-        let wrong = || CollectorError::Address(visible(address));
-        let uri: Uri = address.parse().map_err(|_| wrong())?;
+        let uri: Uri = address.parse().map_err(|_| CollectorError::Address)?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        if !is_http || uri.host().is_none_or(str::is_empty) {
-            return Err(wrong());
+        // What stands where a port should, and is none, may be a password whose host was forgotten.
+        let is_no_port = uri.authority().is_some_and(|authority| {
+            let behind = authority.as_str().rsplit(']').next().unwrap_or_default();
+            behind.contains(':') && authority.port_u16().is_none()
+        });
+        if !is_http || is_no_port || uri.host().is_none_or(str::is_empty) {
+            return Err(CollectorError::Address);
         }
         let address = address.trim_end_matches('/');
         if let Some(path) = [LOGS, METRICS].into_iter().find(|path| address.ends_with(path)) {
@@ -172,10 +175,19 @@ mod tests {
 
     #[test]
     fn an_address_is_one_and_has_no_login() {
-        for good in ["http://127.0.0.1:4318", "https://collector.example/otlp/"] {
+        for good in
+            ["http://127.0.0.1:4318", "http://[::1]:4318", "http://[::1]", "https://collector.example/otlp/"]
+        {
             assert!(!Collector::new(good, None).unwrap().base.ends_with('/'));
         }
-        for bad in ["", "127.0.0.1:4318", "file:///etc/passwd", "http:///x", "http://a.example/v1/logs/"] {
+        for bad in [
+            "",
+            "127.0.0.1:4318",
+            "file:///etc/passwd",
+            "http:///x",
+            "http://a.example/v1/logs/",
+            "http://user:hunter2",
+        ] {
             assert!(Collector::new(bad, None).is_err(), "{bad}");
         }
         for bad in [

@@ -1,6 +1,7 @@
 //! Words for people: the name that they probably meant, where a TOML text is wrong, text that can be seen, and words of commands that
 //! can be pasted.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -27,6 +28,20 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// An address without what could be a secret of it: what stands before an @ that no digest follows, where a colon is before it, and a query.
+#[must_use]
+pub fn without_login(address: &str) -> Cow<'_, str> {
+    let mut parts = address.match_indices('@').filter_map(|(at, _)| address.split_at_checked(at));
+    let login = parts.rfind(|(before, from)| before.contains(':') && !from.starts_with("@sha256:"));
+    let (shown, is_cut) = login.map_or((address, false), |(_, from)| (from, true));
+    let (shown, query) = shown.split_once('?').filter(|_| address.contains("://")).unwrap_or((shown, ""));
+    if !is_cut && query.is_empty() {
+        return address.into();
+    }
+    let (before, behind) = (if is_cut { "…" } else { "" }, if query.is_empty() { "" } else { "?…" });
+    format!("{before}{shown}{behind}").into()
 }
 
 /// A word of a command that can be pasted into a shell: bare where that is the same, in quotes otherwise, and with escapes where it is no
@@ -96,6 +111,25 @@ pub fn of_toml(text: &str, error: &toml::de::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_login_and_its_query() {
+        let digest = format!("oci://ghcr.io/a:1@sha256:{}", "a1".repeat(32));
+        for plain in ["oci://ghcr.io/a:1", &digest, "./a@1.wasm", "folder/a?.wasm", "C:\\a.wasm", ""] {
+            assert_eq!(without_login(plain), plain);
+        }
+        for (secret, shown) in [
+            ("oci://user:hunter2@h/a:1", "…@h/a:1"),
+            ("oci://hunter2@h/a@sha256:00", "…@h/a@sha256:00"),
+            ("oci://a:hun@ter2@h/a", "…@h/a"),
+            ("docker:/user:hunter2@h", "…@h"),
+            ("user:hunter2@h/a", "…@h/a"),
+            ("oci://h/a?token=hunter2", "oci://h/a?…"),
+            ("https://u:hunter2@h/?a=hunter2@x", "…@x"),
+        ] {
+            assert_eq!(without_login(secret), shown);
+        }
+    }
 
     #[test]
     fn what_is_wrong_with_toml_names_line_and_key() {

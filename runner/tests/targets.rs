@@ -589,7 +589,9 @@ fn where_nothing_was_assessed_there_is_no_result_yet() {
     let done = home.path("done");
     let output = fed(&home, &["--format", "ndjson", "--resume", done.to_str().unwrap()], list);
     let (targets, _) = results(&String::from_utf8(output.stdout).unwrap());
-    assert_eq!(targets.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["t0"]);
+    let mut again: Vec<&str> = targets.iter().map(|(name, _)| name.as_str()).collect();
+    again.sort_unstable();
+    assert_eq!(again, ["t0", "t2"]);
 }
 
 #[test]
@@ -704,6 +706,33 @@ fn results_behind_a_line_that_was_cut_off_begin_on_their_own() {
     let text = fs::read_to_string(&file).unwrap();
     let broken = text.lines().filter(|line| serde_json::from_str::<Value>(line).is_err()).count();
     assert_eq!(broken, 1, "{text}");
+}
+
+#[test]
+fn the_results_are_not_read_as_targets() {
+    let home = Home::new();
+    for script in ["AUDIT >>list", "AUDIT --resume list >>list"] {
+        let output = by_shell(&home, script);
+        let said = err(&output);
+        assert!(output.status.code() == Some(2) && said.contains("the results are written to it"), "{said}");
+    }
+}
+
+#[test]
+fn no_series_is_there_twice() {
+    let home = Home::new();
+    let mut list = fleet(&home, 2);
+    let state = home.path("fleet/0/.openclaw");
+    let again = format!("{{\"stateDir\": \"{}\", \"id\": \"t1\"}}\n", state.display());
+    list += &again;
+    let output = fed(&home, &["--format", "prometheus"], list);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let series =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap().0);
+    let (all, each): (Vec<&str>, std::collections::HashSet<&str>) =
+        (series.clone().collect(), series.collect());
+    assert_eq!(all.len(), each.len(), "{text}");
+    assert_eq!(text.matches("chitin_audit_exit_code{target=\"t1\"").count(), 2, "{text}");
 }
 
 #[test]

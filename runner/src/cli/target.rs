@@ -1,5 +1,6 @@
 //! The flags that say what is looked at, and finding it; shared by `audit`, `fix` and `undo`.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -189,8 +190,16 @@ impl TargetArguments {
                 );
                 return Err(user_error(format!("cannot use {flag} {}: {error}", path.display()), help));
             }
-            // What lies at its end may not be looked at from here; then the audit says so.
-            let Ok(found) = path.metadata() else { continue };
+            let found = match path.metadata() {
+                Ok(found) => found,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let what =
+                        format!("cannot use {flag} {}: it is a link to what is not there", path.display());
+                    return Err(user_error(what, "name a path that leads somewhere"));
+                }
+                // What lies at its end may not be looked at from here; then the audit says so.
+                Err(_) => continue,
+            };
             let (is_wrong, what, help) = match flag {
                 "--state-dir" => (!found.is_dir(), "it is no folder", "--config FILE names a config"),
                 _ => (found.is_dir(), "it is a folder", "--state-dir DIR names an installation"),
@@ -282,7 +291,8 @@ impl TargetArguments {
 
     /// What it names, as far as that tells one target from another: a config may be a link, which its own folder goes with.
     pub(super) fn places(&self) -> Vec<PathBuf> {
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let named = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| named(path));
         let config = self.config.as_ref().map(|config| {
             let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty());
             real(folder.unwrap_or(Path::new("."))).join(config.file_name().unwrap_or_default())

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::target::TargetArguments;
-use super::{INCOMPLETE, note, user_error};
+use super::{note, user_error};
 
 /// The longest line of a list, in bytes: some paths of the greatest length.
 const MAX_LINE: usize = 16 << 10;
@@ -113,8 +113,13 @@ impl TargetsArguments {
         }
         let list = self.targets.as_deref().map(|list| {
             let help = "--targets names a file with a target a line, or - for standard input";
-            Lines::open(list, MAX_LINE)
-                .map_err(|error| user_error(format!("cannot read {}: {error}", list.display()), help))
+            let lines = Lines::open(list, MAX_LINE)
+                .map_err(|error| user_error(format!("cannot read {}: {error}", list.display()), help))?;
+            if lines.is_standard_output() {
+                let what = format!("cannot read {}: the results are written to it", list.display());
+                return Err(user_error(what, "write them to another file: they would be read as targets"));
+            }
+            anyhow::Ok(lines)
         });
         Ok(Some(Targets {
             common: common.clone(),
@@ -232,6 +237,10 @@ impl Targets {
                 return Ok(None);
             };
             let line = match line {
+                // Some editors begin a file with a mark of its encoding.
+                Ok(line) if number == 1 => {
+                    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii().to_owned()
+                }
                 Ok(line) => line.trim_ascii().to_owned(),
                 Err(length) => return Ok(Some(too_long(number, length))),
             };
@@ -252,7 +261,7 @@ impl Named {
     fn key(&self) -> Key {
         let places = match &self.target {
             Ok(target) => target.places(),
-            Err(_) => vec![self.path.clone()],
+            Err(_) => vec![std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())],
         };
         let plain: PathBuf = self.path.components().filter(|part| *part != Component::CurDir).collect();
         let name: [&[u8]; 2] = match &self.id {
@@ -276,11 +285,6 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
         kind: String,
         key: String,
         assessed: bool,
-        exit: Exit,
-    }
-    #[derive(Deserialize)]
-    struct Exit {
-        code: u8,
     }
     let wrong = |error: &dyn std::fmt::Display| {
         let help = "--resume names what an earlier run with --format ndjson has written";
@@ -290,12 +294,11 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
     let mut done = HashSet::new();
     while let Some((_, line)) = lines.next(&Budget::default()).map_err(|error| wrong(&error))? {
         // A line of a finding is of another form, and one that was cut off is of none.
-        let Ok(Ok(Line { kind, key, assessed, exit })) = line.map(|line| serde_json::from_slice(&line))
-        else {
+        let Ok(Ok(Line { kind, key, assessed })) = line.map(|line| serde_json::from_slice(&line)) else {
             continue;
         };
-        // A target of which nothing was assessed, by an interrupt or a worker that ended, has no result yet.
-        if kind == "target" && (assessed || exit.code != INCOMPLETE) {
+        // What was not assessed may have been changed since, or was of another account than the one that was audited: it is looked at again.
+        if kind == "target" && assessed {
             done.insert(key);
         }
     }
@@ -329,6 +332,15 @@ impl Lines {
             return Err(Errno::ISDIR);
         }
         Ok(Self { from, buffer: Vec::new(), given: 0, number: 0, most, is_over: false })
+    }
+
+    /// They come from the file that standard output goes to.
+    fn is_standard_output(&self) -> bool {
+        let (Ok(from), Ok(to)) = (rustix::fs::fstat(&self.from), rustix::fs::fstat(std::io::stdout())) else {
+            return false;
+        };
+        let is_file = FileType::from_raw_mode(from.st_mode) == FileType::RegularFile;
+        is_file && (from.st_dev, from.st_ino) == (to.st_dev, to.st_ino)
     }
 
     /// The next line and its number. None at the end, and where the wait for it was interrupted.

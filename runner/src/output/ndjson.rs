@@ -141,6 +141,7 @@ fn event(
             "resources": finding.locations.iter().map(resource).collect::<Vec<_>>(),
             "unmapped": {
                 "target": target(report),
+                "key": report.target.key,
                 "policy": finding.policy,
                 "origin": finding.origin,
                 "said_by": said_by(finding),
@@ -179,7 +180,7 @@ fn closed(report: &Report, host: &str, gone: &Gone) -> Value {
             "finding_info": {"uid": format!("{}/1", gone.fingerprint), "title": title, "types": [gone.check_id]},
             "compliance": {"control": gone.check_id, "status_id": 1, "status": "Pass"},
             "resources": [{"name": gone.place}],
-            "unmapped": {"target": target(report)},
+            "unmapped": {"target": target(report), "key": report.target.key},
         }),
     )
 }

@@ -64,7 +64,9 @@ fn nanoseconds(report: &Report) -> String {
 
 fn point(report: &Report, (labels, value): Sample) -> Value {
     let labels = labels.iter().map(|(key, value)| text(key, value));
-    let attributes: Vec<Value> = [text("target", target(report))].into_iter().chain(labels).collect();
+    let key = report.target.key.as_deref().map(|key| text("key", key));
+    let attributes: Vec<Value> =
+        [text("target", target(report))].into_iter().chain(key).chain(labels).collect();
     json!({"timeUnixNano": nanoseconds(report), "asInt": value.to_string(), "attributes": attributes})
 }
 

@@ -20,6 +20,10 @@ impl Format for Prometheus {
             for report in reports {
                 for (labels, value) in samples(report) {
                     write!(out, "{name}{{target=\"{}\"", escaped(target(report)))?;
+                    // Names of several targets can look the same, and a series that is there twice spoils the whole file.
+                    if let Some(key) = &report.target.key {
+                        write!(out, ",key=\"{key}\"")?;
+                    }
                     for (label, value) in labels {
                         write!(out, ",{label}=\"{}\"", escaped(&value))?;
                     }

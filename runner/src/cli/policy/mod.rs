@@ -30,7 +30,7 @@ use chitin::sandbox::check::Refusal;
 use chitin::sandbox::limits::MAX_COMPONENT_BYTES;
 use chitin::settings::Placed;
 use chitin::target::ReadError;
-use chitin::wording::nearest;
+use chitin::wording::{nearest, without_login};
 use clap::Subcommand;
 
 use super::user_error;
@@ -250,7 +250,8 @@ fn unreadable(path: &Path, error: &ReadError) -> anyhow::Error {
                 .to_owned()
         }
     };
-    user_error(format!("cannot read the policy {}: {error}", path.display()), help)
+    let [shown, error] = [path.display().to_string(), error.to_string()];
+    user_error(format!("cannot read the policy {}: {}", without_login(&shown), without_login(&error)), help)
 }
 
 pub(super) fn refused(name: &str, refusal: &Refusal) -> anyhow::Error {

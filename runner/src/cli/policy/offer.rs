@@ -21,6 +21,7 @@ use chitin::sandbox::check;
 use chitin::sandbox::limits::{MAX_COMPONENT_BYTES, bytes};
 use chitin::sandbox::view::Grants;
 use chitin::target::{ReadError, read_regular};
+use chitin::wording::without_login;
 
 use super::signed::{self, Beside, Signed};
 use super::{refused, unreadable, unusable_code};
@@ -193,7 +194,7 @@ impl Taken {
 fn from_path(source: &str) -> anyhow::Result<Taken> {
     if source.contains("://") {
         return Err(user_error(
-            format!("cannot take a policy from {source}"),
+            format!("cannot take a policy from {}", without_login(source)),
             "a policy comes from a file, or from a registry: oci://HOST/NAME:VERSION",
         ));
     }

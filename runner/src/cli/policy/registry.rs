@@ -10,7 +10,7 @@ use chitin::policy::set::{Set, signature_of};
 use chitin::policy::signature::{self, SignatureError};
 use chitin::sandbox::check;
 use chitin::target::{Environment, ReadError, read_regular};
-use chitin::wording::shell_word;
+use chitin::wording::{shell_word, without_login};
 
 use super::{read, refused};
 use crate::cli::progress::Progress;
@@ -39,7 +39,7 @@ pub(super) fn ask<T: Send + 'static>(
                 "give the policy another version; --move-tag puts this file in its place, and who has the other one is told so"
             }
         };
-        user_error(format!("cannot use {source}: {error}"), help)
+        user_error(format!("cannot use {}: {error}", without_login(source)), help)
     };
     let reference: Reference = source.parse().map_err(|error| failed(&error))?;
     let credentials = Credentials::of(&Environment::from_process())

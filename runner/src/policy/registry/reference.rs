@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::RegistryError;
 use crate::policy::code_file::Digest;
 use crate::policy::lock::{digest_of, told};
+use crate::wording::without_login;
 
 /// How a reference begins.
 pub const SCHEME: &str = "oci://";
@@ -28,15 +29,10 @@ impl FromStr for Reference {
     type Err = RegistryError;
 
     fn from_str(text: &str) -> Result<Self, RegistryError> {
-        // A login stands before an @, and is not repeated.
-        let shown = if text.split_once('@').is_none_or(|(_, digest)| digest_of(digest).is_some()) {
-            format!("\"{text}\"")
-        } else {
-            "the reference".to_owned()
-        };
         let no = |reason: &str| {
             RegistryError::Reference(format!(
-                "{shown} {reason}; a policy in a registry is oci://HOST/NAME:VERSION, or oci://HOST/NAME@sha256:DIGEST"
+                "\"{}\" {reason}; a policy in a registry is oci://HOST/NAME:VERSION, or oci://HOST/NAME@sha256:DIGEST",
+                without_login(text)
             ))
         };
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| no("does not begin with oci://"))?;
@@ -236,7 +232,7 @@ mod tests {
         for text in ["oci://user:hunter2@ghcr.io/a", "https://hunter2@ghcr.io/a", "user:hunter2@ghcr.io"] {
             for text in [text.to_owned(), format!("{text}@{digest}")] {
                 let error = text.parse::<Reference>().unwrap_err().to_string();
-                assert!(error.contains("the reference") && !error.contains("hunter2"), "{error}");
+                assert!(error.contains("…@ghcr.io") && !error.contains("hunter2"), "{error}");
             }
         }
     }
