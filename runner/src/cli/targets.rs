@@ -50,8 +50,8 @@ pub(super) struct TargetsArguments {
     /// How many targets are audited at a time [default: one a processor]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Leave out the targets whose result is in this file, which an earlier run with --format ndjson has written; one that was cut
-    /// off has none
+    /// Leave out the targets whose verdict, exit code 0 or 1, is in this file, which an earlier run with --format ndjson has written;
+    /// all others are audited again
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 }
@@ -278,7 +278,7 @@ impl Named {
     }
 }
 
-/// What an earlier run has written has its result where its line is whole.
+/// The keys of the targets that an earlier run has assessed, by its lines that are whole.
 fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
     #[derive(Deserialize)]
     struct Line {
