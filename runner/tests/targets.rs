@@ -574,6 +574,31 @@ fn a_collector_that_is_not_there_costs_no_target_its_result() {
 }
 
 #[test]
+fn a_collector_that_does_not_answer_holds_up_no_interrupt() {
+    let home = Home::new();
+    // It accepts, by its queue, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    home.file("list", 0o600, &fleet(&home, 30));
+    let mut child = home
+        .command(&["audit", "--targets", "list", "--format", "ndjson", "--jobs", "1", "--otlp", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let targets = lines.by_ref().filter(|line| line.as_ref().unwrap().contains("\"kind\":\"target\""));
+    assert_eq!(targets.take(20).count(), 20);
+    // The first batch is on its way, and nothing comes back.
+    let (_taken, _) = silent.accept().unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("cannot send the report: interrupted"), "{}", err(&output));
+}
+
+#[test]
 fn where_nothing_was_assessed_there_is_no_result_yet() {
     let home = Home::new();
     let list = fleet(&home, 3);

@@ -96,11 +96,14 @@ struct Results {
 }
 
 impl Results {
-    /// Sends what the collector was not sent yet.
-    fn send(&mut self, arguments: &Arguments) {
+    /// Sends what the collector was not sent yet. One that does not answer holds up no interrupt.
+    fn send(&mut self, arguments: &Arguments, budget: &Budget) {
         let unsent = std::mem::take(&mut self.unsent);
-        if self.not_sent.is_none() {
-            self.not_sent = arguments.output.send(&unsent).err();
+        if self.not_sent.is_none() && !unsent.is_empty() {
+            let output = arguments.output.clone();
+            let sent = budget.patient().aside_within(LAST_WORDS, move || output.send(&unsent));
+            let cut = |cut: Cut| Err(anyhow::anyhow!("cannot send the report: {cut}"));
+            self.not_sent = sent.unwrap_or_else(cut).err();
         }
     }
 }
@@ -214,7 +217,7 @@ impl Fleet<'_> {
                 results.unsent.push(report);
             }
             if results.unsent.len() >= BATCH {
-                results.send(self.arguments);
+                results.send(self.arguments, self.budget);
             }
             return Ok(());
         }
@@ -230,7 +233,7 @@ impl Fleet<'_> {
         let is_interrupted = self.is_interrupted();
         let mut results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.streams {
-            results.send(self.arguments);
+            results.send(self.arguments, self.budget);
             let Results { tally, not_sent, cut, is_unread, .. } = results;
             let left_out = lock(&self.targets).1.left_out();
             if left_out > 0 {
