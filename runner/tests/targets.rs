@@ -707,11 +707,11 @@ fn names_that_look_alike_are_not_taken_for_one_another() {
         fs::write(name.join("openclaw.json"), "{}").unwrap();
     }
     let line = |name: &PathBuf| [name.as_os_str().as_bytes(), b"\n"].concat();
-    let with_id = |id: &str| format!("{{\"stateDir\": \"{}\", \"id\": \"{id}\"}}\n", names[2].display());
     let first = fed(&home, &["--format", "ndjson"], [line(&names[0]), line(&names[2])].concat());
     fs::write(home.path("results.ndjson"), first.stdout).unwrap();
-    let id = with_id(names[2].to_str().unwrap());
-    let all = [line(&names[0]), line(&names[1]), id.clone().into_bytes(), line(&names[2])].concat();
+    let place = names[2].display();
+    let id = format!("{{\"stateDir\": \"{place}\", \"id\": \"{place}\"}}\n").into_bytes();
+    let all = [line(&names[0]), line(&names[1]), id, line(&names[2])].concat();
     let output = fed(&home, &["--format", "ndjson", "--resume", "results.ndjson"], all);
     let (targets, _) = results(&String::from_utf8(output.stdout).unwrap());
     assert_eq!(targets.len(), 2, "{targets:?}");

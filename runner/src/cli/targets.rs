@@ -6,7 +6,6 @@ use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,7 +14,7 @@ use chitin::budget::Budget;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -115,7 +114,7 @@ impl TargetsArguments {
             let help = "--targets names a file with a target a line, or - for standard input";
             let lines = Lines::open(list, MAX_LINE)
                 .map_err(|error| user_error(format!("cannot read {}: {error}", list.display()), help))?;
-            if lines.is_standard_output() {
+            if rustix::fs::fstat(&lines.from).is_ok_and(|found| is_standard_output(&found)) {
                 let what = format!("cannot read {}: the results are written to it", list.display());
                 return Err(user_error(what, "write them to another file: they would be read as targets"));
             }
@@ -141,13 +140,12 @@ impl TargetsArguments {
 
     /// Results go on behind those that are there already, whose last line was cut off: it has no end.
     pub(super) fn is_resumed_amid_line(&self) -> bool {
-        let is_there = |path: &Path| -> std::io::Result<bool> {
-            let (there, here) = (path.metadata()?, rustix::fs::fstat(std::io::stdout())?);
-            let mut last = [b'\n'];
-            let is_same = (there.dev(), there.ino()) == (here.st_dev, here.st_ino);
-            if is_same && there.is_file() && there.len() > 0 {
+        let is_there = |path: &Path| -> Result<bool, Errno> {
+            let (found, mut last) = (rustix::fs::stat(path)?, [b'\n']);
+            let end = u64::try_from(found.st_size).unwrap_or(0).checked_sub(1);
+            if let Some(end) = end.filter(|_| is_standard_output(&found)) {
                 let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-                rustix::io::pread(&file, &mut last, there.len() - 1)?;
+                rustix::io::pread(&file, &mut last, end)?;
             }
             Ok(last != *b"\n")
         };
@@ -305,6 +303,13 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
     Ok(done)
 }
 
+/// It is the regular file that standard output goes to.
+fn is_standard_output(found: &Stat) -> bool {
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    let is_same = |to: Stat| (found.st_dev, found.st_ino) == (to.st_dev, to.st_ino);
+    is_file && rustix::fs::fstat(std::io::stdout()).is_ok_and(is_same)
+}
+
 /// The lines of a file, a pipe or standard input, as they come.
 struct Lines {
     from: OwnedFd,
@@ -332,15 +337,6 @@ impl Lines {
             return Err(Errno::ISDIR);
         }
         Ok(Self { from, buffer: Vec::new(), given: 0, number: 0, most, is_over: false })
-    }
-
-    /// They come from the file that standard output goes to.
-    fn is_standard_output(&self) -> bool {
-        let (Ok(from), Ok(to)) = (rustix::fs::fstat(&self.from), rustix::fs::fstat(std::io::stdout())) else {
-            return false;
-        };
-        let is_file = FileType::from_raw_mode(from.st_mode) == FileType::RegularFile;
-        is_file && (from.st_dev, from.st_ino) == (to.st_dev, to.st_ino)
     }
 
     /// The next line and its number. None at the end, and where the wait for it was interrupted.

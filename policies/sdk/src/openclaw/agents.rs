@@ -182,7 +182,7 @@ impl<'a> Roster<'a> {
     /// That of a config.
     ///
     /// # Errors
-    /// Where it cannot be told which descriptions there are.
+    /// A list or an entry that is hidden.
     pub fn of(config: &Node<'a>) -> Result<Self, NotAssessed> {
         let mut roster = Self { first: BTreeMap::new(), unseen: None };
         for entry in listed(config)? {

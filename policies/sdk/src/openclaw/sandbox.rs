@@ -16,15 +16,16 @@ impl<'a> Mode<'a> {
     /// # Errors
     /// Where it cannot be told which entry is the agent's.
     pub fn of(config: &Node<'a>, id: Option<&str>) -> Result<Self, NotAssessed> {
-        Ok(Self { node: setting(config, id, "mode")? })
+        let id = id.filter(|id| !id.is_empty());
+        Self::in_entry(config, id.map(|id| agents::entry(config, id)).transpose()?.flatten())
     }
 
-    /// The same of an agent that is described so.
+    /// The same of an agent with this description.
     ///
     /// # Errors
-    /// Where it is not shown whether it says something.
+    /// A hidden setting.
     pub(super) fn in_entry(config: &Node<'a>, entry: Option<Node<'a>>) -> Result<Self, NotAssessed> {
-        Ok(Self { node: setting_in(config, entry, "mode")? })
+        Ok(Self { node: setting(config, entry, "mode")? })
     }
 
     /// The mode's name; "off" where none is set, "?" where it is not a text.
@@ -52,37 +53,17 @@ impl<'a> Mode<'a> {
     }
 }
 
-/// What an agent's sandbox may do with the workspace: "none" where nothing is said, "?" where it is not a text.
+/// What the sandbox of an agent with this description may do with the workspace: "none" where nothing is said, "?" where it is not a text.
 ///
 /// # Errors
-/// Where it is not shown, or it cannot be told which entry is the agent's.
-pub fn workspace_access<'a>(config: &Node<'a>, id: Option<&str>) -> Result<&'a str, NotAssessed> {
-    access(&setting(config, id, "workspaceAccess")?)
-}
-
-/// The same of an agent that is described so.
-///
-/// # Errors
-/// Where it is not shown.
-pub(super) fn workspace_access_in<'a>(
-    config: &Node<'a>,
-    entry: Option<Node<'a>>,
-) -> Result<&'a str, NotAssessed> {
-    access(&setting_in(config, entry, "workspaceAccess")?)
-}
-
-fn access<'a>(node: &Node<'a>) -> Result<&'a str, NotAssessed> {
+/// A hidden setting.
+pub fn workspace_access<'a>(config: &Node<'a>, entry: Option<Node<'a>>) -> Result<&'a str, NotAssessed> {
+    let node = setting(config, entry, "workspaceAccess")?;
     Ok(if node.is_nullish()? { "none" } else { node.text()?.unwrap_or("?") })
 }
 
-/// A setting of the sandbox of an agent that answers to this id.
-fn setting<'a>(config: &Node<'a>, id: Option<&str>, key: &str) -> Result<Node<'a>, NotAssessed> {
-    let entry = id.filter(|id| !id.is_empty()).map(|id| agents::entry(config, id)).transpose()?.flatten();
-    setting_in(config, entry, key)
-}
-
 /// A setting of an agent's sandbox, else that of the defaults.
-fn setting_in<'a>(config: &Node<'a>, entry: Option<Node<'a>>, key: &str) -> Result<Node<'a>, NotAssessed> {
+fn setting<'a>(config: &Node<'a>, entry: Option<Node<'a>>, key: &str) -> Result<Node<'a>, NotAssessed> {
     if let Some(entry) = entry {
         let node = entry.get("sandbox").get(key);
         if !node.is_nullish()? {
@@ -125,7 +106,10 @@ mod tests {
             "list": [{"id": "a", "sandbox": {"workspaceAccess": "rw"}}, {"id": "b"}],
         }});
         let config = Node::root(&config);
-        let access = |id| workspace_access(&config, id).expect("shown");
+        let access = |id: Option<&str>| {
+            let entry = id.and_then(|id| agents::entry(&config, id).expect("shown"));
+            workspace_access(&config, entry).expect("shown")
+        };
         assert_eq!((access(Some("A")), access(Some("b")), access(None)), ("rw", "ro", "ro"));
         let empty = json!({});
         assert_eq!(workspace_access(&Node::root(&empty), None), Ok("none"));

@@ -329,9 +329,9 @@ pub struct Catalogue {
 /// Which tools one section of the config lets through. Without patterns, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What is allowed; empty allows everything.
+    /// Allowed tools; an empty list allows all.
     allow: Patterns,
-    /// What is denied, which goes before.
+    /// Denied tools, which go before allowed ones.
     deny: Patterns,
     /// What else decides about `apply_patch`.
     patch: Patch,
@@ -428,13 +428,7 @@ impl Catalogue {
     ///
     /// # Errors
     /// As [`Catalogue::pick`].
-    pub fn sandbox(self, config: &Node<'_>, agent: Option<&str>) -> Result<Policy, NotAssessed> {
-        let own = agent.filter(|id| !id.is_empty()).map(|id| agents::entry(config, id)).transpose()?;
-        self.sandbox_in(config, own.flatten().as_ref())
-    }
-
-    /// The same for an agent that is described so.
-    fn sandbox_in(self, config: &Node<'_>, own: Option<&Node<'_>>) -> Result<Policy, NotAssessed> {
+    fn sandbox(self, config: &Node<'_>, own: Option<&Node<'_>>) -> Result<Policy, NotAssessed> {
         let list = |key: &str| {
             for node in own.into_iter().chain([config]) {
                 let list = node.at("tools.sandbox.tools").get(key);
@@ -510,7 +504,7 @@ impl Catalogue {
             }
         }
         let entry = scope.answering(config);
-        let sandbox = entry.clone().and_then(|entry| self.sandbox_in(config, entry.as_ref()));
+        let sandbox = entry.clone().and_then(|entry| self.sandbox(config, entry.as_ref()));
         let is_sandboxed = entry.and_then(|entry| Mode::in_entry(config, entry)?.is_all());
         Stack { layers, sandbox, is_sandboxed }
     }
@@ -660,7 +654,7 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// Where it is not shown.
     pub fn workspace_access(&self, config: &Node<'a>) -> Result<&'a str, NotAssessed> {
-        sandbox::workspace_access_in(config, self.answering(config)?)
+        sandbox::workspace_access(config, self.answering(config)?)
     }
 
     /// Where its settings stand, in words.
@@ -858,8 +852,11 @@ mod tests {
 
     #[test]
     fn a_sandbox_has_lists_of_its_own() {
-        let sandbox =
-            |config: Value| OLDEST.sandbox(&Node::root(&config), Some("a")).expect("nothing is hidden");
+        let sandbox = |config: Value| {
+            let config = Node::root(&config);
+            let own = agents::entry(&config, "a").expect("nothing is hidden");
+            OLDEST.sandbox(&config, own.as_ref()).expect("nothing is hidden")
+        };
         let global = |tools: Value| sandbox(json!({"tools": {"sandbox": {"tools": tools}}}));
         let default = sandbox(json!({}));
         assert!(default.allows("exec") && !default.allows("web_fetch") && !default.allows("browser"));
