@@ -6,6 +6,7 @@
     reason = "a test stops where it cannot read what it tests"
 )]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -223,7 +224,7 @@ fn no_run_of_a_built_in_policy_meets_what_another_one_left() {
     }
 }
 
-/// Where several targets are looked at, what asks nothing beyond the same input is answered from memory, and says the same.
+/// Where several targets are looked at, what is told the same is answered from memory, and says the same as where it runs.
 #[test]
 fn an_answer_that_is_known_is_the_one_that_the_policy_gives() {
     let homes = tempfile::tempdir().unwrap();
@@ -234,11 +235,23 @@ fn an_answer_that_is_known_is_the_one_that_the_policy_gives() {
         assert!(Command::new(&install).arg(&home).status().unwrap().success());
         home
     };
-    let (one, same, other) = (home("one"), home("same"), home("other"));
+    let (one, same, other, more) = (home("one"), home("same"), home("other"), home("more"));
     fs::write(other.join(".openclaw/openclaw.json"), "{ tools: { profile: 'full' } }").unwrap();
+    fs::write(more.join(".openclaw/exec-approvals.json"), "{}").unwrap();
+    // Two secrets that a look tells apart by nothing but whether they are equal.
+    let tokens = |name: &str, of_hooks: &str| {
+        let home = home(name);
+        let config = format!(
+            "{{ gateway: {{ auth: {{ mode: 'token', token: '0f2d9b6c71e84a5390b7c2d1' }} }}, hooks: {{ enabled: true, token: '{of_hooks}' }} }}"
+        );
+        fs::write(home.join(".openclaw/openclaw.json"), config).unwrap();
+        home
+    };
+    let (apart, equal) =
+        (tokens("apart", "1f2d9b6c71e84a5390b7c2d1"), tokens("equal", "0f2d9b6c71e84a5390b7c2d1"));
     let all = without_gateway();
     let sandbox = Sandbox::new().unwrap();
-    let targets = [&one, &other, &same];
+    let targets = [&one, &other, &same, &more, &apart, &equal, &apart];
     let alone = targets.map(|home| said(home, &sandbox, &all));
     sandbox.keep_answers();
     let among = targets.map(|home| said(home, &sandbox, &all));
@@ -251,12 +264,19 @@ fn an_answer_that_is_known_is_the_one_that_the_policy_gives() {
     for (alone, among) in alone.iter().zip(&among) {
         assert_eq!(told(alone), told(among));
     }
-    let ran = |evaluation: &Evaluation, is: &dyn Fn(u64) -> bool| {
-        evaluation.outcomes.iter().filter(|outcome| is(outcome.stages.fuel)).count()
+    let ran = |evaluation: &Evaluation| -> BTreeSet<String> {
+        let ran = evaluation.outcomes.iter().filter(|outcome| outcome.stages.fuel > 0);
+        ran.map(|outcome| outcome.manifest.policy.id.clone()).collect()
     };
-    assert_eq!(ran(&among[0], &|fuel| fuel == 0), ran(&alone[0], &|fuel| fuel == 0), "nothing was known yet");
-    assert!(ran(&among[2], &|fuel| fuel == 0) > 20, "what asks nothing is known");
-    assert!(ran(&among[2], &|fuel| fuel > 0) > 10, "what asks is asked");
+    assert_eq!(ran(&among[0]), ran(&alone[0]), "nothing was known yet");
+    let [again, more] = [ran(&among[2]), ran(&among[3])];
+    assert!(again.len() < ran(&alone[2]).len() / 3, "most are known: {again:?}");
+    assert!(again.contains("synced-folders"), "it is told a path");
+    assert!(more.contains("exec-approvals") && !again.contains("exec-approvals"), "{more:?}");
+    let reused =
+        |evaluation: &Evaluation| told(evaluation).join(" ").contains("hooks.token_reuse_gateway_token");
+    assert_eq!([4, 5, 6].map(|number: usize| reused(&among[number])), [false, true, false]);
+    assert!(!ran(&among[6]).contains("webhook-ingress"), "what is told of a secret can be told again");
 }
 
 /// The code of the built-in policies lies at one place, and one engine can have it at a time. Sandboxes of one process share it.

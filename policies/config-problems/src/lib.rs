@@ -284,11 +284,11 @@ fn reported(cx: &Context<'_>, problem: &Problem) -> Result<Finding, Failure> {
 /// The place in the file, or the file; none where the problem is about a file that this policy has no view of.
 fn location(cx: &Context<'_>, problem: &Problem) -> Option<Location> {
     let file = problem.file.as_deref();
-    let view = cx.views().iter().find(|view| Some(view.display.as_str()) == file);
+    let view = cx.views().find(|view| file.is_some() && cx.display(view).as_deref() == file);
     let in_state =
-        || file?.strip_prefix(cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
+        || file?.strip_prefix(&cx.display("state")?)?.strip_prefix('/').filter(|rel| *rel == ".env");
     let object = match (view, in_state()) {
-        (Some(view), _) => Path::new(&view.name, ""),
+        (Some(view), _) => Path::new(view, ""),
         (None, Some(rel)) => Path::new("state", rel),
         // The config as a whole is named in place of a file that is not granted.
         (None, None) if is_withheld(cx, CONFIG_FILE) => return Some(Location::Config(String::new())),

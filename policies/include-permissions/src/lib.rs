@@ -15,8 +15,8 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
     // Without it there are no views of include files.
     answer.checks(&CHECKS, cx.granted("stat:include/*").map(|()| None));
-    for view in cx.views().iter().filter(|view| view.name.starts_with("include/")) {
-        answer.checks(&CHECKS, judge(cx, &Path::new(&view.name, "")));
+    for view in cx.views_of("include") {
+        answer.checks(&CHECKS, judge(cx, &Path::new(view, "")));
     }
     Ok(answer)
 }

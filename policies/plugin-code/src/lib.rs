@@ -31,10 +31,15 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         answer.checks(&[CODE, FAILED, HIDDEN, ESCAPING, PACKAGE], Err::<Option<Finding>, _>(reason));
         return Ok(answer);
     }
-    for view in cx.views().iter().filter(|view| view.name.starts_with("plugin/")) {
-        plugin(cx, view, &mut answer);
+    for name in cx.views_of("plugin") {
+        plugin(cx, &view(cx, name), &mut answer);
     }
     Ok(answer)
+}
+
+/// The view with its path.
+fn view(cx: &Context<'_>, name: &str) -> View {
+    View { name: name.to_owned(), display: cx.display(name).unwrap_or_default() }
 }
 
 fn plugin(cx: &Context<'_>, view: &View, answer: &mut Answer) {
@@ -188,7 +193,7 @@ mod tests {
             ("a/../../foo/x.js", Some("x.js"), false),
         ] {
             let host = with_entries(&format!("[\"{entry}\"]"));
-            let entries = host.with(|cx| entries::read(cx, &cx.views()[0])).entries.unwrap();
+            let entries = host.with(|cx| entries::read(cx, &view(cx, "plugin/0"))).entries.unwrap();
             let rel = entries[0].path.as_ref().map(|path| path.rel.as_str());
             assert_eq!((rel, entries[0].is_hidden()), (path, hidden), "{entry}");
         }

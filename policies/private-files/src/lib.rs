@@ -227,7 +227,7 @@ fn complete(start: Finding, open: Open, harm: &str, closed: bool) -> Finding {
         more => format!(" ({more} more are open to others)"),
     };
     let now = if closed { " Today only the mode of the state directory keeps them out." } else { "" };
-    let seen = open.first.first().map(Permissions::seen).unwrap_or_default();
+    let seen = open.first.first().map(|place| place.seen().to_string()).unwrap_or_default();
     let detail = format!("{seen}{more}: {harm}.{now}");
     // The first place stays the same when some of the files are cured.
     let start = start.detail(detail).at_object(&Path::new("state", ""));

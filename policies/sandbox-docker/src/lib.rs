@@ -260,7 +260,7 @@ fn homes(cx: &Context<'_>) -> (Vec<String>, Option<NotAssessed>) {
         }
     }
     // The state directory lies in it, unless something puts it elsewhere.
-    homes.extend(cx.display("state").and_then(|state| state.strip_suffix("/.openclaw")).map(normalise));
+    homes.extend(cx.display("state").and_then(|state| state.strip_suffix("/.openclaw").map(normalise)));
     homes.retain(|home| home != "/");
     if homes.is_empty() {
         open = open.or_else(|| Some(NotAssessed::absent("the home directory of the gateway's user")));

@@ -81,11 +81,41 @@ pub struct Walked {
     pub refused: Option<StateError>,
 }
 
+/// Tells the absolute path of a view, for messages.
+pub(crate) type Display = fn(&View) -> String;
+
 /// Everything that a policy can know of the target.
 pub struct Context<'h> {
     input: Input,
     config: Value,
     host: &'h dyn Host,
+    display: Display,
+}
+
+/// An object whose absolute path is told where it is asked for: most objects are in order, and no message is about them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    path: Path,
+    view: Option<View>,
+    display: Display,
+}
+
+impl Shown {
+    /// The absolute path, for messages.
+    pub(crate) fn text(&self) -> String {
+        let root = self.view.as_ref().map_or_else(|| self.path.view.clone(), self.display);
+        below(root, &self.path.rel)
+    }
+
+    /// The absolute path as it is; see [`Context::exact_path`].
+    pub(crate) fn exact(&self) -> Option<String> {
+        let rel = plain(&self.path.rel)?;
+        Some(below((self.display)(self.view.as_ref()?), &rel))
+    }
+}
+
+fn below(root: String, rel: &str) -> String {
+    if rel.is_empty() { root } else { format!("{}/{rel}", root.trim_end_matches('/')) }
 }
 
 impl<'h> Context<'h> {
@@ -94,10 +124,15 @@ impl<'h> Context<'h> {
     /// # Errors
     /// `inconclusive` where the config is not JSON, which the runner never gives.
     pub fn new(input: Input, host: &'h dyn Host) -> Result<Self, Failure> {
+        Self::with_display(input, host, |view| view.display.clone())
+    }
+
+    /// The same, where the paths of views are told by something else than the input.
+    pub(crate) fn with_display(input: Input, host: &'h dyn Host, display: Display) -> Result<Self, Failure> {
         let config = serde_json::from_str(&input.config).map_err(|error| {
             Failure::Inconclusive(format!("the config given to this policy is not JSON: {error}"))
         })?;
-        Ok(Self { input, config, host })
+        Ok(Self { input, config, host, display })
     }
 
     /// The effective config: the granted subtrees.
@@ -135,38 +170,42 @@ impl<'h> Context<'h> {
         &self.input.problems
     }
 
-    /// The granted views.
-    #[must_use]
-    pub fn views(&self) -> &[View] {
-        &self.input.views
+    /// The names of the granted views.
+    pub fn views(&self) -> impl Iterator<Item = &str> {
+        self.input.views.iter().map(|view| view.name.as_str())
+    }
+
+    /// Those of a family, such as `workspace`: `workspace/main` and so on.
+    pub fn views_of(&self, family: &str) -> impl Iterator<Item = &str> {
+        self.views().filter(move |name| name.strip_prefix(family).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn view(&self, name: &str) -> Option<&View> {
+        self.input.views.iter().find(|view| view.name == name)
     }
 
     /// The absolute path of a view, for messages; none where this audit has no such view.
     #[must_use]
-    pub fn display(&self, view: &str) -> Option<&str> {
-        self.input.views.iter().find(|known| known.name == view).map(|view| view.display.as_str())
+    pub fn display(&self, view: &str) -> Option<String> {
+        self.view(view).map(self.display)
     }
 
     /// The absolute path of an object, for messages.
     #[must_use]
     pub fn display_path(&self, path: &Path) -> String {
-        let root = self.display(&path.view).unwrap_or(&path.view);
-        if path.rel.is_empty() {
-            root.to_owned()
-        } else {
-            format!("{}/{}", root.trim_end_matches('/'), path.rel)
-        }
+        self.shown(path).text()
+    }
+
+    /// The absolute path of an object, once it is asked for.
+    pub(crate) fn shown(&self, path: &Path) -> Shown {
+        Shown { path: path.clone(), view: self.view(&path.view).cloned(), display: self.display }
     }
 
     /// The absolute path of an object as it is, for commands; none where its name is no text. (A view's own path that is
     /// no text has replacement characters.)
     #[must_use]
     pub fn exact_path(&self, path: &Path) -> Option<String> {
-        let root = self.display(&path.view)?;
-        if path.rel.is_empty() {
-            return Some(root.to_owned());
-        }
-        Some(format!("{}/{}", root.trim_end_matches('/'), plain(&path.rel)?))
+        self.shown(path).exact()
     }
 
     /// The value of a granted environment variable; none where it is unset or secret, or not granted: a verdict needs

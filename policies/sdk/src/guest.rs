@@ -3,7 +3,7 @@
 use crate::bindings::chitin::policy::{gateway, records, secrets, state};
 use crate::{
     Content, Context, Entry, Facts, Host, Input, Link, Metadata, NotAssessed, Page, Path, ProbeResult,
-    RecordsError, StateError, Subject, Verdict, Walked,
+    RecordsError, StateError, Subject, Verdict, View, Walked,
 };
 
 /// Objects of a walk that are asked for at once: enough that the call itself costs nothing, little to hold.
@@ -106,4 +106,16 @@ pub(crate) fn literals_not_granted(view: &str) -> NotAssessed {
 /// What the policy answers, or `inconclusive` where the input cannot be read.
 pub fn run(input: Input, audit: fn(&Context<'_>) -> Verdict) -> Verdict {
     audit(&Context::new(input, &Imports)?)
+}
+
+/// The same, where the input has no paths of views, and an import tells them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_display(
+    input: Input,
+    display: fn(&View) -> String,
+    audit: fn(&Context<'_>) -> Verdict,
+) -> Verdict {
+    audit(&Context::with_display(input, &Imports, display)?)
 }

@@ -1,22 +1,21 @@
 //! Looks at an object's permissions the way the reference does (state-checks 2): the object itself, and
 //! where it is a symbolic link, what it leads to.
 
-use crate::context::unseen;
+use std::fmt;
+
+use crate::context::{Shown, unseen};
 use crate::{Context, Finding, Fix, Kind, Metadata, NotAssessed, Path, SetMode, StateError, Target, listing};
 
 /// What is known of an object's permissions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Permissions {
     /// Where it is.
     pub path: Path,
-    /// Its absolute path, for messages.
-    pub display: String,
     /// The path itself is a symbolic link.
     pub is_symlink: bool,
     /// The object, or what a link on the path leads to; none where a link leads nowhere.
     pub end: Option<Metadata>,
-    /// The same as a word of a command; none where it cannot be written as one.
-    word: Option<String>,
+    shown: Shown,
     /// The most permission bits that the site allows it.
     allowed: u32,
 }
@@ -27,7 +26,6 @@ impl Permissions {
     /// # Errors
     /// Where it cannot be looked at.
     pub fn inspect(cx: &Context<'_>, path: &Path) -> Result<Option<Self>, NotAssessed> {
-        let display = cx.display_path(path);
         let own = match cx.host().stat(path) {
             Ok(metadata) => Some(metadata),
             Err(StateError::NotFound) => return Ok(None),
@@ -36,7 +34,7 @@ impl Permissions {
         };
         let is_symlink = own.as_ref().is_some_and(|metadata| metadata.kind == Kind::Symlink);
         if let Some(metadata) = own.filter(|_| !is_symlink) {
-            return Ok(Some(Self::new(cx, path, display, is_symlink, Some(metadata))));
+            return Ok(Some(Self::new(cx, path, is_symlink, Some(metadata))));
         }
         let link = match cx.host().resolve(path) {
             Ok(link) => link,
@@ -49,7 +47,7 @@ impl Permissions {
         if link.metadata.is_none() && matches!(link.target, Target::Inside | Target::Outside) {
             return Err(unseen(cx, "stat", path, &StateError::Denied));
         }
-        Ok(Some(Self::new(cx, path, display, is_symlink, link.metadata)))
+        Ok(Some(Self::new(cx, path, is_symlink, link.metadata)))
     }
 
     /// An object that a listing gave lets somebody read or write whom the site does not let. It is not looked at again for
@@ -81,14 +79,13 @@ impl Permissions {
     #[must_use]
     pub fn of(cx: &Context<'_>, path: &Path, metadata: &Metadata) -> Option<Self> {
         let is_link = metadata.kind == Kind::Symlink;
-        (!is_link).then(|| Self::new(cx, path, cx.display_path(path), false, Some(*metadata)))
+        (!is_link).then(|| Self::new(cx, path, false, Some(*metadata)))
     }
 
-    fn new(cx: &Context<'_>, path: &Path, display: String, is_symlink: bool, end: Option<Metadata>) -> Self {
+    fn new(cx: &Context<'_>, path: &Path, is_symlink: bool, end: Option<Metadata>) -> Self {
         let is_directory = end.as_ref().is_some_and(|end| end.kind == Kind::Directory);
         let allowed = if is_directory { cx.allowed().directory } else { cx.allowed().file };
-        let word = cx.exact_path(path).and_then(|path| listing::shell_word(&path));
-        Self { path: path.clone(), display, is_symlink, end, word, allowed }
+        Self { path: path.clone(), shown: cx.shown(path), is_symlink, end, allowed }
     }
 
     fn has(&self, bits: u32) -> bool {
@@ -133,11 +130,12 @@ impl Permissions {
     }
 
     /// Path and mode, for messages: `/home/ann/.openclaw has mode 755`.
-    #[must_use]
-    pub fn seen(&self) -> String {
-        let mode = self.end.as_ref().map_or(0, |end| end.mode & 0o7777);
-        let link = if self.is_symlink { " is a link, and what it leads to" } else { "" };
-        format!("{}{link} has mode {mode:03o}", self.display)
+    pub fn seen(&self) -> impl fmt::Display {
+        fmt::from_fn(|f| {
+            let mode = self.end.as_ref().map_or(0, |end| end.mode & 0o7777);
+            let link = if self.is_symlink { " is a link, and what it leads to" } else { "" };
+            write!(f, "{}{link} has mode {mode:03o}", self.shown.text())
+        })
     }
 
     /// Who but the owner may write; none where nobody may.
@@ -174,7 +172,8 @@ impl Permissions {
                 "Find out what lies there, where {is} is meant, and take it away or put {is} in its place"
             );
         }
-        match &self.word {
+        // As a word of a command; none where it cannot be written as one.
+        match self.shown.exact().and_then(|path| listing::shell_word(&path)) {
             Some(word) if self.is_symlink => {
                 format!(
                     "If what the link leads to is this installation's alone, run: chmod {:03o} {word}",
@@ -241,7 +240,8 @@ mod tests {
                 assert_eq!(Permissions::lets_in(cx, &metadata), is_open, "{mode:o}");
                 assert_eq!(Permissions::lets_read(cx, &metadata), looked.readers().is_some(), "{mode:o}");
                 assert_eq!(Permissions::lets_write(cx, &metadata), looked.writers().is_some(), "{mode:o}");
-                assert_eq!(Permissions::of(cx, &path, &metadata), Some(looked), "{mode:o}");
+                let listed = Permissions::of(cx, &path, &metadata).map(|listed| format!("{listed:?}"));
+                assert_eq!(listed, Some(format!("{looked:?}")), "{mode:o}");
             });
         }
     }

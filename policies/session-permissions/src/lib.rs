@@ -47,7 +47,7 @@ fn sessions(agent: &str, store: &Permissions) -> Vec<Finding> {
 }
 
 fn log_file(log: &Permissions) -> Vec<Finding> {
-    let seen = format!("{}, and logging.file names it", log.seen());
+    let seen = format_args!("{}, and logging.file names it", log.seen());
     let readable = log.readers().map(|who| {
         warn("fs.log_file.perms_readable", "Other accounts can read the log file").detail(format!(
             "{seen}: {who} can read the private messages and tool output that went into the log."

@@ -17,11 +17,12 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         answer.checks(&CHECKS, Err::<Option<Finding>, _>(reason));
         return Ok(answer);
     }
-    for view in cx.views().iter().filter(|view| view.name.starts_with("skill/")) {
-        let mut scan = scan::folder(cx, &view.name, &BTreeSet::new());
-        scan.skill_text(cx, &Path::new(&view.name, "SKILL.md"));
-        let name = view.display.rsplit('/').next().unwrap_or_default();
-        let removal = format!("delete the folder {}", view.display);
+    for view in cx.views_of("skill") {
+        let mut scan = scan::folder(cx, view, &BTreeSet::new());
+        scan.skill_text(cx, &Path::new(view, "SKILL.md"));
+        let folder = cx.display_path(&Path::new(view, ""));
+        let name = folder.rsplit('/').next().unwrap_or_default();
+        let removal = format!("delete the folder {folder}");
         let words = Words { check: "skills.code_safety", what: "Skill", name, removal: &removal };
         scan::tell(cx, &scan, &words, &mut answer);
     }

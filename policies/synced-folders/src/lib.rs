@@ -21,11 +21,11 @@ pub fn audit(cx: &Context<'_>) -> Verdict {
         let reason = "neither the state directory nor the config file has a path";
         answer.leave_open(CHECK, NotAssessed::unreadable(reason));
     }
-    let synced: Vec<&(&str, &str)> = known.iter().filter(|(_, path)| is_synced(path)).collect();
+    let synced: Vec<&(&str, String)> = known.iter().filter(|(_, path)| is_synced(path)).collect();
     if synced.is_empty() {
         return Ok(answer);
     }
-    let paths: Vec<&str> = synced.iter().map(|(_, path)| *path).collect();
+    let paths: Vec<&str> = synced.iter().map(|(_, path)| path.as_str()).collect();
     let start = warn(CHECK, "State or config lies in a synced folder")
         .detail(format!(
             "{} {} in a folder that a cloud service seems to sync: tokens, logins and transcripts are copied to the \

@@ -23,12 +23,7 @@ const NAMED: usize = 12;
 /// Looks through the skills of each workspace.
 pub fn audit(cx: &Context<'_>) -> Verdict {
     let mut answer = Answer::new();
-    let workspaces: Vec<Path> = cx
-        .views()
-        .iter()
-        .filter(|view| view.name.starts_with("workspace/"))
-        .map(|view| Path::new(&view.name, ""))
-        .collect();
+    let workspaces: Vec<Path> = cx.views_of("workspace").map(|view| Path::new(view, "")).collect();
     // Without it there are no views of workspaces.
     answer.checks(&CHECKS, cx.granted("stat:workspace/*/**").map(|()| None));
     if workspaces.is_empty() && answer.unassessed.is_empty() {

@@ -1,6 +1,8 @@
 //! The runner's side of the contract: what a running policy can call. Each call is counted, each place checked
 //! against the grants, before the snapshot is asked.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -9,6 +11,9 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime::{Error, ResourceLimiter, Result};
 
+use super::answers::{self, Question, Transcript};
+use super::bindings::builtin::Builtin;
+use super::bindings::builtin::chitin::builtin::displays;
 use super::bindings::policy::Policy;
 use super::bindings::policy::chitin::policy::{gateway, input, records, secrets, state, types};
 use super::limits::{LimitError, Limits};
@@ -72,13 +77,13 @@ pub struct Shared {
     /// The target.
     pub snapshot: Arc<Snapshot>,
     /// What is known of each hidden value: config pointers, and `env:NAME`.
-    pub secrets: std::collections::BTreeMap<String, Known>,
+    pub secrets: BTreeMap<String, Known>,
     /// Whether a secret is spelled out in the file of a view; none where it is no file of the config, or is not understood.
-    pub literals: std::collections::BTreeMap<String, Literals>,
+    pub literals: BTreeMap<String, Literals>,
     /// The numbers of the views in a state directory that does not exist.
-    pub absent: std::collections::BTreeSet<usize>,
+    pub absent: BTreeSet<usize>,
     /// The views that an audit of a config alone does not look at; the state directory is one of them. None in any other audit.
-    pub beyond: std::collections::BTreeSet<usize>,
+    pub beyond: BTreeSet<usize>,
     /// The tables whose rows can be read.
     pub tables: Arc<Tables>,
     /// The user whose installation it is.
@@ -146,6 +151,14 @@ pub struct HostState {
     random: u64,
     ticks: u64,
     log: Vec<u8>,
+    /// The absolute paths of views by their names, where the input does not have them.
+    displays: Arc<BTreeMap<String, String>>,
+    /// The fingerprints that the run has met, and the numbers that it is told in place of them, in the order that it met them in: they
+    /// compare as the fingerprints do, and do not depend on the key, which is another one for each target. None for strangers'
+    /// policies, which are told the fingerprints.
+    fingerprints: Option<BTreeMap<u64, u64>>,
+    /// What was asked, and what was told; none where the run is not one to keep.
+    pub(super) transcript: Option<Transcript>,
     /// The files that the reader of databases is given; none for a policy.
     pair: Option<Arc<Pair>>,
     /// Names of refused capabilities, for the operator.
@@ -204,6 +217,9 @@ impl HostState {
             random: 0,
             ticks: 0,
             log: Vec::new(),
+            displays: Arc::default(),
+            fingerprints: None,
+            transcript: None,
             pair: None,
             denied: Vec::new(),
         }
@@ -212,6 +228,11 @@ impl HostState {
     /// The same, with the files of a database.
     pub(super) fn with_pair(self, pair: Arc<Pair>) -> Self {
         Self { pair: Some(pair), ..self }
+    }
+
+    /// The same for a built-in policy, which asks for the paths of views.
+    pub(super) fn of_builtin(self, displays: Arc<BTreeMap<String, String>>) -> Self {
+        Self { displays, fingerprints: Some(BTreeMap::new()), ..self }
     }
 
     pub(super) fn pair(&self) -> Option<&Pair> {
@@ -314,6 +335,34 @@ impl HostState {
         Ok((view, rel))
     }
 
+    /// Writes down a question and what it was told.
+    fn heard(&mut self, told: &impl Debug, question: impl FnOnce() -> Question) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.add(question, told);
+        }
+    }
+
+    /// Asks what a policy asked, and gives what is told as [`Transcript::add`] writes it; none where that is not kept.
+    pub(super) fn ask(&mut self, question: &Question) -> Result<Option<String>> {
+        Ok(match question {
+            Question::Stat(object) => answers::short(&self.look_at(object)?),
+            Question::Resolve(object) => answers::short(&self.follow(object)?),
+            Question::List(directory) => answers::short(&self.entries_of(directory)?),
+            Question::Read(object, limit) => {
+                self.content_of(object, *limit)?.err().and_then(|error| answers::short(&error))
+            }
+            Question::Walk(root, options) => {
+                self.walk_from(root, options)?.err().and_then(|error| answers::short(&error))
+            }
+            Question::Secret(subject) => answers::short(&self.known(subject)?),
+            Question::Literals(view) => answers::short(&self.literals_of(view)?),
+            Question::Display(view) => answers::short(&self.display_of(view)?),
+            Question::Rows { table, columns, start, max } => {
+                self.rows_of(table, columns, *start, *max)?.err().and_then(|error| answers::short(&error))
+            }
+        })
+    }
+
     fn deny(&mut self, mut name: String) {
         // One list entry per place is enough, and a policy must not fill memory with refusals.
         if self.denied.len() == DENIED {
@@ -361,18 +410,19 @@ impl From<LookError> for state::Error {
     }
 }
 
-impl state::Host for HostState {
-    fn stat(&mut self, object: types::Path) -> Result<Result<state::Metadata, state::Error>> {
+/// The calls themselves.
+impl HostState {
+    fn look_at(&mut self, object: &types::Path) -> Result<Result<state::Metadata, state::Error>> {
         self.count_look()?;
-        Ok(self.place("stat", &object).and_then(|(view, rel)| {
+        Ok(self.place("stat", object).and_then(|(view, rel)| {
             let metadata = self.shared.snapshot.stat(view, &rel)?;
             Ok(self.metadata(&metadata))
         }))
     }
 
-    fn resolve(&mut self, object: types::Path) -> Result<Result<state::Link, state::Error>> {
+    fn follow(&mut self, object: &types::Path) -> Result<Result<state::Link, state::Error>> {
         self.count_look()?;
-        Ok(self.place("stat", &object).and_then(|(view, rel)| {
+        Ok(self.place("stat", object).and_then(|(view, rel)| {
             let link = self.shared.snapshot.resolve(view, &rel)?;
             let target = match link.end {
                 End::Inside => state::Target::Inside,
@@ -386,9 +436,9 @@ impl state::Host for HostState {
         }))
     }
 
-    fn list_entries(&mut self, directory: types::Path) -> Result<Result<Vec<state::Entry>, state::Error>> {
+    fn entries_of(&mut self, directory: &types::Path) -> Result<Result<Vec<state::Entry>, state::Error>> {
         self.count_look()?;
-        let (view, rel) = match self.place("list", &directory) {
+        let (view, rel) = match self.place("list", directory) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -409,9 +459,13 @@ impl state::Host for HostState {
         Ok(Ok(entries.iter().map(entry).collect()))
     }
 
-    fn read(&mut self, object: types::Path, limit: u32) -> Result<Result<state::Content, state::Error>> {
+    fn content_of(
+        &mut self,
+        object: &types::Path,
+        limit: u32,
+    ) -> Result<Result<state::Content, state::Error>> {
         self.count_look()?;
-        let (view, rel) = match self.place("read", &object) {
+        let (view, rel) = match self.place("read", object) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -432,16 +486,14 @@ impl state::Host for HostState {
             }
         }
     }
-}
 
-impl state::HostWalk for HostState {
-    fn start(
+    fn walk_from(
         &mut self,
-        root: types::Path,
-        options: state::WalkOptions,
-    ) -> Result<Result<Resource<Walk>, state::Error>> {
+        root: &types::Path,
+        options: &state::WalkOptions,
+    ) -> Result<Result<Walk, state::Error>> {
         self.count_look()?;
-        let (view, rel) = match self.place("list", &root) {
+        let (view, rel) = match self.place("list", root) {
             Ok(place) => place,
             Err(error) => return Ok(Err(error)),
         };
@@ -451,16 +503,140 @@ impl state::HostWalk for HostState {
         }
         let mut walk = Walk {
             view,
-            name: root.view,
+            name: root.view.clone(),
             max_depth: options.max_depth as usize,
-            glob: options.glob,
-            skip: options.skip,
+            glob: options.glob.clone(),
+            skip: options.skip.clone(),
             levels: Vec::new(),
         };
-        if let Err(error) = self.enter(&mut walk, rel)? {
-            return Ok(Err(error.into()));
+        Ok(self.enter(&mut walk, rel)?.map(|()| walk).map_err(state::Error::from))
+    }
+
+    fn known(&mut self, subject: &secrets::Subject) -> Result<Result<Option<Facts>, secrets::Error>> {
+        self.count_call()?;
+        let name = match subject {
+            secrets::Subject::Config(pointer) => pointer.clone(),
+            secrets::Subject::Env(name) => format!("env:{name}"),
+        };
+        let known = self.shared.secrets.get(&name);
+        let is_shown_in_part = known.is_some_and(|known| known.is_variable && self.grants.config(&name));
+        if !is_shown_in_part && !self.grants.secret(&name) {
+            self.deny(format!("secret:{name}"));
+            return Ok(Err(secrets::Error::NotGranted));
         }
-        Ok(Ok(self.table.push(walk)?))
+        let mut facts = known.map(|known| known.facts);
+        let measures = facts.as_mut().and_then(|facts| facts.measures.as_mut());
+        if let (Some(measures), Some(seen)) = (measures, &mut self.fingerprints) {
+            let next = seen.len() as u64;
+            measures.fingerprint = *seen.entry(measures.fingerprint).or_insert(next);
+        }
+        Ok(Ok(facts))
+    }
+
+    fn literals_of(&mut self, view: &str) -> Result<Result<Option<bool>, secrets::Error>> {
+        self.count_call()?;
+        let name = format!("file:{view}");
+        if !self.grants.secret(&name) {
+            self.deny(format!("secret:{name}"));
+            return Ok(Err(secrets::Error::NotGranted));
+        }
+        Ok(Ok(self.shared.has_literals(view)))
+    }
+
+    fn rows_of(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        start: u32,
+        max: u32,
+    ) -> Result<Result<records::Page, records::Error>> {
+        self.count_look()?;
+        if let Some(column) = columns.iter().find(|column| !self.grants.column(table, column)) {
+            self.deny(format!("records:{table}.{column}"));
+            return Ok(Err(records::Error::NotGranted));
+        }
+        // No other error says that nobody looks. The outlet knows it from the operator's decision.
+        if !self.shared.beyond.is_empty() {
+            return Ok(Err(records::Error::NotGranted));
+        }
+        let go_on = || self.check_time().is_ok();
+        let read = |pair: &Arc<Pair>, requests: &[Request]| {
+            self.sandbox.rows(&self.shared, pair, requests, &self.budget)
+        };
+        let from = Origin { snapshot: &self.shared.snapshot, read: &read, go_on: &go_on };
+        let (rows, places) = match self.shared.tables.get(&from, table, columns) {
+            Ok(found) => found,
+            Err(error) => {
+                self.check_time()?;
+                return Ok(Err(error.into()));
+            }
+        };
+        let (start, max) = (start as usize, MAX_BATCH.min(max as usize));
+        let cell = |cell: &Cell| match cell {
+            Cell::Null => records::Cell::Null,
+            Cell::Integer(number) => records::Cell::Integer(*number),
+            Cell::Real(number) => records::Cell::Real(*number),
+            Cell::Text(text) => records::Cell::Text(text.clone()),
+            Cell::Blob(bytes) => records::Cell::Blob(bytes.clone()),
+        };
+        let page: Vec<Vec<records::Cell>> = rows
+            .iter()
+            .skip(start)
+            .take(max)
+            .map(|row| places.iter().filter_map(|place| row.get(*place)).map(cell).collect())
+            .collect();
+        let more = rows.len() > start.saturating_add(page.len());
+        self.count_entries(page.len())?;
+        Ok(Ok(records::Page { rows: page, more }))
+    }
+
+    fn display_of(&mut self, view: &str) -> Result<String> {
+        self.count_call()?;
+        Ok(self.displays.get(view).cloned().unwrap_or_default())
+    }
+}
+
+impl state::Host for HostState {
+    fn stat(&mut self, object: types::Path) -> Result<Result<state::Metadata, state::Error>> {
+        let told = self.look_at(&object)?;
+        self.heard(&told, || Question::Stat(object));
+        Ok(told)
+    }
+
+    fn resolve(&mut self, object: types::Path) -> Result<Result<state::Link, state::Error>> {
+        let told = self.follow(&object)?;
+        self.heard(&told, || Question::Resolve(object));
+        Ok(told)
+    }
+
+    fn list_entries(&mut self, directory: types::Path) -> Result<Result<Vec<state::Entry>, state::Error>> {
+        let told = self.entries_of(&directory)?;
+        self.heard(&told, || Question::List(directory));
+        Ok(told)
+    }
+
+    fn read(&mut self, object: types::Path, limit: u32) -> Result<Result<state::Content, state::Error>> {
+        let told = self.content_of(&object, limit)?;
+        if let Err(error) = &told {
+            self.heard(error, || Question::Read(object, limit));
+        }
+        Ok(told)
+    }
+}
+
+impl state::HostWalk for HostState {
+    fn start(
+        &mut self,
+        root: types::Path,
+        options: state::WalkOptions,
+    ) -> Result<Result<Resource<Walk>, state::Error>> {
+        Ok(match self.walk_from(&root, &options)? {
+            Ok(walk) => Ok(self.table.push(walk)?),
+            Err(error) => {
+                self.heard(&error, || Question::Walk(root, options));
+                Err(error)
+            }
+        })
     }
 
     fn next(&mut self, this: Resource<Walk>, max: u32) -> Result<Result<Vec<state::Walked>, state::Error>> {
@@ -546,28 +722,23 @@ impl HostState {
 
 impl secrets::Host for HostState {
     fn inspect(&mut self, subject: secrets::Subject) -> Result<Result<Option<Facts>, secrets::Error>> {
-        self.count_call()?;
-        let name = match subject {
-            secrets::Subject::Config(pointer) => pointer,
-            secrets::Subject::Env(name) => format!("env:{name}"),
-        };
-        let known = self.shared.secrets.get(&name);
-        let is_shown_in_part = known.is_some_and(|known| known.is_variable && self.grants.config(&name));
-        if !is_shown_in_part && !self.grants.secret(&name) {
-            self.deny(format!("secret:{name}"));
-            return Ok(Err(secrets::Error::NotGranted));
-        }
-        Ok(Ok(known.map(|known| known.facts)))
+        let told = self.known(&subject)?;
+        self.heard(&told, || Question::Secret(subject));
+        Ok(told)
     }
 
     fn has_literals(&mut self, view: String) -> Result<Result<Option<bool>, secrets::Error>> {
-        self.count_call()?;
-        let name = format!("file:{view}");
-        if !self.grants.secret(&name) {
-            self.deny(format!("secret:{name}"));
-            return Ok(Err(secrets::Error::NotGranted));
-        }
-        Ok(Ok(self.shared.has_literals(&view)))
+        let told = self.literals_of(&view)?;
+        self.heard(&told, || Question::Literals(view));
+        Ok(told)
+    }
+}
+
+impl displays::Host for HostState {
+    fn display(&mut self, view: String) -> Result<String> {
+        let told = self.display_of(&view)?;
+        self.heard(&told, || Question::Display(view));
+        Ok(told)
     }
 }
 
@@ -579,44 +750,11 @@ impl records::Host for HostState {
         start: u32,
         max: u32,
     ) -> Result<Result<records::Page, records::Error>> {
-        self.count_look()?;
-        if let Some(column) = columns.iter().find(|column| !self.grants.column(&table, column)) {
-            self.deny(format!("records:{table}.{column}"));
-            return Ok(Err(records::Error::NotGranted));
+        let told = self.rows_of(&table, &columns, start, max)?;
+        if let Err(error) = &told {
+            self.heard(error, || Question::Rows { table, columns, start, max });
         }
-        // No other error says that nobody looks. The outlet knows it from the operator's decision.
-        if !self.shared.beyond.is_empty() {
-            return Ok(Err(records::Error::NotGranted));
-        }
-        let go_on = || self.check_time().is_ok();
-        let read = |pair: &Arc<Pair>, requests: &[Request]| {
-            self.sandbox.rows(&self.shared, pair, requests, &self.budget)
-        };
-        let from = Origin { snapshot: &self.shared.snapshot, read: &read, go_on: &go_on };
-        let (rows, places) = match self.shared.tables.get(&from, &table, &columns) {
-            Ok(found) => found,
-            Err(error) => {
-                self.check_time()?;
-                return Ok(Err(error.into()));
-            }
-        };
-        let (start, max) = (start as usize, MAX_BATCH.min(max as usize));
-        let cell = |cell: &Cell| match cell {
-            Cell::Null => records::Cell::Null,
-            Cell::Integer(number) => records::Cell::Integer(*number),
-            Cell::Real(number) => records::Cell::Real(*number),
-            Cell::Text(text) => records::Cell::Text(text.clone()),
-            Cell::Blob(bytes) => records::Cell::Blob(bytes.clone()),
-        };
-        let page: Vec<Vec<records::Cell>> = rows
-            .iter()
-            .skip(start)
-            .take(max)
-            .map(|row| places.iter().filter_map(|place| row.get(*place)).map(cell).collect())
-            .collect();
-        let more = rows.len() > start.saturating_add(page.len());
-        self.count_entries(page.len())?;
-        Ok(Ok(records::Page { rows: page, more }))
+        Ok(told)
     }
 }
 
@@ -686,7 +824,15 @@ impl ResourceLimiter for HostState {
     }
 }
 
+/// Links imports.
+pub type Link = fn(&mut Linker<HostState>) -> Result<()>;
+
 /// Links the contract's own imports.
 pub fn link(linker: &mut Linker<HostState>) -> Result<()> {
     Policy::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+/// Links those of the built-in policies.
+pub fn link_builtin(linker: &mut Linker<HostState>) -> Result<()> {
+    Builtin::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
 }

@@ -1,5 +1,6 @@
 //! Two engines per process, one pre-linked policy per component, one fresh store per run.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,10 +8,10 @@ use std::time::{Duration, Instant};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Error, Store, Trap, UpdateDeadline};
 
-use super::answers::{self, Answers};
+use super::answers::{self, Answers, Key, Transcript};
 use super::bindings::builtin::BuiltinPre;
 use super::bindings::policy::PolicyPre;
-use super::bindings::policy::chitin::policy::input::Input;
+use super::bindings::policy::chitin::policy::input::{Input, View};
 use super::database;
 use super::engine::EPOCH_MILLISECONDS;
 use super::host::{self, HostState, Shared};
@@ -234,15 +235,9 @@ impl Sandbox {
         self.0.threads.get_or_init(|| most.max(1));
     }
 
-    /// Keeps from now on what built-in policies answer without asking for anything, for targets of which they are told the same.
+    /// Keeps from now on what built-in policies ask and answer, for targets of which they are told the same.
     pub fn keep_answers(&self) {
         self.0.answers.get_or_init(Mutex::default);
-    }
-
-    /// Where answers are kept, and the key of this one; none where it is not one to keep.
-    fn known(&self, code: &Code, input: &Input) -> Option<(&Mutex<Answers>, String)> {
-        let (answers, Code::Builtin(number)) = (self.0.answers.get()?, code) else { return None };
-        Some((answers, answers::key(*number, input)?))
     }
 
     /// Starts the thread that counts time for policies, with the first of them: what confines a process confines the threads
@@ -265,20 +260,22 @@ impl Sandbox {
     fn ready(&self, code: &Code) -> Result<Linked, String> {
         let Engines { engine, pool, builtin, .. } = self.0.engines;
         // A stranger's imports may have odd shapes; nobody else is linked with them.
-        let linked = |engine: &Engine, component: &Component| {
-            let mut linked = wasi::Linked::new(engine, host::link)?;
+        let linked = |engine: &Engine, component: &Component, link: host::Link| {
+            let mut linked = wasi::Linked::new(engine, link)?;
             linked.link(component)?;
             linked.ready(component)
         };
         match code {
             Code::Builtin(number) => {
-                let number = u32::try_from(*number).map_err(|error| error.to_string())?;
-                let policies = || BuiltinPre::new(linked(pool, &load::policies(pool)?)?);
-                Ok(Linked::Builtin(once(builtin, policies)?, number))
+                let policies = || BuiltinPre::new(linked(pool, &load::policies(pool)?, host::link_builtin)?);
+                Ok(Linked::Builtin(
+                    once(builtin, policies)?,
+                    u32::try_from(*number).map_err(|error| error.to_string())?,
+                ))
             }
             Code::File(file, loaded) => {
                 let code = loaded.map(file).map_err(|error| error.to_string())?;
-                let policy = || PolicyPre::new(linked(engine, &load::mapped(engine, code)?)?);
+                let policy = || PolicyPre::new(linked(engine, &load::mapped(engine, code)?, host::link)?);
                 Ok(Linked::Alone(once(&loaded.ready, policy)?))
             }
         }
@@ -292,18 +289,33 @@ impl Sandbox {
         shared: &Arc<Shared>,
         grants: Grants,
         limits: &Limits,
-        input: &Input,
+        mut input: Input,
         budget: &Budget,
     ) -> Answer {
         let mut stages = Stages::default();
         if let Some(cut) = budget.cut() {
             return Answer::without(cut.into());
         }
-        let known = self.known(code, input);
-        if let Some((answers, key)) = &known
-            && let Some(answer) = answers.lock().unwrap_or_else(PoisonError::into_inner).get(key)
-        {
-            return Answer { verdict: Ok(answer), log: String::new(), denied: Vec::new(), stages };
+        let builtin = match code {
+            Code::Builtin(number) => Some((*number, displays(&mut input))),
+            Code::File(..) => None,
+        };
+        let state = || {
+            let (shared, grants) = (Arc::clone(shared), grants.clone());
+            let state = HostState::new(self.clone(), shared, grants, limits.clone(), budget.clone());
+            match &builtin {
+                Some((_, displays)) => state.of_builtin(Arc::clone(displays)),
+                None => state,
+            }
+        };
+        let known =
+            builtin.as_ref().and_then(|(number, _)| Some((self.0.answers.get()?, Key::new(*number, &input))));
+        if let Some((answers, key)) = known {
+            let mut state = state();
+            if let Some(answer) = answers::recall(answers, key, &mut state) {
+                (stages.memory, stages.calls) = state.used();
+                return Answer { verdict: Ok(answer), log: String::new(), denied: state.denied, stages };
+            }
         }
         self.start_clock();
         let started = Instant::now();
@@ -313,7 +325,8 @@ impl Sandbox {
         };
         stages.map = started.elapsed();
         let started = Instant::now();
-        let state = HostState::new(self.clone(), Arc::clone(shared), grants, limits.clone(), budget.clone());
+        let mut state = state();
+        state.transcript = known.map(|_| Transcript::default());
         let engine = match policy {
             Linked::Builtin(..) => &self.0.engines.pool,
             Linked::Alone(_) => &self.0.engines.engine,
@@ -323,12 +336,12 @@ impl Sandbox {
             Linked::Builtin(policies, number) => {
                 let instance = policies.instantiate(&mut store)?;
                 stages.instantiate = started.elapsed();
-                instance.call_audit(&mut store, number, input)
+                instance.call_audit(&mut store, number, &input)
             }
             Linked::Alone(policy) => {
                 let instance = policy.instantiate(&mut store)?;
                 stages.instantiate = started.elapsed();
-                instance.call_audit(&mut store, input)
+                instance.call_audit(&mut store, &input)
             }
         });
         stages.call = started.elapsed().saturating_sub(stages.instantiate);
@@ -341,8 +354,11 @@ impl Sandbox {
         };
         let mut state = store.into_data();
         (stages.memory, stages.calls) = state.used();
-        if let (Ok(answer), 0, Some((answers, key))) = (&verdict, stages.calls, known) {
-            answers.lock().unwrap_or_else(PoisonError::into_inner).keep(key, answer);
+        if let (Ok(answer), Some((answers, key)), Some(transcript)) =
+            (&verdict, known, state.transcript.take())
+            && transcript.is_whole(stages.calls)
+        {
+            answers.lock().unwrap_or_else(PoisonError::into_inner).keep(key, transcript, answer);
         }
         let denied = std::mem::take(&mut state.denied);
         Answer { verdict, log: state.into_log(), denied, stages }
@@ -364,6 +380,12 @@ impl Sandbox {
         });
         reader.as_ref().map_err(|error| Error::msg(format!("{error:#}")))
     }
+}
+
+/// Takes the paths of the views out of an input.
+fn displays(input: &mut Input) -> Arc<BTreeMap<String, String>> {
+    let one = |view: &mut View| (view.name.clone(), std::mem::take(&mut view.display));
+    Arc::new(input.views.iter_mut().map(one).collect())
 }
 
 /// A store with its limits; only fuel is still to be given.
