@@ -7,7 +7,7 @@ CHITIN ?= $(TARGET_DIR)/debug/chitin
 WASM = wasm32-wasip2
 WASM_TARGETS = $(WASM) wasm32-unknown-unknown
 
-.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples check-fleet lint fmt docs bless bench measure parity release-facts dist check-dist ci clean
+.PHONY: help setup build run demo test check-small check-languages check-registry check-html check-ci-examples check-fleet lint fmt docs bless bench measure parity release-facts dist check-dist install ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,8 +87,8 @@ bless: build ## Write the expected outputs anew, after a look at what changed
 measure: ## Measure a program as people get it, beside find and grep (CHITIN=PROGRAM, ARGS="--files 0,3000")
 	@CHITIN="$(abspath $(CHITIN))" tests/performance/measure.py $(ARGS)
 
-bench: build ## Measure; prints times and ratios taken in one run
-	$(CARGO) bench --locked --package chitin --bench audit --bench scan --profile dev
+bench: setup ## Measure a release build; prints times and ratios taken in one run
+	$(CARGO) bench --locked --package chitin --bench audit --bench scan
 
 parity: build ## Compare with a release of the reference program over N generated installations (RELEASE=2026.9.6; SEED repeats a run)
 	@RELEASE=$(RELEASE) N=$(N) SEED=$(SEED) $(CARGO) run --quiet --locked --package chitin-parity -- $(ARGS)
@@ -101,6 +101,13 @@ dist: setup ## Build what is given to people, in target/dist: static programs, p
 
 check-dist: setup ## Build that in two folders and compare the bytes, then try the program, the packages, units and the container (ARGS="--require-all", steps)
 	@runner/packaging/check.sh $(ARGS)
+
+PREFIX ?= /usr/local
+INSTALL_BUILD = $(TARGET_DIR)/install-build
+
+install: setup ## Build the program as people get it, and install it with its manual and completions (PREFIX, DESTDIR)
+	$(CARGO) build --locked --package chitin --profile dist --target-dir $(INSTALL_BUILD)
+	@CHITIN=$(INSTALL_BUILD)/dist/chitin PREFIX="$(DESTDIR)$(PREFIX)" runner/packaging/install.sh
 
 ci: ## Exactly what CI runs: lint, all tests (the docs check among them)
 	@set -e; for step in lint test; do \

@@ -2,7 +2,8 @@
 # Tries what `make dist` makes. Steps, in this order; without names all of them:
 #
 #   reproducible  builds in this folder and in a copy of it elsewhere, and compares the bytes
-#   program       the static program: what it is linked with and says of its builder, its version, an audit, its manual
+#   program       the static program: what it is linked with and says of its builder, its version, an audit, its manual, an
+#                 installation of it (install.sh)
 #   package       looks into the Debian package
 #   units         systemd's word on the units, and whether an audit calls only what they allow
 #   apparmor      the syntax of the profile
@@ -124,6 +125,7 @@ assert report["exit"]["code"] == 1, report["exit"]' "$work/report.json"
     }
     expect "so it does with --confine required" confined
     expect "chitin doctor" "$program" doctor
+    expect "an installation of it, and its word where it may not be written" installs "$program"
     local page
     for page in chitin chitin-audit chitin-fix chitin-policy-compile chitin-doctor; do
         [ -s "$dist/man/$page.1" ] || fail "a manual page $page.1"
@@ -154,6 +156,16 @@ assert one["findings"] == other["findings"]' "$work/report.json" "$work/other.js
             expect "$(basename "$other") finds the same under $emulator" same
         else skip "running $(basename "$other"): $emulator is not installed"; fi
     done
+}
+
+# Where `make install` puts a program, and its word where it may not.
+installs() { # PROGRAM
+    CHITIN=$1 PREFIX=$work/prefix "$here/install.sh" >"$work/said-of-install" &&
+        "$work/prefix/bin/chitin" --version && [ -s "$work/prefix/share/man/man1/chitin.1" ] &&
+        [ -s "$work/prefix/share/zsh/site-functions/_chitin" ] || return
+    : >"$work/no-folder"
+    if CHITIN=$1 PREFIX=$work/no-folder "$here/install.sh" 2>"$work/refused"; then return 1; fi
+    grep "choose another place" "$work/refused"
 }
 
 step_package() {

@@ -414,7 +414,7 @@ impl Stage {
         let memory = capabilities.memory.map_or(0, |mebibytes| mebibytes << 20);
         limits.memory = limits.memory.max(usize::try_from(memory).unwrap_or(0));
         let limits = &limits;
-        let answer = sandbox.run(code, &subject.shared(), grants.clone(), limits, input, budget);
+        let answer = sandbox.run(code, &subject.shared(), &grants, limits, input, budget);
         outcome.stages = answer.stages;
         outcome.log = outlet::clean_log(subject, &answer.log);
         outcome.denied = answer.denied.iter().map(|name| outlet::clean_name(subject, name)).collect();

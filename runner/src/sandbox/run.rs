@@ -287,7 +287,7 @@ impl Sandbox {
         &self,
         code: &Code,
         shared: &Arc<Shared>,
-        grants: Grants,
+        grants: &Grants,
         limits: &Limits,
         mut input: Input,
         budget: &Budget,

@@ -3,7 +3,7 @@
 //! any symbolic link; only [`Snapshot::resolve`] follows, and it gives facts, never content.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -48,8 +48,11 @@ const FRESH_NANOSECONDS: i64 = 20_000_000;
 /// What a remembered path takes besides its text.
 const REMEMBERED: usize = 192;
 
-/// Entries that are listed between two questions whether to go on.
-const STEP: usize = 1024;
+/// Entries that are looked at between two questions whether to go on.
+const STEP: usize = 4096;
+
+/// So many of them or more are looked at by two threads: to start one takes as long as to look at some twenty.
+const WORTH_A_THREAD: usize = 128;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -697,29 +700,61 @@ impl Snapshot {
         let mut listing = Listing::new(&self.listed);
         // A directory that was handed over can be read, and not opened anew.
         let own = handle.try_clone().map_err(|error| LookError::Io(error.to_string()))?;
-        for item in rustix::fs::Dir::new(own)? {
-            let item = item?;
-            let name = item.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+        let mut items = rustix::fs::Dir::new(own)?;
+        loop {
+            let mut names = Vec::new();
+            while names.len() < STEP
+                && let Some(item) = items.read()
+            {
+                let item = item?;
+                if !matches!(item.file_name().to_bytes(), b"." | b"..") {
+                    names.push(item.file_name().to_owned());
+                }
             }
-            if listing.len() % STEP == STEP - 1 && !go_on() {
+            if names.is_empty() {
+                break;
+            }
+            for (name, metadata) in names.iter().zip(self.facts_of_all(&handle, &names)?) {
+                let Some(metadata) = metadata else { continue };
+                listing.push(name.to_bytes(), metadata, MAX_LISTINGS).map_err(|Full| {
+                    LookError::TooMuch(format!(
+                        "it has too many entries: {} MiB are held of all listings",
+                        MAX_LISTINGS >> 20
+                    ))
+                })?;
+            }
+            if !go_on() {
                 return Err(LookError::Stopped);
             }
-            let metadata = match rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => self.facts(&stat),
-                Err(Errno::NOENT) => continue, // it went away meanwhile
-                Err(errno) => return Err(errno.into()),
-            };
-            listing.push(name.to_bytes(), metadata, MAX_LISTINGS).map_err(|Full| {
-                LookError::TooMuch(format!(
-                    "it has too many entries: {} MiB are held of all listings",
-                    MAX_LISTINGS >> 20
-                ))
-            })?;
         }
         listing.sort();
         Ok(listing)
+    }
+
+    /// Facts about entries of a directory, in their order; none for one that has gone meanwhile. Where there are many, another
+    /// thread looks at half of them.
+    fn facts_of_all(&self, directory: &OwnedFd, names: &[CString]) -> Look<Vec<Option<Metadata>>> {
+        let look = |names: &[CString]| {
+            let one = |name: &CString| match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => Ok(Some(self.facts(&stat))),
+                Err(Errno::NOENT) => Ok(None),
+                Err(errno) => Err(LookError::from(errno)),
+            };
+            names.iter().map(one).collect::<Look<Vec<_>>>()
+        };
+        if names.len() < WORTH_A_THREAD {
+            return look(names);
+        }
+        let (first, second) = names.split_at(names.len() / 2);
+        std::thread::scope(|scope| {
+            let helper = std::thread::Builder::new().name("look".to_owned());
+            let helper = helper.spawn_scoped(scope, || look(second)).ok();
+            let mut facts = look(first)?;
+            // Where no thread is to be had, or it broke off, this one does it.
+            let rest = helper.and_then(|helper| helper.join().ok()).unwrap_or_else(|| look(second));
+            facts.append(&mut rest?);
+            Ok(facts)
+        })
     }
 
     fn read_file(&self, expected: &Metadata, view: usize, rel: &Path) -> Look<Arc<Vec<u8>>> {
