@@ -548,6 +548,9 @@ fn a_list_of_two_accounts_ends() {
     }
     let home = Home::new();
     fs::set_permissions(home.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    // Root's settings are for root.
+    home.file(".config/chitin/chitin.toml", 0o600, "");
+    fs::set_permissions(home.path(".config"), fs::Permissions::from_mode(0o700)).unwrap();
     let list = fleet(&home, 6);
     fs::set_permissions(home.path("fleet"), fs::Permissions::from_mode(0o755)).unwrap();
     for number in 3..6 {
@@ -560,6 +563,7 @@ fn a_list_of_two_accounts_ends() {
         let output = fed(&home, &["--format", "ndjson", "--jobs", jobs], &list);
         let (targets, _) = results(&String::from_utf8(output.stdout.clone()).unwrap());
         assert_eq!(targets.len(), 6, "{}", err(&output));
+        assert!(targets.iter().all(|(_, code)| *code != 2), "{targets:?} {}", err(&output));
     }
 }
 

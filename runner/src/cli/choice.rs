@@ -1,6 +1,7 @@
 //! The flags that say which policies run, and with what grants; shared by `audit` and `fix`.
 
 use std::cell::LazyCell;
+use std::path::Path;
 use std::sync::Arc;
 
 use chitin::audit::{Origin, Planned, visible};
@@ -174,10 +175,7 @@ impl PolicyArguments {
         let settings = set.as_ref().filter(|set| set.place().exists());
         let target = if is_idle && settings.is_none() { None } else { target.state(budget) };
         if let Some(set) = settings.filter(|set| target.is_some_and(|target| set.lies_in(target))) {
-            return Err(user_error(
-                format!("the settings {} lie in the installation that they are for", set.place().display()),
-                "what is audited decides nothing: name them with --settings, or set XDG_CONFIG_HOME to another folder",
-            ));
+            return Err(in_target(set.place()));
         }
         let cache = Cache::of(&Environment::from_process(), target);
         let mut maker = policy::Maker::new(&cache, budget);
@@ -331,6 +329,14 @@ impl PolicyArguments {
         }
         Ok(file)
     }
+}
+
+/// Settings that nobody named, in the installation that is audited by them.
+pub(super) fn in_target(settings: &Path) -> anyhow::Error {
+    user_error(
+        format!("the settings {} lie in the installation that they are for", settings.display()),
+        "what is audited decides nothing: name them with --settings, or set XDG_CONFIG_HOME to another folder",
+    )
 }
 
 /// A policy that is pinned, and whose entry in the settings is gone.

@@ -2,7 +2,7 @@
 //! none of the others more than its time.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -11,6 +11,7 @@ use chitin::budget::{Budget, Cut, LAST_WORDS};
 use chitin::worker::{Supervisor, Task};
 
 use super::audit::{Arguments, Work};
+use super::choice::in_target;
 use super::progress::Progress;
 use super::target::now;
 use super::targets::{Named, Targets};
@@ -32,6 +33,12 @@ pub(super) fn audit_all(
         arguments,
         work,
         plan: work.plan(&arguments.policies, arguments.deep, budget)?,
+        settings: work
+            .placed
+            .place
+            .as_ref()
+            .filter(|_| !work.placed.is_named)
+            .and_then(|place| place.canonicalize().ok()),
         budget,
         streams,
         targets: Mutex::new((0, targets)),
@@ -64,6 +71,8 @@ struct Fleet<'a> {
     work: &'a Work<'a>,
     plan: Vec<Arc<Planned>>,
     budget: &'a Budget,
+    /// Where settings that nobody named lie, by its real name.
+    settings: Option<PathBuf>,
     /// Each result is written as it comes, and not kept.
     streams: bool,
     /// The targets that are left, and how many were taken.
@@ -139,7 +148,7 @@ impl Fleet<'_> {
 
     fn next(&self) -> anyhow::Result<Option<(usize, Named)>> {
         let mut targets = lock(&self.targets);
-        if self.streams && self.is_interrupted() {
+        if self.is_interrupted() {
             return Ok(None);
         }
         let Some(named) = targets.1.next(self.budget)? else { return Ok(None) };
@@ -180,9 +189,13 @@ impl Fleet<'_> {
                 "it belongs to another account than the one before it; audit each account's in a call of its own",
             ),
             Ok(target) => {
+                if let Some(settings) = self.settings.as_deref().filter(|path| target.holds(path)) {
+                    return Err(in_target(settings));
+                }
                 let work = Work { target, placed: self.work.placed.clone(), now, ..*self.work };
                 // No target brings the settings that all are judged by, or holds the cache of code.
-                let own = arguments.policies.depend_on_target(&work.placed);
+                // What was root's may not be read any more once it is another account's process, and was read before.
+                let own = arguments.policies.depend_on_target(&work.placed) && account == self.account;
                 let own = own.then(|| work.plan(&arguments.policies, deep, &budget)).transpose()?;
                 let plan = own.as_ref().unwrap_or(&self.plan);
                 let probe = deep.then(|| arguments.probe.options());
@@ -257,26 +270,31 @@ impl Fleet<'_> {
             if let Some(error) = not_sent {
                 return Err(error);
             }
-            let Exit { code, .. } = tally.worst();
-            return Ok(if (is_interrupted || is_unread) && code != Exit::UNUSABLE {
-                INCOMPLETE
-            } else {
-                code
-            });
+            return Ok(code_of(&tally.worst(), is_interrupted || is_unread));
         }
         if is_interrupted {
             let (cut, all) = (results.cut, results.reports.len());
-            note(&format!("interrupted: {} targets were looked at, {cut} were cut or not begun", all - cut));
+            note(&format!(
+                "interrupted: {} targets were looked at, {cut} were cut, and none that follows was begun",
+                all - cut
+            ));
         }
         results.reports.sort_by_key(|(number, _)| *number);
         let reports: Vec<Report> = results.reports.into_iter().map(|(_, report)| report).collect();
         let output = self.arguments.output.clone();
-        let written = self
-            .budget
-            .patient()
-            .aside_within(LAST_WORDS, move || output.write(&reports).map(|()| worst(&reports).code));
-        written.unwrap_or(Ok(INCOMPLETE))
+        let written = self.budget.patient().aside_within(LAST_WORDS, move || {
+            output.write(&reports).map(|()| code_of(&worst(&reports), is_interrupted))
+        });
+        written.unwrap_or_else(|_| {
+            note("interrupted: there was no time to write all of the report; with --format ndjson each result is written as it ends");
+            Ok(INCOMPLETE)
+        })
     }
+}
+
+/// The exit code of a list, of which something may be left.
+fn code_of(worst: &Exit, is_left: bool) -> u8 {
+    if is_left && worst.code != Exit::UNUSABLE { INCOMPLETE } else { worst.code }
 }
 
 /// The place belongs to this account; so does what is not there.

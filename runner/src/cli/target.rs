@@ -300,6 +300,12 @@ impl TargetArguments {
         vec![self.state_dir.as_deref().map(real).unwrap_or_default(), config.unwrap_or_default()]
     }
 
+    /// This path, by its real name, lies in it.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        let state = self.state_dir.as_ref().and_then(|state| state.canonicalize().ok());
+        state.is_some_and(|state| path.starts_with(state))
+    }
+
     /// The same for a target of this name.
     pub(super) fn with(&self, state_dir: Option<PathBuf>, config: Option<PathBuf>) -> Self {
         Self { state_dir, config, ..self.clone() }

@@ -46,8 +46,8 @@ pub(super) struct TargetsArguments {
     /// A file of targets, or - for standard input: a path a line, or JSON with `stateDir`, `config`, `id`
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
-    /// How many targets are audited at a time [default: one a processor]
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// How many targets are audited at a time, each by a process of some 30 MB [default: one a processor]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
     /// Leave out the targets whose verdict, exit code 0 or 1, is in this file, which an earlier run with --format ndjson has written;
     /// all others are audited again
