@@ -723,6 +723,17 @@ fn names_that_look_alike_are_not_taken_for_one_another() {
 }
 
 #[test]
+fn a_file_without_results_leaves_nothing_out_and_is_told() {
+    let home = Home::new();
+    home.file("report.json", 0o600, "{\n  \"reports\": []\n}\n");
+    for (file, is_told) in [("report.json", true), ("/dev/null", false)] {
+        let output = fed(&home, &["--format", "ndjson", "--resume", file], fleet(&home, 2));
+        assert_eq!(results(&String::from_utf8(output.stdout.clone()).unwrap()).0.len(), 2);
+        assert_eq!(err(&output).contains("has no result of a target"), is_told, "{}", err(&output));
+    }
+}
+
+#[test]
 fn results_behind_a_line_that_was_cut_off_begin_on_their_own() {
     let home = Home::new();
     let file = home.path("results.ndjson");

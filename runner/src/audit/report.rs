@@ -647,6 +647,7 @@ impl Report {
         let reason = visible(reason);
         let mut report = Self::unread(None, plan, &reason, deep, ts);
         report.target.state_dir = visible::path(named);
+        report.target.config_exists = false;
         report.exit = Exit { code: Exit::UNUSABLE, reason };
         report
     }

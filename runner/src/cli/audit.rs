@@ -76,7 +76,7 @@ pub(super) struct Arguments {
 #[derive(Args, Clone)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct KnownArguments {
-    /// Findings that this file of `chitin baseline write` has are known, and do not make the exit code 1
+    /// Findings of the one target that this file of `chitin baseline write` has are known, and do not make the exit code 1
     #[arg(long, value_name = "FILE", conflicts_with = "fix")]
     baseline: Option<PathBuf>,
     /// The lowest severity at which a finding that the baseline does not have makes the exit code 1 [default: that of --fail-on]

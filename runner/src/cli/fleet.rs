@@ -275,7 +275,7 @@ impl Fleet<'_> {
         if is_interrupted {
             let (cut, all) = (results.cut, results.reports.len());
             note(&format!(
-                "interrupted: {} targets were looked at, {cut} were cut, and none that follows was begun",
+                "interrupted: {} targets were looked at, {cut} cut, and none that follows was begun",
                 all - cut
             ));
         }

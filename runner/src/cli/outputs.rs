@@ -197,6 +197,9 @@ pub(super) fn not_written(path: &Path, error: &io::Error) -> anyhow::Error {
              it from standard output",
             rustix::process::geteuid().as_raw()
         ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room, or name a file on another file system".to_owned()
+        }
         _ => "name a place in a folder that you can write to".to_owned(),
     };
     user_error(format!("cannot write {}: {error}", path.display()), help)

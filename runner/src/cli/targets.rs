@@ -49,8 +49,8 @@ pub(super) struct TargetsArguments {
     /// How many targets are audited at a time, each by a process of some 30 MB [default: one a processor]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Leave out the targets whose verdict, exit code 0 or 1, is in this file, which an earlier run with --format ndjson has written;
-    /// all others are audited again
+    /// Go on with a list: leave out the targets that are assessed (exit code 0 or 1) in this file, the results of an earlier run with
+    /// --format ndjson
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
 }
@@ -289,16 +289,27 @@ fn read_done(path: &Path) -> anyhow::Result<HashSet<String>> {
         user_error(format!("cannot read {}: {error}", path.display()), help)
     };
     let mut lines = Lines::open(path, MAX_RESULT).map_err(|error| wrong(&error))?;
-    let mut done = HashSet::new();
+    let (mut done, mut lines_read, mut targets) = (HashSet::new(), 0, 0);
     while let Some((_, line)) = lines.next(&Budget::default()).map_err(|error| wrong(&error))? {
+        lines_read += 1;
         // A line of a finding is of another form, and one that was cut off is of none.
         let Ok(Ok(Line { kind, key, assessed })) = line.map(|line| serde_json::from_slice(&line)) else {
             continue;
         };
+        if kind != "target" {
+            continue;
+        }
+        targets += 1;
         // What was not assessed may have been changed since, or was of another account than the one that was audited: it is looked at again.
-        if kind == "target" && assessed {
+        if assessed {
             done.insert(key);
         }
+    }
+    if lines_read > 0 && targets == 0 {
+        let name = visible(&path.to_string_lossy());
+        note(&format!(
+            "warning: {name} has no result of a target, as --format ndjson writes them; all are audited"
+        ));
     }
     Ok(done)
 }

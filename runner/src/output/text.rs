@@ -382,7 +382,7 @@ fn write_summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             out,
             "{DIM}another place: chitin audit --state-dir DIR, --config FILE or --profile NAME{DIM:#}"
         )?;
-    } else if !report.is_deep {
+    } else if !report.is_deep && *code != Exit::UNUSABLE {
         let what = match (report.target.scope, &report.target.sysroot) {
             // It has neither code nor a gateway.
             (Scope::Config, _) => return Ok(()),
