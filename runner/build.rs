@@ -44,6 +44,10 @@ fn main() -> Result<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let target = env::var("TARGET")?;
     println!("cargo::rustc-env=CHITIN_TARGET={target}");
+    if target.ends_with("-musl") && target.split('-').next() == env::var("HOST")?.split('-').next() {
+        // Half a megabyte of addresses as bits. musl reads that; another linker than this machine's may not write it.
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/sandbox/engine.rs");
     println!("cargo::rerun-if-changed={}", root.join("wit").display());

@@ -1,17 +1,26 @@
 //! Becoming the owner of an installation: root that audits another account's installation gives up its rights for good,
 //! before it reads anything of the target, so that the kernel decides what may be read.
 
+use std::sync::OnceLock;
+
 use super::sysroot;
 use nix::unistd::{Gid, Uid, User, getgrouplist, setgroups, setresgid, setresuid};
 
 /// The group of an account that no group is known of (`nogroup` of Debian, `nobody` elsewhere).
 const NO_GROUP: u32 = 65534;
 
+/// The account that this process began as, whose `HOME` its environment has.
+pub fn caller() -> u32 {
+    static BEGAN_AS: OnceLock<u32> = OnceLock::new();
+    *BEGAN_AS.get_or_init(|| rustix::process::geteuid().as_raw())
+}
+
 /// Becomes the owner where this process is root and the owner is not. Whether it worked, the process's user tells.
 pub fn become_owner(owner: u32) {
     if !rustix::process::geteuid().is_root() || owner == 0 {
         return;
     }
+    caller();
     let uid = Uid::from_raw(owner);
     let (gid, groups) = groups(uid);
     // In this order: who is no longer root can set no groups. In a container without the right to do it, or without the

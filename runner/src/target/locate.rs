@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::account;
 use super::paths::user_path;
 use super::scope::{self, Scope};
 use super::snapshot::Identity;
@@ -278,7 +279,7 @@ pub fn find(request: &Request, env: &mut Environment, cwd: &Path) -> Result<Inst
     let config_alone = request.config.is_some() && request.state_dir.is_none();
     let owner = territory::owner_of(&state_dir, &config_load, config_alone);
     // Asked before the rights change, too. Another account's installation means that account's home by `~`.
-    let is_anothers = request.state_dir.is_some() && owner != rustix::process::geteuid().as_raw();
+    let is_anothers = request.state_dir.is_some() && owner != account::caller();
     let home = if is_anothers && request.sysroot.is_none() && env.non_blank("OPENCLAW_HOME").is_none() {
         account_home(owner).or_else(|| state_dir.parent().map(Path::to_owned)).unwrap_or(home)
     } else {
