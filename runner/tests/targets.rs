@@ -567,6 +567,35 @@ fn a_list_of_two_accounts_ends() {
     }
 }
 
+/// By `~` a config means the home of the account that it belongs to, in the first target of a list as in those behind it.
+#[test]
+fn no_target_of_another_account_is_judged_by_a_file_of_root() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    home.file("gateway.log", 0o666, "");
+    fs::set_permissions(home.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut arguments = vec!["audit", "--policy", "session-permissions", "--format", "json", "--jobs", "1"];
+    for name in ["hosts/one", "hosts/two"] {
+        home.file(&format!("{name}/openclaw.json"), 0o600, "{ logging: { file: '~/gateway.log' } }");
+        for place in [name.to_owned(), format!("{name}/openclaw.json")] {
+            std::os::unix::fs::chown(home.path(&place), Some(12_345), Some(12_345)).unwrap();
+        }
+        arguments.push(name);
+    }
+    fs::set_permissions(home.path("hosts"), fs::Permissions::from_mode(0o755)).unwrap();
+    let output = home.command(&arguments).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for report in report["reports"].as_array().unwrap() {
+        let findings = report["findings"].as_array().unwrap();
+        let of_log =
+            findings.iter().filter(|finding| finding["checkId"].as_str().unwrap().contains("log_file"));
+        assert_eq!(of_log.count(), 0, "{report}");
+        assert_eq!(report["exit"]["code"], 0, "{report}");
+    }
+}
+
 #[test]
 fn a_collector_that_is_not_there_costs_no_target_its_result() {
     let home = Home::new();

@@ -1,9 +1,8 @@
 //! Channel and plugin ids that a config names: known ones are built in, bundled, or declared by a manifest in the
 //! extensions directory. An approximation of the gateway's plugin registry, which runs code to find out.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -48,21 +47,13 @@ const CATALOGUE: Release = Release::new(2026, 3, 22);
 /// The plugins that come with each release: id, tab, and its range of releases. `tests/release-facts` makes it.
 const PLUGINS: &str = include_str!("plugins.tsv");
 
-/// The releases that each plugin comes with; none for all of them.
-static BUNDLED: LazyLock<HashMap<&str, Option<ReleaseRange>>> = LazyLock::new(|| {
-    let lines = PLUGINS.lines().filter_map(|line| line.split_once('\t'));
-    let known = |(id, range): (&'static str, &str)| match range {
-        "" => Some((id, None)),
-        range => Some((id, Some(range.parse().ok()?))),
-    };
-    lines.filter_map(known).collect()
-});
-
-/// The plugin of this id comes with a release.
-fn is_bundled(release: Release, id: &str) -> bool {
+/// The ids of the plugins that come with a release.
+fn bundled(release: Release) -> HashSet<&'static str> {
     // A release that is not in the table is as the newest before it, which the ranges, as they name known releases, may end at.
     let release = schema::get(release).release().unwrap_or(release);
-    BUNDLED.get(id).is_some_and(|range| range.as_ref().is_none_or(|range| range.contains(release)))
+    let known = |range: &str| range.parse::<ReleaseRange>().is_ok_and(|range| range.contains(release));
+    let lines = PLUGINS.lines().filter_map(|line| line.split_once('\t'));
+    lines.filter(|(_, range)| range.is_empty() || known(range)).map(|(id, _)| id).collect()
 }
 
 /// What is said of a name that a config alone cannot explain.
@@ -119,6 +110,8 @@ const OFF_SINCE: Release = Release::new(2026, 9, 6);
 struct Found {
     release: Release,
     schema: &'static Schema,
+    /// The ids of the plugins that come with the release.
+    bundled: HashSet<&'static str>,
     installed: Extensions,
     /// Plugins can come from elsewhere or could not all be looked at: an unknown id proves nothing.
     open_ended: bool,
@@ -301,8 +294,7 @@ impl Found {
         };
         // Channels of bundled plugins had no keys in the table for a while.
         let bundled = || {
-            is_bundled(self.release, id)
-                && schema::history(&["channels".to_owned(), id.to_owned()]).is_known()
+            self.bundled.contains(id) && schema::history(&["channels".to_owned(), id.to_owned()]).is_known()
         };
         described() || bundled() || self.installed.channels.contains(id) || self.open_ended
     }
@@ -316,7 +308,7 @@ impl Found {
     }
 
     fn is_plugin(&self, id: &str) -> bool {
-        is_bundled(self.release, id) || self.installed.ids.contains(id)
+        self.bundled.contains(id) || self.installed.ids.contains(id)
     }
 }
 
@@ -398,7 +390,7 @@ fn plugin_configs(plugins: &Value, found: &Found, problems: &mut Problems) {
     let is_on = plugins.get("enabled") != Some(&Value::Bool(false))
         && !has("deny", &id)
         && (allows_all || has("allow", &id))
-        && is_bundled(found.release, &id);
+        && found.bundled.contains(id.as_str());
     let own = plugins.get("entries").and_then(|entries| entries.get(&id)?.get("config"));
     let path = ["plugins", "entries", &id, "config"].map(str::to_owned);
     let Some(config) = found.schema.find(&path).filter(|_| is_on && own.is_none()) else { return };
@@ -418,6 +410,7 @@ fn discover(release: Release, config: &Value, located: &Located) -> Found {
     Found {
         release,
         schema: schema::get(release),
+        bundled: bundled(release),
         is_alone: located.is_config_alone(),
         open_ended: installed.cut || load_paths.is_some_and(|paths| !paths.is_empty()),
         installed,
