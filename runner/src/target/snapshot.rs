@@ -51,8 +51,9 @@ const REMEMBERED: usize = 192;
 /// Entries that are looked at between two questions whether to go on.
 const STEP: usize = 4096;
 
-/// So many of them or more are looked at by two threads: to start one takes as long as to look at some twenty.
-const WORTH_A_THREAD: usize = 128;
+/// So many of them or more are looked at by two threads. In a folder of some hundreds it takes longer: the other processor runs
+/// other policies meanwhile.
+const WORTH_A_THREAD: usize = 1024;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
