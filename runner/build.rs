@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     let target = env::var("TARGET")?;
     println!("cargo::rustc-env=CHITIN_TARGET={target}");
     if target.ends_with("-musl") && target.split('-').next() == env::var("HOST")?.split('-').next() {
-        // Half a megabyte of addresses as bits. musl reads that; another linker than this machine's may not write it.
+        // Relative relocations in the packed form (RELR), half a megabyte less. musl reads it; linkers of cross builds may not write it.
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     println!("cargo::rerun-if-changed=build.rs");

@@ -92,25 +92,22 @@ pub struct Context<'h> {
     display: Display,
 }
 
-/// An object whose absolute path is told where it is asked for: most objects are in order, and no message is about them.
+/// The view of an object, whose absolute path is told where it is asked for: most objects are in order, and no message is
+/// about them. None where this audit has no such view.
 #[derive(Clone, Debug)]
-pub(crate) struct Shown {
-    path: Path,
-    view: Option<View>,
-    display: Display,
-}
+pub(crate) struct Root(Option<View>, Display);
 
-impl Shown {
-    /// The absolute path, for messages.
-    pub(crate) fn text(&self) -> String {
-        let root = self.view.as_ref().map_or_else(|| self.path.view.clone(), self.display);
-        below(root, &self.path.rel)
+impl Root {
+    /// The absolute path of an object, for messages.
+    pub(crate) fn display_path(&self, path: &Path) -> String {
+        let Self(view, display) = self;
+        below(view.as_ref().map_or_else(|| path.view.clone(), display), &path.rel)
     }
 
-    /// The absolute path as it is; see [`Context::exact_path`].
-    pub(crate) fn exact(&self) -> Option<String> {
-        let rel = plain(&self.path.rel)?;
-        Some(below((self.display)(self.view.as_ref()?), &rel))
+    /// The absolute path of an object as it is; see [`Context::exact_path`].
+    pub(crate) fn exact_path(&self, path: &Path) -> Option<String> {
+        let Self(view, display) = self;
+        Some(below(display(view.as_ref()?), &plain(&path.rel)?))
     }
 }
 
@@ -193,19 +190,19 @@ impl<'h> Context<'h> {
     /// The absolute path of an object, for messages.
     #[must_use]
     pub fn display_path(&self, path: &Path) -> String {
-        self.shown(path).text()
+        self.root(path).display_path(path)
     }
 
-    /// The absolute path of an object, once it is asked for.
-    pub(crate) fn shown(&self, path: &Path) -> Shown {
-        Shown { path: path.clone(), view: self.view(&path.view).cloned(), display: self.display }
+    /// The view that an object lies in.
+    pub(crate) fn root(&self, path: &Path) -> Root {
+        Root(self.view(&path.view).cloned(), self.display)
     }
 
     /// The absolute path of an object as it is, for commands; none where its name is no text. (A view's own path that is
     /// no text has replacement characters.)
     #[must_use]
     pub fn exact_path(&self, path: &Path) -> Option<String> {
-        self.shown(path).exact()
+        self.root(path).exact_path(path)
     }
 
     /// The value of a granted environment variable; none where it is unset or secret, or not granted: a verdict needs

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::context::{Shown, unseen};
+use crate::context::{Root, unseen};
 use crate::{Context, Finding, Fix, Kind, Metadata, NotAssessed, Path, SetMode, StateError, Target, listing};
 
 /// What is known of an object's permissions.
@@ -15,7 +15,7 @@ pub struct Permissions {
     pub is_symlink: bool,
     /// The object, or what a link on the path leads to; none where a link leads nowhere.
     pub end: Option<Metadata>,
-    shown: Shown,
+    root: Root,
     /// The most permission bits that the site allows it.
     allowed: u32,
 }
@@ -85,7 +85,7 @@ impl Permissions {
     fn new(cx: &Context<'_>, path: &Path, is_symlink: bool, end: Option<Metadata>) -> Self {
         let is_directory = end.as_ref().is_some_and(|end| end.kind == Kind::Directory);
         let allowed = if is_directory { cx.allowed().directory } else { cx.allowed().file };
-        Self { path: path.clone(), shown: cx.shown(path), is_symlink, end, allowed }
+        Self { path: path.clone(), root: cx.root(path), is_symlink, end, allowed }
     }
 
     fn has(&self, bits: u32) -> bool {
@@ -134,7 +134,7 @@ impl Permissions {
         fmt::from_fn(|f| {
             let mode = self.end.as_ref().map_or(0, |end| end.mode & 0o7777);
             let link = if self.is_symlink { " is a link, and what it leads to" } else { "" };
-            write!(f, "{}{link} has mode {mode:03o}", self.shown.text())
+            write!(f, "{}{link} has mode {mode:03o}", self.root.display_path(&self.path))
         })
     }
 
@@ -173,7 +173,7 @@ impl Permissions {
             );
         }
         // As a word of a command; none where it cannot be written as one.
-        match self.shown.exact().and_then(|path| listing::shell_word(&path)) {
+        match self.root.exact_path(&self.path).and_then(|path| listing::shell_word(&path)) {
             Some(word) if self.is_symlink => {
                 format!(
                     "If what the link leads to is this installation's alone, run: chmod {:03o} {word}",

@@ -71,7 +71,7 @@ struct Fleet<'a> {
     work: &'a Work<'a>,
     plan: Vec<Arc<Planned>>,
     budget: &'a Budget,
-    /// Where settings that nobody named lie, by its real name.
+    /// The real path of the settings file; none where `--settings` names it, or there is no file.
     settings: Option<PathBuf>,
     /// Each result is written as it comes, and not kept.
     streams: bool,
@@ -189,13 +189,16 @@ impl Fleet<'_> {
                 "it belongs to another account than the one before it; audit each account's in a call of its own",
             ),
             Ok(target) => {
-                if let Some(settings) = self.settings.as_deref().filter(|path| target.holds(path)) {
+                // The plan of a target looks for it by itself, with the rights that this process began with.
+                let is_another = account != self.account;
+                let settings = self.settings.as_deref().filter(|path| is_another && target.holds(path));
+                if let Some(settings) = settings {
                     return Err(in_target(settings));
                 }
                 let work = Work { target, placed: self.work.placed.clone(), now, ..*self.work };
                 // No target brings the settings that all are judged by, or holds the cache of code.
-                // What was root's may not be read any more once it is another account's process, and was read before.
-                let own = arguments.policies.depend_on_target(&work.placed) && account == self.account;
+                // Root that has become another account can no longer read its settings: the plan that it made before counts.
+                let own = arguments.policies.depend_on_target(&work.placed) && !is_another;
                 let own = own.then(|| work.plan(&arguments.policies, deep, &budget)).transpose()?;
                 let plan = own.as_ref().unwrap_or(&self.plan);
                 let probe = deep.then(|| arguments.probe.options());

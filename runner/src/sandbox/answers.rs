@@ -26,7 +26,7 @@ const MAX_TEXT: usize = 8 << 10;
 /// Most bytes of questions and of what was told in such a run.
 const MAX_TRANSCRIPT: usize = 64 << 10;
 
-/// What a policy may ask in a run that is kept.
+/// A call of an import that can be made again, about another target.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
     Stat(types::Path),
@@ -40,20 +40,20 @@ pub(super) enum Question {
     Rows { table: String, columns: Vec<String>, start: u32, max: u32 },
 }
 
-/// What a run asked, with what it was told, as far as it is kept.
+/// The calls of a run with their results as text, as far as they are kept.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {
     asked: Vec<(Question, String)>,
     bytes: usize,
 }
 
-/// What follows from all that a run knows.
+/// The next step of a run: its next call, or its answer.
 enum Step {
     Asks(Question),
     Answers(types::Answer),
 }
 
-/// A digest of all that a run knows.
+/// A digest of a run so far: its policy, its input, and the result of each call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key([u8; 32]);
 
@@ -74,7 +74,7 @@ impl fmt::Write for Digest {
 }
 
 impl Key {
-    /// That of a run which was told nothing yet.
+    /// The key of a run that has made no call yet.
     pub(super) fn new(policy: usize, input: &Input) -> Self {
         let Input {
             config,
@@ -98,7 +98,7 @@ impl Key {
         Self(digest.0.finalize().into())
     }
 
-    /// That of the same run, once it was told this.
+    /// The key of the same run behind one more call, with this result.
     fn then(self, told: &str) -> Self {
         Self(Sha256::new().chain_update(self.0).chain_update(told).finalize().into())
     }
@@ -123,7 +123,7 @@ impl Transcript {
     }
 }
 
-/// What is told, as text; none where it is too long to be kept.
+/// A result as text; none where it is too long to be kept.
 pub(super) fn short(told: &impl Debug) -> Option<String> {
     struct Short(String);
     impl fmt::Write for Short {
@@ -151,7 +151,7 @@ pub(super) fn recall(answers: &Mutex<Answers>, mut key: Key, state: &mut HostSta
             Step::Answers(answer) => return Some(answer.clone()),
             Step::Asks(question) => question.clone(),
         };
-        // What a limit ends here it ends where the policy runs, too.
+        // A limit that ends this call ends the policy's own run, too.
         key = key.then(&state.ask(&question).ok()??);
     }
 }

@@ -267,11 +267,9 @@ impl Sandbox {
         };
         match code {
             Code::Builtin(number) => {
+                let number = u32::try_from(*number).map_err(|error| error.to_string())?;
                 let policies = || BuiltinPre::new(linked(pool, &load::policies(pool)?, host::link_builtin)?);
-                Ok(Linked::Builtin(
-                    once(builtin, policies)?,
-                    u32::try_from(*number).map_err(|error| error.to_string())?,
-                ))
+                Ok(Linked::Builtin(once(builtin, policies)?, number))
             }
             Code::File(file, loaded) => {
                 let code = loaded.map(file).map_err(|error| error.to_string())?;

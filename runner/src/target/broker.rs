@@ -352,7 +352,7 @@ fn next(channel: &mut UnixStream) -> Option<Question> {
     if length > MAX_QUESTION {
         return None;
     }
-    // An ordinary one is read in one call, and no worker has memory taken for what it does not send.
+    // Room for an ordinary question, which is read in one call; no more is taken on the word of a worker.
     let mut text = Vec::with_capacity((length as usize).min(1 << 10));
     (&mut *channel).take(length.into()).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()

@@ -191,7 +191,7 @@ pub fn read_entries(directory: &Path, most: usize) -> Result<Vec<(PathBuf, FileT
 pub(super) fn read_handle(opened: OwnedFd, path: &Path, cap: u64) -> Result<Vec<u8>, ReadError> {
     let stat = rustix::fs::fstat(&opened).map_err(|errno| ReadError::from_errno(path, errno))?;
     check_regular(path, &stat, cap)?;
-    // With room for the end, it is read in one call.
+    // One byte more than the file has, so that one call reads all of it.
     let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0).saturating_add(1));
     #[expect(clippy::disallowed_types, reason = "the one place where a config file is read")]
     File::from(opened)

@@ -48,12 +48,9 @@ const FRESH_NANOSECONDS: i64 = 20_000_000;
 /// What a remembered path takes besides its text.
 const REMEMBERED: usize = 192;
 
-/// Entries that are looked at between two questions whether to go on.
-const STEP: usize = 4096;
-
-/// So many of them or more are looked at by two threads. In a folder of some hundreds it takes longer: the other processor runs
-/// other policies meanwhile.
-const WORTH_A_THREAD: usize = 1024;
+/// Entries that are looked at between two questions whether to go on. So many are looked at by two threads; for some hundreds
+/// that takes longer than by one, because the other processor runs other policies meanwhile.
+const STEP: usize = 1024;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -732,8 +729,8 @@ impl Snapshot {
         Ok(listing)
     }
 
-    /// Facts about entries of a directory, in their order; none for one that has gone meanwhile. Where there are many, another
-    /// thread looks at half of them.
+    /// Facts about entries of a directory, in their order; none for one that has gone meanwhile. Another thread looks at half of
+    /// a whole step.
     fn facts_of_all(&self, directory: &OwnedFd, names: &[CString]) -> Look<Vec<Option<Metadata>>> {
         let look = |names: &[CString]| {
             let one = |name: &CString| match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -743,7 +740,7 @@ impl Snapshot {
             };
             names.iter().map(one).collect::<Look<Vec<_>>>()
         };
-        if names.len() < WORTH_A_THREAD {
+        if names.len() < STEP {
             return look(names);
         }
         let (first, second) = names.split_at(names.len() / 2);
@@ -751,7 +748,7 @@ impl Snapshot {
             let helper = std::thread::Builder::new().name("look".to_owned());
             let helper = helper.spawn_scoped(scope, || look(second)).ok();
             let mut facts = look(first)?;
-            // Where no thread is to be had, or it broke off, this one does it.
+            // This thread does it all where no other one can be started, or that one broke off.
             let rest = helper.and_then(|helper| helper.join().ok()).unwrap_or_else(|| look(second));
             facts.append(&mut rest?);
             Ok(facts)
